@@ -1,0 +1,61 @@
+"""What is read: files of a known kind, and places within them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """How a file is understood; decided by name and content, see `discovery`."""
+
+    PYTHON = "python"
+    COMPOSE = "compose"
+    KUBERNETES = "kubernetes"
+    DOCKERFILE = "dockerfile"
+    REQUIREMENTS = "requirements"
+    HELM = "helm"
+    SHELL = "shell"
+    ENV = "env"
+    OTHER = "other"
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One file of the project: a POSIX path relative to the root, and its decoded text."""
+
+    path: str
+    kind: Kind
+    text: str
+
+
+class Span(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """A range in a file; lines and columns count from 1, the end is exclusive in its column."""
+
+    line: int
+    column: int = 1
+    end_line: int = 0
+    end_column: int = 0
+
+
+class Place(msgspec.Struct, frozen=True, order=True):
+    """A span in a named file."""
+
+    path: str
+    span: Span
+
+    @property
+    def line(self) -> int:
+        """The first line, counted from 1."""
+        return self.span.line
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.span.line}"
+
+
+class Skip(msgspec.Struct, frozen=True, order=True):
+    """A file in scope that was not analysed, and why; told in every report."""
+
+    path: str
+    reason: str
+    line: int = 1
