@@ -1,0 +1,273 @@
+"""The nouns of coordination that the linker finds in code, and that rules reason about. All frozen.
+
+Unknown is a value: `None` (or the kind "unknown") means that the analysis could not tell, never a guess.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from coordlint.models.schema import Late, LockModel, OnBusy, Op
+from coordlint.source import Place
+
+
+class Time(msgspec.Struct, frozen=True):
+    """A duration as the code states it. Kind is "seconds", "never" (no limit), "session" or "unknown"."""
+
+    kind: str
+    seconds: float | None = None
+    place: Place | None = None  # where it was decided: an argument, or the default of a wrapper
+    told: str = ""  # how to say it: "30 s", "never (timeout defaults to None)"
+    raw: float | None = None  # the number as written, before its unit was applied
+    unit: str = "s"
+
+
+UNKNOWN_TIME = Time("unknown", told="not known")
+
+
+class Argument(msgspec.Struct, frozen=True):
+    """One argument of a call, bound to its parameter. `literal` says whether `value` is the known constant."""
+
+    name: str
+    value: None | bool | int | float | str = None
+    literal: bool = False
+    text: str = ""  # the argument as a pattern: names in braces where it is computed
+    place: Place | None = None
+    mentions: tuple[str, ...] = ()  # bare and dotted names that occur in it
+
+
+class Outcome(StrEnum):
+    """What becomes of a call's result."""
+
+    DEAD = "dead"  # nobody looks
+    TESTED = "tested"  # decides a branch, here or through a variable
+    RETURNED = "returned"
+    USED = "used"  # passed on, stored, or read in another way
+
+
+class Guard(msgspec.Struct, frozen=True):
+    """An exception handler around a place.
+
+    `catches` holds dotted exception names ("*" for a bare except). `action` is what the handler does at its end:
+    "swallow" (goes on), "return", "raise", "exit" or "retry" (stays in a loop).
+    """
+
+    catches: tuple[str, ...]
+    action: str
+    place: Place
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One library call with a known meaning, at one place: a read, a write, an acquire, a payment ..."""
+
+    place: Place
+    symbol: str  # qualified name of the enclosing function, "module.Class.method"; the module for top-level code
+    op: Op
+    call: str  # canonical name, "redis.Redis.set"
+    library: str
+    backend: str  # "" for what is not a coordinator or store
+    kind: str = ""  # database | object-store | payment | http | message | file | email | subprocess | search | task | remote
+    key: str | None = None  # normalised resource: "acct:{}" with empty holes; None when not known
+    key_text: str = ""  # the same with the names of what fills the holes: "acct:{account.id}"
+    late: Late = Late.UNKNOWN
+    conditional: str = ""  # why a late or repeated call does no harm: "IfMatch", "WHERE version", "unique constraint handled"
+    accepts: tuple[str, ...] = ()  # parameters through which this sink could check a token or version
+    arguments: tuple[Argument, ...] = ()
+    outcome: Outcome = Outcome.USED
+    guards: tuple[Guard, ...] = ()  # innermost first, in this function only
+    loop: str = ""  # "" | "for" | "while" | "forever": the innermost loop around it in this function
+    pause: Time | None = None  # the sleep in that loop, if there is one
+    atomic: str = ""  # "pipeline" | "script" | "transaction": the step it is part of
+    transaction: bool = False  # inside a database transaction
+    ephemeral: bool | None = None  # bound to a session or lease; None: not known or not applicable
+    ttl: Time | None = None
+    token: bool = False  # a fencing token or version that was read flows into it
+    reads_back: Place | None = None  # the value written was computed from what was read here, same record
+    receiver: str = ""  # the object as written, "self._zk"
+    client: Place | None = None  # where the client was made
+    in_test: bool = False
+    is_async: bool = False
+    via: tuple[str, ...] = ()  # wrappers between the caller and the library call, outermost first
+
+    def argument(self, name: str) -> Argument | None:
+        """The argument bound to this parameter, if it was passed."""
+        return next((a for a in self.arguments if a.name == name), None)
+
+
+class Lock(msgspec.Struct, frozen=True):
+    """A lock as the code builds it."""
+
+    type: str  # canonical type, "redis.lock.Lock"; "redis SET NX" for one made by hand
+    model: LockModel
+    library: str
+    backend: str
+    key: str | None  # normalised: "acct:{}"
+    key_text: str
+    lifetime: Time  # how long it is held without renewal; "never" means that it does not expire
+    wait: Time  # how long an acquire waits; "never" means without limit
+    blocking: bool | None
+    made: Place  # the library call that builds or takes it
+    via: tuple[str, ...] = ()  # wrapper functions or classes between the caller and the library, outermost first
+    by_hand: bool = False  # SET NX, setnx, cache.add, kv put: no library checks owner or expiry
+    topology: str = ""  # sentinel | cluster | proxy
+    identity: str = ""  # equal for two places that take the same lock, as far as is known
+    masters: int | None = None  # Redlock: how many servers it spans
+
+    @property
+    def offers_token(self) -> bool:
+        """Whether the library can give a fencing token at all."""
+        return bool(self.model.token)
+
+
+class Release(msgspec.Struct, frozen=True):
+    """Where and how a section ends. How: "library" | "with" | "delete" | "get-then-delete" | "compare-and-delete"."""
+
+    place: Place
+    how: str
+    on_error: bool  # runs also when an exception passes (finally, with)
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """An operation that happens inside a section, directly or through calls."""
+
+    operation: Operation
+    chain: tuple[Place, ...] = ()  # the call sites from the section to the operation, outermost first
+    token: bool = False  # a token of this section's lock reaches it
+    conditional: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Where the effect stands."""
+        return self.operation.place
+
+    @property
+    def harmful_when_late(self) -> bool:
+        """A stale holder that performs it late destroys or repeats something."""
+        return self.operation.late in (Late.OVERWRITE, Late.APPEND, Late.ACCUMULATE, Late.EXTERNAL, Late.DELETE)
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One piece of evidence for correctness (positive) or performance (negative)."""
+
+    points: int
+    reason: str
+    place: Place | None = None
+
+
+class Purpose(msgspec.Struct, frozen=True):
+    """Why a lock is held: "correctness", "performance" or "unknown", with the evidence and a declared intent."""
+
+    kind: str
+    points: tuple[Point, ...] = ()
+    declared: str = ""
+
+    @property
+    def score(self) -> int:
+        """The sum of all points; four or more means correctness, minus three or less performance."""
+        return sum(p.points for p in self.points)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A function that something outside calls. Kind: http | task | periodic | consumer | command | main | import | test."""
+
+    symbol: str
+    kind: str
+    place: Place
+    reason: str  # what says so: "@app.route", "class Command(BaseCommand)"
+
+
+class Section(msgspec.Struct, frozen=True):
+    """A critical section: from an acquire to its release, with what happens in between."""
+
+    lock: Lock
+    symbol: str
+    acquired: Place
+    how: str  # with | acquire | decorator | callback | row-lock
+    blocking: bool | None
+    wait: Time
+    can_fail: bool | None  # the acquire can end without the lock and say so only by its result
+    tested: bool | None  # that result decides what happens; None when can_fail is not true
+    on_busy: OnBusy  # what the library does when the lock cannot be had
+    skips_when_busy: bool  # a failed acquire returns, continues or passes: try-and-skip work
+    releases: tuple[Release, ...] = ()
+    escapes: bool = False  # the lock is returned, stored or handed on: released elsewhere
+    effects: tuple[Effect, ...] = ()
+    reads: tuple[Effect, ...] = ()
+    token_taken: Place | None = None  # where a fencing token of this lock is obtained
+    checked: tuple[Place, ...] = ()  # where ownership is re-checked
+    extended: tuple[Place, ...] = ()  # where the lease is renewed by hand
+    unresolved: tuple[Place, ...] = ()  # calls inside whose effects are not known
+    shares_fate: bool = False  # the lock and every write end with the same database transaction
+    transaction: bool = False
+    purpose: Purpose = Purpose("unknown")
+    loop: str = ""
+    in_test: bool = False
+    is_async: bool = False
+
+    @property
+    def path(self) -> str:
+        """The file of the acquire."""
+        return self.acquired.path
+
+
+class Use(msgspec.Struct, frozen=True):
+    """A use of coordination, as `inventory` lists it: at the library call, and at each call of a wrapper."""
+
+    place: Place
+    role: str
+    backend: str
+    library: str
+    symbol: str
+    resource: str | None
+    options: tuple[tuple[str, str], ...] = ()
+    via: tuple[str, ...] = ()
+    workloads: tuple[str, ...] = ()
+    confidence: str = "high"
+
+
+class Client(msgspec.Struct, frozen=True):
+    """Where a client of a coordinator or store is made."""
+
+    place: Place
+    symbol: str
+    type: str
+    library: str
+    backend: str
+    topology: str
+    arguments: tuple[Argument, ...]
+    timeouts: tuple[Argument, ...]  # those arguments that bound a round trip
+    listeners: tuple[Place, ...] = ()  # session listeners registered on it, anywhere
+    listens_for: tuple[str, ...] = ()  # states that a listener tests: "LOST", "SUSPENDED"
+    at_import: bool = False
+    hosts: str | None = None
+    in_test: bool = False
+
+
+class Mutation(msgspec.Struct, frozen=True):
+    """`record.field = f(record.field)` on a stored record, and the save that follows it."""
+
+    place: Place
+    symbol: str
+    record: str  # as written: "account"
+    type: str  # the record's class, qualified where known
+    field: str
+    read: Place
+    written: Place
+    versioned: bool  # a version or row lock protects it
+    locked: tuple[str, ...]  # identities of the locks held
+    arithmetic: bool
+    in_test: bool = False
+
+
+class FunctionInfo(msgspec.Struct, frozen=True):
+    """A function of the project."""
+
+    symbol: str
+    place: Place
+    end_line: int
+    is_async: bool
+    in_test: bool
+    decorators: tuple[str, ...]
+    class_name: str = ""

@@ -1,0 +1,420 @@
+"""The small form that Python source is read into: plain data, no syntax trees.
+
+Expressions and statements are frozen structs that msgspec can store and send between processes. Chains that nest
+without bound in the syntax tree are flat here: `elif` ladders are the branches of one `If`, and `a + b + c` is one
+`Binary` with three values.
+"""
+
+from __future__ import annotations
+
+from typing import Union
+
+import msgspec
+
+from coordlint.source import Span
+
+
+class _Node(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    pass
+
+
+# -- expressions ------------------------------------------------------------------------------------------------
+
+
+class Name(_Node, tag=0):
+    """A bare identifier."""
+
+    id: str
+    at: Span
+
+
+class Const(_Node, tag=1):
+    """A literal; bytes are kept as their latin-1 text, because keys are compared as text."""
+
+    value: None | bool | int | float | str
+    at: Span
+
+
+class Attribute(_Node, tag=2):
+    """`base.name`."""
+
+    base: Expr
+    name: str
+    at: Span
+
+
+class Keyword(msgspec.Struct, frozen=True, array_like=True):
+    """`name=value`; an empty name is `**value`."""
+
+    name: str
+    value: Expr
+
+
+class Call(_Node, tag=3):
+    """`func(*args, **keywords)`."""
+
+    func: Expr
+    args: tuple[Expr, ...]
+    keywords: tuple[Keyword, ...]
+    at: Span
+
+    def keyword(self, name: str) -> Expr | None:
+        """The value passed by this keyword, if it is."""
+        return next((k.value for k in self.keywords if k.name == name), None)
+
+
+class Text(_Node, tag=4):
+    """An f-string: literal and computed parts in order."""
+
+    parts: tuple[Expr, ...]
+    at: Span
+
+
+class Binary(_Node, tag=5):
+    """`a op b op c`: one operator over two or more values; also `and` and `or`."""
+
+    op: str
+    values: tuple[Expr, ...]
+    at: Span
+
+
+class Unary(_Node, tag=6):
+    """`not x`, `-x`."""
+
+    op: str
+    value: Expr
+    at: Span
+
+
+class Compare(_Node, tag=7):
+    """`a < b < c`; ops stand between the values."""
+
+    ops: tuple[str, ...]
+    values: tuple[Expr, ...]
+    at: Span
+
+
+class Conditional(_Node, tag=8):
+    """`yes if test else no`."""
+
+    test: Expr
+    yes: Expr
+    no: Expr
+    at: Span
+
+
+class Sequence(_Node, tag=9):
+    """A tuple, list or set display."""
+
+    kind: str
+    items: tuple[Expr, ...]
+    at: Span
+
+
+class Mapping(_Node, tag=10):
+    """A dict display; a None key is `**value`."""
+
+    keys: tuple[Expr | None, ...]
+    values: tuple[Expr, ...]
+    at: Span
+
+
+class Index(_Node, tag=11):
+    """`base[index]`."""
+
+    base: Expr
+    index: Expr
+    at: Span
+
+
+class Await(_Node, tag=12):
+    """`await value`."""
+
+    value: Expr
+    at: Span
+
+
+class Starred(_Node, tag=13):
+    """`*value` in a call or display."""
+
+    value: Expr
+    at: Span
+
+
+class Lambda(_Node, tag=14):
+    """`lambda ...: body`."""
+
+    params: tuple[Param, ...]
+    body: Expr
+    at: Span
+
+
+class Yield(_Node, tag=15):
+    """`yield value` or, with `delegates`, `yield from value`."""
+
+    value: Expr | None
+    delegates: bool
+    at: Span
+
+
+class Comprehension(_Node, tag=16):
+    """A comprehension or generator expression."""
+
+    kind: str
+    element: Expr
+    targets: tuple[Expr, ...]
+    sources: tuple[Expr, ...]
+    tests: tuple[Expr, ...]
+    at: Span
+
+
+class Walrus(_Node, tag=17):
+    """`name := value`."""
+
+    name: str
+    value: Expr
+    at: Span
+
+
+class Other(_Node, tag=18):
+    """Anything else: only its parts are kept."""
+
+    parts: tuple[Expr, ...]
+    at: Span
+
+
+Expr = Union[
+    Name, Const, Attribute, Call, Text, Binary, Unary, Compare, Conditional, Sequence, Mapping, Index, Await,
+    Starred, Lambda, Yield, Comprehension, Walrus, Other,
+]  # fmt: skip
+
+
+# -- statements -------------------------------------------------------------------------------------------------
+
+
+class Param(msgspec.Struct, frozen=True, array_like=True):
+    """A parameter; kind is "positional", "keyword", "args" or "kwargs"."""
+
+    name: str
+    kind: str
+    default: Expr | None
+    annotation: Expr | None
+
+
+class Evaluate(_Node, tag=30):
+    """An expression for its effect."""
+
+    value: Expr
+    at: Span
+
+
+class Assign(_Node, tag=31):
+    """`a = b = value`; with an annotation for annotated assignments (value may then be absent)."""
+
+    targets: tuple[Expr, ...]
+    value: Expr | None
+    annotation: Expr | None
+    at: Span
+
+
+class Augment(_Node, tag=32):
+    """`target op= value`."""
+
+    target: Expr
+    op: str
+    value: Expr
+    at: Span
+
+
+class Return(_Node, tag=33):
+    """`return value`."""
+
+    value: Expr | None
+    at: Span
+
+
+class Raise(_Node, tag=34):
+    """`raise value`."""
+
+    value: Expr | None
+    at: Span
+
+
+class Branch(msgspec.Struct, frozen=True, array_like=True):
+    """One test of an `if` ladder and its block."""
+
+    test: Expr
+    body: tuple[Stmt, ...]
+
+
+class If(_Node, tag=35):
+    """An `if`/`elif`/`else` ladder, or a `match` whose tests are opaque."""
+
+    branches: tuple[Branch, ...]
+    orelse: tuple[Stmt, ...]
+    at: Span
+
+
+class Loop(_Node, tag=36):
+    """`for target in source` (target given) or `while test`."""
+
+    target: Expr | None
+    test: Expr
+    body: tuple[Stmt, ...]
+    orelse: tuple[Stmt, ...]
+    is_async: bool
+    at: Span
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True):
+    """One `context as target` of a `with`."""
+
+    context: Expr
+    target: Expr | None
+
+
+class With(_Node, tag=37):
+    """`with a as x, b as y:`."""
+
+    items: tuple[Item, ...]
+    body: tuple[Stmt, ...]
+    is_async: bool
+    at: Span
+
+
+class Handler(msgspec.Struct, frozen=True, array_like=True):
+    """`except types as name:`; no types means a bare except."""
+
+    types: tuple[Expr, ...]
+    name: str
+    body: tuple[Stmt, ...]
+    at: Span
+
+
+class Try(_Node, tag=38):
+    """`try/except/else/finally`."""
+
+    body: tuple[Stmt, ...]
+    handlers: tuple[Handler, ...]
+    orelse: tuple[Stmt, ...]
+    final: tuple[Stmt, ...]
+    at: Span
+
+
+class Import(_Node, tag=39):
+    """`import a.b as c`: pairs of dotted name and alias (empty when there is none)."""
+
+    names: tuple[tuple[str, str], ...]
+    at: Span
+
+
+class ImportFrom(_Node, tag=40):
+    """`from ..module import name as alias`; level counts the dots."""
+
+    module: str
+    level: int
+    names: tuple[tuple[str, str], ...]
+    at: Span
+
+
+class Function(_Node, tag=41):
+    """A function or method; `at` spans its header line(s) from `def`, `end` is its last line."""
+
+    name: str
+    params: tuple[Param, ...]
+    decorators: tuple[Expr, ...]
+    returns: Expr | None
+    body: tuple[Stmt, ...]
+    is_async: bool
+    is_generator: bool
+    at: Span
+    end: int
+
+
+class Class(_Node, tag=42):
+    """A class; keywords are the class arguments such as `metaclass=`."""
+
+    name: str
+    bases: tuple[Expr, ...]
+    keywords: tuple[Keyword, ...]
+    decorators: tuple[Expr, ...]
+    body: tuple[Stmt, ...]
+    at: Span
+    end: int
+
+
+class Delete(_Node, tag=43):
+    """`del a, b`."""
+
+    targets: tuple[Expr, ...]
+    at: Span
+
+
+class Jump(_Node, tag=44):
+    """`break`, `continue` or `pass`."""
+
+    kind: str
+    at: Span
+
+
+class Assert(_Node, tag=45):
+    """`assert test`."""
+
+    test: Expr
+    at: Span
+
+
+class Global(_Node, tag=46):
+    """`global` or `nonlocal` names."""
+
+    names: tuple[str, ...]
+    at: Span
+
+
+Stmt = Union[
+    Evaluate, Assign, Augment, Return, Raise, If, Loop, With, Try, Import, ImportFrom, Function, Class, Delete, Jump,
+    Assert, Global,
+]  # fmt: skip
+
+
+class Module(msgspec.Struct, frozen=True, array_like=True):
+    """A whole file. `shortened` tells where an expression was nested too deeply to be kept whole."""
+
+    body: tuple[Stmt, ...]
+    shortened: tuple[Span, ...] = ()
+
+
+def parts(expr: Expr) -> tuple[Expr, ...]:
+    """The direct sub-expressions, in evaluation order."""
+    match expr:
+        case Attribute(base=base):
+            return (base,)
+        case Call(func=func, args=args, keywords=keywords):
+            return (func, *args, *(k.value for k in keywords))
+        case Text(parts=items) | Other(parts=items) | Sequence(items=items) | Binary(values=items) | Compare(values=items):
+            return items
+        case Unary(value=value) | Await(value=value) | Starred(value=value) | Walrus(value=value):
+            return (value,)
+        case Conditional(test=test, yes=yes, no=no):
+            return (test, yes, no)
+        case Mapping(keys=keys, values=values):
+            return (*(k for k in keys if k is not None), *values)
+        case Index(base=base, index=index):
+            return (base, index)
+        case Yield(value=value):
+            return (value,) if value is not None else ()
+        case Comprehension(element=element, sources=sources, tests=tests):
+            return (*sources, *tests, element)
+        case _:
+            return ()
+
+
+def walk(expr: Expr) -> list[Expr]:
+    """The expression and everything in it, outermost first, without entering lambdas."""
+    found: list[Expr] = []
+    todo = [expr]
+    while todo:
+        node = todo.pop()
+        found.append(node)
+        todo.extend(reversed(parts(node)))
+    return found

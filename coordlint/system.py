@@ -1,0 +1,275 @@
+"""System: one graph of code and deployment, behind the questions that rules may ask.
+
+The graph engine stays inside: rules see nouns (`coordination`, `deployment`) and question verbs only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import networkx as nx
+
+from coordlint.coordination import (
+    Client,
+    Entry,
+    FunctionInfo,
+    Guard,
+    Mutation,
+    Operation,
+    Section,
+    Use,
+)
+from coordlint.deployment import Coordinator, Deployment, Workload
+from coordlint.facts import Requirement
+from coordlint.models.schema import Op, Scope
+from coordlint.source import Place, Skip
+
+COORDINATORS = ("zookeeper", "etcd", "consul")  # quorum stores: small, linearizable, expensive to write
+
+
+@dataclass(frozen=True)
+class World:
+    """What the linker knows, before anybody asks. Calls are (caller, callee, call site) triples."""
+
+    functions: Mapping[str, FunctionInfo] = field(default_factory=dict)
+    operations: tuple[Operation, ...] = ()
+    sections: tuple[Section, ...] = ()
+    clients: tuple[Client, ...] = ()
+    mutations: tuple[Mutation, ...] = ()
+    uses: tuple[Use, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    calls: tuple[tuple[str, str, Place], ...] = ()
+    call_guards: Mapping[Place, tuple[Guard, ...]] = field(default_factory=dict)
+    modules: Mapping[str, str] = field(default_factory=dict)  # dotted module name -> path
+    imports: tuple[tuple[str, str], ...] = ()  # importing module, imported module
+    requirements: tuple[Requirement, ...] = ()
+    deployment: Deployment = field(default_factory=Deployment)
+    skips: tuple[Skip, ...] = ()
+
+
+class System:
+    """The questions that rules may ask. Every answer is sorted by place."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    # -- code ------------------------------------------------------------------------------------------------
+
+    def operations(
+        self,
+        *ops: Op,
+        backend: str | Iterable[str] | None = None,
+        kind: str | None = None,
+        tests: bool = False,
+    ) -> Iterator[Operation]:
+        """Library calls by what they do, on which backend, with which kind of effect; test code only when asked."""
+        backends = _names(backend)
+        for op in self._world.operations:
+            if (
+                (not ops or op.op in ops)
+                and (backends is None or op.backend in backends)
+                and (kind is None or op.kind == kind)
+                and (tests or not op.in_test)
+            ):
+                yield op
+
+    def critical_sections(
+        self,
+        *,
+        distributed: bool | None = None,
+        backend: str | Iterable[str] | None = None,
+        scopes: Iterable[Scope] | None = None,
+        tests: bool = False,
+    ) -> Iterator[Section]:
+        """What runs under a lock. `distributed=True`: locks that span machines and are not row locks of a database."""
+        wanted = None if scopes is None else frozenset(scopes)
+        backends = _names(backend)
+        for section in self._world.sections:
+            scope = section.lock.model.scope
+            if distributed is not None and distributed != (scope in (Scope.DISTRIBUTED, Scope.DB_SESSION)):
+                continue
+            if wanted is not None and scope not in wanted:
+                continue
+            if backends is not None and section.lock.backend not in backends:
+                continue
+            if tests or not section.in_test:
+                yield section
+
+    def clients(self, *, backend: str | Iterable[str] | None = None, tests: bool = False) -> Iterator[Client]:
+        """Where clients of coordinators and stores are made."""
+        backends = _names(backend)
+        for client in self._world.clients:
+            if (backends is None or client.backend in backends) and (tests or not client.in_test):
+                yield client
+
+    def mutations(self, *, tests: bool = False) -> Iterator[Mutation]:
+        """Read-modify-write of one stored record."""
+        return (m for m in self._world.mutations if tests or not m.in_test)
+
+    def functions(self) -> Iterator[FunctionInfo]:
+        """Every function that was read."""
+        return iter(self._world.functions.values())
+
+    def function(self, symbol: str) -> FunctionInfo | None:
+        """One function by its qualified name."""
+        return self._world.functions.get(symbol)
+
+    def uses(self) -> tuple[Use, ...]:
+        """Every use of coordination, for the inventory."""
+        return self._world.uses
+
+    def rivals(self, section: Section) -> tuple[Section, ...]:
+        """Other sections that take the same lock."""
+        same = section.lock.identity
+        return tuple(
+            s for s in self._world.sections if same and s.lock.identity == same and s.acquired != section.acquired
+        )
+
+    def same_key(self, operation: Operation) -> tuple[Operation, ...]:
+        """Other operations on the same backend and the same known key."""
+        return tuple(
+            o
+            for o in self._by_key.get((operation.backend, operation.key or ""), ())
+            if operation.key and o.place != operation.place
+        )
+
+    @cached_property
+    def _by_key(self) -> dict[tuple[str, str], list[Operation]]:
+        table: dict[tuple[str, str], list[Operation]] = {}
+        for operation in self._world.operations:
+            if operation.key:
+                table.setdefault((operation.backend, operation.key), []).append(operation)
+        return table
+
+    # -- calls -----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _calls(self) -> nx.DiGraph[str]:
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        for caller, callee, place in self._world.calls:
+            if not graph.has_edge(caller, callee):
+                graph.add_edge(caller, callee, places=[])
+            graph.edges[caller, callee]["places"].append(place)
+        return graph
+
+    def callers(self, symbol: str) -> tuple[tuple[str, Place], ...]:
+        """Who calls a function directly, and where."""
+        if symbol not in self._calls:
+            return ()
+        found = [(c, p) for c in self._calls.predecessors(symbol) for p in self._calls.edges[c, symbol]["places"]]
+        return tuple(sorted(found, key=lambda pair: pair[1]))
+
+    def reached_from(self, symbol: str) -> frozenset[str]:
+        """Every function that a function reaches by calls, itself included."""
+        if symbol not in self._calls:
+            return frozenset((symbol,))
+        return frozenset(nx.descendants(self._calls, symbol)) | {symbol}
+
+    def entries(self, *kinds: str) -> tuple[Entry, ...]:
+        """Functions that something outside calls."""
+        return tuple(e for e in self._world.entries if not kinds or e.kind in kinds)
+
+    def entries_reaching(self, symbol: str) -> tuple[Entry, ...]:
+        """The entry points from which a function can run."""
+        if symbol not in self._reaching:
+            above = {symbol}
+            if symbol in self._calls:
+                above |= nx.ancestors(self._calls, symbol)
+            self._reaching[symbol] = tuple(e for e in self._world.entries if e.symbol in above)
+        return self._reaching[symbol]
+
+    @cached_property
+    def _reaching(self) -> dict[str, tuple[Entry, ...]]:
+        return {}
+
+    def guards_above(self, operation: Operation) -> tuple[Guard, ...]:
+        """Handlers around an operation: its own, and those that stand around every call chain's nearest call site.
+
+        A caller's handler counts only when every known caller has one.
+        """
+        return operation.guards + self._guards_of(operation.symbol, frozenset())
+
+    def _guards_of(self, symbol: str, seen: frozenset[str]) -> tuple[Guard, ...]:
+        if symbol in seen or len(seen) > 6:
+            return ()
+        found: list[Guard] = []
+        for caller, place in self.callers(symbol):
+            here = self._world.call_guards.get(place, ()) or self._guards_of(caller, seen | {symbol})
+            if not here:
+                return ()
+            found.extend(here)
+        return tuple(dict.fromkeys(found))
+
+    # -- deployment ------------------------------------------------------------------------------------------
+
+    @property
+    def deployment(self) -> Deployment:
+        """Workloads, coordinators and connections, as the manifests tell them."""
+        return self._world.deployment
+
+    def workloads(self) -> tuple[Workload, ...]:
+        """Everything that runs."""
+        return self._world.deployment.workloads
+
+    def coordinators(self, *backends: str) -> tuple[Coordinator, ...]:
+        """The coordinators and stores among the workloads."""
+        return self._world.deployment.coordinators_of(*backends)
+
+    def workloads_of(self, symbol: str) -> tuple[Workload, ...]:
+        """The workloads that run a function: those whose programs import its module, directly or not."""
+        module = self._module_of(symbol)
+        if module is None:
+            return ()
+        running = []
+        for workload in self.workloads():
+            started = {self._paths.get(run.path, "") for run in workload.runs}
+            if any(module == m or (m in self._imports and module in self._reachable(m)) for m in started if m):
+                running.append(workload)
+        return tuple(running)
+
+    def _reachable(self, module: str) -> frozenset[str]:
+        if module not in self._reachable_modules:
+            self._reachable_modules[module] = frozenset(nx.descendants(self._imports, module))
+        return self._reachable_modules[module]
+
+    @cached_property
+    def _reachable_modules(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    @cached_property
+    def _imports(self) -> nx.DiGraph[str]:
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        graph.add_edges_from(self._world.imports)
+        return graph
+
+    @cached_property
+    def _paths(self) -> dict[str, str]:
+        return {path: module for module, path in self._world.modules.items()}
+
+    def _module_of(self, symbol: str) -> str | None:
+        name = symbol
+        while name and name not in self._world.modules:
+            name = name.rpartition(".")[0]
+        return name or None
+
+    # -- the project -----------------------------------------------------------------------------------------
+
+    def requires(self, *packages: str) -> Requirement | None:
+        """The first declared dependency among these distributions."""
+        return next((r for r in self._world.requirements if r.name in packages), None)
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        """All declared dependencies."""
+        return self._world.requirements
+
+    def skips(self) -> tuple[Skip, ...]:
+        """Files in scope that could not be analysed, and why."""
+        return self._world.skips
+
+
+def _names(given: str | Iterable[str] | None) -> frozenset[str] | None:
+    if given is None:
+        return None
+    return frozenset((given,)) if isinstance(given, str) else frozenset(given)
