@@ -130,6 +130,7 @@ class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is_: Any = msgspec.field(default="truthy", name="is")
     late: Late | None = None
     on_busy: OnBusy | None = None
+    scope: Scope | None = None  # of the lock that the call makes or holds
 
 
 class LockModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,6 +145,7 @@ class LockModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reentrant: bool = False
     checks_owner: bool = True  # release compares the owner
     token: str = ""  # how to obtain a fencing token; empty: the lock offers none
+    token_names: tuple[str, ...] = ()  # attributes that carry it: `lock.node`, `meta.create_revision`
     stampede_only: bool = False
     note: str = ""
 
@@ -158,7 +160,9 @@ class TypeModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bases: tuple[str, ...] = ()
     topology: str = ""  # "" | sentinel | cluster | proxy
     lock: LockModel | None = None
-    attributes: dict[str, str] = {}  # attribute name -> type name (py-consul's `c.kv` -> consul.base.KV)
+    attributes: dict[str, str] = {}  # attribute name -> type name (py-consul's `c.kv` -> consul.api.kv.KV)
+    item: str = ""  # type name of `x[...]` (django.core.cache.caches["default"])
+    iterates: str = ""  # type name of the loop variable in `for v in x` (a pub/sub, a queue, a query)
     is_async: bool = False
     note: str = ""
 
@@ -168,11 +172,14 @@ class CallModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     op: Op
     name: str = ""
-    params: tuple[str, ...] = ()  # positional order, without self
+    params: tuple[str, ...] = ()  # positional order, without self; may end before the real list does
+    variadic: str = ""  # the last of `params`, when it takes every further positional argument (`*names`)
+    keywords: tuple[str, ...] = ()  # given by name only: keyword-only parameters and those inside **kwargs
     defaults: dict[str, Any] = {}
     key: str = ""  # parameter with the resource's name or key
     value: str = ""  # parameter with the value that is written
     ttl: Duration | None = None
+    ttls: tuple[Duration, ...] = ()  # further ways to give it: `set(px=...)` besides `set(ex=...)`
     wait: Duration | None = None  # how long an acquire waits
     blocking: str = ""  # parameter that turns waiting off
     timeouts: tuple[str, ...] = ()  # parameters of a client or an HTTP call that bound every round trip
@@ -198,12 +205,14 @@ class Library(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     library: str
     package: str  # the distribution's name on the package index; "" for the standard library
-    imports: tuple[str, ...]  # top-level import names, the needles that select files
+    imports: tuple[str, ...]  # import names, dotted for namespace packages
+    needles: tuple[str, ...] | None = None  # words that select a source file; None: the import names
     backend: str = ""
     checked: str = ""  # version that the facts were read from
     unmaintained: str = ""  # since when, and why
     collides: str = ""  # how to tell it from a library of the same import name
     install: str = ""  # extra pins that introspection needs ("protobuf<3.21"); "-" when it cannot be installed
     sources: tuple[str, ...] = ()
+    instances: dict[str, str] = {}  # module-level objects: dotted name -> type name
     types: dict[str, TypeModel] = {}
     calls: dict[str, CallModel] = {}
