@@ -1,0 +1,77 @@
+"""Ignore rules in .gitignore syntax, gathered folder by folder; the deepest word wins, as in git."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+MAX_IGNORE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """The patterns of one file; `base` is the folder they speak about, `above` lies below them (a path to prepend)."""
+
+    base: str
+    above: str
+    spec: GitIgnoreSpec
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreRules:
+    """An immutable stack of ignore files, outermost first."""
+
+    layers: tuple[_Layer, ...] = ()
+
+    def within(self, folder: str, lines: Sequence[str]) -> IgnoreRules:
+        """These rules and those of an ignore file in `folder` ("" or a path that ends in a slash)."""
+        return self._with(folder, "", lines)
+
+    def above(self, prefix: str, lines: Sequence[str]) -> IgnoreRules:
+        """These rules and those of a folder above the root, from which the root is reached by `prefix`."""
+        return self._with("", prefix, lines)
+
+    def match(self, path: str) -> bool:
+        """Whether a path relative to the root is ignored; folders end in a slash."""
+        for layer in reversed(self.layers):
+            if path.startswith(layer.base):
+                verdict = layer.spec.check_file(layer.above + path[len(layer.base) :]).include
+                if verdict is not None:
+                    return verdict
+        return False
+
+    def _with(self, base: str, above: str, lines: Sequence[str]) -> IgnoreRules:
+        spec = _spec(lines)
+        return IgnoreRules((*self.layers, _Layer(base, above, spec))) if spec else self
+
+
+def read_ignore_lines(path: Path) -> tuple[str, ...]:
+    """The lines of an ignore file; none when it is missing, no regular file, or absurdly large."""
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_IGNORE_BYTES:
+            return ()
+        return tuple(path.read_text("utf-8", "replace").splitlines())
+    except OSError:
+        return ()
+
+
+def _spec(lines: Iterable[str]) -> GitIgnoreSpec | None:
+    """Compiled patterns; a line that pathspec refuses is dropped, as git drops it."""
+    wanted = [line for line in lines if line.strip() and not line.startswith("#")]
+    if not wanted:
+        return None
+    try:
+        return GitIgnoreSpec.from_lines(wanted)
+    except ValueError:
+        return GitIgnoreSpec.from_lines([line for line in wanted if _compiles(line)])
+
+
+def _compiles(line: str) -> bool:
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True
