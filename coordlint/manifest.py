@@ -247,12 +247,15 @@ class SettingsFile(msgspec.Struct, frozen=True, tag="settings"):
 
 
 class ShellCommand(msgspec.Struct, frozen=True, array_like=True):
-    """One simple command of a script: leading assignments, words after expansion of the script's own variables."""
+    """One simple command: its words without quotes, variables not yet expanded, and where in the script it stands."""
 
     words: tuple[str, ...]
     line: int
-    variables: tuple[tuple[str, str], ...] = ()
-    branch: str = ""  # the `case` pattern that it stands under
+    assigned: tuple[tuple[str, str], ...] = ()  # NAME=value before the words, or alone
+    branch: tuple[str, ...] = ()  # the patterns of the `case` branch around it
+    function: str = ""  # the function whose body it belongs to
+    subject: str = ""  # the word that the `case` looks at: "$1"
+    maybe: bool = False  # under if, while, && or ||
 
 
 class ShellScript(msgspec.Struct, frozen=True, tag="shell"):
