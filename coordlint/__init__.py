@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     )
     from coordlint.source import Place as Place, Skip as Skip, Span as Span
     from coordlint.system import COORDINATORS as COORDINATORS, System as System
+    from coordlint.wording import words as words
 
 __version__ = "0.1.0"
 
@@ -56,6 +57,7 @@ _HOMES = {
     "coordlint.rule": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
     "coordlint.source": "Place Skip Span",
     "coordlint.system": "COORDINATORS System",
+    "coordlint.wording": "words",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -11,6 +11,7 @@ import msgspec
 
 from coordlint.models.schema import Late, LockModel, OnBusy, Op
 from coordlint.source import Place
+from coordlint.wording import fixed, holes, words
 
 
 class Time(msgspec.Struct, frozen=True):
@@ -94,6 +95,26 @@ class Operation(msgspec.Struct, frozen=True):
     def argument(self, name: str) -> Argument | None:
         """The argument bound to this parameter, if it was passed."""
         return next((a for a in self.arguments if a.name == name), None)
+
+    @property
+    def key_words(self) -> frozenset[str]:
+        """Words in the fixed parts of the key: "/users/{user.id}/mail" -> {"user", "mail"}."""
+        return words(fixed(self.key_text or self.key or ""))
+
+    @property
+    def fillers(self) -> tuple[str, ...]:
+        """What fills the holes of the key, as written: "/users/{user.id}" -> ("user.id",)."""
+        return holes(self.key_text or self.key or "")
+
+    @property
+    def symbol_words(self) -> frozenset[str]:
+        """Words in the name of the enclosing function and, for a method, of its class."""
+        return words(".".join(self.symbol.split(".")[-2:]))
+
+    @property
+    def origin(self) -> tuple[tuple[Place, str], ...]:
+        """Evidence of what is talked to: where the client was made, as far as is known."""
+        return ((self.client, f"the {self.backend} client is made here"),) if self.client else ()
 
 
 class Lock(msgspec.Struct, frozen=True):
