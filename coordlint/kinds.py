@@ -16,6 +16,9 @@ _COMPOSE_NAME = re.compile(
     r"(docker-|podman-)?(compose|stack)([._-].*)?\.ya?ml|.*[._-](docker-)?compose\.ya?ml", re.I
 )
 _DOCKER_NAME = re.compile(r"(dockerfile|containerfile)([._-].*)?|.*\.(dockerfile|containerfile)", re.I)
+_NOT_A_DOCKERFILE = frozenset(
+    ("py", "md", "json", "txt", "dockerignore", "tmpl", "template", "j2", "css", "scss", "html", "js", "jsx", "ts", "tsx", "go")
+)
 _REQUIREMENTS_NAME = re.compile(
     r"(.*[._-])?(requirements|constraints)([._-].*)?\.(txt|in)|pyproject\.toml|setup\.cfg|pipfile(\.lock)?|(poetry|uv|pdm)\.lock"
     r"|environment\.ya?ml",
@@ -23,7 +26,9 @@ _REQUIREMENTS_NAME = re.compile(
 )
 _ENV_NAME = re.compile(r"\.env([._-].*)?|.+\.env", re.I)
 _OTHER_NAME = re.compile(
-    r"procfile([._-].*)?|supervisord?([._-].*)?\.(conf|ini)|circus\.ini|.*\.supervisor", re.I
+    r"procfile([._-].*)?|supervisord?([._-].*)?\.(conf|ini)|circus\.ini|.*\.supervisor"
+    r"|(redis|sentinel|nginx|default)([._-].*)?\.conf(\.template|\.tmpl)?|zoo([._-].*)?\.cfg|([\w-]+[._-])?uwsgi([._-].*)?\.ini",
+    re.I,
 )
 _CHART_PART = re.compile(r"(^|/)(templates/.*\.(ya?ml|tpl)|chart\.ya?ml|values([._-][^/]*)?\.ya?ml)$", re.I)
 
@@ -63,7 +68,7 @@ def kind_of_name(path: str) -> Kind | Sniffed:
         if stem == "kustomization":
             return Kind.KUBERNETES
         return Kind.REQUIREMENTS if stem == "environment" else Sniffed.YAML
-    if _DOCKER_NAME.fullmatch(name) and suffix not in ("py", "md", "json", "txt", "dockerignore", "tmpl"):
+    if _DOCKER_NAME.fullmatch(name) and suffix not in _NOT_A_DOCKERFILE:
         return Kind.DOCKERFILE
     if _REQUIREMENTS_NAME.fullmatch(name):
         return Kind.REQUIREMENTS

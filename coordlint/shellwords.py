@@ -18,9 +18,8 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=(.*)", re.S)
 _HEREDOC = re.compile(r"<<-?\s*(['\"]?)([A-Za-z_]\w*)\1")
 _REDIRECT = re.compile(r"\d*(?:>>|>&|>\||&>|<&|<>|>|<)")
 _KEYWORDS = frozenset(
-    ["if", "then", "elif", "else", "fi", "while", "until", "for", "do", "done", "{", "}", "!", "time", "select"]
-    + ["export", "readonly", "local", "declare"]
-)
+    ("if", "then", "elif", "else", "fi", "while", "until", "for", "do", "done", "{", "}", "!", "time")
+) | {"select", "export", "readonly", "local", "declare"}
 _Token = tuple[str, str, int]  # ("word" | "op", text, line)
 
 

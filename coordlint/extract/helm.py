@@ -1,0 +1,81 @@
+"""Files of a Helm chart: Chart.yaml, values files, and what the structure of a template tells without rendering it.
+
+A template is no YAML. It is softened line by line: lines that hold only template actions are dropped, expressions
+inside values become a quoted text that keeps the expression, and the rest is read as YAML with its own line numbers.
+What depends on a condition is read as if the condition held; `link.helm` gives all of it low confidence.
+"""
+
+from __future__ import annotations
+
+import re
+
+from coordlint.extract.kubernetes import read_object
+from coordlint.extract.yaml_nodes import parse
+from coordlint.facts import Facts
+from coordlint.manifest import HelmFile, Manifest, Table
+from coordlint.source import Skip, Source
+
+_ACTION = re.compile(r"\{\{-?.*?-?\}\}", re.S)
+_ONLY_ACTIONS = re.compile(r"^(\s*-?\s*)(?:\{\{-?.*?-?\}\}\s*)+$")
+_BLOCK_WORD = re.compile(
+    r"\{\{-?\s*(?:if|else|end|range|with|define|block|template|include|toYaml|tpl|fail|required|/\*|\$\w+\s*:?=|\.|-)"
+)
+_VALUE = re.compile(r"^(\s*(?:- )?(?:[\w./\"'-]+\s*:)?\s*)(\S.*)$")
+
+
+def extract_helm(source: Source) -> Facts:
+    """One file of a chart."""
+    name = source.path.rpartition("/")[2].lower()
+    if "/templates/" in f"/{source.path}":
+        return _template(source) if name.endswith((".yaml", ".yml")) else Facts(source.path, source.kind)
+    parsed = parse(source.text, source.path)
+    root = parsed.documents[0] if parsed.documents else None
+    if not isinstance(root, Table):
+        return Facts(source.path, source.kind, skips=parsed.problems)
+    what = "chart" if name.startswith("chart.") else "values"
+    return Facts(
+        source.path, source.kind, manifests=(HelmFile(source.path, what, root),), skips=parsed.problems
+    )
+
+
+def _template(source: Source) -> Facts:
+    parsed = parse(soften(source.text), source.path)
+    made: list[Manifest] = []
+    for document in parsed.documents:
+        if isinstance(document, Table) and document.get("kind") is not None:
+            thing = read_object(document, source.path, templated=True)
+            if thing is not None:
+                made.append(thing)
+    skips: tuple[Skip, ...] = ()
+    if not made and parsed.problems:
+        line = parsed.problems[0].line
+        skips = (Skip(source.path, "Helm template whose structure cannot be read without rendering it", line),)
+    return Facts(source.path, source.kind, manifests=tuple(made), skips=skips)
+
+
+def soften(text: str) -> str:
+    """A template as YAML of the same number of lines."""
+    text = _ACTION.sub(lambda m: m[0] if "\n" not in m[0] else "\n" * m[0].count("\n"), text)
+    return "\n".join(_softened(line) for line in text.split("\n"))
+
+
+def _softened(line: str) -> str:
+    if "{{" not in line:
+        return line
+    if _ONLY_ACTIONS.match(line):
+        return ""
+    line = re.sub(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", "", line)
+    match = _VALUE.match(line)
+    if match is None or "{{" in match[1]:
+        return "" if "{{" in line.split(":")[0] else line
+    head, value = match[1], match[2]
+    if "{{" not in value:
+        return line
+    if value[0] in "|>":
+        return head + value[0]
+    if value[0] in "[{" and not value.startswith("{{"):
+        return head.rstrip()  # a flow collection with expressions inside: unknown
+    plain = value.strip()
+    if len(plain) > 1 and plain[0] in "\"'" and plain[-1] == plain[0]:
+        plain = plain[1:-1]
+    return head + "'" + plain.replace("'", "''") + "'"
