@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Section as Section,
         Time as Time,
     )
+    from coordlint.cures import cure_for as cure_for, fence_for as fence_for
     from coordlint.deployment import Coordinator as Coordinator, Deployment as Deployment, Workload as Workload
     from coordlint.finding import (
         Confidence as Confidence,
@@ -45,18 +46,36 @@ if TYPE_CHECKING:
     )
     from coordlint.source import Place as Place, Skip as Skip, Span as Span
     from coordlint.system import COORDINATORS as COORDINATORS, System as System
+    from coordlint.telling import (
+        backend_name as backend_name,
+        call_name as call_name,
+        distinct as distinct,
+        does_late as does_late,
+        effect_name as effect_name,
+        lock_name as lock_name,
+        many_instances as many_instances,
+        many_processes as many_processes,
+        sounds_like_lock as sounds_like_lock,
+        told as told,
+        trail as trail,
+    )
     from coordlint.wording import words as words
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "coordlint.coordination": "Client Effect Entry Guard Lock Mutation Operation Outcome Release Section Time",
+    "coordlint.cures": "cure_for fence_for",
     "coordlint.deployment": "Coordinator Deployment Workload",
     "coordlint.finding": "Confidence Evidence Finding Fix Severity",
     "coordlint.models.schema": "Late OnBusy Op Scope",
     "coordlint.rule": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
     "coordlint.source": "Place Skip Span",
     "coordlint.system": "COORDINATORS System",
+    "coordlint.telling": (
+        "backend_name call_name distinct does_late effect_name lock_name many_instances many_processes sounds_like_lock "
+        "told trail"
+    ),
     "coordlint.wording": "words",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -5,13 +5,12 @@ One home for the wording, so that the same thing is called the same in every mes
 
 from __future__ import annotations
 
-import re
-
 from coordlint.coordination import Effect, Lock, Operation, Section, Time
 from coordlint.deployment import Workload
 from coordlint.finding import Evidence
 from coordlint.models.schema import Late
 from coordlint.source import Place
+from coordlint.wording import words
 
 _BACKENDS = {
     "redis": "Redis",
@@ -39,7 +38,7 @@ _DOES_LATE = {
     Late.EXTERNAL: "cannot be taken back",
 }
 
-_LOCKISH = re.compile(r"lock|mutex|lease|semaphore|exclusive|running|in.?progress|busy|claim", re.I)
+_LOCKISH = frozenset("lock locked locking unlock mutex lease semaphore exclusive running busy claim acquire".split())
 
 
 def backend_name(backend: str) -> str:
@@ -51,7 +50,8 @@ def lock_name(lock: Lock) -> str:
     """`the Redis lock "acct:{}"`, as far as it is known."""
     kind = {"read-lock": "read lock", "write-lock": "write lock"}.get(lock.model.kind, lock.model.kind)
     key = lock.key_text or lock.key
-    return f'the {backend_name(lock.backend)} {kind}{f' "{key}"' if key else ""}'
+    named = f' "{key}"' if key else ""
+    return f"the {backend_name(lock.backend)} {kind}{named}"
 
 
 def call_name(operation: Operation) -> str:
@@ -131,4 +131,4 @@ def many_processes(workload: Workload) -> Evidence | None:
 
 def sounds_like_lock(*texts: str | None) -> bool:
     """Whether a key or function is named like a lock. Never evidence by itself: only beside what the code does."""
-    return any(text is not None and _LOCKISH.search(text) for text in texts)
+    return any(text and not _LOCKISH.isdisjoint(words(text)) for text in texts)
