@@ -1,0 +1,37 @@
+"""Colours and drawing characters of a terminal, or none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_CODES = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "dim": "2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The characters that join the places of a finding."""
+
+    arrow: str
+    side: str
+    under: str
+    end: str
+
+
+UNICODE = Marks("──▶", "│", "━", "╰")
+ASCII = Marks("-->", "|", "^", "=")
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How text is drawn: with colours or not, with which marks."""
+
+    colour: bool = False
+    marks: Marks = ASCII
+
+    def paint(self, text: str, colour: str = "", *, bold: bool = False) -> str:
+        """The text in a colour; as it is when colours are off."""
+        codes = [code for code in ("1" if bold else "", _CODES.get(colour, "")) if code]
+        return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if self.colour and codes and text else text
+
+
+PLAIN = Style()
