@@ -97,6 +97,13 @@ class Operation(msgspec.Struct, frozen=True):
         return next((a for a in self.arguments if a.name == name), None)
 
     @property
+    def stores(self) -> bool:
+        """Whether it leaves a value under a key of a store: a plain, creating or conditional write, alone or in a transaction."""
+        if self.op is Op.TRANSACTION_STEP:
+            return self.late not in (Late.READ, Late.CONDITIONAL, Late.DELETE)
+        return self.op in (Op.WRITE, Op.CREATE, Op.CAS)
+
+    @property
     def key_words(self) -> frozenset[str]:
         """Words in the fixed parts of the key: "/users/{user.id}/mail" -> {"user", "mail"}."""
         return words(fixed(self.key_text or self.key or ""))

@@ -1,0 +1,243 @@
+"""Domain records that grow with users or traffic are kept in a quorum store (ZooKeeper, etcd, Consul).
+
+Why: a quorum store keeps its data small so that every member can hold all of it and every write can wait for a
+majority. ZooKeeper holds the whole tree in memory on each member and rejects packets over 1 MiB; etcd has a default
+quota of 2 GiB, suggests at most 8 GiB, and stops accepting writes when it is reached; Consul refuses values over
+512 KB. One record per user or order grows until elections, locks and discovery, which the store is really needed for,
+fail with it. There are no queries, no secondary indexes and no transactions over many records either.
+
+Instead: keep the records in a database, which can also check versions and constraints, and keep in the quorum store
+only the small facts about machines: which shard lives where, who leads, which configuration is valid.
+
+Fine when: the key names shards, owners, members or configuration; the entry is the ephemeral registration of a worker
+or ends with a short lease.
+
+Known misses: records under a neutral prefix with neutral names; records written by programs outside the repository.
+
+Sources: ZooKeeper, Data Model (not a general database or large object store) and jute.maxbuffer; etcd documentation,
+System limits (1.5 MiB request, 2 GiB default quota); Consul documentation, KV store (not a full featured datastore).
+"""
+
+from collections.abc import Iterator
+
+from coordlint import COORDINATORS, HIGH, MEDIUM, WARNING, Found, Op, Operation, Place, System, backend_name, found, rule, words
+
+# People, goods and messages: what a business has more of every day.
+_ENTITIES = frozenset(
+    {"user", "account", "customer", "client", "profile", "person", "contact", "favorite", "favourite", "subscriber"}
+    | {"order", "invoice", "payment", "transaction", "cart", "basket", "purchase", "subscription", "booking", "ticket"}
+    | {"product", "item", "sku", "article", "post", "comment", "message", "mail", "email", "document", "photo", "image"}
+    | {"patient", "student", "employee", "tenant", "device", "vehicle", "trip", "event", "review", "rating", "inventory"}
+    | {"wallet", "balance", "ledger", "coupon", "game", "player", "score", "certificate", "cert"}
+)
+# What a quorum store is for, or what another rule speaks about.
+_METADATA = frozenset(
+    {"config", "configuration", "conf", "setting", "option", "preference", "feature", "flag", "toggle", "limit", "quota"}
+    | {"shard", "partition", "slot", "owner", "ownership", "assignment", "placement", "location", "route", "routing", "topology"}
+    | {"lock", "mutex", "semaphore", "leader", "master", "primary", "election", "barrier", "epoch", "term", "offset"}
+    | {"service", "node", "host", "member", "worker", "instance", "server", "broker", "agent", "endpoint", "cluster", "peer"}
+    | {"schema", "migration", "version", "policy", "role", "acl", "cache", "cached", "memo", "session", "queue", "job", "task"}
+    | {"rate", "metric", "metrics", "stat", "heartbeat", "counter", "sequence"}
+)
+_SHORT = 3600.0  # seconds: an entry with a shorter lease is not a record that grows
+
+
+@rule("CL301", severity=WARNING)
+def coordinator_as_database(system: System) -> Iterator[Found]:
+    for write in system.operations(backend=COORDINATORS):
+        if not write.stores or write.ephemeral or _ends_soon(write) or write.key_words & _METADATA:
+            continue
+        entity = _entity_in_key(write)
+        if entity:
+            readers = [(o.place, "the record is read here") for o in system.same_key(write) if o.op in (Op.READ, Op.LIST)]
+            yield found(
+                f"Keeps one entry per {entity} in {backend_name(write.backend)}: `{write.key_text or write.key}`.",
+                at=write,
+                because=[*readers[:2], *write.origin] or [_key_evidence(write)],
+                confidence=HIGH if entity in write.key_words else MEDIUM,
+            )
+        elif (sibling := _sibling(system, write)) is not None:
+            yield found(
+                f"Writes records to {backend_name(write.backend)} under keys that are computed: the same class reads "
+                f"`{sibling.key_text or sibling.key}`.",
+                at=write,
+                because=[(sibling.place, f"one entry per {_entity_in_key(sibling)} is read here"), *write.origin],
+                confidence=MEDIUM,
+            )
+
+
+def _entity_in_key(write: Operation) -> str:
+    """The kind of record that a key names, when the key has a part that differs from record to record."""
+    if "{}" not in (write.key or "") or write.key_words & _METADATA:
+        return ""
+    named = sorted(write.key_words & _ENTITIES)
+    if named:
+        return named[0]
+    for filler in write.fillers:
+        about = words(filler) & _ENTITIES
+        if about and not words(filler) & _METADATA:
+            return min(about)
+    return ""
+
+
+def _sibling(system: System, write: Operation) -> Operation | None:
+    """For a key that is computed as a whole: an operation of the same class on a key that names a record."""
+    if write.key_words or not write.symbol_words & _ENTITIES:
+        return None
+    home = write.symbol.rpartition(".")[0]
+    for other in system.operations(Op.READ, Op.LIST, Op.DELETE, Op.WRITE, backend=write.backend):
+        if other.symbol.rpartition(".")[0] == home and other.place != write.place and _entity_in_key(other):
+            return other
+    return None
+
+
+def _ends_soon(write: Operation) -> bool:
+    return write.ttl is not None and write.ttl.kind == "seconds" and (write.ttl.seconds or 0) <= _SHORT
+
+
+def _key_evidence(write: Operation) -> tuple[Place, str]:
+    place = next((a.place for a in write.arguments if a.place), write.place)
+    return place, "the key grows with the number of records"
+
+
+EXAMPLES = '''
+=== bad: user profiles as znodes, through a client of another module
+--- app/zk.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+--- app/profiles.py
+import json
+
+from app.zk import zk
+
+
+def save_profile(user):
+    zk.create(f"/users/{user.id}", json.dumps(user.as_dict()).encode())  # finding: coordinator-as-database
+
+
+def load_profile(user_id):
+    return json.loads(zk.get(f"/users/{user_id}")[0])
+
+=== bad: orders in etcd
+--- shop/orders.py
+import json
+
+import etcd3
+
+etcd = etcd3.client(host="etcd")
+
+
+def place(order):
+    etcd.put("/orders/%s" % order["id"], json.dumps(order))  # finding: coordinator-as-database
+
+=== bad: an address book in Consul, one key per contact
+--- dird/keys.py
+CONTACT = "dird/private/{user_uuid}/contacts/{contact_uuid}"
+--- dird/personal.py
+import consul
+
+from dird.keys import CONTACT
+
+
+class Personal:
+    def __init__(self, host):
+        self._consul = consul.Consul(host=host)
+
+    def add(self, user, contact_id, body):
+        key = CONTACT.format(user_uuid=user, contact_uuid=contact_id)
+        self._consul.kv.put(key, body)  # finding: coordinator-as-database
+
+=== bad: what fills the key tells what is kept
+--- app/tags.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def tag(user_id, tags):
+    etcd.put(f"/tags/{user_id}", ",".join(tags))  # finding: coordinator-as-database
+
+=== good: which shard a customer's data lives on
+--- app/shards.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def assign(customer_id, dsn):
+    etcd.put(f"/shards/customers/{customer_id}", dsn)
+
+=== good: ownership of partitions
+--- app/owners.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def own(partition, me):
+    zk.create(f"/owners/{partition}", me.encode())
+
+=== good: configuration per service
+--- app/settings.py
+import consul
+
+c = consul.Consul()
+
+
+def configure(service, text):
+    c.kv.put(f"config/{service}/orders", text)
+
+=== good: a worker registers itself by an ephemeral node
+--- app/worker.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def announce(user_agent_host):
+    zk.create(f"/mail/{user_agent_host}", b"", ephemeral=True)
+
+=== good: a presence entry that ends with its lease
+--- app/presence.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def seen(user_id):
+    etcd.put(f"/online/{user_id}", b"1", lease=etcd.lease(30))
+
+=== good: records in a database, the quorum store only for the shard
+--- app/profiles.py
+import etcd3
+from sqlalchemy import create_engine, text
+
+etcd = etcd3.client()
+
+
+def save(user):
+    dsn, _ = etcd.get(f"/shards/{user.shard}")
+    with create_engine(dsn.decode()).begin() as db:
+        db.execute(text("UPDATE profile SET body = :b WHERE user_id = :u"), {"b": user.body, "u": user.id})
+
+=== good: one fixed key is no growing set
+--- app/notice.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def publish(text):
+    zk.set("/site/message", text.encode())
+
+=== good: Redis is a place for records with a time to live
+--- app/carts.py
+import redis
+
+r = redis.Redis()
+
+
+def save(user_id, cart):
+    r.set(f"cart:{user_id}", cart, ex=86400)
+'''
