@@ -62,6 +62,7 @@ class Op(StrEnum):
     COUNTER = "counter"
     PARTITION = "partition"
     # queues and schedules
+    MAKE_QUEUE = "make-queue"
     QUEUE_PUT = "queue-put"
     QUEUE_GET = "queue-get"
     QUEUE_ACK = "queue-ack"
