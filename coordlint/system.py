@@ -6,7 +6,7 @@ The graph engine stays inside: rules see nouns (`coordination`, `deployment`) an
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import networkx as nx
@@ -22,7 +22,7 @@ from coordlint.coordination import (
     Use,
 )
 from coordlint.deployment import Coordinator, Deployment, Workload
-from coordlint.facts import Requirement
+from coordlint.facts import Requirement, Suppression
 from coordlint.models.schema import Op, Scope
 from coordlint.source import Place, Skip
 
@@ -47,6 +47,8 @@ class World:
     requirements: tuple[Requirement, ...] = ()
     deployment: Deployment = field(default_factory=Deployment)
     skips: tuple[Skip, ...] = ()
+    unused_suppressions: tuple[tuple[Suppression, str], ...] = ()
+    malformed_suppressions: tuple[tuple[Suppression, str], ...] = ()
 
 
 class System:
@@ -267,6 +269,20 @@ class System:
     def skips(self) -> tuple[Skip, ...]:
         """Files in scope that could not be analysed, and why."""
         return self._world.skips
+
+    def with_suppressions(
+        self, *, unused: tuple[tuple[Suppression, str], ...], malformed: tuple[tuple[Suppression, str], ...]
+    ) -> System:
+        """The same system, once it is known what its suppressions did."""
+        return System(replace(self._world, unused_suppressions=unused, malformed_suppressions=malformed))
+
+    def unused_suppressions(self) -> tuple[tuple[Suppression, str], ...]:
+        """Suppressions that silenced nothing in this run, each with the rule that they name."""
+        return self._world.unused_suppressions
+
+    def malformed_suppressions(self) -> tuple[tuple[Suppression, str], ...]:
+        """Suppressions that cannot act, each with the reason."""
+        return self._world.malformed_suppressions
 
 
 def _names(given: str | Iterable[str] | None) -> frozenset[str] | None:
