@@ -14,6 +14,8 @@ import msgspec
 
 from coordlint.source import Place, Span
 
+UNKNOWN = "\ufffd"  # stands in a text where a variable's value is not known
+
 
 class Scalar(msgspec.Struct, frozen=True, array_like=True, tag="s"):
     """One value as it was written. A quoted scalar is always text; a plain one is read by the YAML 1.2 core schema."""
@@ -98,8 +100,8 @@ def at(node: Node | None, *keys: str) -> Node | None:
 
 
 def text(node: Node | None) -> str | None:
-    """A scalar's text; None for an absent or null value, a list or a table."""
-    if not isinstance(node, Scalar) or node.value is None:
+    """A scalar's text; None for an absent, null or not fully known value, a list or a table."""
+    if not isinstance(node, Scalar) or node.value is None or UNKNOWN in node.text:
         return None
     return node.text
 
@@ -140,8 +142,9 @@ def entries(node: Node | None) -> tuple[tuple[Scalar, Node], ...]:
 
 
 def place(node: Scalar | Items | Table, path: str) -> Place:
-    """Where a node stands; `path` is the file that it stands in unless a merge brought it from another."""
-    return Place(node.path or path, node.at)
+    """Where a node begins; `path` is the file that it stands in unless a merge brought it from another."""
+    whole = isinstance(node, Scalar) and node.at.end_line == node.at.line
+    return Place(node.path or path, node.at if whole else Span(node.at.line, node.at.column))
 
 
 def stamped(node: Node, path: str) -> Node:

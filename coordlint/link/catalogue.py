@@ -1,0 +1,118 @@
+"""The manifests of a project by kind and path, and the arithmetic of paths inside a repository."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from coordlint.facts import Facts
+from coordlint.manifest import (
+    ComposeFile,
+    Dockerfile,
+    EntryPoints,
+    HelmFile,
+    KubernetesObject,
+    Kustomization,
+    Setting,
+    SettingsFile,
+    ShellScript,
+)
+
+_TEMPLATE_ENDINGS = (".example", ".sample", ".template", ".dist", ".tmpl", ".default", "-example", "-sample")
+
+
+@dataclass
+class Catalogue:
+    """Every manifest of the project; made once, then only read."""
+
+    compose: dict[str, ComposeFile] = field(default_factory=dict)
+    objects: list[KubernetesObject] = field(default_factory=list)
+    kustomizations: dict[str, Kustomization] = field(default_factory=dict)
+    helm: dict[str, HelmFile] = field(default_factory=dict)
+    dockerfiles: dict[str, Dockerfile] = field(default_factory=dict)
+    settings: dict[str, SettingsFile] = field(default_factory=dict)
+    scripts: dict[str, ShellScript] = field(default_factory=dict)
+    console: dict[str, tuple[str, Setting]] = field(default_factory=dict)  # name -> declaring file, "module:function"
+    modules: Mapping[str, str] = field(default_factory=dict)  # dotted name -> path
+    python_files: frozenset[str] = frozenset()
+    by_basename: dict[str, list[str]] = field(default_factory=dict)  # Python files and shell scripts
+
+    def env_file(self, path: str) -> SettingsFile | None:
+        """An env file, or the committed template of one that is kept out of the repository."""
+        exact = self.settings.get(path)
+        if exact is not None and exact.what == "env":
+            return exact
+        folder, _, name = path.rpartition("/")
+        stem = name.removeprefix(".")
+        candidates = [name + ending for ending in _TEMPLATE_ENDINGS]
+        candidates += [f"{head}{middle}{tail}" for middle in ("example", "sample", "template") for head, tail in _around(name)]
+        candidates += [stem + ending for ending in _TEMPLATE_ENDINGS] + [stem, "example.env", "sample.env", "env.example"]
+        for candidate in candidates:
+            found = self.settings.get(join(folder, candidate) or "")
+            if found is not None and found.what == "env" and found.path != path:
+                return found
+        return None
+
+    def exists(self, path: str) -> bool:
+        """Whether a Python file or script stands at a path."""
+        return path in self.python_files or path in self.scripts
+
+
+def _around(name: str) -> list[tuple[str, str]]:
+    """Where a word may stand in an env file's name: `.env.prod` -> `.env.example.prod`, `.env.prod.example`."""
+    head, dot, tail = name.rpartition(".")
+    return [(head + ".", "." + tail), (head + "." + tail + ".", "")] if dot and head else []
+
+
+def catalogue(facts: Iterable[Facts], modules: Mapping[str, str]) -> Catalogue:
+    """Sorts manifests by kind; facts may come in any order."""
+    made = Catalogue(modules=modules, python_files=frozenset(modules.values()))
+    for fact in sorted(facts, key=lambda f: f.path):
+        for manifest in fact.manifests:
+            match manifest:
+                case ComposeFile():
+                    made.compose[manifest.path] = manifest
+                case KubernetesObject():
+                    made.objects.append(manifest)
+                case Kustomization():
+                    made.kustomizations[manifest.path] = manifest
+                case HelmFile():
+                    made.helm[manifest.path] = manifest
+                case Dockerfile():
+                    made.dockerfiles[manifest.path] = manifest
+                case SettingsFile():
+                    made.settings[manifest.path] = manifest
+                case ShellScript():
+                    made.scripts[manifest.path] = manifest
+                case EntryPoints():
+                    for script in manifest.scripts:
+                        made.console.setdefault(script.name, (manifest.path, script))
+    for path in sorted({*made.python_files, *made.scripts}):
+        made.by_basename.setdefault(path.rpartition("/")[2], []).append(path)
+    return made
+
+
+def folder_of(path: str) -> str:
+    """The folder of a path; empty for the root."""
+    return path.rpartition("/")[0]
+
+
+def join(folder: str, relative: str) -> str | None:
+    """A path relative to a folder as a path from the root; None when it leaves the repository or is absolute."""
+    if relative.startswith(("/", "~", "$", "\\")) or "\ufffd" in relative or "://" in relative:
+        return None
+    joined = posixpath.normpath(posixpath.join(folder, relative))
+    if joined == "..":
+        return None
+    return None if joined.startswith("../") else "" if joined == "." else joined
+
+
+def common_depth(first: str, second: str) -> int:
+    """How many leading folders two paths share."""
+    depth = 0
+    for a, b in zip(first.split("/")[:-1], second.split("/")[:-1], strict=False):
+        if a != b:
+            break
+        depth += 1
+    return depth
