@@ -153,10 +153,11 @@ class Models:
         self._instances.update(library.instances)
 
     def _type_name(self, name: str) -> str | None:
-        if name in self._types:
-            return name
-        alias = self._aliases.get(name)
-        return alias if alias in self._types else None
+        """The canonical type that a name stands for; a module-level object stands for its type."""
+        for candidate in (name, self._aliases.get(name), self._instances.get(name)):
+            if candidate in self._types:
+                return candidate
+        return None
 
     def _find_method(self, type_name: str, method: str) -> CallModel | None:
         asked = self.type(type_name)

@@ -71,13 +71,15 @@ class Op(StrEnum):
     SCHEDULE = "schedule"
     SCHEDULER_START = "scheduler-start"
     TASK_DEDUP = "task-dedup"
+    TASK = "task"  # decorating makes a function a job that workers run
     # effects outside the coordinator
     EFFECT = "effect"
     DB_READ = "db-read"
     DB_TRANSACTION = "db-transaction"  # opens or is a database transaction
     COMMIT = "commit"
+    DB_STATEMENT = "db-statement"  # builds a statement that does nothing until it is executed
     RAW_COMMAND = "raw-command"  # execute_command("SET", ...): meaning is in the arguments
-    SQL = "sql"  # meaning is in the SQL text argument
+    SQL = "sql"  # meaning is in the SQL text, which `key` names
 
 
 class Scope(StrEnum):
@@ -165,6 +167,7 @@ class TypeModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     item: str = ""  # type name of `x[...]` (django.core.cache.caches["default"])
     iterates: str = ""  # type name of the loop variable in `for v in x` (a pub/sub, a queue, a query)
     is_async: bool = False
+    virtual: bool = False  # no such class: a lock that is only a key, a row or a convention
     note: str = ""
 
 
