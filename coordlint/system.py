@@ -24,7 +24,7 @@ from coordlint.coordination import (
 from coordlint.deployment import Coordinator, Deployment, Workload
 from coordlint.facts import Requirement, Suppression
 from coordlint.models.schema import Op, Scope
-from coordlint.source import Place, Skip
+from coordlint.source import Place, Skip, Span
 
 COORDINATORS = ("zookeeper", "etcd", "consul")  # quorum stores: small, linearizable, expensive to write
 
@@ -249,6 +249,14 @@ class System:
     @cached_property
     def _paths(self) -> dict[str, str]:
         return {path: module for module, path in self._world.modules.items()}
+
+    def imported_by(self, symbol: str) -> tuple[Place, ...]:
+        """The files (at their first line) that import the module of a symbol directly."""
+        module = self._module_of(symbol)
+        if module is None or module not in self._imports:
+            return ()
+        importers = (self._world.modules.get(m) for m in self._imports.predecessors(module) if m != module)
+        return tuple(sorted(Place(path, Span(1)) for path in importers if path))
 
     def _module_of(self, symbol: str) -> str | None:
         name = symbol

@@ -20,7 +20,21 @@ System limits (1.5 MiB request, 2 GiB default quota); Consul documentation, KV s
 
 from collections.abc import Iterator
 
-from coordlint import COORDINATORS, HIGH, MEDIUM, WARNING, Found, Op, Operation, Place, System, backend_name, found, rule, words
+from coordlint import (
+    COORDINATORS,
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Found,
+    Op,
+    Operation,
+    Place,
+    System,
+    backend_name,
+    found,
+    rule,
+    words,
+)
 
 # People, goods and messages: what a business has more of every day.
 _ENTITIES = frozenset(

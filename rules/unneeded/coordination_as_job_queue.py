@@ -20,7 +20,20 @@ jute.maxbuffer in the configuration parameters; etcd documentation, System limit
 
 from collections.abc import Iterator
 
-from coordlint import COORDINATORS, HIGH, MEDIUM, WARNING, Found, Op, Operation, Place, System, backend_name, found, rule
+from coordlint import (
+    COORDINATORS,
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Found,
+    Op,
+    Operation,
+    Place,
+    System,
+    backend_name,
+    found,
+    rule,
+)
 
 _RECIPES = ("Queue", "LockingQueue")
 _JOBS = frozenset({"job", "task", "queue", "message", "msg", "work", "todo", "inbox", "outbox", "mailbox", "backlog", "pending"})

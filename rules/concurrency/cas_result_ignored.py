@@ -1,0 +1,393 @@
+"""A conditional update whose outcome nobody looks at.
+
+Why: compare-and-set protects the data only by refusing: when another writer was first, nothing is written. A program
+that does not look at the refusal goes on as if its value were stored, so an order counts as paid, a slot as claimed or a
+counter as raised although the store still holds the other value. Most APIs refuse quietly: etcd's `replace` and Consul's
+`kv.put(cas=...)` answer False, an etcd transaction answers (False, ...), memcached's `cas` False or None, an UPDATE with a
+version in its WHERE clause reports a row count of 0, and a kazoo transaction returns exceptions in its result list
+instead of raising them. Where the API does raise, an empty `except` does the same.
+
+Instead: test the answer and read again, retry with a bound, or tell the caller: `if not etcd.replace(k, old, new): raise
+Conflict`, `if cursor.rowcount == 0: raise Conflict`. An ORM can do it by itself: SQLAlchemy's `version_id_col` raises
+StaleDataError.
+
+Fine when: the call raises by itself (kazoo `set(version=...)`, DynamoDB, S3) and the exception is not swallowed; the write
+only makes sure that something exists, and whoever was first is as good; the transaction's failure branch does the work.
+
+Sources: etcd API guarantees and transactions; Consul KV API (cas); Django and SQLAlchemy documentation (matched rows,
+version counters); kazoo API documentation, TransactionRequest.commit.
+"""
+
+from collections.abc import Iterator
+
+from coordlint import (
+    ERROR,
+    HIGH,
+    MEDIUM,
+    Found,
+    Guard,
+    Op,
+    Operation,
+    Outcome,
+    Place,
+    System,
+    backend_name,
+    call_name,
+    found,
+    rule,
+    words,
+)
+
+_ANSWERS = ("etcd", "consul", "memcached", "django-cache")  # these refuse by their answer, the others by raising
+_REFUSALS = frozenset(
+    {"BadVersionError", "ConditionalCheckFailedException", "ClientError", "PreconditionFailed", "PreconditionFailedError"}
+    | {"StaleDataError", "WatchError", "KazooException", "RolledBackError", "Exception", "BaseException", "*"}
+)
+_VERSION = frozenset({"version", "revision", "rev", "etag", "mod", "generation", "seq", "epoch", "match"})
+_ABSENT = frozenset({"create", "absent"})
+
+
+@rule("CL501", severity=ERROR)
+def cas_result_ignored(system: System) -> Iterator[Found]:
+    for update in system.operations(Op.CAS):
+        if update.backend in _ANSWERS and update.outcome is Outcome.DEAD:
+            yield _ignored(system, update, "answers False when another writer was first")
+        elif (guard := _swallowing(update)) is not None:
+            yield _swallowed(update, guard)
+    for transaction in system.operations(Op.TRANSACTION, backend="etcd"):
+        if transaction.outcome is Outcome.DEAD and _compares(transaction):
+            yield _ignored(system, transaction, "answers (False, ...) when a comparison fails")
+    for commit in system.operations(Op.COMMIT, backend="zookeeper"):
+        checks = [s for s in system.operations(Op.TRANSACTION_STEP, backend="zookeeper") if _guards(s, commit)]
+        if commit.outcome is Outcome.DEAD and checks:
+            yield found(
+                "The results of a ZooKeeper transaction are thrown away: commit() returns a failed check as an exception in "
+                "its list and raises nothing.",
+                at=commit,
+                because=[(checks[0].place, "this step is refused when the version has changed")],
+            )
+    for write in system.operations():
+        if write.op in (Op.CAS, Op.TRANSACTION) or not words(write.conditional) & _VERSION:
+            continue
+        if write.kind == "database" and write.outcome is Outcome.DEAD:
+            yield _ignored(system, write, "matches no row when another writer was first, and says so only by its row count")
+        elif (guard := _swallowing(write)) is not None and _compares_version(write):
+            yield _swallowed(write, guard)
+
+
+def _ignored(system: System, update: Operation, how: str) -> Found:
+    rivals = [o for o in system.same_key(update) if o.stores]
+    because = [(o.place, "another writer of the same key") for o in rivals[:2]]
+    on = f" on `{update.key_text or update.key}`" if update.key else ""
+    return found(
+        f"Nobody looks at the outcome of {call_name(update)}{on}: it {how}.",
+        at=update,
+        because=[*because, *update.origin] or [(_condition(update), "the condition that may not hold")],
+        confidence=HIGH if update.key or update.kind == "database" else MEDIUM,
+    )
+
+
+def _swallowed(update: Operation, guard: Guard) -> Found:
+    store = backend_name(update.backend) if update.backend else update.kind
+    return found(
+        f"The refusal of a conditional {store} write ({call_name(update)}) is swallowed: the program goes on as if it were stored.",
+        at=update,
+        because=[(guard.place, f"`except {', '.join(guard.catches)}` goes on")],
+    )
+
+
+def _swallowing(update: Operation) -> Guard | None:
+    """The handler that catches the refusal first, when it simply goes on and no loop tries again."""
+    for guard in update.guards:
+        if any(name.rpartition(".")[2] in _REFUSALS for name in guard.catches):
+            return guard if guard.action == "swallow" and not update.loop else None
+    return None
+
+
+def _compares(transaction: Operation) -> bool:
+    """A transaction that compares more than absence, and does nothing by itself when the comparison fails."""
+    compare, failure = transaction.argument("compare"), transaction.argument("failure")
+    if compare is None or (failure is not None and failure.mentions):
+        return False
+    said = words(" ".join((compare.text, *compare.mentions)))
+    return bool(compare.mentions) and not said & _ABSENT
+
+
+def _compares_version(write: Operation) -> bool:
+    """Not merely "create once", where losing means that somebody else made the same thing."""
+    condition = write.argument("ConditionExpression")
+    if condition is not None:
+        return "attribute_not_exists" not in f"{condition.value} {condition.text}"
+    return write.argument("IfNoneMatch") is None
+
+
+def _guards(step: Operation, commit: Operation) -> bool:
+    return step.symbol == commit.symbol and step.place < commit.place and bool(step.conditional or step.call.endswith(".check"))
+
+
+def _condition(update: Operation) -> Place:
+    named = [a for a in update.arguments if a.name in ("compare", "cas", "version", "initial_value", "sql", "statement")]
+    return next((a.place for a in (*named, *update.arguments) if a.place), update.place)
+
+
+EXAMPLES = '''
+=== bad: etcd's replace answers False and nobody listens, client made elsewhere
+--- app/store.py
+import etcd3
+
+etcd = etcd3.client(host="etcd")
+--- app/claim.py
+from app.store import etcd
+
+
+def claim(slot, old, me):
+    etcd.replace(f"/slots/{slot}", old, me)  # finding: cas-result-ignored
+    print("claimed", slot)
+
+=== bad: Consul's cas
+--- app/state.py
+import consul
+
+c = consul.Consul()
+
+
+def advance(name, state):
+    index, item = c.kv.get(f"state/{name}")
+    c.kv.put(f"state/{name}", state, cas=item["ModifyIndex"])  # finding: cas-result-ignored
+    return state
+
+=== bad: an etcd transaction compares a revision
+--- app/move.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def move(key, revision, value):
+    etcd.transaction(  # finding: cas-result-ignored
+        compare=[etcd.transactions.mod(key) == revision],
+        success=[etcd.transactions.put(key, value)],
+        failure=[],
+    )
+
+=== bad: an UPDATE with a version, and no look at the row count
+--- shop/stock.py
+from sqlalchemy import create_engine, text
+
+engine = create_engine("postgresql://db/shop")
+
+
+def take(sku, left, version):
+    with engine.begin() as db:
+        db.execute(  # finding: cas-result-ignored
+            text("UPDATE stock SET n = :n, version = version + 1 WHERE sku = :s AND version = :v"),
+            {"n": left, "s": sku, "v": version},
+        )
+
+=== bad: a Django update filtered by version
+--- shop/models.py
+from django.db import models
+
+
+class Order(models.Model):
+    state = models.TextField()
+    version = models.IntegerField()
+--- shop/views.py
+from shop.models import Order
+
+
+def pay(order):
+    Order.objects.filter(pk=order.pk, version=order.version).update(state="paid")  # finding: cas-result-ignored
+
+=== bad: the version conflict of ZooKeeper is swallowed
+--- app/owner.py
+from kazoo.client import KazooClient
+from kazoo.exceptions import BadVersionError
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def hand_over(path, owner, version):
+    try:
+        zk.set(path, owner, version=version)  # finding: cas-result-ignored
+    except BadVersionError:
+        pass
+
+=== bad: a kazoo transaction's results
+--- app/both.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def both(version, a, b):
+    t = zk.transaction()
+    t.check("/epoch", version)
+    t.set_data("/a", a)
+    t.set_data("/b", b)
+    t.commit()  # finding: cas-result-ignored
+
+=== good: the answer decides
+--- app/claim.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def claim(slot, old, me):
+    if not etcd.replace(f"/slots/{slot}", old, me):
+        raise RuntimeError("taken")
+
+=== good: the answer is handed on
+--- app/claim.py
+import consul
+
+c = consul.Consul()
+
+
+def claim(slot, me, index):
+    return c.kv.put(f"slots/{slot}", me, cas=index)
+
+=== good: the transaction's success is tested
+--- app/move.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def move(key, revision, value):
+    moved, _ = etcd.transaction(
+        compare=[etcd.transactions.mod(key) == revision],
+        success=[etcd.transactions.put(key, value)],
+        failure=[],
+    )
+    if not moved:
+        raise RuntimeError("changed meanwhile")
+
+=== good: the failure branch does the rest
+--- app/move.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def move(key, revision, value):
+    etcd.transaction(
+        compare=[etcd.transactions.mod(key) == revision],
+        success=[etcd.transactions.put(key, value)],
+        failure=[etcd.transactions.put(key + "/conflict", value)],
+    )
+
+=== good: only makes sure that the key is there
+--- app/init.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def prepare(key):
+    etcd.transaction(
+        compare=[etcd.transactions.create(key) == 0],
+        success=[etcd.transactions.put(key, "0")],
+        failure=[],
+    )
+
+=== good: the row count is looked at
+--- shop/stock.py
+from sqlalchemy import create_engine, text
+
+engine = create_engine("postgresql://db/shop")
+
+
+def take(sku, left, version):
+    with engine.begin() as db:
+        done = db.execute(
+            text("UPDATE stock SET n = :n, version = version + 1 WHERE sku = :s AND version = :v"),
+            {"n": left, "s": sku, "v": version},
+        )
+        if done.rowcount == 0:
+            raise RuntimeError("conflict")
+
+=== good: the row count of a cursor
+--- shop/cursor.py
+import psycopg2
+
+connection = psycopg2.connect("dbname=shop")
+
+
+def take(sku, left, version):
+    cursor = connection.cursor()
+    cursor.execute("UPDATE stock SET n = %s, version = version + 1 WHERE sku = %s AND version = %s", (left, sku, version))
+    if cursor.rowcount != 1:
+        raise RuntimeError("conflict")
+    connection.commit()
+
+=== good: Django's count of rows
+--- shop/views.py
+from django.db import models
+
+
+class Order(models.Model):
+    state = models.TextField()
+    version = models.IntegerField()
+
+
+def pay(order):
+    changed = Order.objects.filter(pk=order.pk, version=order.version).update(state="paid")
+    if changed == 0:
+        raise RuntimeError("changed meanwhile")
+
+=== good: kazoo raises by itself
+--- app/owner.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def hand_over(path, owner, version):
+    zk.set(path, owner, version=version)
+
+=== good: the conflict is translated
+--- app/owner.py
+from kazoo.client import KazooClient
+from kazoo.exceptions import BadVersionError
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def hand_over(path, owner, version):
+    try:
+        zk.set(path, owner, version=version)
+    except BadVersionError:
+        return False
+    return True
+
+=== good: DynamoDB raises, and "was there already" is an answer
+--- app/seen.py
+import boto3
+from botocore.exceptions import ClientError
+
+table = boto3.resource("dynamodb").Table("seen")
+
+
+def mark(event):
+    try:
+        table.put_item(Item={"id": event}, ConditionExpression="attribute_not_exists(id)")
+    except ClientError:
+        pass
+
+=== good: the results of the transaction are examined
+--- app/both.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def both(version, a):
+    t = zk.transaction()
+    t.check("/epoch", version)
+    t.set_data("/a", a)
+    results = t.commit()
+    if any(isinstance(result, Exception) for result in results):
+        raise RuntimeError("epoch has moved")
+'''

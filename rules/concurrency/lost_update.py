@@ -1,0 +1,334 @@
+"""Shared state is read, changed and written back with neither lock nor version.
+
+Why: between the read and the write another process can write the same record; the second write then wipes the first
+out without a trace. Nothing fails: one of two deposits is missing, one of two edits of a JSON document is gone. It takes no
+crash, only two requests at the same time.
+
+Instead: let the store do the arithmetic in one step (`UPDATE ... SET n = n + :d`, Django `F("n") + d`, Redis INCRBY), or write
+on condition that nothing has changed: ZooKeeper `set(path, value, version=stat.version)`, etcd `replace` or a transaction on
+mod_revision, Consul `put(cas=ModifyIndex)`, Redis WATCH and MULTI or a Lua script, a version column, or SELECT ... FOR UPDATE in the
+same transaction. And look at the outcome.
+
+Fine when: the lock that every writer takes is held from before the read until after the write; a version is compared; the
+operation is atomic in the store; the record has one writer, such as a worker's own registration.
+
+Known misses: fields that are set from their old value by other means than arithmetic; records that are read and
+written in different functions.
+
+Sources: Kleppmann, Designing Data-Intensive Applications, chapter 7 (preventing lost updates); ZooKeeper, Programmer's
+Guide (versions); Consul KV API (cas); Redis documentation, Transactions (optimistic locking with WATCH).
+"""
+
+from collections.abc import Iterator
+
+from coordlint import (
+    COORDINATORS,
+    ERROR,
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Found,
+    Mutation,
+    Op,
+    Operation,
+    Place,
+    System,
+    backend_name,
+    found,
+    rule,
+    words,
+)
+
+_SHARED = (*COORDINATORS, "redis", "memcached", "dynamodb")
+_MONEY = frozenset(
+    {"balance", "amount", "credit", "debit", "money", "fund", "wallet", "ledger", "price", "paid", "stock", "inventory"}
+    | {"seat", "quantity", "point", "bonus", "quota", "points"}
+)
+# A record that only its owner writes: what fills the key is the process itself.
+_OWN = frozenset({"hostname", "gethostname", "host", "pid", "getpid", "me", "my", "self", "node", "worker", "instance", "pod"})
+
+
+@rule("CL503", severity=WARNING)
+def lost_update(system: System) -> Iterator[Found]:
+    held = _under_lock(system)
+    for write in system.operations(Op.WRITE, backend=_SHARED):
+        if write.reads_back is None or write.conditional or write.atomic or write.transaction or write.place in held:
+            continue
+        rivals = [(o.place, "the same key is written here too") for o in system.same_key(write) if o.stores]
+        key = write.key_text or write.key or write.receiver
+        yield found(
+            f"Reads `{key}` from {backend_name(write.backend)}, changes it and writes it back with neither lock nor version: a write "
+            "in between is lost.",
+            at=write,
+            because=[(write.reads_back, "the value that is changed was read here"), *rivals[:2], *write.origin],
+            severity=ERROR if write.key_words & _MONEY else WARNING,
+            confidence=MEDIUM if _owned(write) and not rivals else HIGH,
+        )
+    for mutation in system.mutations():
+        if mutation.arithmetic and not mutation.versioned and not mutation.locked:
+            yield _record(mutation)
+
+
+def _record(mutation: Mutation) -> Found:
+    is_money = bool(words(f"{mutation.field} {mutation.type.rpartition('.')[2]}") & _MONEY)
+    return found(
+        f"`{mutation.record}.{mutation.field}` is computed from the value read before and saved with neither lock nor version: a "
+        "change in between is lost.",
+        at=mutation.place,
+        symbol=mutation.symbol,
+        resource=f"{mutation.type}.{mutation.field}",
+        because=[(mutation.read, "the record is read here"), (mutation.written, "and written back here")],
+        severity=ERROR if is_money else WARNING,
+        confidence=HIGH if mutation.type else MEDIUM,
+    )
+
+
+def _under_lock(system: System) -> frozenset[Place]:
+    """The places of all effects that happen while a lock is held; whether it is the right lock is another rule's matter."""
+    return frozenset(effect.place for section in system.critical_sections() for effect in section.effects)
+
+
+def _owned(write: Operation) -> bool:
+    return any(words(filler) & _OWN for filler in write.fillers)
+
+
+EXAMPLES = '''
+=== bad: a job record in ZooKeeper, through a client of another module
+--- jobs/zk.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+--- jobs/state.py
+import json
+
+from jobs.zk import zk
+
+
+def finish(job_id):
+    data, stat = zk.get(f"/jobs/{job_id}")
+    job = json.loads(data)
+    job["state"] = "done"
+    zk.set(f"/jobs/{job_id}", json.dumps(job).encode())  # finding: lost-update
+
+=== bad: a document in Redis
+--- shop/carts.py
+import json
+
+import redis
+
+r = redis.Redis()
+
+
+def add(user, item):
+    cart = json.loads(r.get(f"cart:{user}") or "[]")
+    cart.append(item)
+    r.set(f"cart:{user}", json.dumps(cart))  # finding: lost-update
+
+=== bad: a list in Consul
+--- app/peers.py
+import json
+
+import consul
+
+c = consul.Consul()
+
+
+def add(peer):
+    _, item = c.kv.get("peers")
+    peers = json.loads(item["Value"])
+    peers.append(peer)
+    c.kv.put("peers", json.dumps(peers))  # finding: lost-update
+
+=== bad: money on a Django row
+--- bank/models.py
+from django.db import models
+
+
+class Account(models.Model):
+    balance = models.IntegerField(default=0)
+--- bank/views.py
+from bank.models import Account
+
+
+def deposit(request, pk, amount):
+    account = Account.objects.get(pk=pk)
+    account.balance += amount  # finding: lost-update
+    account.save()
+
+=== bad: an SQLAlchemy counter
+--- shop/db.py
+from sqlalchemy import Integer, create_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Product(Base):
+    __tablename__ = "product"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    stock: Mapped[int] = mapped_column(Integer)
+
+
+engine = create_engine("postgresql://db/shop")
+--- shop/order.py
+from sqlalchemy.orm import Session
+
+from shop.db import Product, engine
+
+
+def order(sku, n):
+    with Session(engine) as session:
+        product = session.get(Product, sku)
+        product.stock = product.stock - n  # finding: lost-update
+        session.commit()
+
+=== good: the version is compared
+--- jobs/state.py
+import json
+
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def finish(job_id):
+    data, stat = zk.get(f"/jobs/{job_id}")
+    job = json.loads(data)
+    job["state"] = "done"
+    zk.set(f"/jobs/{job_id}", json.dumps(job).encode(), version=stat.version)
+
+=== good: the lock is held from the read to the write
+--- jobs/state.py
+import json
+
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def finish(job_id):
+    with zk.Lock(f"/locks/jobs/{job_id}", "me"):
+        data, stat = zk.get(f"/jobs/{job_id}")
+        job = json.loads(data)
+        job["state"] = "done"
+        zk.set(f"/jobs/{job_id}", json.dumps(job).encode())
+
+=== good: WATCH and MULTI
+--- shop/carts.py
+import json
+
+import redis
+
+r = redis.Redis()
+
+
+def add(user, item):
+    with r.pipeline() as pipe:
+        pipe.watch(f"cart:{user}")
+        cart = json.loads(pipe.get(f"cart:{user}") or "[]")
+        cart.append(item)
+        pipe.multi()
+        pipe.set(f"cart:{user}", json.dumps(cart))
+        pipe.execute()
+
+=== good: an atomic operation
+--- shop/carts.py
+import redis
+
+r = redis.Redis()
+
+
+def add(user, item):
+    r.rpush(f"cart:{user}", item)
+
+=== good: Django's F expression
+--- bank/views.py
+from django.db import models
+from django.db.models import F
+
+
+class Account(models.Model):
+    balance = models.IntegerField(default=0)
+
+
+def deposit(request, pk, amount):
+    Account.objects.filter(pk=pk).update(balance=F("balance") + amount)
+
+=== good: the row is locked
+--- bank/views.py
+from django.db import models, transaction
+
+
+class Account(models.Model):
+    balance = models.IntegerField(default=0)
+
+
+def deposit(request, pk, amount):
+    with transaction.atomic():
+        account = Account.objects.select_for_update().get(pk=pk)
+        account.balance += amount
+        account.save()
+
+=== good: a version column of SQLAlchemy
+--- shop/order.py
+from sqlalchemy import Integer, create_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Product(Base):
+    __tablename__ = "product"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    stock: Mapped[int] = mapped_column(Integer)
+    version: Mapped[int] = mapped_column(Integer)
+    __mapper_args__ = {"version_id_col": version}
+
+
+engine = create_engine("postgresql://db/shop")
+
+
+def order(sku, n):
+    with Session(engine) as session:
+        product = session.get(Product, sku)
+        product.stock = product.stock - n
+        session.commit()
+
+=== good: read one key, write another
+--- shop/copy.py
+import redis
+
+r = redis.Redis()
+
+
+def archive(user):
+    cart = r.get(f"cart:{user}")
+    r.set(f"archive:{user}", cart)
+
+=== good: a blind write of a new value
+--- app/leader.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def tell(address):
+    old, _ = zk.get("/leader")
+    print("was", old)
+    zk.set("/leader", address)
+
+=== good: arithmetic on an object that is not stored
+--- app/local.py
+class Account:
+    balance = 0
+
+
+def deposit(amount):
+    account = Account()
+    account.balance += amount
+    return account
+'''

@@ -1,0 +1,285 @@
+"""An instance registers itself by a persistent node, a key without lease, or a service without a check.
+
+Why: a registration has to end with the instance. A process that crashes, is killed for memory or loses its network runs
+no clean-up code, so a persistent ZooKeeper node, an etcd key without a lease and a Consul service without a check or a
+time to live stay, and callers are sent to an address where nobody answers until somebody removes the entry by hand.
+
+Instead: ZooKeeper: `create(path, data, ephemeral=True)`, again after each new session. etcd: `put(key, value,
+lease=client.lease(10))` and keep the lease alive. Consul: register with `check=Check.http(...)` or `Check.ttl("10s")` and
+`deregister="1m"` (DeregisterCriticalServiceAfter), so that dead instances are marked and then removed.
+
+Fine when: the node is the directory of the members and not a member; the entry is configuration, an assignment or a job's
+state that must outlive its writer; the entry carries a time that readers compare.
+
+Known misses: registrations in Redis or a table; addresses under a prefix that does not name members.
+
+Sources: ZooKeeper, Data Model (ephemeral nodes); etcd documentation, Lease; Consul documentation, Service registration
+and Health checks (deregister_critical_service_after).
+"""
+
+from collections.abc import Iterator
+
+from coordlint import (
+    COORDINATORS,
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Found,
+    Late,
+    Op,
+    Operation,
+    Place,
+    System,
+    backend_name,
+    found,
+    rule,
+    words,
+)
+
+_MEMBERS = frozenset(
+    {"service", "provider", "node", "member", "instance", "worker", "server", "broker", "host", "master", "agent", "peer"}
+    | {"replica", "backend", "upstream", "registry", "discovery", "alive", "live", "online", "participant", "executor"}
+)
+_ADDRESS = frozenset({"host", "hostname", "addr", "address", "ip", "port", "endpoint", "url", "uri", "fqdn", "gethostname", "discovery"})
+_REGISTERS = frozenset({"register", "registration", "announce", "advertise", "join", "enroll", "subscribe"})
+# Facts that must outlive their writer, or that are no member.
+_LASTING = frozenset(
+    {"config", "configuration", "conf", "setting", "shard", "assignment", "lock", "leader", "election", "job", "task", "status"}
+    | {"state", "desired", "spec", "schema", "policy", "key", "secret", "template", "limit", "quota", "flag", "feature", "dead"}
+)
+_DATED = frozenset({"time", "timestamp", "heartbeat", "expire", "expiry", "seen", "deadline", "utcnow", "now"})
+_CHECKS = ("check", "checks", "ttl", "interval", "script", "http", "tcp", "grpc", "")  # "": a **mapping
+
+
+@rule("CL404", severity=WARNING)
+def membership_without_lease(system: System) -> Iterator[Found]:
+    checks = [op for op in system.operations(Op.REGISTER, backend="consul") if ".Check." in op.call]
+    for registration in system.operations(Op.REGISTER, backend="consul"):
+        if ".Check." in registration.call or checks or any(a.name in _CHECKS for a in registration.arguments):
+            continue
+        yield found(
+            f"Registers the service{_quoted(registration)} in Consul with neither a health check nor a TTL: it stays when the "
+            "instance dies.",
+            at=registration,
+            because=[*_removals(system, registration), *registration.origin] or [(_argument(registration), "what is registered")],
+        )
+    for write in system.operations(backend=COORDINATORS):
+        if not write.stores or _may_end(write) or not _names_member(write) or _lasts(write):
+            continue
+        yield found(
+            f"Registers an instance in {backend_name(write.backend)} by {_kind(write)} `{write.key_text or write.key}`: it stays "
+            "when the instance dies.",
+            at=write,
+            because=[*_removals(system, write), *write.origin] or [(_argument(write), "the key of the registration")],
+            confidence=HIGH if write.symbol_words & _REGISTERS and _said(write) & _ADDRESS else MEDIUM,
+        )
+
+
+def _may_end(write: Operation) -> bool:
+    """Whether the entry has a lease, or an argument that may give it one and whose value is not known."""
+    unknown = write.ephemeral is None and any(write.argument(name) for name in ("ephemeral", "lease", "acquire"))
+    return bool(write.ephemeral or write.ttl or unknown)
+
+
+def _names_member(write: Operation) -> bool:
+    """The key lies among members, and the entry carries an address or the function says that it registers."""
+    if write.late is Late.ADD_MEMBER or not write.key_words & _MEMBERS:
+        return False  # `ensure_path` makes the directory
+    if _said(write) & _ADDRESS:
+        return True
+    return bool(write.symbol_words & _REGISTERS) and write.argument("value") is not None
+
+
+def _lasts(write: Operation) -> bool:
+    return bool(write.key_words & _LASTING or _said(write) & _DATED or write.symbol_words & {"config", "configure", "migrate"})
+
+
+def _said(write: Operation) -> frozenset[str]:
+    """Words of what fills the key and of the value that is written."""
+    value = write.argument("value")
+    spoken = [*write.fillers, *((value.text, *value.mentions) if value else ())]
+    return words(" ".join(spoken))
+
+
+def _kind(write: Operation) -> str:
+    return "the persistent node" if write.backend == "zookeeper" else "the key without a lease"
+
+
+def _quoted(registration: Operation) -> str:
+    return f" `{registration.key_text or registration.key}`" if registration.key else ""
+
+
+def _removals(system: System, write: Operation) -> list[tuple[Place, str]]:
+    """Where an orderly shutdown removes the entry: the only thing that does."""
+    for op in system.operations(Op.DEREGISTER, Op.DELETE, backend=write.backend):
+        if op.op is Op.DEREGISTER or (op.key and op.key == write.key):
+            return [(op.place, "only an orderly shutdown comes here and removes it")]
+    return []
+
+
+def _argument(write: Operation) -> Place:
+    return next((a.place for a in write.arguments if a.place), write.place)
+
+
+EXAMPLES = '''
+=== bad: a persistent node with the address, through a client of another module
+--- svc/zk.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+--- svc/register.py
+import os
+import socket
+
+from svc.zk import zk
+
+
+def register():
+    address = socket.gethostname() + ":" + os.environ["PORT"]
+    zk.create("/services/payment/instance-", address.encode(), sequence=True)  # finding: membership-without-lease
+
+=== bad: an etcd key without lease
+--- svc/join.py
+import etcd3
+
+etcd = etcd3.client(host="etcd")
+
+
+def join(name, endpoint):
+    etcd.put(f"/members/{name}", endpoint)  # finding: membership-without-lease
+
+
+def leave(name):
+    etcd.delete(f"/members/{name}")
+
+=== bad: a Consul service without a check
+--- svc/register_consul.py
+import os
+
+import consul
+
+client = consul.Consul(host=os.environ["CONSUL_HOST"])
+
+client.agent.service.register(  # finding: membership-without-lease
+    name="facade",
+    service_id=os.environ["SERVICE_NAME"],
+    address=os.environ["SERVICE_ADDRESS"],
+    port=int(os.environ["SERVICE_PORT"]),
+)
+
+=== bad: a node is set to where the service listens
+--- svc/side.py
+import os
+
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+zk.start()
+HOST = os.getenv("REDIS_HOST")
+
+
+def announce():
+    zk.ensure_path("/services/redis")
+    zk.set("/services/redis", HOST.encode())  # finding: membership-without-lease
+
+
+announce()
+
+=== good: an ephemeral node
+--- svc/register.py
+import socket
+
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def register():
+    zk.ensure_path("/services/payment")
+    zk.create("/services/payment/instance-", socket.gethostname().encode(), ephemeral=True, sequence=True)
+
+=== good: a leased key
+--- svc/join.py
+import etcd3
+
+etcd = etcd3.client(host="etcd")
+
+
+def join(name, endpoint):
+    etcd.put(f"/members/{name}", endpoint, lease=etcd.lease(10))
+
+=== good: a leased key, positional
+--- svc/join.py
+import etcd3
+
+etcd = etcd3.client(host="etcd")
+
+
+def join(name, endpoint):
+    lease = etcd.lease(10)
+    etcd.put(f"/members/{name}", endpoint, lease)
+
+=== good: a TTL check
+--- svc/consul_ttl.py
+import consul
+
+c = consul.Consul()
+
+
+def register(name, address, port):
+    c.agent.service.register(name, address=address, port=port, check=consul.Check.ttl("10s"))
+
+=== good: the check is registered on its own
+--- svc/consul_check.py
+import consul
+
+c = consul.Consul()
+
+
+def register(name, address, port):
+    c.agent.service.register(name, service_id=name, address=address, port=port)
+    c.agent.check.register("alive", service_id=name, ttl="10s")
+
+=== good: the directory of the members
+--- svc/setup.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def setup(app):
+    zk.ensure_path("/services")
+    zk.ensure_path(f"/services/{app}")
+
+=== good: configuration of a service
+--- svc/configure.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def point(service, url):
+    etcd.put(f"/config/services/{service}/database", url)
+
+=== good: a job's state must outlive its worker
+--- svc/jobs.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def finish(host, job):
+    etcd.put(f"/workers/jobs/{job}/status", host)
+
+=== good: an entry with a time that readers compare
+--- svc/beat.py
+import time
+
+import etcd3
+
+etcd = etcd3.client()
+
+
+def beat(host):
+    etcd.put(f"/workers/{host}", str(time.time()))
+'''

@@ -1,0 +1,273 @@
+"""Locks, elections or ephemeral nodes hang on a session whose loss nobody notices.
+
+Why: a ZooKeeper session ends on the server, not in the process. kazoo tells of it only through a state listener:
+SUSPENDED means that the connection is gone and nothing is certain any more, LOST that the session is over and with it
+every lock, every election won and every ephemeral node. kazoo does not interrupt the code that runs under a lock or
+inside `Election.run`, so without a listener the old holder works on beside the new one, and a worker lives on although
+its registration has vanished. The same holds for an etcd lease: the reply to a keep-alive says how many seconds are
+left, and 0 or less means that the lease, with all keys on it, is gone; no exception is raised.
+
+Instead: register a listener with `client.add_listener(fn)`, pause at SUSPENDED, stop and give up leadership at LOST, and
+register again once CONNECTED. For etcd, look at the remaining time in each keep-alive reply and end the work when it is
+not positive. The effects still need a fencing token: a listener can be late.
+
+Fine when: nothing lives in the session (only persistent nodes, reads and watches), or a listener stands anywhere in the
+project for this client.
+
+Known misses: a listener that is registered but does nothing useful; code that compares session ids by hand.
+
+Sources: kazoo documentation, Basic Usage (listening for connection events, KazooState); etcd API reference,
+LeaseKeepAlive (TTL in the reply).
+"""
+
+from collections.abc import Iterator
+
+from coordlint import MEDIUM, WARNING, Client, Found, Op, Operation, Outcome, Place, System, found, rule
+
+_HANGS_ON_SESSION = {
+    Op.MAKE_LOCK: "a lock of this session",
+    Op.ACQUIRE: "a lock of this session",
+    Op.MAKE_ELECTION: "an election under this session",
+    Op.RUN_ELECTION: "an election under this session",
+    Op.JOIN: "a membership of this session",
+    Op.PARTITION: "a share of the work held by this session",
+}
+
+
+@rule("CL403", severity=WARNING)
+def session_loss_ignored(system: System) -> Iterator[Found]:
+    stray = any(op.client is None for op in system.operations(Op.LISTEN, backend="zookeeper"))
+    clients = list(system.clients(backend="zookeeper"))
+    for client in clients:
+        held = _held(system, client, alone=len(clients) == 1)
+        if not held or (stray and not client.listeners):
+            continue
+        if client.listeners and set(client.listens_for) == {"LOST"}:
+            yield found(
+                "The session listener acts on LOST only: from SUSPENDED on, another holder may already be at work.",
+                at=client.listeners[0],
+                symbol=client.symbol,
+                because=[(client.place, "the client it listens to"), *held[:2]],
+                confidence=MEDIUM,
+            )
+        elif not client.listeners:
+            yield found(
+                f"No listener tells when this ZooKeeper session is suspended or lost, and {len(held)} use(s) hang on it.",
+                at=client.place,
+                symbol=client.symbol,
+                resource=client.hosts,
+                because=held[:4],
+            )
+    for alive in system.operations(Op.KEEPALIVE, backend="etcd"):
+        if alive.outcome is Outcome.DEAD:
+            yield found(
+                "The reply to an etcd keep-alive is thrown away: an expired lease answers with a TTL of 0, not with an error.",
+                at=alive,
+                because=[*_leases(system, alive), *alive.origin] or [(alive.place, "no variable takes the reply")],
+            )
+
+
+def _held(system: System, client: Client, *, alone: bool) -> list[tuple[Place, str]]:
+    """What lives and dies with the client's session, each line once."""
+    held: dict[tuple[str, int], tuple[Place, str]] = {}
+    for op in system.operations(backend="zookeeper"):
+        if op.client != client.place and not (alone and op.client is None):
+            continue
+        what = "an ephemeral node of this session" if _is_ephemeral(op) else _HANGS_ON_SESSION.get(op.op, "")
+        if what:
+            held.setdefault((op.place.path, op.place.line), (op.place, what))
+    return list(held.values())
+
+
+def _is_ephemeral(op: Operation) -> bool:
+    return op.stores and op.ephemeral is True
+
+
+def _leases(system: System, alive: Operation) -> list[tuple[Place, str]]:
+    """Keys that end with a lease of the same project."""
+    keys = [op for op in system.operations(backend="etcd") if op.stores and op.ephemeral]
+    near = sorted(keys, key=lambda op: (op.place.path != alive.place.path, op.place))
+    return [(op.place, "this key ends with its lease") for op in near[:2]]
+
+
+EXAMPLES = '''
+=== bad: an election on a client that is made in another module
+--- app/zk.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")  # finding: session-loss-ignored
+--- app/scheduler.py
+from app.zk import zk
+
+
+def lead(work):
+    election = zk.Election("/scheduler", "me")
+    election.run(work)
+
+=== bad: an ephemeral registration in a class
+--- app/member.py
+import socket
+
+from kazoo.client import KazooClient
+
+
+class Member:
+    def __init__(self, hosts):
+        self.zk = KazooClient(hosts=hosts)  # finding: session-loss-ignored
+        self.zk.start()
+
+    def join(self):
+        self.zk.create("/workers/" + socket.gethostname(), b"", ephemeral=True)
+
+=== bad: a lock
+--- app/report.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")  # finding: session-loss-ignored
+
+
+def report(write):
+    with zk.Lock("/locks/report", "me"):
+        write()
+
+=== bad: the listener waits for LOST while SUSPENDED passes by
+--- app/zk.py
+from kazoo.client import KazooClient, KazooState
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def on_state(state):
+    if state == KazooState.LOST:
+        raise SystemExit(1)
+
+
+zk.add_listener(on_state)  # finding: session-loss-ignored
+--- app/report.py
+from app.zk import zk
+
+
+def report(write):
+    with zk.Lock("/locks/report", "me"):
+        write()
+
+=== bad: etcd keep-alive replies are thrown away
+--- app/store.py
+import etcd3
+
+etcd = etcd3.client(host="etcd")
+--- app/register.py
+import time
+
+from app.store import etcd
+
+
+def register(name, address):
+    lease = etcd.lease(10)
+    etcd.put(f"/services/{name}", address, lease=lease)
+    while True:
+        lease.refresh()  # finding: session-loss-ignored
+        time.sleep(3)
+
+=== good: both states are handled, in another module than the lock
+--- app/zk.py
+from kazoo.client import KazooClient, KazooState
+
+zk = KazooClient(hosts="zk:2181")
+paused = False
+
+
+def on_state(state):
+    global paused
+    if state == KazooState.LOST:
+        raise SystemExit(1)
+    paused = state == KazooState.SUSPENDED
+
+
+zk.add_listener(on_state)
+--- app/report.py
+from app.zk import zk
+
+
+def report(write):
+    with zk.Lock("/locks/report", "me"):
+        write()
+
+=== good: everything that is not CONNECTED stops the work
+--- app/lead.py
+from kazoo.client import KazooClient, KazooState
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def on_state(state):
+    if state != KazooState.CONNECTED:
+        stop()
+
+
+def stop():
+    raise SystemExit(1)
+
+
+def main(work):
+    zk.add_listener(on_state)
+    zk.start()
+    zk.Election("/lead", "me").run(work)
+
+=== good: the listener is registered by the class that wraps the client
+--- app/cluster.py
+from kazoo.client import KazooClient, KazooState
+
+
+class Cluster:
+    def __init__(self, hosts):
+        self._zk = KazooClient(hosts=hosts)
+        self._zk.add_listener(self._on_state)
+        self.usable = False
+
+    def _on_state(self, state):
+        self.usable = state not in (KazooState.SUSPENDED, KazooState.LOST)
+
+    def lock(self, name):
+        return self._zk.Lock("/locks/" + name)
+
+=== good: only configuration is read, nothing lives in the session
+--- app/settings.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+zk.start()
+
+
+@zk.DataWatch("/config/limits")
+def changed(data, stat):
+    print(data)
+
+=== good: the keep-alive's answer ends the work
+--- app/register.py
+import time
+
+import etcd3
+
+etcd = etcd3.client(host="etcd")
+
+
+def hold(name, address):
+    lease = etcd.lease(10)
+    etcd.put(f"/services/{name}", address, lease=lease)
+    while True:
+        answers = lease.refresh()
+        if not answers or answers[0].TTL <= 0:
+            raise SystemExit("lease lost")
+        time.sleep(3)
+
+=== good: renewing a Consul session raises when it is gone
+--- app/session.py
+import consul
+
+c = consul.Consul()
+
+
+def renew(session):
+    c.session.renew(session)
+'''
