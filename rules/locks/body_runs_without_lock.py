@@ -1,0 +1,224 @@
+r"""A `with` over a lock whose library runs the body although the lock was not obtained, and nothing in it asks.
+
+Why: `with lock:` reads as "only with the lock", and for most libraries it is. The locks of etcd3 and aetcd give up after ten
+seconds, that of etcd3gw tries once, and all three then enter the body; `pglock.advisory(timeout=0)` and
+`advisory_lock(wait=False)` bind False and enter it; aiocache's RedLock never keeps anybody out, it only guards against stampedes. The body then
+runs beside the holder's, exactly when there is contention.
+
+Instead: acquire by hand and look: `if not lock.acquire(timeout=5): raise Busy`, then `try: ... finally: lock.release()`; with pglock,
+`with pglock.advisory(name, timeout=0) as acquired: if acquired: ...`, or `side_effect=pglock.Raise`.
+
+Fine when: the body tests ownership (`is_acquired()`, the bound value) before it does anything; the library raises, as those of redis-py,
+python-redis-lock, pottery and kazoo do.
+
+Known misses: a subclass of the project's own that raises in `__enter__` is believed to do what its base does, if it does not show.
+
+Sources: the libraries' sources (etcd3 0.12, etcd3gw 2.7, aetcd 1.0, django-pglock 1.8, aiocache 0.12), each run against a lock that was taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import (
+    ERROR,
+    HIGH,
+    MEDIUM,
+    Evidence,
+    Found,
+    OnBusy,
+    Section,
+    System,
+    distinct,
+    effect_name,
+    found,
+    lock_name,
+    rule,
+    trail,
+)
+
+
+@rule("CL107", severity=ERROR)
+def body_runs_without_lock(system: System) -> Iterator[Found]:
+    for section in system.critical_sections():
+        if section.how != "with" or section.on_busy not in (OnBusy.ENTERS, OnBusy.YIELDS_FALSE):
+            continue
+        if section.tested or section.checked or section.can_fail is False:
+            continue
+        if section.lock.model.stampede_only and not any(effect.harmful_when_late for effect in section.effects):
+            continue
+        yield found(
+            f"the body runs even when {lock_name(section.lock)} was not obtained: {section.lock.library} {what_it_does(section)}, and "
+            "nothing here asks",
+            at=section,
+            because=distinct([*inside(section), *trail(section)], besides=section.acquired),
+            confidence=HIGH if section.can_fail else MEDIUM,
+            help=cure(section),
+        )
+
+
+def what_it_does(section: Section) -> str:
+    if section.lock.model.stampede_only:
+        return "keeps nobody out"
+    return "binds False and goes on" if section.on_busy is OnBusy.YIELDS_FALSE else "enters when it gives up waiting"
+
+
+def inside(section: Section) -> list[Evidence]:
+    known = [Evidence(e.place, f"{effect_name(e.operation)} runs all the same") for e in section.effects[:2]]
+    return known or [Evidence(place, "this runs all the same") for place in section.unresolved[:1]]
+
+
+def cure(section: Section) -> str:
+    if section.lock.model.stampede_only:
+        return "This lock only spares repeated computing. Use a lock that excludes, and let the target refuse a late write."
+    if section.on_busy is OnBusy.YIELDS_FALSE:
+        return "Bind the result and test it: `with ... as acquired: if not acquired: return`, or let the library raise (side_effect=pglock.Raise)."
+    return "Acquire by hand and look: `if not lock.acquire(timeout=5): raise Busy`, then the work in `try` and `lock.release()` in `finally`."
+
+
+EXAMPLES = r'''
+=== bad: etcd3 enters after ten seconds, through a factory in another module
+--- infra/locks.py
+import etcd3
+
+client = etcd3.client(host="etcd")
+
+def job_lock(name):
+    return client.lock(f"job-{name}", ttl=60)
+--- billing/run.py
+import psycopg2
+
+from infra.locks import job_lock
+
+db = psycopg2.connect("dbname=shop")
+
+def post_invoices():
+    with job_lock("invoices"):  # finding: body-runs-without-lock
+        db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+        db.commit()
+
+=== bad: etcd3gw tries once and enters
+--- run.py
+import psycopg2
+from etcd3gw.client import Etcd3Client
+
+client = Etcd3Client(host="etcd")
+db = psycopg2.connect("dbname=shop")
+
+def post_invoices():
+    with client.lock("invoices", ttl=60):  # finding: body-runs-without-lock
+        db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+        db.commit()
+
+=== bad: aetcd, the same
+--- run.py
+import aetcd
+
+async def post_invoices(session):
+    client = aetcd.Client()
+    async with client.lock(b"invoices", ttl=60):  # finding: body-runs-without-lock
+        await session.commit()
+
+=== bad: a try that binds False, and nobody looks
+--- run.py
+import pglock
+
+from shop.models import Invoice
+
+def post_invoices():
+    with pglock.advisory("invoices", timeout=0):  # finding: body-runs-without-lock
+        Invoice.objects.create(state="open")
+--- shop/models.py
+from django.db import models
+
+class Invoice(models.Model):
+    state = models.CharField(max_length=10)
+
+=== good: ownership is tested first
+--- run.py
+import etcd3
+import psycopg2
+
+client = etcd3.client(host="etcd")
+db = psycopg2.connect("dbname=shop")
+
+def post_invoices():
+    with client.lock("invoices", ttl=60) as lock:
+        if not lock.is_acquired():
+            return
+        db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+        db.commit()
+
+=== good: the bound value decides
+--- run.py
+import pglock
+
+from shop.models import Invoice
+
+def post_invoices():
+    with pglock.advisory("invoices", timeout=0) as acquired:
+        if acquired:
+            Invoice.objects.create(state="open")
+--- shop/models.py
+from django.db import models
+
+class Invoice(models.Model):
+    state = models.CharField(max_length=10)
+
+=== good: an advisory lock that waits
+--- run.py
+import pglock
+
+from shop.models import Invoice
+
+def post_invoices():
+    with pglock.advisory("invoices"):
+        Invoice.objects.create(state="open")
+--- shop/models.py
+from django.db import models
+
+class Invoice(models.Model):
+    state = models.CharField(max_length=10)
+
+=== good: redis-py raises
+--- run.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=shop")
+
+def post_invoices():
+    with r.lock("invoices", timeout=60, blocking_timeout=5):
+        db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+        db.commit()
+
+=== good: acquired by hand, with a look
+--- run.py
+import etcd3
+import psycopg2
+
+client = etcd3.client(host="etcd")
+db = psycopg2.connect("dbname=shop")
+
+def post_invoices():
+    lock = client.lock("invoices", ttl=60)
+    if not lock.acquire(timeout=5):
+        raise RuntimeError("busy")
+    try:
+        db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+        db.commit()
+    finally:
+        lock.release()
+
+=== good: a stampede guard around computing
+--- prices.py
+from aiocache import Cache
+from aiocache.lock import RedLock
+
+cache = Cache(Cache.REDIS)
+
+async def price(item):
+    async with RedLock(cache, f"price:{item.id}", lease=10):
+        return item.compute()
+'''

@@ -1,0 +1,273 @@
+r"""The result of an acquire that can fail is not tested: the work goes on whether the lock was obtained or not.
+
+Why: an acquire that does not wait, or waits for a limited time, says "no" by its return value. `lock.acquire(blocking=False)`,
+`acquire(timeout=5)`, `set(key, value, nx=True)`, `cache.add`, Consul's `kv.put(acquire=...)` and `Redlock.lock()` all do. Whoever does not
+look has no lock at all when it matters, which is when somebody else holds it; and the release that follows may free theirs.
+
+Instead: `if not lock.acquire(timeout=5): return` (or raise), and only then the work, with the release in `finally`.
+
+Fine when: the library raises when it fails (kazoo's acquire with a timeout raises LockTimeout); the acquire waits without limit and
+returns only with the lock; the result is returned or stored for somebody who looks; `set(nx=True)` gives a key its first value and is no lock.
+
+Known misses: a result that is stored and then never read.
+
+Sources: redis-py, etcd3, py-consul, redlock-py documentation of the calls; Django documentation, cache.add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import (
+    ERROR,
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Evidence,
+    Found,
+    Op,
+    Section,
+    System,
+    distinct,
+    effect_name,
+    found,
+    lock_name,
+    rule,
+    sounds_like_lock,
+    told,
+    trail,
+    words,
+)
+
+ONCE = frozenset({"idempotency", "idempotent", "dedup", "once", "nonce"})
+
+
+@rule("CL106", severity=ERROR)
+def ignored_acquire_result(system: System) -> Iterator[Found]:
+    for section in system.critical_sections():
+        if section.how in ("with", "decorator", "row-lock") or section.can_fail is not True or section.tested is not False:
+            continue
+        if section.checked or section.lock.by_hand and not is_meant_as_lock(system, section):
+            continue
+        yield found(
+            f"nobody looks whether {lock_name(section.lock)} was obtained ({how_it_fails(section)}): what follows runs without it "
+            "when it is taken",
+            at=section,
+            because=distinct([*what_follows(section), *trail(section)], besides=section.acquired),
+            severity=ERROR if section.effects else WARNING,
+            confidence=HIGH if section.effects else MEDIUM,
+        )
+
+
+def is_meant_as_lock(system: System, section: Section) -> bool:
+    """SET NX also gives a key its first value; a lock is released, or named like one, or says that a thing is done once."""
+    lock = section.lock
+    if lock.backend in ("consul", "etcd", "zookeeper"):
+        return True
+    if any(o.key == lock.key for o in system.operations(Op.INCREMENT, backend=lock.backend) if lock.key is not None):
+        return False
+    named = sounds_like_lock(lock.key_text, lock.key, section.symbol.rpartition(".")[2])
+    return bool(section.releases) or named or not ONCE.isdisjoint(words(lock.key_text or lock.key or ""))
+
+
+def how_it_fails(section: Section) -> str:
+    if section.wait.kind == "seconds" and section.wait.seconds:
+        return f"it gives up after {told(section.wait)}"
+    return "it does not wait"
+
+
+def what_follows(section: Section) -> list[Evidence]:
+    effects = [Evidence(e.place, f"{effect_name(e.operation)} runs all the same") for e in section.effects[:2]]
+    releases = [Evidence(r.place, "and this frees the lock, whoever holds it") for r in section.releases[:1] if section.lock.by_hand]
+    return [*effects, *releases]
+
+
+EXAMPLES = r'''
+=== bad: an acquire that does not wait, in front of a payment in another file
+--- shop/billing.py
+import stripe
+
+def charge(order_id):
+    stripe.Charge.create(amount=500, currency="eur", metadata={"order": order_id})
+--- shop/tasks.py
+import redis
+
+from shop.billing import charge
+
+r = redis.Redis()
+
+def settle(order_id):
+    lock = r.lock(f"order:{order_id}", timeout=30)
+    lock.acquire(blocking=False)  # finding: ignored-acquire-result
+    try:
+        charge(order_id)
+    finally:
+        lock.release()
+
+=== bad: an acquire with a limit
+--- worker.py
+import etcd3
+import psycopg2
+
+etcd = etcd3.client()
+db = psycopg2.connect("dbname=shop")
+
+def post():
+    lock = etcd.lock("invoices", ttl=60)
+    lock.acquire(timeout=5)  # finding: ignored-acquire-result
+    db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+    db.commit()
+    lock.release()
+
+=== bad: SET NX whose answer is dropped
+--- worker.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=shop")
+
+def post():
+    r.set("lock:invoices", "1", nx=True, ex=60)  # finding: ignored-acquire-result
+    db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+    db.commit()
+    r.delete("lock:invoices")
+
+=== bad: Redlock answers False
+--- worker.py
+import psycopg2
+from redlock import Redlock
+
+manager = Redlock([{"host": "r1"}, {"host": "r2"}, {"host": "r3"}])
+db = psycopg2.connect("dbname=shop")
+
+def post():
+    lock = manager.lock("invoices", 10000)  # finding: ignored-acquire-result
+    db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+    db.commit()
+    manager.unlock(lock)
+
+=== bad: Consul's put answers False when another session holds the key
+--- worker.py
+import consul
+import psycopg2
+
+c = consul.Consul()
+db = psycopg2.connect("dbname=shop")
+
+def post():
+    session = c.session.create(ttl=30)
+    c.kv.put("locks/invoices", "me", acquire=session)  # finding: ignored-acquire-result
+    db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+    db.commit()
+
+=== bad: a thread lock that is tried and not looked at
+--- counter.py
+import threading
+
+import psycopg2
+
+lock = threading.Lock()
+db = psycopg2.connect("dbname=shop")
+
+def post():
+    lock.acquire(blocking=False)  # finding: ignored-acquire-result
+    db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+    lock.release()
+
+=== good: the result decides
+--- worker.py
+import redis
+import stripe
+
+r = redis.Redis()
+
+def settle(order_id):
+    lock = r.lock(f"order:{order_id}", timeout=30)
+    if not lock.acquire(blocking=False):
+        return
+    try:
+        stripe.Charge.create(amount=500, currency="eur")
+    finally:
+        lock.release()
+
+=== good: the result decides through a variable
+--- worker.py
+import redis
+import stripe
+
+r = redis.Redis()
+
+def settle(order_id):
+    lock = r.lock(f"order:{order_id}", timeout=30)
+    have_lock = lock.acquire(blocking=True, blocking_timeout=5)
+    if have_lock:
+        try:
+            stripe.Charge.create(amount=500, currency="eur")
+        finally:
+            lock.release()
+
+=== good: kazoo raises LockTimeout
+--- worker.py
+import stripe
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+def settle(order_id):
+    lock = zk.Lock(f"/locks/{order_id}")
+    lock.acquire(timeout=5)
+    try:
+        stripe.Charge.create(amount=500, currency="eur")
+    finally:
+        lock.release()
+
+=== good: it waits without limit, and returns only with the lock
+--- worker.py
+import redis
+import stripe
+
+r = redis.Redis()
+
+def settle(order_id):
+    lock = r.lock(f"order:{order_id}", timeout=30)
+    lock.acquire()
+    try:
+        stripe.Charge.create(amount=500, currency="eur")
+    finally:
+        lock.release()
+
+=== good: the result is handed to the caller, who tests it
+--- guard.py
+import redis
+
+r = redis.Redis()
+
+def take(name):
+    return r.set(f"lock:{name}", "1", nx=True, ex=60)
+--- worker.py
+import stripe
+
+from guard import take
+
+def settle(order_id):
+    if take(order_id):
+        stripe.Charge.create(amount=500, currency="eur")
+
+=== good: a cache fill
+--- prices.py
+from django.core.cache import cache
+
+def warm(item):
+    cache.add(f"price:{item.id}", item.compute(), 60)
+
+=== good: a first value for a counter
+--- limits.py
+import redis
+
+r = redis.Redis()
+
+def hit(user):
+    r.set(f"hits:{user}", 0, ex=60, nx=True)
+    return r.incr(f"hits:{user}")
+'''

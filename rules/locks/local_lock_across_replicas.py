@@ -1,0 +1,377 @@
+r"""A thread, asyncio, process or file lock guards a shared effect in a workload that runs more than once.
+
+Why: such a lock excludes the threads of one process, or at most the processes of one host. Where a manifest starts three replicas, or
+the web server forks four workers, each has a lock of its own, and the read and the write under it interleave with those of the others.
+It works on the developer's machine, where there is one.
+
+Instead: let the store decide: an atomic UPDATE, a version in the WHERE clause, SELECT ... FOR UPDATE in the transaction, a unique
+constraint. Only if there is no such store, a distributed lock with a token that the target checks.
+
+Fine when: the lock protects what lives in the process (a dict, a connection, a counter); the workload runs once, or the code runs only
+under an election or a distributed lock; a file lock lies on a volume that all instances share.
+
+Known misses: replicas that are set outside the repository.
+
+Sources: Python documentation of threading, asyncio and multiprocessing; Kubernetes documentation, Deployments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import (
+    ERROR,
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Effect,
+    Evidence,
+    Found,
+    Op,
+    Place,
+    Scope,
+    Section,
+    System,
+    Workload,
+    cure_for,
+    distinct,
+    effect_name,
+    found,
+    many_instances,
+    many_processes,
+    rule,
+    trail,
+)
+
+STORES = ("redis", "memcached", "zookeeper", "etcd", "consul", "dynamodb")
+SHARED = ("database", "object-store", "payment")
+REACH = {Scope.PROCESS: "the threads of one process", Scope.HOST: "the processes of one host"}
+
+
+@rule("CL113", severity=ERROR)
+def local_lock_across_replicas(system: System) -> Iterator[Found]:
+    truly_guarded = guarded_by_more(system)
+    for section in system.critical_sections(scopes=(Scope.PROCESS, Scope.HOST)):
+        shared = [effect for effect in section.effects if is_shared(effect) and effect.place not in truly_guarded]
+        if not shared or is_leader_only(system, section):
+            continue
+        many = next((e for w in system.workloads_of(section.symbol) if (e := runs_more_than_once(section, w)) is not None), None)
+        if many is None:
+            continue
+        worst = min(shared, key=lambda effect: (effect.operation.kind != "payment", effect.place))
+        compound = bool(section.reads) or worst.operation.reads_back is not None or worst.operation.kind == "payment"
+        yield found(
+            f"{effect_name(worst.operation)} is guarded by a {section.lock.type.rpartition('.')[2]} that excludes only "
+            f"{REACH[section.lock.model.scope]}, and {many.message}",
+            at=section,
+            because=[*distinct(trail(section, worst), besides=section.acquired), many],
+            severity=ERROR if compound else WARNING,
+            confidence=HIGH if compound else MEDIUM,
+            help=cure_for(worst.operation),
+        )
+
+
+def is_shared(effect: Effect) -> bool:
+    """Whether other instances see the effect, and it would do harm beside theirs."""
+    operation = effect.operation
+    if not effect.harmful_when_late or effect.conditional or operation.conditional:
+        return False
+    if operation.backend in STORES:
+        return operation.op in (Op.WRITE, Op.DELETE, Op.EFFECT) and operation.ttl is None
+    return operation.kind in SHARED
+
+
+def guarded_by_more(system: System) -> set[Place]:
+    """Effects that a distributed lock or a database transaction guards as well."""
+    wider = system.critical_sections(scopes=(Scope.DISTRIBUTED, Scope.DB_SESSION, Scope.DB_TRANSACTION))
+    return {effect.place for section in wider for effect in section.effects}
+
+
+def is_leader_only(system: System, section: Section) -> bool:
+    """The code runs under an election, and so in one instance at a time."""
+    elections = (s for s in system.critical_sections(distributed=True) if s.lock.model.kind == "election")
+    return any(section.symbol in system.reached_from(election.symbol) for election in elections)
+
+
+def runs_more_than_once(section: Section, workload: Workload) -> Evidence | None:
+    """The evidence that a workload has more instances than the lock reaches."""
+    if section.lock.model.scope is Scope.HOST:
+        return None if shares_file(section, workload) else many_instances(workload)
+    return many_instances(workload) or many_processes(workload)
+
+
+def shares_file(section: Section, workload: Workload) -> bool:
+    """Whether the lock file can lie on a volume that the instances share; any shared volume, when its path is not known."""
+    shared = [m for m in workload.mounts if m.kind in ("claim", "named", "bind", "host-path")]
+    path = section.lock.key or ""
+    if not path.startswith("/"):
+        return bool(shared)
+    return any(path == m.target or path.startswith(m.target.rstrip("/") + "/") for m in shared)
+
+
+EXAMPLES = r'''
+=== bad: a balance under a thread lock, in three replicas
+--- bank/__init__.py
+--- bank/app.py
+import threading
+
+import psycopg2
+
+db = psycopg2.connect("dbname=bank")
+lock = threading.Lock()
+
+def debit(account_id, amount):
+    with lock:  # finding: local-lock-across-replicas
+        cur = db.cursor()
+        cur.execute("SELECT balance FROM accounts WHERE id = %s", (account_id,))
+        balance = cur.fetchone()[0]
+        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance - amount, account_id))
+        db.commit()
+
+if __name__ == "__main__":
+    debit(1, 10)
+--- compose.yaml
+services:
+  bank:
+    build: .
+    command: python -m bank.app
+    deploy:
+      replicas: 3
+
+=== bad: the lock stands in one module, the write in another, the replicas in a Deployment
+--- stock/__init__.py
+--- stock/guard.py
+import threading
+
+STOCK_LOCK = threading.RLock()
+--- stock/store.py
+import psycopg2
+
+db = psycopg2.connect("dbname=stock")
+
+def take(item, count):
+    cur = db.cursor()
+    cur.execute("SELECT count FROM stock WHERE item = %s", (item,))
+    left = cur.fetchone()[0]
+    cur.execute("UPDATE stock SET count = %s WHERE item = %s", (left - count, item))
+    db.commit()
+--- stock/worker.py
+from stock.guard import STOCK_LOCK
+from stock.store import take
+
+def reserve(item, count):
+    with STOCK_LOCK:  # finding: local-lock-across-replicas
+        take(item, count)
+
+if __name__ == "__main__":
+    reserve("a", 1)
+--- deploy/worker.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: worker
+spec:
+  replicas: 4
+  selector:
+    matchLabels: {app: worker}
+  template:
+    metadata:
+      labels: {app: worker}
+    spec:
+      containers:
+        - name: worker
+          image: shop/stock
+          command: ["python", "-m", "stock.worker"]
+
+=== bad: one instance, but four worker processes
+--- shop/__init__.py
+--- shop/web.py
+import threading
+
+import boto3
+from flask import Flask
+
+app = Flask(__name__)
+s3 = boto3.client("s3")
+lock = threading.Lock()
+
+@app.route("/add")
+def add():
+    with lock:  # finding: local-lock-across-replicas
+        body = s3.get_object(Bucket="b", Key="list")["Body"].read()
+        s3.put_object(Bucket="b", Key="list", Body=body + b"x")
+    return "ok"
+--- compose.yaml
+services:
+  web:
+    build: .
+    command: gunicorn -w 4 shop.web:app
+
+=== good: the lock protects a dict of the process
+--- shop/__init__.py
+--- shop/worker.py
+import threading
+
+lock = threading.Lock()
+seen = {}
+
+def count(key):
+    with lock:
+        seen[key] = seen.get(key, 0) + 1
+
+if __name__ == "__main__":
+    count("a")
+--- compose.yaml
+services:
+  worker:
+    build: .
+    command: python -m shop.worker
+    deploy:
+      replicas: 3
+
+=== good: the workload runs once
+--- shop/__init__.py
+--- shop/worker.py
+import threading
+
+import psycopg2
+
+db = psycopg2.connect("dbname=shop")
+lock = threading.Lock()
+
+def debit(account_id, amount):
+    with lock:
+        cur = db.cursor()
+        cur.execute("SELECT balance FROM accounts WHERE id = %s", (account_id,))
+        balance = cur.fetchone()[0]
+        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance - amount, account_id))
+
+if __name__ == "__main__":
+    debit(1, 2)
+--- compose.yaml
+services:
+  worker:
+    build: .
+    command: python -m shop.worker
+
+=== good: only the leader comes here
+--- shop/__init__.py
+--- shop/worker.py
+import threading
+
+import psycopg2
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+db = psycopg2.connect("dbname=shop")
+lock = threading.Lock()
+
+def lead():
+    with lock:
+        cur = db.cursor()
+        cur.execute("SELECT total FROM totals WHERE id = 1")
+        total = cur.fetchone()[0]
+        cur.execute("UPDATE totals SET total = %s WHERE id = 1", (total + 1,))
+
+def main():
+    zk.start()
+    zk.Election("/leader").run(lead)
+
+if __name__ == "__main__":
+    main()
+--- compose.yaml
+services:
+  worker:
+    build: .
+    command: python -m shop.worker
+    deploy:
+      replicas: 3
+
+=== good: a file lock on a volume that all replicas share
+--- shop/__init__.py
+--- shop/worker.py
+import filelock
+import psycopg2
+
+db = psycopg2.connect("dbname=shop")
+
+def debit(account_id, amount):
+    with filelock.FileLock("/shared/debit.lock"):
+        cur = db.cursor()
+        cur.execute("SELECT balance FROM accounts WHERE id = %s", (account_id,))
+        balance = cur.fetchone()[0]
+        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance - amount, account_id))
+
+if __name__ == "__main__":
+    debit(1, 2)
+--- deploy/worker.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: worker
+spec:
+  replicas: 3
+  selector:
+    matchLabels: {app: worker}
+  template:
+    metadata:
+      labels: {app: worker}
+    spec:
+      containers:
+        - name: worker
+          image: shop/worker
+          command: ["python", "-m", "shop.worker"]
+          volumeMounts:
+            - name: shared
+              mountPath: /shared
+      volumes:
+        - name: shared
+          persistentVolumeClaim:
+            claimName: shared-rwx
+
+=== good: no manifest tells how often it runs
+--- worker.py
+import threading
+
+import psycopg2
+
+db = psycopg2.connect("dbname=shop")
+lock = threading.Lock()
+
+def debit(account_id, amount):
+    with lock:
+        cur = db.cursor()
+        cur.execute("SELECT balance FROM accounts WHERE id = %s", (account_id,))
+        balance = cur.fetchone()[0]
+        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance - amount, account_id))
+
+=== good: a distributed lock stands around it
+--- shop/__init__.py
+--- shop/worker.py
+import threading
+
+import psycopg2
+import redis
+
+r = redis.Redis(host="redis")
+db = psycopg2.connect("dbname=shop")
+lock = threading.Lock()
+
+def debit(account_id, amount):
+    with r.lock(f"acct:{account_id}", timeout=10):
+        with lock:
+            cur = db.cursor()
+            cur.execute("SELECT balance FROM accounts WHERE id = %s", (account_id,))
+            balance = cur.fetchone()[0]
+            cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance - amount, account_id))
+
+if __name__ == "__main__":
+    debit(1, 2)
+--- compose.yaml
+services:
+  worker:
+    build: .
+    command: python -m shop.worker
+    deploy:
+      replicas: 3
+'''

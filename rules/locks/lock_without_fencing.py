@@ -1,0 +1,361 @@
+r"""A distributed lock guards an effect that is harmful when late, and no token or version reaches that effect.
+
+Why: a holder can lose the lock without noticing: it is paused by garbage collection or a full host, the network holds a
+request back, the lease runs out, the lock server fails over. It then finishes the write that it had begun, after a newer
+holder has already written. The lock cannot stop that; only the target can, by refusing what carries an older token or version.
+ZooKeeper and etcd locks are no exception: etcd's own documentation says that its lock cannot protect an external resource.
+
+Instead: let the target decide. A version column in the WHERE clause with the row count tested, `put_object(IfMatch=...)`, a
+ConditionExpression, an idempotency key, a unique constraint. Where the lock offers a token (kazoo: the sequence number of its
+node; etcd: the create revision of its key), store the highest one seen beside the data and refuse a smaller one. Often the
+condition alone is enough and the lock can go.
+
+Fine when: the effect is conditional already; the lock and the write share one database transaction (SELECT ... FOR UPDATE,
+pg_advisory_xact_lock), so that neither survives without the other; the lock only saves work, and what it guards is neither
+money nor anything else that leaves the system.
+
+Known misses: a token that is checked by a service behind an HTTP call whose headers are built elsewhere. A write to a local
+file or the start of a program is not reported: whether others share it cannot be seen.
+
+Sources: Redis documentation, Distributed Locks (fencing tokens are recommended in its own disclaimer); etcd documentation,
+"etcd versus other key-value stores", notes on lock and lease; Jepsen, etcd 3.4.3; Hazelcast FencedLock; Kleppmann, How to do
+distributed locking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import (
+    ERROR,
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Effect,
+    Found,
+    Late,
+    Lock,
+    Op,
+    Operation,
+    Scope,
+    Section,
+    System,
+    distinct,
+    does_late,
+    effect_name,
+    fence_for,
+    found,
+    lock_name,
+    rule,
+    told,
+    trail,
+)
+
+LEAVES_THE_SYSTEM = ("payment", "email", "http", "remote")
+SHARED = (*LEAVES_THE_SYSTEM, "database", "object-store", "message", "search", "task")
+STORES = ("redis", "memcached", "zookeeper", "etcd", "consul", "dynamodb")
+
+
+@rule("CL101", severity=ERROR)
+def lock_without_fencing(system: System) -> Iterator[Found]:
+    for section in system.critical_sections(distributed=True):
+        if section.shares_fate or section.lock.model.kind not in ("lock", "write-lock"):
+            continue
+        unfenced = [effect for effect in section.effects if is_unfenced(section, effect)]
+        if not unfenced:
+            continue
+        worst = min(unfenced, key=harm)
+        proven = section.purpose.kind == "correctness" or worst.operation.kind == "payment"
+        rivals = [(r.acquired, "the same lock is taken here") for r in system.rivals(section)[:2]]
+        others = [(e.place, f"{effect_name(e.operation)} is not fenced either") for e in unfenced if e is not worst]
+        yield found(
+            f"{effect_name(worst.operation)} runs under {lock_name(section.lock)} without a fencing token: a holder that lost the "
+            f"lock ({how_lost(section.lock)}) {does_late(worst.operation)}; {token_of(section)}",
+            at=worst,
+            because=[*distinct(trail(section, worst), besides=worst.place), *rivals, *others[:3]],
+            severity=ERROR if proven else WARNING,
+            confidence=HIGH if proven and not section.unresolved else MEDIUM,
+            help=fence_for(worst, section.lock),
+        )
+
+
+def is_unfenced(section: Section, effect: Effect) -> bool:
+    """Whether a stale holder's effect would reach something shared and be accepted there."""
+    operation = effect.operation
+    if not effect.harmful_when_late or effect.token or effect.conditional or operation.conditional or operation.token:
+        return False
+    if not is_shared(operation) or is_lock_itself(section.lock, operation):
+        return False
+    if section.lock.model.scope is Scope.DB_SESSION and operation.kind == "database":
+        return False  # the connection that holds the lock is, as a rule, the one that writes: both end together
+    return section.purpose.kind != "performance" or operation.kind in LEAVES_THE_SYSTEM
+
+
+def is_shared(operation: Operation) -> bool:
+    """Whether the effect lands where other processes see it. An entry with a time to live is a cache, not a record."""
+    if operation.backend in STORES:
+        return operation.op in (Op.WRITE, Op.DELETE, Op.INCREMENT, Op.COUNTER, Op.EFFECT) and operation.ttl is None
+    return operation.kind in SHARED
+
+
+def is_lock_itself(lock: Lock, operation: Operation) -> bool:
+    return operation.backend == lock.backend and operation.key is not None and operation.key == lock.key
+
+
+def harm(effect: Effect) -> tuple[int, str, int]:
+    """The worst effect first; among equals the one that stands first."""
+    operation = effect.operation
+    if operation.kind == "payment":
+        rank = 0
+    elif operation.kind in LEAVES_THE_SYSTEM:
+        rank = 2
+    elif operation.reads_back is not None or operation.late is Late.ACCUMULATE:
+        rank = 1
+    else:
+        rank = 3
+    return rank, effect.place.path, effect.place.line
+
+
+def how_lost(lock: Lock) -> str:
+    match lock.lifetime.kind:
+        case "seconds":
+            return f"a pause longer than its lease of {told(lock.lifetime)}"
+        case "never":
+            return "it does not expire, but a failover, an eviction or a forced release frees it"
+        case "session":
+            return "a pause longer than its session"
+        case _:
+            return "a pause longer than its lease, whose length is not known"
+
+
+def token_of(section: Section) -> str:
+    if not section.lock.offers_token:
+        return "this lock offers no token"
+    if section.token_taken is not None:
+        return f"the token taken in line {section.token_taken.line} does not reach it"
+    return f"the lock offers a token ({section.lock.model.token}) that is not sent"
+
+
+EXAMPLES = r'''
+=== bad: an object is overwritten under a Redis lock whose factory stands in another module
+--- app/locks.py
+import redis
+
+client = redis.Redis(host="redis")
+
+def account_lock(account_id):
+    return client.lock(f"acct:{account_id}", timeout=10)
+--- app/statements.py
+import boto3
+
+from app.locks import account_lock
+
+s3 = boto3.client("s3")
+
+def publish(account_id, line):
+    with account_lock(account_id):
+        body = s3.get_object(Bucket="statements", Key=account_id)["Body"].read()
+        s3.put_object(Bucket="statements", Key=account_id, Body=body + line)  # finding: lock-without-fencing
+
+=== bad: a balance computed under a ZooKeeper lock, whose token is not sent
+--- billing.py
+import psycopg2
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+db = psycopg2.connect("dbname=bank")
+
+def debit(account_id, amount):
+    cur = db.cursor()
+    lock = zk.Lock(f"/locks/account/{account_id}")
+    with lock:
+        cur.execute("SELECT balance FROM accounts WHERE id = %s", (account_id,))
+        balance = cur.fetchone()[0]
+        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance - amount, account_id))  # finding: lock-without-fencing
+        db.commit()
+
+=== bad: a payment without a key, two calls and one file below the lock
+--- shop/tasks.py
+import redis
+
+from shop.billing import settle
+
+r = redis.Redis()
+
+def settle_order(order_id):
+    with r.lock("order:%s" % order_id, timeout=30):
+        settle(order_id)
+--- shop/billing.py
+import stripe
+
+def settle(order_id):
+    charge(order_id, 500)
+
+def charge(order_id, amount):
+    stripe.Charge.create(amount=amount, currency="eur", metadata={"order": order_id})  # finding: lock-without-fencing
+
+=== good: the version stands in the WHERE clause and the row count is tested
+--- billing.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=bank")
+
+class Conflict(Exception):
+    pass
+
+def debit(account_id, amount):
+    cur = db.cursor()
+    with r.lock(f"acct:{account_id}", timeout=10):
+        cur.execute("SELECT balance, version FROM accounts WHERE id = %s", (account_id,))
+        balance, version = cur.fetchone()
+        cur.execute(
+            "UPDATE accounts SET balance = %s, version = version + 1 WHERE id = %s AND version = %s",
+            (balance - amount, account_id, version),
+        )
+        if cur.rowcount != 1:
+            raise Conflict(account_id)
+        db.commit()
+
+=== good: the object is written only if it is still the one that was read
+--- statements.py
+import boto3
+import redis
+
+r = redis.Redis()
+s3 = boto3.client("s3")
+
+def publish(account_id, line):
+    with r.lock(f"acct:{account_id}", timeout=10):
+        found = s3.get_object(Bucket="statements", Key=account_id)
+        body = found["Body"].read() + line
+        s3.put_object(Bucket="statements", Key=account_id, Body=body, IfMatch=found["ETag"])
+
+=== good: a condition expression decides
+--- seats.py
+import boto3
+import redis
+
+r = redis.Redis()
+table = boto3.resource("dynamodb").Table("seats")
+
+def book(seat, user):
+    with r.lock(f"seat:{seat}", timeout=10):
+        table.put_item(
+            Item={"seat": seat, "user": user},
+            ConditionExpression="attribute_not_exists(seat)",
+        )
+
+=== good: a payment with an idempotency key
+--- shop.py
+import redis
+import stripe
+
+r = redis.Redis()
+
+def charge(order_id, amount):
+    with r.lock(f"order:{order_id}", timeout=30):
+        stripe.Charge.create(amount=amount, currency="eur", idempotency_key=f"order-{order_id}")
+
+=== good: a unique constraint refuses the second record, and the refusal is handled
+--- orders/models.py
+from django.db import models
+
+class Payment(models.Model):
+    order = models.CharField(max_length=40, unique=True)
+    amount = models.IntegerField()
+--- orders/views.py
+import redis
+from django.db import IntegrityError
+
+from orders.models import Payment
+
+r = redis.Redis()
+
+def pay(order_id, amount):
+    with r.lock(f"order:{order_id}", timeout=30):
+        try:
+            Payment.objects.create(order=order_id, amount=amount)
+        except IntegrityError:
+            return "already paid"
+        return "paid"
+
+=== good: a row lock and the write are one transaction
+--- bank.py
+from django.db import transaction
+
+from bank_models import Account
+
+def debit(pk, amount):
+    with transaction.atomic():
+        account = Account.objects.select_for_update().get(pk=pk)
+        account.balance -= amount
+        account.save()
+--- bank_models.py
+from django.db import models
+
+class Account(models.Model):
+    balance = models.IntegerField()
+
+=== good: an advisory lock that ends with the transaction of the write
+--- bank.py
+import psycopg2
+
+db = psycopg2.connect("dbname=bank")
+
+def debit(account_id, amount):
+    with db:
+        cur = db.cursor()
+        cur.execute("SELECT pg_advisory_xact_lock(%s)", (account_id,))
+        cur.execute("SELECT balance FROM accounts WHERE id = %s", (account_id,))
+        balance = cur.fetchone()[0]
+        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance - amount, account_id))
+
+=== good: a lock that only saves repeated work on a cache
+--- cache.py
+import redis
+
+r = redis.Redis()
+
+def refresh_report(build):
+    lock = r.lock("cache:report:refresh", timeout=60)
+    if not lock.acquire(blocking=False):
+        return
+    try:
+        r.set("cache:report", build(), ex=300)
+    finally:
+        lock.release()
+
+=== good: the token of the lock travels with the write
+--- billing.py
+import psycopg2
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+db = psycopg2.connect("dbname=bank")
+
+def debit(account_id, balance):
+    lock = zk.Lock(f"/locks/account/{account_id}")
+    with lock:
+        token = int(lock.node[-10:])
+        cur = db.cursor()
+        cur.execute(
+            "UPDATE accounts SET balance = %s, fence = %s WHERE id = %s AND fence < %s",
+            (balance, token, account_id, token),
+        )
+        db.commit()
+
+=== good: a thread lock is not a distributed lock
+--- counter.py
+import threading
+
+import boto3
+
+s3 = boto3.client("s3")
+lock = threading.Lock()
+
+def publish(body):
+    with lock:
+        s3.put_object(Bucket="b", Key="k", Body=body)
+'''

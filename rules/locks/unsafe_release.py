@@ -1,0 +1,268 @@
+r"""A lock taken with SET NX is released by a plain delete, or by a get, a comparison and a delete.
+
+Why: by the time of the release the lease may have run out and the key may belong to somebody else. A plain delete frees that
+other holder's lock, a third process enters, and the mistake repeats with every slow run. Reading the value first does not help
+when reading and deleting are two commands: the key can change hands between them.
+
+Instead: store a value that only this holder knows (`uuid4().hex`) and delete only if it is still there, in one step: a Lua script
+that compares and deletes, `delex(key, ifeq=token)` on a server from 8.4, or the lock object of redis-py, which does it for you.
+
+Fine when: the comparison and the delete are one script or stand between WATCH and MULTI; a library's lock releases itself
+(redis-py and python-redis-lock compare the token); the key is a mark and was never meant as a lock; tests and commands with
+which an operator frees a stuck lock.
+
+Known misses: a delete of a key that is computed in a way that hides that it is the lock's.
+
+Sources: Redis documentation, Distributed Locks (release with a script) and DELEX; Django documentation, cache.add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import (
+    ERROR,
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Found,
+    Op,
+    Operation,
+    Place,
+    Section,
+    System,
+    backend_name,
+    distinct,
+    found,
+    lock_name,
+    rule,
+    sounds_like_lock,
+    told,
+    trail,
+)
+
+CURES = {
+    "redis": "Store a random token as the value and release with a script that deletes the key only while it holds that token, or use redis-py's lock().",
+    "memcached": "Read with gets and expire the key with cas, or use a store that can compare and delete in one step.",
+    "django-cache": "django-redis: cache.lock(key, timeout=...) compares the owner. Plain cache backends cannot: let the key expire instead of deleting it.",
+    "consul": "Release with kv.put(key, value, release=<session>), or delete with cas=<ModifyIndex>.",
+    "etcd": "Delete in a transaction that compares the key's create_revision, or let its lease end.",
+}
+
+
+@rule("CL104", severity=ERROR)
+def unsafe_release(system: System) -> Iterator[Found]:
+    reported: set[Place] = set()
+    for section in system.critical_sections(distributed=True):
+        if not section.lock.by_hand:
+            continue
+        for place, how in [*releases_inside(section), *releases_elsewhere(system, section)]:
+            if place in reported:
+                continue
+            reported.add(place)
+            forever = section.lock.lifetime.kind == "never"
+            yield found(
+                f"{lock_name(section.lock)} is released by {how}: after its lease ({told(section.lock.lifetime)}) this frees "
+                "the lock of whoever holds it by then",
+                at=place,
+                because=distinct(trail(section), besides=place),
+                symbol=section.symbol,
+                resource=section.lock.key,
+                severity=WARNING if forever else ERROR,
+                confidence=MEDIUM if forever else HIGH,
+                help=CURES.get(section.lock.backend, ""),
+            )
+
+
+def releases_inside(section: Section) -> Iterator[tuple[Place, str]]:
+    for release in section.releases:
+        if release.how == "delete":
+            yield release.place, f"a plain delete in {backend_name(section.lock.backend)}"
+        elif release.how == "get-then-delete":
+            yield release.place, "a get, a comparison and a delete, which are not one step"
+
+
+def releases_elsewhere(system: System, section: Section) -> Iterator[tuple[Place, str]]:
+    """A delete of the same key in another function, where key or function say that it is a lock."""
+    if section.lock.key is None or section.releases:
+        return
+    for operation in system.operations(Op.DELETE, backend=section.lock.backend):
+        if operation.key == section.lock.key and not operation.atomic and not operation.conditional and not is_admin(system, operation):
+            if sounds_like_lock(operation.key_text, operation.key, section.symbol, operation.symbol):
+                yield operation.place, f"a plain delete in {operation.symbol.rpartition('.')[2]}()"
+
+
+def is_admin(system: System, operation: Operation) -> bool:
+    """Reached from commands only: an operator frees a lock by hand."""
+    kinds = {entry.kind for entry in system.entries_reaching(operation.symbol)}
+    return bool(kinds) and kinds <= {"command", "test"}
+
+
+EXAMPLES = r'''
+=== bad: the release stands in another file and deletes whoever's lock it is
+--- jobs/guard.py
+import redis
+
+r = redis.Redis()
+
+def acquire_job_lock(name):
+    return r.set(f"lock:{name}", "1", nx=True, ex=30)
+
+def release_job_lock(name):
+    r.delete(f"lock:{name}")  # finding: unsafe-release
+--- jobs/run.py
+from jobs.guard import acquire_job_lock, release_job_lock
+
+def run(job):
+    if not acquire_job_lock("nightly"):
+        return
+    try:
+        job.run()
+    finally:
+        release_job_lock("nightly")
+
+=== bad: set, work, delete
+--- worker.py
+import redis
+
+r = redis.Redis()
+
+def work(job):
+    if r.set("job:running", "1", nx=True, ex=30):
+        try:
+            job.run()
+        finally:
+            r.delete("job:running")  # finding: unsafe-release
+
+=== bad: the owner is compared, but not in the same step
+--- worker.py
+import uuid
+
+import redis
+
+r = redis.Redis(decode_responses=True)
+
+def work(job):
+    token = uuid.uuid4().hex
+    if not r.set("job:running", token, nx=True, ex=30):
+        return
+    try:
+        job.run()
+    finally:
+        if r.get("job:running") == token:
+            r.delete("job:running")  # finding: unsafe-release
+
+=== bad: a lock in Django's cache
+--- tasks.py
+from django.core.cache import cache
+
+def sync_feed(feed):
+    if not cache.add("sync-feed-lock", "1", 600):
+        return
+    try:
+        feed.pull()
+    finally:
+        cache.delete("sync-feed-lock")  # finding: unsafe-release
+
+=== good: a script compares and deletes
+--- worker.py
+import uuid
+
+import redis
+
+r = redis.Redis()
+RELEASE = """
+if redis.call("get", KEYS[1]) == ARGV[1] then
+    return redis.call("del", KEYS[1])
+end
+return 0
+"""
+
+def work(job):
+    token = uuid.uuid4().hex
+    if not r.set("job:running", token, nx=True, ex=30):
+        return
+    try:
+        job.run()
+    finally:
+        r.eval(RELEASE, 1, "job:running", token)
+
+=== good: compared between WATCH and MULTI
+--- worker.py
+import uuid
+
+import redis
+
+r = redis.Redis(decode_responses=True)
+
+def work(job):
+    token = uuid.uuid4().hex
+    if not r.set("job:running", token, nx=True, ex=30):
+        return
+    try:
+        job.run()
+    finally:
+        with r.pipeline() as pipe:
+            pipe.watch("job:running")
+            if pipe.get("job:running") == token:
+                pipe.multi()
+                pipe.delete("job:running")
+                pipe.execute()
+
+=== good: the library releases by token
+--- worker.py
+import redis
+
+r = redis.Redis()
+
+def work(job):
+    lock = r.lock("job:running", timeout=30)
+    if not lock.acquire(blocking=False):
+        return
+    try:
+        job.run()
+    finally:
+        if lock.owned():
+            lock.release()
+
+=== good: a mark that is taken back was never a lock
+--- mails.py
+import redis
+
+r = redis.Redis()
+
+def greet(user):
+    if r.set(f"greeted:{user.id}", "1", nx=True, ex=86400):
+        user.greet()
+
+def forget(user):
+    r.delete(f"greeted:{user.id}")
+
+=== good: an operator's command frees a stuck lock
+--- shop/guard.py
+import redis
+
+r = redis.Redis()
+
+def work(job):
+    if r.set("lock:nightly", "1", nx=True, ex=30):
+        job.run()
+--- shop/management/commands/free_lock.py
+from django.core.management.base import BaseCommand
+
+from shop.guard import r
+
+class Command(BaseCommand):
+    def handle(self, *args, **options):
+        r.delete("lock:nightly")
+
+=== good: a test cleans up
+--- tests/test_guard.py
+import redis
+
+r = redis.Redis()
+
+def test_lock():
+    assert r.set("lock:job", "1", nx=True, ex=30)
+    r.delete("lock:job")
+'''

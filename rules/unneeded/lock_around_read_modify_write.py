@@ -1,0 +1,216 @@
+r"""A lock guards read, compute and write of one record, which an atomic update or a version check would do alone.
+
+Why: the database is a coordination point already. `UPDATE ... SET balance = balance + 50` needs no lock, cannot lose an update, and holds when the
+process is paused; a lock in another service adds two round trips and a failure mode, and does not protect the row from those who do not take it.
+
+Instead: let the store compute: `filter(pk=pk).update(balance=F("balance") + 50)`, `UPDATE t SET n = n + :d WHERE id = :id`, INCRBY. Where the
+new value needs code, read the version with the row and write `WHERE version = :read`, test the row count and try again.
+
+Fine when: several records must change together; the value is checked or an outside call is made between read and write. Then a row lock in
+the same transaction (SELECT ... FOR UPDATE) or a version check is still better than a lock in another service, but it is not this simple.
+
+Known misses: records that are read in one function and written in another.
+
+Sources: Django documentation, F() expressions; SQLAlchemy documentation, version_id_col; AWS DynamoDB documentation, conditional writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import (
+    MEDIUM,
+    WARNING,
+    Effect,
+    Evidence,
+    Found,
+    Section,
+    System,
+    call_name,
+    distinct,
+    effect_name,
+    found,
+    lock_name,
+    rule,
+    trail,
+)
+
+STORES = ("redis", "memcached", "zookeeper", "etcd", "consul", "dynamodb")
+ATOMIC = {
+    "redis": "INCRBY, or a Lua script that reads and writes in one step, needs no lock.",
+    "memcached": "incr, or gets and cas with a tested result, needs no lock.",
+    "zookeeper": "set(path, value, version=<the version read>) with a retry on BadVersionError needs no lock.",
+    "etcd": "A transaction that compares the key's mod_revision needs no lock.",
+    "consul": "put(key, value, cas=<ModifyIndex>) with a tested result needs no lock.",
+    "dynamodb": "update_item with ADD, or a ConditionExpression on a version, needs no lock.",
+}
+
+
+@rule("CL202", severity=WARNING)
+def lock_around_read_modify_write(system: System) -> Iterator[Found]:
+    for section in system.critical_sections(distributed=True):
+        if section.shares_fate or section.unresolved or section.lock.model.kind not in ("lock", "write-lock"):
+            continue
+        write = the_only_write(section)
+        if write is None or write.operation.reads_back is None:
+            continue
+        read = write.operation.reads_back
+        yield found(
+            f"{lock_name(section.lock)} guards read, compute and write of one record: {effect_name(write.operation)} writes what was "
+            f"computed from line {read.line}",
+            at=section,
+            because=distinct(
+                [Evidence(read, "the record is read here"), Evidence(write.place, f"and {call_name(write.operation)} writes it back"), *trail(section)],
+                besides=section.acquired,
+            ),
+            confidence=MEDIUM,
+            help=ATOMIC.get(write.operation.backend, ""),
+        )
+
+
+def the_only_write(section: Section) -> Effect | None:
+    """The section's single stored write, with nothing else done to the world between; None otherwise."""
+    writes = [e for e in section.effects if e.operation.kind == "database" or e.operation.backend in STORES]
+    if len(writes) != 1 or len(section.effects) != 1 or writes[0].conditional:
+        return None
+    records = {read.operation.key for read in section.reads}
+    return writes[0] if len(records) <= 1 else None
+
+
+EXAMPLES = r'''
+=== bad: a balance of one row, the lock from another module
+--- bank/locks.py
+import redis
+
+client = redis.Redis(host="redis")
+
+def account_lock(pk):
+    return client.lock(f"account:{pk}", timeout=10)
+--- bank/models.py
+from django.db import models
+
+class Account(models.Model):
+    balance = models.IntegerField()
+--- bank/services.py
+from bank.locks import account_lock
+from bank.models import Account
+
+def deposit(pk, amount):
+    with account_lock(pk):  # finding: lock-around-read-modify-write
+        account = Account.objects.get(pk=pk)
+        account.balance += amount
+        account.save()
+
+=== bad: SQL, under a ZooKeeper lock
+--- bank.py
+import psycopg2
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+db = psycopg2.connect("dbname=bank")
+
+def deposit(pk, amount):
+    with zk.Lock(f"/locks/account/{pk}"):  # finding: lock-around-read-modify-write
+        cur = db.cursor()
+        cur.execute("SELECT balance FROM accounts WHERE id = %s", (pk,))
+        balance = cur.fetchone()[0]
+        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance + amount, pk))
+        db.commit()
+
+=== bad: a value in Redis, guarded by a lock in Redis
+--- wallet.py
+import redis
+
+r = redis.Redis()
+
+def deposit(pk, amount):
+    with r.lock(f"lock:wallet:{pk}", timeout=10):  # finding: lock-around-read-modify-write
+        balance = int(r.get(f"wallet:{pk}") or 0)
+        r.set(f"wallet:{pk}", balance + amount)
+
+=== good: two rows change together
+--- bank.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=bank")
+
+def transfer(source, target, amount):
+    with r.lock("transfers", timeout=10):
+        cur = db.cursor()
+        cur.execute("SELECT balance FROM accounts WHERE id = %s", (source,))
+        left = cur.fetchone()[0]
+        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (left - amount, source))
+        cur.execute("UPDATE accounts SET balance = balance + %s WHERE id = %s", (amount, target))
+        db.commit()
+
+=== good: an outside call stands between read and write
+--- bank.py
+import psycopg2
+import redis
+import requests
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=bank")
+
+def convert(pk):
+    with r.lock(f"account:{pk}", timeout=10):
+        cur = db.cursor()
+        cur.execute("SELECT balance FROM accounts WHERE id = %s", (pk,))
+        balance = cur.fetchone()[0]
+        rate = requests.post("https://rates.example.org", json={"amount": balance}, timeout=5).json()["rate"]
+        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance * rate, pk))
+        db.commit()
+
+=== good: an atomic update
+--- bank.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=bank")
+
+def deposit(pk, amount):
+    with r.lock(f"account:{pk}", timeout=10):
+        db.cursor().execute("UPDATE accounts SET balance = balance + %s WHERE id = %s", (amount, pk))
+        db.commit()
+
+=== good: a row lock in the transaction of the write
+--- bank.py
+from django.db import transaction
+
+from models import Account
+
+def deposit(pk, amount):
+    with transaction.atomic():
+        account = Account.objects.select_for_update().get(pk=pk)
+        account.balance += amount
+        account.save()
+--- models.py
+from django.db import models
+
+class Account(models.Model):
+    balance = models.IntegerField()
+
+=== good: written only if it is still the version that was read
+--- bank.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=bank")
+
+def deposit(pk, amount):
+    with r.lock(f"account:{pk}", timeout=10):
+        cur = db.cursor()
+        cur.execute("SELECT balance, version FROM accounts WHERE id = %s", (pk,))
+        balance, version = cur.fetchone()
+        cur.execute(
+            "UPDATE accounts SET balance = %s, version = version + 1 WHERE id = %s AND version = %s",
+            (balance + amount, pk, version),
+        )
+        if cur.rowcount == 0:
+            raise RuntimeError("changed meanwhile")
+        db.commit()
+'''
