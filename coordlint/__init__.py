@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         Severity as Severity,
     )
     from coordlint.models.schema import Late as Late, OnBusy as OnBusy, Op as Op, Scope as Scope
-    from coordlint.rule import (
+    from coordlint.rulebook import (
         ERROR as ERROR,
         HIGH as HIGH,
         INFO as INFO,
@@ -69,7 +69,7 @@ _HOMES = {
     "coordlint.deployment": "Coordinator Deployment Workload",
     "coordlint.finding": "Confidence Evidence Finding Fix Severity",
     "coordlint.models.schema": "Late OnBusy Op Scope",
-    "coordlint.rule": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
+    "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
     "coordlint.source": "Place Skip Span",
     "coordlint.system": "COORDINATORS System",
     "coordlint.telling": (

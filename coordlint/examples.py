@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from coordlint.facts import Facts
 from coordlint.finding import Finding
 from coordlint.kinds import Sniffed, is_chart_part, kind_of, kind_of_name
-from coordlint.rule import Rule
+from coordlint.rulebook import Rule
 from coordlint.source import Kind, Source
 from coordlint.system import System
 

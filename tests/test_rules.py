@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coordlint.examples import Example, Mark, read_examples, run_example
-from coordlint.rule import Rule, load_rules
+from coordlint.rulebook import Rule, load_rules
 
 RULES = load_rules()
 CASES = [(rule, example) for rule in RULES for example in read_examples(rule)]
