@@ -38,7 +38,9 @@ _DOES_LATE = {
     Late.EXTERNAL: "cannot be taken back",
 }
 
-_LOCKISH = frozenset("lock locked locking unlock mutex lease semaphore exclusive running busy claim acquire".split())
+_LOCKISH = frozenset(
+    {"lock", "locked", "locking", "unlock", "mutex", "lease", "semaphore", "exclusive", "running", "busy", "claim", "acquire"}
+)
 
 
 def backend_name(backend: str) -> str:
@@ -99,7 +101,7 @@ def _through(lock: Lock) -> str:
 
 
 def distinct(steps: list[Evidence], *, besides: Place | None = None) -> list[Evidence]:
-    """The first piece of evidence for each line; none for the line of `besides`."""
+    """The first piece of evidence for each line; none for the line of `besides`, unless nothing else would be left."""
     seen = set() if besides is None else {(besides.path, besides.line)}
     kept = []
     for step in steps:
@@ -107,7 +109,7 @@ def distinct(steps: list[Evidence], *, besides: Place | None = None) -> list[Evi
         if spot not in seen:
             seen.add(spot)
             kept.append(step)
-    return kept
+    return kept or steps[:1]
 
 
 def many_instances(workload: Workload) -> Evidence | None:

@@ -47,7 +47,7 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
     for section in system.critical_sections():
         if section.how in ("with", "decorator", "row-lock") or section.can_fail is not True or section.tested is not False:
             continue
-        if section.checked or section.lock.by_hand and not is_meant_as_lock(system, section):
+        if section.checked or (section.lock.by_hand and not is_meant_as_lock(system, section)):
             continue
         yield found(
             f"nobody looks whether {lock_name(section.lock)} was obtained ({how_it_fails(section)}): what follows runs without it "

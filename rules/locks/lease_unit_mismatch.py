@@ -103,11 +103,11 @@ def misnamed(time: Time | None, mentions: tuple[str, ...]) -> str | None:
 
 def is_scaled(time: Time) -> bool:
     """A value that was computed may have been converted on the way: `TTL_SECONDS * 1000`."""
-    return time.raw is not None and time.raw >= 1000 and time.unit == "ms" or "*" in time.told or "/" in time.told
+    return (time.raw is not None and time.raw >= 1000 and time.unit == "ms") or "*" in time.told or "/" in time.told
 
 
 def is_certain(time: Time) -> bool:
-    return time.raw is not None and (time.unit == "ms" and time.raw < SHORTEST_MS or time.unit == "s" and time.raw >= 2 * LOOKS_LIKE_MS)
+    return time.raw is not None and ((time.unit == "ms" and time.raw < SHORTEST_MS) or (time.unit == "s" and time.raw >= 2 * LOOKS_LIKE_MS))
 
 
 

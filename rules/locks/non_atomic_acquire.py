@@ -17,7 +17,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import ERROR, Found, Op, Operation, Outcome, System, backend_name, call_name, found, rule, sounds_like_lock
+from coordlint import (
+    ERROR,
+    Found,
+    Op,
+    Operation,
+    Outcome,
+    System,
+    backend_name,
+    call_name,
+    found,
+    rule,
+    sounds_like_lock,
+)
 
 STORES = ("redis", "memcached", "django-cache", "etcd", "consul", "zookeeper")
 
@@ -51,9 +63,9 @@ def non_atomic_acquire(system: System) -> Iterator[Found]:
 def later(system: System, first: Operation, op: Op) -> Iterator[Operation]:
     """Further steps on the same key, after it in the same function, each a command of its own."""
     for other in system.same_key(first):
-        if other.op is op and other.symbol == first.symbol and other.place.line > first.place.line:
-            if not other.atomic and not other.conditional:
-                yield other
+        follows = other.op is op and other.symbol == first.symbol and other.place.line > first.place.line
+        if follows and not other.atomic and not other.conditional:
+            yield other
 
 
 def has_lifetime(operation: Operation) -> bool:

@@ -30,7 +30,6 @@ from coordlint import (
     Evidence,
     Found,
     Late,
-    Op,
     Section,
     System,
     backend_name,
@@ -77,7 +76,7 @@ def is_guarded(effect: Effect) -> bool:
 
 def is_critical(section: Section, effect: Effect) -> bool:
     """Money always; other shared effects when the section's evidence says that correctness hangs on the lock."""
-    if not effect.harmful_when_late or effect.operation.kind not in SHARED and not moves_money(effect):
+    if not effect.harmful_when_late or (effect.operation.kind not in SHARED and not moves_money(effect)):
         return False
     return moves_money(effect) or section.purpose.kind == "correctness"
 

@@ -87,9 +87,10 @@ def releases_elsewhere(system: System, section: Section) -> Iterator[tuple[Place
     if section.lock.key is None or section.releases:
         return
     for operation in system.operations(Op.DELETE, backend=section.lock.backend):
-        if operation.key == section.lock.key and not operation.atomic and not operation.conditional and not is_admin(system, operation):
-            if sounds_like_lock(operation.key_text, operation.key, section.symbol, operation.symbol):
-                yield operation.place, f"a plain delete in {operation.symbol.rpartition('.')[2]}()"
+        if operation.key != section.lock.key or operation.atomic or operation.conditional or is_admin(system, operation):
+            continue
+        if sounds_like_lock(operation.key_text, operation.key, section.symbol, operation.symbol):
+            yield operation.place, f"a plain delete in {operation.symbol.rpartition('.')[2]}()"
 
 
 def is_admin(system: System, operation: Operation) -> bool:
