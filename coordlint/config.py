@@ -244,8 +244,8 @@ def _key_lines(text: str, table: str) -> dict[str, tuple[int, tuple[str, ...]]]:
             below = dotted == table or dotted.startswith(table + ".") if table else True
             prefix = dotted.removeprefix(table).lstrip(".") if below else None
             starts.append((prefix or "", number) if below else ("\0", number))
-        elif prefix is not None and (key := re.match(r"\s*([\w\"'.*/ @+-]+?)\s*=", line)):
-            starts.append((".".join([*([prefix] if prefix else []), *_parts(key[1])]), number))
+        elif prefix is not None and (found_key := re.match(r"\s*([\w\"'.*/ @+-]+?)\s*=", line)):
+            starts.append((".".join([*([prefix] if prefix else []), *_parts(found_key[1])]), number))
     ends = [number for _, number in starts[1:]] + [len(lines) + 1]
     found: dict[str, tuple[int, tuple[str, ...]]] = {}
     for (key, number), end in zip(starts, ends, strict=True):

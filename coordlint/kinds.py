@@ -17,7 +17,24 @@ _COMPOSE_NAME = re.compile(
 )
 _DOCKER_NAME = re.compile(r"(dockerfile|containerfile)([._-].*)?|.*\.(dockerfile|containerfile)", re.I)
 _NOT_A_DOCKERFILE = frozenset(
-    ("py", "md", "json", "txt", "dockerignore", "tmpl", "template", "j2", "css", "scss", "html", "js", "jsx", "ts", "tsx", "go")
+    (
+        "py",
+        "md",
+        "json",
+        "txt",
+        "dockerignore",
+        "tmpl",
+        "template",
+        "j2",
+        "css",
+        "scss",
+        "html",
+        "js",
+        "jsx",
+        "ts",
+        "tsx",
+        "go",
+    )
 )
 _REQUIREMENTS_NAME = re.compile(
     r"(.*[._-])?(requirements|constraints)([._-].*)?\.(txt|in)|pyproject\.toml|setup\.cfg|pipfile(\.lock)?|(poetry|uv|pdm)\.lock"
@@ -26,9 +43,13 @@ _REQUIREMENTS_NAME = re.compile(
 )
 _ENV_NAME = re.compile(r"\.env([._-].*)?|.+\.env", re.I)
 _OTHER_NAME = re.compile(
-    r"procfile([._-].*)?|supervisord?([._-].*)?\.(conf|ini)|circus\.ini|.*\.supervisor"
-    r"|(redis|sentinel|nginx|default)([._-].*)?\.conf(\.template|\.tmpl)?|zoo([._-].*)?\.cfg|([\w-]+[._-])?uwsgi([._-].*)?\.ini",
+    r"procfile([._-].*)?|supervisord?([._-].*)?\.(conf|ini)|circus\.ini|uwsgi([._-].*)?\.ini|.*uwsgi\.ini"
+    r"|.*\.supervisor|.*(redis|sentinel)[^/]*\.conf|zoo[^/]*\.(cfg|properties)"
+    r"|(.*nginx[^/]*|default([._-].*)?)\.conf(\.template|\.tmpl)?",
     re.I,
+)
+_OTHER_FOLDER = re.compile(
+    r"(^|/)(nginx|supervisor|supervisord|supervisord?\.d)/([^/]+/)*[^/]+\.(conf|ini)(\.template)?$", re.I
 )
 _CHART_PART = re.compile(r"(^|/)(templates/.*\.(ya?ml|tpl)|chart\.ya?ml|values([._-][^/]*)?\.ya?ml)$", re.I)
 
@@ -76,7 +97,7 @@ def kind_of_name(path: str) -> Kind | Sniffed:
         return Kind.SHELL
     if _ENV_NAME.fullmatch(name):
         return Kind.ENV
-    if _OTHER_NAME.fullmatch(name):
+    if _OTHER_NAME.fullmatch(name) or _OTHER_FOLDER.search(path):
         return Kind.OTHER
     if suffix == "json" and dot:
         return Sniffed.JSON

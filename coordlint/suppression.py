@@ -48,7 +48,8 @@ def suppress(
     for wish in wishes:
         if wish not in broken:
             by_path.setdefault(wish.place.path, []).append((wish, codes_of(wish, names)))
-    kept, silenced, used = [], [], set()
+    kept, silenced = [], []
+    used: set[tuple[Suppression, str]] = set()
     for finding in findings:
         hit = _first_hit(finding, by_path)
         if hit is None:

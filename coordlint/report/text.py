@@ -12,7 +12,7 @@ from coordlint.finding import Evidence, Finding, Severity
 from coordlint.report.result import Report, Reported, coverage_sentence, plural, summary_sentence
 from coordlint.report.style import Style
 from coordlint.report.visible import visible, width
-from coordlint.source import Place
+from coordlint.source import Place, Span
 
 MAX_SNIPPET = 160
 TAB = "    "
@@ -129,7 +129,10 @@ def _shown(part: str) -> str:
 
 
 def _tail(report: Report, style: Style) -> Iterator[str]:
+    told = {r.finding.place for r in report.findings if r.finding.code == "CL001"}
     for skip in report.coverage.skipped:
+        if Place(skip.path, Span(skip.line)) in told:
+            continue
         yield f"{style.paint('skipped', 'yellow')} {visible(skip.path)}:{skip.line}: {visible(skip.reason)}"
     for entry in report.stale:
         yield (

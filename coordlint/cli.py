@@ -1,0 +1,485 @@
+"""The command line: the only file that prints. Results go to stdout, everything else to stderr.
+
+Nothing heavy is imported before a command needs it: `coordlint --help` loads click and this file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from coordlint.config import Config
+    from coordlint.pipeline import Options, Understanding
+    from coordlint.report.result import Report
+    from coordlint.report.style import Style
+    from coordlint.rulebook import Rule
+
+FORMATS = ("full", "concise", "json", "sarif", "github", "markdown")
+SEVERITIES = ("info", "warning", "error")
+CONFIDENCES = ("low", "medium", "high")
+PROFILES = ("default", "strict", "audit")
+
+
+class Exit(IntEnum):
+    """What a run tells its caller; the same for every format."""
+
+    CLEAN = 0
+    FINDINGS = 1
+    USAGE = 2
+    NOTHING = 3
+    BROKEN = 4
+    INTERRUPTED = 130
+
+
+class _Commands(click.Group):
+    """A group that knows what a mistyped command was meant to be."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name = args[0] if args else ""
+        if name and self.get_command(ctx, name) is None and not name.startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, self.list_commands(ctx), n=1, cutoff=0.5)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            path = " It is a path: write 'coordlint check PATH'." if not near and Path(name).exists() else ""
+            raise click.UsageError(f"No such command '{name}'.{hint}{path}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command line; always ends the process with an Exit code, never with a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = cli.main(args=arguments, prog_name="coordlint", standalone_mode=False)
+        status = int(code) if isinstance(code, int) else Exit.CLEAN
+    except click.exceptions.Exit as error:
+        status = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _tell("interrupted")
+        status = Exit.INTERRUPTED
+    except BrokenPipeError:
+        status = Exit.CLEAN
+    except Exception as error:
+        if os.environ.get("COORDLINT_DEBUG"):
+            raise
+        _tell(f"internal error: {type(error).__name__}: {error}. Set COORDLINT_DEBUG=1 for the traceback.")
+        status = Exit.BROKEN
+    _flush()
+    os._exit(status) if status == Exit.INTERRUPTED else sys.exit(status)
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(package_name="coordlint", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Find the ways in which programs misuse coordination: locks without fencing, consensus as a cache,
+    ensembles that cannot hold a quorum. Reads Python, compose files and Kubernetes manifests; runs nothing."""
+
+
+def _analysis(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of every command that analyses a project."""
+    for option in reversed(
+        (
+            click.option(
+                "--root", type=click.Path(), default="", help="Project root; otherwise found from PATHS."
+            ),
+            click.option(
+                "--isolated", is_flag=True, help="Ignore configuration files and the default baseline."
+            ),
+            click.option("--no-cache", is_flag=True, help="Neither read nor write the cache."),
+            click.option(
+                "--jobs", type=click.IntRange(0), default=0, help="Worker processes; 0: one per processor."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _judgement(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of every command that runs rules."""
+    for option in reversed(
+        (
+            click.option("--select", multiple=True, metavar="RULES", help="Only these: codes, prefixes or names."),
+            click.option("--ignore", multiple=True, metavar="RULES", help="Not these."),
+            click.option("--severity", type=click.Choice(SEVERITIES), default="info", help="Report from here up."),
+            click.option("--min-confidence", type=click.Choice(CONFIDENCES), help="Report from here up."),
+            click.option("--profile", type=click.Choice(PROFILES), help="A set of thresholds."),
+            click.option("--rules", "rule_folders", multiple=True, metavar="DIR", type=click.Path(), help="Load further rules (code!) from a folder."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, type=click.Path())
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="full; concise under pre-commit.")
+@click.option(
+    "--output", multiple=True, metavar="FORMAT=PATH", help="Also write a report to a file; repeatable."
+)
+@_judgement
+@click.option("--fail-on", type=click.Choice([*SEVERITIES, "never"]), help="Exit 1 from this severity up.")
+@click.option("--strict", is_flag=True, help="Exit 4 when a file could not be analysed.")
+@click.option("--exit-zero", is_flag=True, help="Exit 0 even with findings.")
+@click.option("--changed", is_flag=True, help="Only findings that touch lines changed since the last commit.")
+@click.option(
+    "--diff-base", default="", metavar="REF", help="Only findings that touch lines changed since REF."
+)
+@click.option("--baseline", type=click.Path(), help="Known findings; '' for none.")
+@click.option("--allow-stale", is_flag=True, help="Baseline entries that match nothing do not fail.")
+@_analysis
+def check(paths: tuple[str, ...], format_: str | None, output: tuple[str, ...], **given: Any) -> int:
+    """Report findings. PATHS filter the report, never the analysis, which always covers the whole project.
+
+    Exit codes: 0 clean; 1 findings; 2 usage or configuration; 3 nothing to analyse; 4 a rule or worker broke, or with
+    --strict a file was skipped.
+    """
+    files = [_output(text) for text in output]
+    with _told_problems():
+        from coordlint.pipeline import check as run
+
+        report, config = run(_options(paths, given))
+    format_ = format_ or ("concise" if os.environ.get("PRE_COMMIT") else "full")
+    _say(_render(report, format_, _style(sys.stdout)))
+    for name, path in files:
+        _write(path, _render(report, name, None))
+    if format_ == "github":
+        _step_summary(report)
+    if format_ not in ("full", "concise"):
+        from coordlint.report.result import coverage_sentence, summary_sentence
+
+        _tell(f"{summary_sentence(report)}; {coverage_sentence(report.coverage)}")
+    return _status(report, config, given)
+
+
+@cli.command()
+@click.argument("path", default=".", type=click.Path())
+@click.option("--format", "format_", type=click.Choice(("full", "json")), default="full")
+@_analysis
+def inventory(path: str, format_: str, **given: Any) -> int:
+    """List every use of coordination, the workloads, the coordinators, and who talks to whom."""
+    understanding = _understand(path, given)
+    from coordlint import __version__
+    from coordlint.report import inventory as made
+
+    if format_ == "json":
+        _say(made.render_json(understanding.system, understanding.coverage, __version__))
+    else:
+        _say(made.render_text(understanding.system, understanding.coverage, _style(sys.stdout)))
+    return _failed(understanding)
+
+
+@cli.command()
+@click.argument("path", default=".", type=click.Path())
+@click.option("--format", "format_", type=click.Choice(("markdown",)), default="markdown")
+@click.option("--output", "-o", "target", type=click.Path(), help="Write to a file.")
+@_judgement
+@_analysis
+def audit(path: str, format_: str, target: str | None, **given: Any) -> int:
+    """Write one report about how a repository coordinates: inventory, workloads, graph, findings, coverage."""
+    given["profile"] = given["profile"] or "audit"
+    with _told_problems():
+        from coordlint import pipeline
+        from coordlint.report import audit as made
+
+        report, understanding = pipeline.audit(_options((path,), given))
+    text = made.render(report, understanding.system, understanding.project.root.name)
+    if target:
+        _write(Path(target), text)
+        _tell(f"wrote {target}")
+    else:
+        _say(text)
+    return Exit.BROKEN if report.failures else Exit.CLEAN
+
+
+@cli.command()
+@click.argument("path", default=".", type=click.Path())
+@click.option("--format", "format_", type=click.Choice(("mermaid", "dot", "json")), default="mermaid")
+@_analysis
+def graph(path: str, format_: str, **given: Any) -> int:
+    """Draw workloads, coordinators, critical sections and their effects."""
+    understanding = _understand(path, given)
+    from coordlint.report import graph as made
+
+    _say(made.render(understanding.system, format_))
+    return _failed(understanding)
+
+
+@cli.command()
+@click.argument("path", default=".", type=click.Path())
+@_analysis
+def suppressions(path: str, **given: Any) -> int:
+    """List the comments and annotations that silence rules, with their reasons."""
+    understanding = _understand(path, given)
+    found = sorted((s for f in understanding.facts for s in f.suppressions), key=lambda s: (s.place, s.codes))
+    from coordlint.report.visible import visible
+
+    for told in found:
+        said = told.problem or told.reason or "no reason given"
+        _say(f"{visible(str(told.place))}: {visible(', '.join(told.codes)) or '-'}: {visible(said)}\n")
+    _tell(f"{len(found)} suppression(s)")
+    return _failed(understanding)
+
+
+@cli.command()
+@click.option("--format", "format_", type=click.Choice(("full", "json")), default="full")
+@click.option("--rules", "rule_folders", multiple=True, metavar="DIR", type=click.Path())
+def rules(format_: str, rule_folders: tuple[str, ...]) -> int:
+    """List the rules: code, name, severity, summary."""
+    known = _rules(rule_folders)
+    if format_ == "json":
+        from coordlint.report.json import dump
+
+        _say(
+            dump(
+                [
+                    {
+                        "code": rule.code,
+                        "name": rule.name,
+                        "severity": rule.severity.label,
+                        "summary": rule.summary,
+                        "has_fix": "Fix(" in Path(rule.path).read_text("utf-8"),
+                    }
+                    for rule in known
+                ]
+            )
+        )
+        return Exit.CLEAN
+    style = _style(sys.stdout)
+    colours = {"error": "red", "warning": "yellow", "info": "cyan"}
+    for rule in known:
+        label = rule.severity.label
+        _say(
+            f"{style.paint(rule.code, bold=True)} {style.paint(f'{label:7}', colours[label])} {rule.name}: {rule.summary}\n"
+        )
+    return Exit.CLEAN
+
+
+@cli.command()
+@click.argument("rule")
+@click.option("--rules", "rule_folders", multiple=True, metavar="DIR", type=click.Path())
+def explain(rule: str, rule_folders: tuple[str, ...]) -> int:
+    """Explain a rule, by code or name: what it sees, why it matters, what to do instead, when it is fine."""
+    from coordlint.codes import expand, unknown
+
+    known = {r.code: r for r in _rules(rule_folders)}
+    names = {code: r.name for code, r in known.items()}
+    codes = sorted(expand(rule, names))
+    if len(codes) != 1:
+        raise click.UsageError(
+            f"{rule!r} means {len(codes)} rules: {', '.join(codes)}" if codes else unknown(rule, names)
+        )
+    found = known[codes[0]]
+    style = _style(sys.stdout)
+    _say(f"{style.paint(f'{found.code} {found.name}', bold=True)} ({found.severity.label})\n\n{found.doc}\n")
+    return Exit.CLEAN
+
+
+@cli.group()
+def baseline() -> None:
+    """Known findings that do not fail a run: create, update, prune."""
+
+
+def _baseline_command(name: str, help_: str) -> None:
+    @baseline.command(name, help=help_)
+    @click.argument("path", default=".", type=click.Path())
+    @click.option(
+        "--file",
+        "file",
+        type=click.Path(),
+        help="The baseline; otherwise as configured, or .coordlint-baseline.json.",
+    )
+    @_judgement
+    @_analysis
+    def run(path: str, file: str | None, **given: Any) -> int:
+        with _told_problems():
+            from coordlint import pipeline
+
+            place, told = pipeline.rebaseline(name, _options((path,), given), file)
+        _tell(f"{place}: {told}")
+        return Exit.CLEAN
+
+
+_baseline_command("create", "Write today's findings to a new baseline.")
+_baseline_command("update", "Rewrite the baseline with today's findings.")
+_baseline_command("prune", "Drop the entries that match nothing any more.")
+
+
+@cli.command()
+@click.argument("path", default=".", type=click.Path())
+def clean(path: str) -> int:
+    """Remove the cache of a project."""
+    from coordlint.cache import clean as remove
+    from coordlint.discovery import project_root
+
+    if not Path(path).exists():
+        raise click.UsageError(f"no such file or folder: {path}")
+    for folder in remove(project_root([Path(path)])):
+        _tell(f"removed {folder}")
+    return Exit.CLEAN
+
+
+# -- what the commands share --------------------------------------------------------------------------------------
+
+
+def _options(paths: Sequence[str], given: dict[str, Any]) -> Options:
+    from coordlint.config import CONFIDENCES, SEVERITIES
+    from coordlint.pipeline import Options
+
+    said = given.get("min_confidence")
+    return Options(
+        paths=tuple(paths) or (".",),
+        root=given["root"],
+        select=_split(given.get("select", ())),
+        ignore=_split(given.get("ignore", ())),
+        severity=SEVERITIES[given.get("severity", "info")],
+        min_confidence=CONFIDENCES[said] if said else None,
+        profile=given.get("profile"),
+        baseline=given.get("baseline"),
+        changed=given.get("changed", False),
+        diff_base=given.get("diff_base", ""),
+        isolated=given["isolated"],
+        no_cache=given["no_cache"],
+        jobs=given["jobs"],
+        rule_folders=tuple(given.get("rule_folders", ())),
+    )
+
+
+def _split(words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(word.strip() for words_ in words for word in words_.split(",") if word.strip())
+
+
+@contextlib.contextmanager
+def _told_problems() -> Iterator[None]:
+    """Turns what a user can mend into a message and an exit code."""
+    from coordlint.baseline import BrokenBaseline
+    from coordlint.changes import NoChanges
+    from coordlint.config import BadConfig
+    from coordlint.models import ModelsInvalid
+    from coordlint.pipeline import BadUsage, NothingToAnalyse
+    from coordlint.rulebook import BrokenRule
+
+    try:
+        yield
+    except NothingToAnalyse as error:
+        _tell(str(error))
+        raise click.exceptions.Exit(Exit.NOTHING) from None
+    except (BadConfig, BadUsage, BrokenBaseline, BrokenRule, ModelsInvalid, NoChanges) as error:
+        for line in str(error).splitlines():
+            _tell(f"error: {line}")
+        raise click.exceptions.Exit(Exit.USAGE) from None
+
+
+def _understand(path: str, given: dict[str, Any]) -> Understanding:
+    with _told_problems():
+        from coordlint import pipeline
+
+        return pipeline.understand(pipeline.open_project(_options((path,), given)))
+
+
+def _failed(understanding: Understanding) -> int:
+    for failure in understanding.failures:
+        _tell(f"broken: {failure.what}: {failure.message}")
+    return Exit.BROKEN if understanding.failures else Exit.CLEAN
+
+
+def _rules(folders: tuple[str, ...]) -> list[Rule]:
+    with _told_problems():
+        from coordlint.rulebook import load_rules
+
+        return load_rules([Path(folder) for folder in folders])
+
+
+def _status(report: Report, config: Config, given: dict[str, Any]) -> int:
+    from coordlint.config import SEVERITIES
+
+    said = given["fail_on"]
+    limit = config.fail_on if said is None else SEVERITIES.get(said)
+    if report.failures or (given["strict"] and report.coverage.skipped):
+        return Exit.BROKEN
+    fails = limit is not None and any(r.finding.severity >= limit for r in report.findings)
+    if report.stale and not given["allow_stale"]:
+        fails = True
+    return Exit.FINDINGS if fails and not given["exit_zero"] else Exit.CLEAN
+
+
+def _render(report: Report, format_: str, style: Style | None) -> str:
+    from coordlint.report import render
+
+    return render(report, format_, style)
+
+
+def _style(stream: Any) -> Style:
+    from coordlint.report.style import ASCII, UNICODE, Style
+
+    terminal = bool(getattr(stream, "isatty", lambda: False)())
+    colour = terminal and os.environ.get("TERM") != "dumb"
+    if os.environ.get("FORCE_COLOR"):
+        colour = True
+    if os.environ.get("NO_COLOR"):
+        colour = False
+    encoding = (getattr(stream, "encoding", "") or "").lower().replace("-", "")
+    return Style(colour, UNICODE if encoding.startswith("utf") else ASCII)
+
+
+def _output(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if name not in FORMATS or not path:
+        raise click.UsageError(f"--output takes FORMAT=PATH with one of {', '.join(FORMATS)}, not {text!r}")
+    if not Path(path).parent.is_dir():
+        raise click.UsageError(f"--output {text}: no such folder: {Path(path).parent}")
+    return name, Path(path)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise click.UsageError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _step_summary(report: Report) -> None:
+    target = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not target:
+        return
+    try:
+        with Path(target).open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(_render(report, "markdown", None))
+    except OSError as error:
+        _tell(f"the step summary cannot be written: {error.strerror}")
+
+
+def _say(text: str) -> None:
+    """To stdout. A reader that went away is no error of ours: the exit code still tells the result."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"coordlint: {text}\n")
+        sys.stderr.flush()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()

@@ -1,0 +1,118 @@
+"""`coordlint audit`: one self-contained markdown page about how a repository coordinates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from coordlint.report import graph
+from coordlint.report.inventory import edges
+from coordlint.report.markdown import coverage, findings, table
+from coordlint.report.result import Report
+from coordlint.report.visible import code, markdown
+from coordlint.system import System
+
+
+def render(report: Report, system: System, name: str) -> str:
+    """Inventory, deployment, graph, findings, coverage."""
+    parts = [
+        _head(report, system, name),
+        _uses(system),
+        _workloads(system),
+        _graph(system),
+        findings(report),
+        coverage(report),
+    ]
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def _head(report: Report, system: System, name: str) -> Iterator[str]:
+    yield f"# How {markdown(name)} coordinates"
+    yield ""
+    by_backend = Counter(use.backend for use in system.uses())
+    if by_backend:
+        told = ", ".join(
+            f"{backend} {count}" for backend, count in sorted(by_backend.items(), key=lambda p: (-p[1], p[0]))
+        )
+        yield f"{len(system.uses())} uses of coordination ({markdown(told)}); "
+    else:
+        yield "No use of coordination was found; "
+    yield f"{len(system.workloads())} workloads, {len(system.coordinators())} of them coordinators or stores; "
+    yield f"{len(report.findings)} findings."
+
+
+def _uses(system: System) -> Iterator[str]:
+    yield "## Uses of coordination"
+    yield ""
+    if not system.uses():
+        yield "None."
+        return
+    yield from table(
+        ("place", "role", "backend", "resource", "through", "workloads"),
+        (
+            (
+                code(str(use.place)),
+                use.role,
+                use.backend,
+                code(use.resource) if use.resource else "not known",
+                ", ".join(code(via) for via in use.via),
+                ", ".join(code(w) for w in use.workloads),
+            )
+            for use in system.uses()
+        ),
+    )
+
+
+def _workloads(system: System) -> Iterator[str]:
+    yield "## Workloads"
+    yield ""
+    if not system.workloads():
+        yield "No compose file or Kubernetes manifest was found."
+        return
+    coordinators = {c.workload.key: c for c in system.coordinators()}
+    rows = []
+    for workload in system.workloads():
+        known = coordinators.get(workload.key)
+        members = (
+            ""
+            if known is None
+            else f"{known.backend}, {'?' if known.members is None else known.members} members"
+        )
+        replicas = workload.replicas.declared
+        rows.append(
+            (
+                code(workload.name),
+                code(str(workload.place)),
+                workload.kind,
+                str(workload.role),
+                "?" if replicas is None else str(replicas),
+                ", ".join(dict.fromkeys(code(run.path) for run in workload.runs)),
+                members,
+            )
+        )
+    yield from table(("name", "place", "kind", "role", "replicas", "runs", "coordinator"), rows)
+    talks = edges(system.deployment.connections)
+    if talks:
+        yield ""
+        yield from table(
+            ("from", "to", "how", "confidence"),
+            (
+                (
+                    code(edge["from"]),
+                    code(edge["to"]),
+                    ", ".join(
+                        dict.fromkeys(code(f"{e['kind']} {e['path']}:{e['line']}") for e in edge["evidence"])
+                    ),
+                    edge["confidence"],
+                )
+                for edge in talks
+            ),
+        )
+
+
+def _graph(system: System) -> Iterator[str]:
+    yield "## Graph"
+    yield ""
+    yield "```mermaid"
+    yield graph.mermaid(graph.picture(system)).rstrip("\n")
+    yield "```"
