@@ -60,6 +60,9 @@ class Guard(msgspec.Struct, frozen=True):
     place: Place
 
 
+_COUNTERS = frozenset("count counter hit view visit attempt failure total number sequence tally".split())
+
+
 class Operation(msgspec.Struct, frozen=True):
     """One library call with a known meaning, at one place: a read, a write, an acquire, a payment ..."""
 
@@ -102,6 +105,18 @@ class Operation(msgspec.Struct, frozen=True):
         if self.op is Op.TRANSACTION_STEP:
             return self.late not in (Late.READ, Late.CONDITIONAL, Late.DELETE)
         return self.op in (Op.WRITE, Op.CREATE, Op.CAS)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it writes back a number that was computed from the one read: `set(key, int(get(key)) + 1)`.
+
+        Known by the written value, or, where that is hidden in a variable, by a key that names a counter.
+        """
+        if self.reads_back is None:
+            return False
+        value = self.argument("value") or self.argument("val") or self.argument("data")
+        written = value.text if value is not None else ""
+        return any(sign in written for sign in (" + ", " - ", "+1", "-1")) or bool(self.key_words & _COUNTERS)
 
     @property
     def key_words(self) -> frozenset[str]:

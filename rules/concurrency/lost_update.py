@@ -10,7 +10,7 @@ mod_revision, Consul `put(cas=ModifyIndex)`, Redis WATCH and MULTI or a Lua scri
 same transaction. And look at the outcome.
 
 Fine when: the lock that every writer takes is held from before the read until after the write; a version is compared; the
-operation is atomic in the store; the record has one writer, such as a worker's own registration.
+operation is atomic in the store. Counters are reported by their own rule.
 
 Known misses: fields that are set from their old value by other means than arithmetic; records that are read and
 written in different functions.
@@ -52,8 +52,8 @@ _OWN = frozenset({"hostname", "gethostname", "host", "pid", "getpid", "me", "my"
 def lost_update(system: System) -> Iterator[Found]:
     held = _under_lock(system)
     for write in system.operations(Op.WRITE, backend=_SHARED):
-        if write.reads_back is None or write.conditional or write.atomic or write.transaction or write.place in held:
-            continue
+        if write.reads_back is None or write.counts or write.conditional or write.atomic or write.place in held:
+            continue  # a counter is another rule's matter
         rivals = [(o.place, "the same key is written here too") for o in system.same_key(write) if o.stores]
         key = write.key_text or write.key or write.receiver
         yield found(

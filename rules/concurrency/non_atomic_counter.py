@@ -1,0 +1,189 @@
+"""A counter is read and set in two steps, or it is counted up and given its expiry in two steps.
+
+Why: two processes that both read 41 both write 42, and one count is lost; a limit on failed log-ins, stock or votes can be
+passed that way. INCR followed by EXPIRE fails differently: a crash, a timeout or a lost connection between the two leaves
+a counter that never expires, and a rate limiter built on it blocks its user until somebody deletes the key.
+
+Instead: count in the store, with INCRBY, memcached `incr`, or `UPDATE ... SET n = n + 1`. Give the expiry in the same step:
+`set(key, 0, ex=60, nx=True)` before `incr`, both in one `pipeline(transaction=True)`, or a Lua script; in a cache,
+`add(key, 0, timeout)` and then `incr`.
+
+Fine when: the two commands are sent in one MULTI pipeline or stand in one script; the counter is only counted up; a lock is
+held around both.
+
+Sources: Redis documentation, INCR (pattern: rate limiter, which names this very race) and Transactions; memcached protocol, incr.
+"""
+
+from collections.abc import Iterator
+
+from coordlint import (
+    HIGH,
+    INFO,
+    MEDIUM,
+    WARNING,
+    Found,
+    Op,
+    Operation,
+    System,
+    backend_name,
+    found,
+    rule,
+    words,
+)
+
+_COUNTING = ("redis", "memcached", "django-cache", "zookeeper", "etcd", "consul")
+_WINDOW = frozenset({"minute", "hour", "day", "date", "window", "bucket", "slot", "now", "time", "timestamp", "today", "month"})
+
+
+@rule("CL504", severity=WARNING)
+def non_atomic_counter(system: System) -> Iterator[Found]:
+    held = frozenset(effect.place for section in system.critical_sections() for effect in section.effects)
+    for write in system.operations(Op.WRITE, backend=_COUNTING):
+        if write.counts and write.reads_back and not (write.atomic or write.conditional or write.place in held):
+            yield found(
+                f"Counts in {backend_name(write.backend)} by reading `{write.key_text or write.key}` and setting it: two processes "
+                "at a time count once.",
+                at=write,
+                because=[(write.reads_back, "the old count is read here"), *write.origin],
+                confidence=HIGH if write.key else MEDIUM,
+            )
+    for count in system.operations(Op.INCREMENT, backend="redis"):
+        expiry = _expiry_after(system, count)
+        if expiry is None or count.atomic or count.place in held:
+            continue
+        windowed = any(words(filler) & _WINDOW for filler in count.fillers)
+        yield found(
+            f"Counts `{count.key_text or count.key}` up and sets its expiry in a second step: a crash in between leaves "
+            + ("a key that nobody removes." if windowed else "a count that never ends."),
+            at=count,
+            because=[(expiry.place, "the expiry is set only here"), *count.origin],
+            severity=INFO if windowed else WARNING,
+        )
+
+
+def _expiry_after(system: System, count: Operation) -> Operation | None:
+    """The EXPIRE of the same key that follows in the same function."""
+    for expiry in system.operations(Op.EXPIRE, backend="redis"):
+        same_key = expiry.key == count.key if count.key and expiry.key else _first_text(expiry) == _first_text(count)
+        if expiry.symbol == count.symbol and expiry.place > count.place and same_key and not expiry.atomic:
+            return expiry
+    return None
+
+
+def _first_text(operation: Operation) -> str:
+    return operation.arguments[0].text if operation.arguments else operation.receiver
+
+
+EXAMPLES = '''
+=== bad: INCR, then EXPIRE, through a client of another module
+--- api/store.py
+import redis
+
+r = redis.Redis(host="redis")
+--- api/limit.py
+from api.store import r
+
+
+def allowed(user):
+    n = r.incr(f"rate:{user}")  # finding: non-atomic-counter
+    if n == 1:
+        r.expire(f"rate:{user}", 60)
+    return n <= 100
+
+=== bad: the window in the key makes it a leak
+--- api/limit.py
+import time
+
+import redis
+
+r = redis.Redis()
+
+
+def allowed(user):
+    window = int(time.time() // 60)
+    key = f"rate:{user}:{window}"
+    n = r.incr(key)  # finding: non-atomic-counter
+    r.expire(key, 120)
+    return n <= 100
+
+=== bad: get and set in Redis
+--- shop/views.py
+import redis
+
+r = redis.Redis()
+
+
+def viewed(page):
+    n = int(r.get(f"views:{page}") or 0)
+    r.set(f"views:{page}", n + 1)  # finding: non-atomic-counter
+
+=== bad: get and set in Django's cache
+--- shop/login.py
+from django.core.cache import cache
+
+
+def failed(user):
+    attempts = cache.get(f"failures:{user}", 0)
+    cache.set(f"failures:{user}", attempts + 1, 300)  # finding: non-atomic-counter
+
+=== good: both in one transaction
+--- api/limit.py
+import redis
+
+r = redis.Redis()
+
+
+def allowed(user):
+    pipe = r.pipeline(transaction=True)
+    pipe.incr(f"rate:{user}")
+    pipe.expire(f"rate:{user}", 60)
+    n, _ = pipe.execute()
+    return n <= 100
+
+=== good: one script
+--- api/limit.py
+import redis
+
+r = redis.Redis()
+COUNT = r.register_script(
+    "local n = redis.call('INCR', KEYS[1]) if n == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end return n"
+)
+
+
+def allowed(user):
+    return COUNT(keys=[f"rate:{user}"], args=[60]) <= 100
+
+=== good: only counted up
+--- shop/views.py
+import redis
+
+r = redis.Redis()
+
+
+def viewed(page):
+    r.incr(f"views:{page}")
+
+=== good: counted and expired under a lock
+--- shop/nonce.py
+import redis
+
+r = redis.Redis()
+
+
+def next_nonce(account):
+    with r.lock(f"lock:{account}", timeout=30, blocking_timeout=5):
+        n = r.incr(f"nonce:{account}")
+        r.expire(f"nonce:{account}", 3600)
+        return n
+
+=== good: the expiry of another key
+--- shop/cart.py
+import redis
+
+r = redis.Redis()
+
+
+def add(user):
+    r.incr("carts:total")
+    r.expire(f"cart:{user}", 600)
+'''

@@ -1,0 +1,225 @@
+"""A lock-store or coordinator client without any timeout is used in a request, a task or a renewal thread.
+
+Why: when the store's host vanishes (a network partition, a lost node, a firewall that drops packets) no error comes back:
+redis-py before 8.0 waits on the socket with no limit of its own (since 8.0 for 5 s), and the etcd3 client waits for its
+call as long. Each worker that asks for a lock then hangs for ever, until no worker is left to answer the requests that need no lock. A renewal thread
+that hangs lets the lease run out while the work goes on.
+
+Instead: give the client a limit well below the lease: `Redis(socket_timeout=2, socket_connect_timeout=2)`,
+`etcd3.client(timeout=3)`; where only a URL is configured, `?socket_timeout=2` does it for redis-py. Then handle the
+timeout: refuse, or go on without.
+
+Fine when: a timeout stands in any layer: the constructor, the URL, the settings, the pool; redis-py is required in version 8
+or later.
+
+Known misses: clients that are made from a URL or from settings that the repository does not show.
+
+Sources: redis-py source, Redis.__init__ (socket_timeout defaults to None up to 7, to 5 since 8.0); etcd3 API documentation (timeout).
+"""
+
+import re
+from collections.abc import Iterator
+
+from coordlint import (
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Client,
+    Entry,
+    Found,
+    Op,
+    Operation,
+    Place,
+    System,
+    backend_name,
+    found,
+    rule,
+)
+
+_WITHOUT_DEFAULT = ("redis", "valkey", "etcd3")  # libraries whose clients wait without limit when nothing is said
+_BOUND = re.compile(r"(===?|~=|<=?|>=?)\s*(\d+)")
+_COORDINATES = (Op.MAKE_LOCK, Op.ACQUIRE, Op.EXTEND, Op.KEEPALIVE, Op.LOCK_DECORATOR, Op.CAS, Op.LEASE)
+_WAITED_FOR = ("http", "task", "periodic", "consumer")
+
+
+@rule("CL606", severity=WARNING)
+def client_without_timeout(system: System) -> Iterator[Found]:
+    for client in system.clients():
+        if client.library not in _WITHOUT_DEFAULT or client.timeouts or _may_have_one(client):
+            continue
+        use = next(_uses(system, client), None)
+        old = _old_version(system, client)
+        if use is None or old is False:
+            continue
+        operation, entry = use
+        yield found(
+            f"This {backend_name(client.backend)} client has no timeout, and a {_named(entry)} waits on it.",
+            at=client.place,
+            symbol=client.symbol,
+            resource=client.hosts,
+            because=[
+                (operation.place, "it is used to coordinate here"),
+                (entry.place, f"and runs from here: {entry.reason}"),
+                *([(old, "this version waits without limit by default")] if isinstance(old, Place) else []),
+            ],
+            confidence=MEDIUM if old is None else HIGH,
+        )
+
+
+def _uses(system: System, client: Client) -> Iterator[tuple[Operation, Entry]]:
+    """Coordination through this client that something outside waits for."""
+    for operation in system.operations(*_COORDINATES):
+        if operation.client != client.place:
+            continue
+        for entry in system.entries_reaching(operation.symbol):
+            if entry.kind in _WAITED_FOR:
+                yield operation, entry
+
+
+def _old_version(system: System, client: Client) -> Place | bool | None:
+    """Where a redis-py before 8.0 is required; True for libraries without a default in any version, None when not known."""
+    if client.library != "redis":
+        return True
+    required = system.requires("redis")
+    for sign, major in _BOUND.findall(required.specifier if required else ""):
+        if (sign.startswith(">") and int(major) >= 8) or (sign.startswith(("=", "~")) and int(major) >= 8):
+            return False
+        if required and not sign.startswith(">") and (int(major) < 8 or (sign == "<" and int(major) == 8)):
+            return required.place
+    return None
+
+
+def _may_have_one(client: Client) -> bool:
+    """A pool, a mapping of options or a URL from elsewhere may carry the timeout."""
+    for argument in client.arguments:
+        if argument.name in ("connection_pool", "**", "", "retry", "connection_kwargs"):
+            return True
+        if argument.name == "url" and (not argument.literal or "timeout" in str(argument.value)):
+            return True
+    return False
+
+
+def _named(entry: Entry) -> str:
+    return {"http": "request", "periodic": "periodic task"}.get(entry.kind, entry.kind)
+
+
+EXAMPLES = '''
+=== bad: a request takes a lock through a client of another module
+--- shop/store.py
+import redis
+
+r = redis.Redis(host="redis")  # finding: client-without-timeout
+--- requirements.txt
+redis==5.0.8
+--- shop/views.py
+from flask import Flask
+
+from shop.store import r
+
+app = Flask(__name__)
+
+
+@app.post("/buy")
+def buy():
+    with r.lock("stock", timeout=10, blocking_timeout=2):
+        return "bought"
+
+=== bad: a Celery task
+--- jobs/tasks.py
+import redis
+from celery import Celery
+
+app = Celery("jobs")
+r = redis.Redis()  # finding: client-without-timeout
+
+
+@app.task
+def report():
+    if r.set("report-lock", "1", nx=True, ex=60):
+        print("reporting")
+
+=== good: a socket timeout
+--- shop/views.py
+import redis
+from flask import Flask
+
+app = Flask(__name__)
+r = redis.Redis(host="redis", socket_timeout=2)
+
+
+@app.post("/buy")
+def buy():
+    with r.lock("stock", timeout=10, blocking_timeout=2):
+        return "bought"
+
+=== good: redis-py 8 has a default of 5 s
+--- requirements.txt
+redis>=8.0
+--- shop/views.py
+import redis
+from flask import Flask
+
+app = Flask(__name__)
+r = redis.Redis(host="redis")
+
+
+@app.post("/buy")
+def buy():
+    with r.lock("stock", timeout=10, blocking_timeout=2):
+        return "bought"
+
+=== good: in the URL
+--- shop/views.py
+import redis
+from flask import Flask
+
+app = Flask(__name__)
+r = redis.from_url("redis://redis/0?socket_timeout=2")
+
+
+@app.post("/buy")
+def buy():
+    with r.lock("stock", timeout=10, blocking_timeout=2):
+        return "bought"
+
+=== good: from settings, not known
+--- shop/views.py
+import os
+
+import redis
+from flask import Flask
+
+app = Flask(__name__)
+r = redis.from_url(os.environ["REDIS_URL"])
+
+
+@app.post("/buy")
+def buy():
+    with r.lock("stock", timeout=10, blocking_timeout=2):
+        return "bought"
+
+=== good: a pool
+--- shop/views.py
+import redis
+from flask import Flask
+
+app = Flask(__name__)
+pool = redis.ConnectionPool(host="redis", socket_timeout=2)
+r = redis.Redis(connection_pool=pool)
+
+
+@app.post("/buy")
+def buy():
+    with r.lock("stock", timeout=10, blocking_timeout=2):
+        return "bought"
+
+=== good: a cache, not a lock store, in a command
+--- shop/tool.py
+import redis
+
+r = redis.Redis()
+
+
+def main():
+    print(r.get("x"))
+'''

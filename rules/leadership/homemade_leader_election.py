@@ -1,0 +1,144 @@
+"""A leader is chosen by a home-made protocol: a Redis key, or numbered nodes that the program compares itself.
+
+Why: an election has to survive what kills it: the winner that pauses longer than its key lives, the key that is lost in a
+fail-over because Redis replicates asynchronously, the renewal that overwrites somebody else's key, the loser that never
+learns that the leader has gone. Each home-made protocol meets these cases one incident at a time, and two leaders at once
+is how it shows.
+
+Instead: use an election that others have tested: kazoo's `Election`, etcd's campaign or a lease with a transaction on the
+create revision, a Consul session, a Kubernetes Lease, Patroni-like frameworks. And let the leader's writes carry its
+epoch (the node's number, the key's create revision), because every election can have a deposed leader that does not know it yet.
+
+Fine when: the library does the electing; the key is a lock for one piece of work and not for a role.
+
+Known misses: leaders chosen by the lowest id, the host name's ordinal or a row's timestamp.
+
+Sources: Redis documentation, Distributed Locks (asynchronous replication breaks mutual exclusion); Apache Curator, Tech Note 6;
+AWS Builders' Library, Leader election in distributed systems.
+"""
+
+from collections.abc import Iterator
+
+from coordlint import (
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Found,
+    Op,
+    Operation,
+    Place,
+    Section,
+    System,
+    backend_name,
+    found,
+    lock_name,
+    rule,
+    words,
+)
+
+_LEADERSHIP = frozenset({"leader", "leadership", "master", "primary", "election", "elect", "elected", "coordinator"})
+_FLEETING = ("redis", "memcached", "django-cache")
+
+
+@rule("CL401", severity=WARNING)
+def homemade_leader_election(system: System) -> Iterator[Found]:
+    seen: set[str] = set()
+    for section in system.critical_sections(distributed=True, backend=_FLEETING):
+        if not _is_leadership(section) or (section.lock.key or section.symbol) in seen:
+            continue
+        seen.add(section.lock.key or section.symbol)
+        renewed = [(place, "the leadership is renewed by hand here") for place in section.extended]
+        effects = [(effect.place, "and the leader works here") for effect in section.effects]
+        yield found(
+            f"A leader is chosen by {lock_name(section.lock)}: nothing tells a deposed leader to stop.",
+            at=section,
+            because=[*renewed[:1], *effects[:2]] or [(section.lock.made, "this key decides who leads")],
+            confidence=HIGH if section.lock.by_hand else MEDIUM,
+        )
+    for candidate in system.operations(Op.CREATE, backend="zookeeper"):
+        ballot = _ballot(system, candidate)
+        if ballot is not None:
+            yield found(
+                f"A {backend_name(candidate.backend)} election is built by hand from numbered nodes under `{candidate.key}`.",
+                at=candidate,
+                because=[(ballot, "the candidates are compared here"), *candidate.origin],
+                help="Use kazoo's Election, which watches only the node before its own and gives the node's number as epoch.",
+            )
+
+
+def _is_leadership(section: Section) -> bool:
+    """A key or function that speaks of a role that is held, not of one piece of work."""
+    if section.lock.model.kind == "election":
+        return False
+    return bool((words(section.lock.key_text or section.lock.key or "")) & _LEADERSHIP)
+
+
+def _ballot(system: System, candidate: Operation) -> Place | None:
+    """Where the numbered, ephemeral candidates are listed."""
+    numbered = candidate.argument("sequence")
+    if not candidate.ephemeral or numbered is None or numbered.value is not True or not candidate.key_words & _LEADERSHIP:
+        return None
+    parent = (candidate.key or "").rpartition("/")[0]
+    return next((o.place for o in system.operations(Op.LIST, backend="zookeeper") if parent and (o.key or "").rstrip("/") == parent), None)
+
+
+EXAMPLES = '''
+=== bad: SET NX on a leader key, through a client of another module
+--- app/store.py
+import redis
+
+r = redis.Redis(host="redis")
+--- app/leader.py
+import time
+
+from app.store import r
+
+
+def lead(me, tick):
+    while True:
+        if r.set("scheduler:leader", me, nx=True, ex=30):  # finding: homemade-leader-election
+            tick()
+        time.sleep(10)
+
+=== bad: candidates compared by hand
+--- app/vote.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def elect():
+    mine = zk.create("/election/candidate-", b"", ephemeral=True, sequence=True)  # finding: homemade-leader-election
+    return sorted(zk.get_children("/election"))[0] == mine.rpartition("/")[2]
+
+=== good: kazoo's election
+--- app/vote.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def lead(work):
+    zk.Election("/election", "me").run(work)
+
+=== good: a lock for one piece of work
+--- app/report.py
+import redis
+
+r = redis.Redis()
+
+
+def report(write):
+    if r.set("report:running", "1", nx=True, ex=60):
+        write()
+
+=== good: put-if-absent under an etcd lease
+--- app/lead.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def campaign(me):
+    return etcd.put_if_not_exists("/leader", me, lease=etcd.lease(10))
+'''
