@@ -1,0 +1,104 @@
+r"""A lock is built and never taken: a lock object that nobody acquires or enters, a row lock whose query never runs.
+
+Why: `lock = client.lock("x")` makes an object and asks the server nothing; `select_for_update()` makes a query that has not run. The code below reads as if
+it were protected, and passes every test that has one process.
+
+Instead: `with lock:`, or `lock.acquire()` with its result tested; evaluate the query (`.get()`, `list(...)`) inside `transaction.atomic()`.
+
+Fine when: the lock is returned, stored or passed on, so that somebody else can take it.
+
+Known misses: a context manager of the project that is called without `with`.
+
+Sources: redis-py and kazoo documentation, Lock; Django documentation, select_for_update and lazy querysets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import ERROR, Found, Op, Outcome, System, call_name, found, rule
+
+
+@rule("CL122", severity=ERROR)
+def lock_never_taken(system: System) -> Iterator[Found]:
+    taken = {section.lock.made for section in system.critical_sections(tests=True)}
+    for made in system.operations(Op.MAKE_LOCK):
+        if made.outcome is not Outcome.DEAD or made.place in taken:
+            continue
+        function = system.function(made.symbol)
+        name = f' "{made.key_text or made.key}"' if made.key else ""
+        yield found(
+            f"{call_name(made)} builds the lock{name}, and nothing acquires or enters it: what follows runs without a lock",
+            at=made,
+            because=[(function.place if function else made.place, "in this function the lock is not taken")],
+        )
+
+
+EXAMPLES = r'''
+=== bad: built, and then the work
+--- worker.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=shop")
+
+def post():
+    lock = r.lock("invoices", timeout=60)  # finding: lock-never-taken
+    db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+    db.commit()
+
+=== bad: a statement of its own, on a client from another module
+--- infra/zk.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+--- worker.py
+from infra.zk import zk
+
+def post(job):
+    zk.Lock("/locks/invoices")  # finding: lock-never-taken
+    job.run()
+
+=== good: entered
+--- worker.py
+import redis
+
+r = redis.Redis()
+
+def post(job):
+    lock = r.lock("invoices", timeout=60)
+    with lock:
+        job.run()
+
+=== good: returned
+--- locks.py
+import redis
+
+r = redis.Redis()
+
+def invoices():
+    return r.lock("invoices", timeout=60)
+
+=== good: stored
+--- worker.py
+import redis
+
+r = redis.Redis()
+
+class Worker:
+    def __init__(self):
+        self.lock = r.lock("invoices", timeout=60)
+
+=== good: passed on
+--- worker.py
+import redis
+
+from jobs import run_under
+
+r = redis.Redis()
+
+def post(job):
+    lock = r.lock("invoices", timeout=60)
+    run_under(lock, job)
+'''

@@ -1,0 +1,211 @@
+r"""A lock is acquired, work is done and the lock is released, but an exception in between skips the release.
+
+Why: the release stands behind the work like any other statement. The first exception leaves the lock taken: until its lease ends where it has
+one, for ever where it has none, and for a thread lock until the process is restarted. The failure that follows, everybody waiting, is far from its cause.
+
+Instead: `with lock:`, or `try:` right behind the acquire and the release in `finally:`.
+
+Fine when: `with`, `try ... finally` or an ExitStack release it; the lock is handed on and released elsewhere; nothing releases it at all,
+because a short lease is meant to run out (a debounce); the release stands in an `except` as well as behind the work.
+
+Known misses: code between acquire and release that cannot raise is not told from code that can, beyond what is known to do nothing outside.
+
+Sources: Python documentation, threading, "Using locks in the with statement"; redis-py documentation, Lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import (
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Evidence,
+    Found,
+    Section,
+    System,
+    distinct,
+    effect_name,
+    found,
+    lock_name,
+    rule,
+    told,
+    trail,
+)
+
+
+@rule("CL108", severity=WARNING)
+def lock_not_released_on_error(system: System) -> Iterator[Found]:
+    for section in system.critical_sections():
+        if section.how != "acquire" or section.escapes or section.shares_fate or not section.releases:
+            continue
+        if any(release.on_error for release in section.releases) or len(section.releases) > 1:
+            continue
+        risky = what_can_raise(section)
+        if not risky:
+            continue
+        last = section.releases[-1]
+        yield found(
+            f"an exception between acquire and release leaves {lock_name(section.lock)} taken ({how_long(section)})",
+            at=section,
+            because=distinct([*risky[:2], Evidence(last.place, "and then this release is not reached"), *trail(section)], besides=section.acquired),
+            confidence=HIGH if section.effects or section.reads else MEDIUM,
+        )
+
+
+def what_can_raise(section: Section) -> list[Evidence]:
+    """The calls inside that leave the process, and so fail now and then; those whose body is not known as well."""
+    known = [Evidence(e.place, f"{effect_name(e.operation)} can raise") for e in (*section.effects, *section.reads)]
+    return known or [Evidence(place, "this call can raise") for place in section.unresolved]
+
+
+def how_long(section: Section) -> str:
+    match section.lock.lifetime.kind:
+        case "seconds":
+            return f"until its lease of {told(section.lock.lifetime)} ends"
+        case "never":
+            return "for ever"
+        case "session":
+            return "as long as its session or process lives"
+        case _:
+            return "until its lease ends, if it has one"
+
+
+EXAMPLES = r'''
+=== bad: the release stands behind a payment in another file
+--- shop/billing.py
+import stripe
+
+def charge(order_id):
+    stripe.Charge.create(amount=500, currency="eur", idempotency_key=order_id)
+--- shop/tasks.py
+import redis
+
+from shop.billing import charge
+
+r = redis.Redis()
+
+def settle(order_id):
+    lock = r.lock(f"order:{order_id}", timeout=300)
+    lock.acquire()  # finding: lock-not-released-on-error
+    charge(order_id)
+    lock.release()
+
+=== bad: a thread lock around a query
+--- counter.py
+import threading
+
+import psycopg2
+
+db = psycopg2.connect("dbname=shop")
+lock = threading.Lock()
+
+def count():
+    lock.acquire()  # finding: lock-not-released-on-error
+    cur = db.cursor()
+    cur.execute("SELECT count(*) FROM orders")
+    total = cur.fetchone()[0]
+    lock.release()
+    return total
+
+=== bad: SET NX, work, delete
+--- worker.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=shop")
+
+def post():
+    if not r.set("lock:invoices", "1", nx=True, ex=600):  # finding: lock-not-released-on-error
+        return
+    db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+    r.delete("lock:invoices")
+
+=== good: with
+--- worker.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=shop")
+
+def post():
+    with r.lock("invoices", timeout=60):
+        db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+
+=== good: try and finally
+--- worker.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=shop")
+
+def post():
+    lock = r.lock("invoices", timeout=60)
+    lock.acquire()
+    try:
+        db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+    finally:
+        lock.release()
+
+=== good: an ExitStack
+--- worker.py
+from contextlib import ExitStack
+
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=shop")
+
+def post():
+    with ExitStack() as stack:
+        stack.enter_context(r.lock("invoices", timeout=60))
+        db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+
+=== good: a debounce is never released
+--- worker.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=shop")
+
+def post():
+    if not r.set("recently:posted", "1", nx=True, ex=5):
+        return
+    db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+
+=== good: the lock is stored and released by another method
+--- worker.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=shop")
+
+class Job:
+    def start(self):
+        self.lock = r.lock("invoices", timeout=60)
+        self.lock.acquire()
+        db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+
+    def stop(self):
+        self.lock.release()
+
+=== good: nothing between acquire and release leaves the process
+--- counter.py
+import threading
+
+lock = threading.Lock()
+total = 0
+
+def count():
+    global total
+    lock.acquire()
+    total += 1
+    lock.release()
+'''

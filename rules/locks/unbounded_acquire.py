@@ -1,0 +1,168 @@
+r"""A request handler, a task or a coroutine waits for a lock without limit.
+
+Why: when the holder is slow, or the lock is stuck, everybody who waits holds a thread, a database connection and a place in the queue. A web server
+runs out of workers, a task queue of slots, and one stuck lock becomes an outage of all that needs the same pool.
+
+Instead: bound the wait below what the caller is willing to wait (`blocking_timeout=5`, `acquire(timeout=5)`) and answer "busy": an error with
+a hint to retry, or the task put back into the queue.
+
+Fine when: a command or a one-shot script waits for its turn; the limit comes from configuration; the lock belongs to a transaction with a lock
+timeout; a standby waits to become leader.
+
+Known misses: a limit that the server sets (lock_timeout in Postgres).
+
+Sources: redis-py and kazoo documentation of acquire; AWS Builders' Library, Timeouts, retries and backoff with jitter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import (
+    MEDIUM,
+    WARNING,
+    Entry,
+    Found,
+    OnBusy,
+    Place,
+    Scope,
+    Section,
+    System,
+    distinct,
+    found,
+    lock_name,
+    rule,
+    told,
+    trail,
+)
+
+WAITED_FOR = {
+    "http": "a request handler",
+    "task": "a task",
+    "periodic": "a periodic task",
+    "consumer": "a message consumer",
+}
+
+
+@rule("CL111", severity=WARNING)
+def unbounded_acquire(system: System) -> Iterator[Found]:
+    for section in system.critical_sections(scopes=(Scope.DISTRIBUTED, Scope.DB_SESSION)):
+        if section.lock.model.kind == "election" or section.skips_when_busy or section.escapes or not waits_for_ever(section):
+            continue
+        entries = [entry for entry in system.entries_reaching(section.symbol) if entry.kind in WAITED_FOR]
+        if not entries and not section.is_async:
+            continue
+        who = WAITED_FOR[entries[0].kind] if entries else "a coroutine"
+        yield found(
+            f"{who} waits for {lock_name(section.lock)} without limit",
+            at=section,
+            because=[*distinct(trail(section), besides=section.acquired), *(told_entry(entry) for entry in entries[:2])],
+            confidence=MEDIUM,
+            help="Give the acquire a limit (blocking_timeout=, acquire(timeout=)) and answer 'busy' when it passes.",
+        )
+
+
+def waits_for_ever(section: Section) -> bool:
+    if section.blocking is False or section.lock.blocking is False or section.wait.kind == "seconds":
+        return False
+    if section.wait.kind == "never" or section.lock.wait.kind == "never":
+        return True
+    return section.how == "with" and section.on_busy is OnBusy.BLOCKS and section.wait.place is None and told(section.wait) == "not known"
+
+
+def told_entry(entry: Entry) -> tuple[Place, str]:
+    return entry.place, f"reached from {entry.symbol.rpartition('.')[2]}() ({entry.reason})"
+
+
+EXAMPLES = r'''
+=== bad: a view waits, through a factory in another module
+--- shop/locks.py
+import redis
+
+client = redis.Redis(host="redis")
+
+def order_lock(order_id):
+    return client.lock(f"order:{order_id}", timeout=30)
+--- shop/web.py
+from flask import Flask
+
+from shop.locks import order_lock
+
+app = Flask(__name__)
+
+@app.route("/pay/<order_id>")
+def pay(order_id):
+    with order_lock(order_id):  # finding: unbounded-acquire
+        return "ok"
+
+=== bad: a task waits
+--- tasks.py
+from celery import Celery
+from kazoo.client import KazooClient
+
+app = Celery("shop")
+zk = KazooClient(hosts="zk:2181")
+
+@app.task
+def settle(order_id):
+    with zk.Lock(f"/locks/{order_id}"):  # finding: unbounded-acquire
+        return order_id
+
+=== good: a limit
+--- shop/web.py
+import redis
+from flask import Flask
+
+app = Flask(__name__)
+client = redis.Redis(host="redis")
+
+@app.route("/pay/<order_id>")
+def pay(order_id):
+    with client.lock(f"order:{order_id}", timeout=30, blocking_timeout=5):
+        return "ok"
+
+=== good: a limit from configuration
+--- shop/web.py
+import redis
+from django.conf import settings
+from flask import Flask
+
+app = Flask(__name__)
+client = redis.Redis(host="redis")
+
+@app.route("/pay/<order_id>")
+def pay(order_id):
+    with client.lock(f"order:{order_id}", timeout=30, blocking_timeout=settings.LOCK_WAIT):
+        return "ok"
+
+=== good: a script waits for its turn
+--- migrate.py
+import redis
+
+client = redis.Redis(host="redis")
+
+def main():
+    with client.lock("migration", timeout=600):
+        print("migrating")
+
+if __name__ == "__main__":
+    main()
+
+=== good: a task that does not wait
+--- tasks.py
+import redis
+from celery import Celery
+
+app = Celery("shop")
+client = redis.Redis(host="redis")
+
+@app.task
+def sweep():
+    lock = client.lock("sweep", timeout=60)
+    if not lock.acquire(blocking=False):
+        return
+    try:
+        print("sweeping")
+    finally:
+        lock.release()
+'''

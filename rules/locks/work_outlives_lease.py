@@ -1,0 +1,162 @@
+r"""Work inside a lease that is finite and not renewed can take longer than the lease.
+
+Why: the lease is a promise to others that the holder will be done by then. An HTTP call without a timeout, or with one as long as the lease, a program
+that is started without a limit or a sleep breaks the promise on the first slow day: the lock ends, another enters, and both work.
+
+Instead: bound every step (`timeout=5` on the call) so that their sum stays well below the lease; or renew the lease while the work goes on
+(`lock.extend`, `auto_renewal=True`, a watchdog) and check that it is still yours before each effect. A longer lease only makes it rarer.
+
+Fine when: the lease is renewed, by the library or by hand; ownership is checked before the effect; the steps are bounded below the lease.
+
+Known misses: loops over many quick steps are not added up. requests has no timeout by default, httpx 5 seconds: other clients whose default is not
+known are believed to be bounded.
+
+Sources: Redis documentation, Distributed Locks (validity time; extending); requests documentation, Timeouts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import (
+    MEDIUM,
+    WARNING,
+    Effect,
+    Evidence,
+    Found,
+    Operation,
+    System,
+    distinct,
+    effect_name,
+    found,
+    lock_name,
+    rule,
+    told,
+    trail,
+)
+
+UNBOUNDED_BY_DEFAULT = ("requests", "subprocess", "urllib3", "urllib", "smtplib")
+
+
+@rule("CL109", severity=WARNING)
+def work_outlives_lease(system: System) -> Iterator[Found]:
+    for section in system.critical_sections(distributed=True):
+        lease = section.lock.lifetime
+        if lease.kind != "seconds" or lease.seconds is None or section.lock.model.renews or section.extended or section.checked:
+            continue
+        slow = [(effect, why) for effect in (*section.effects, *section.reads) if (why := too_long(effect.operation, lease.seconds))]
+        if not slow:
+            continue
+        effect, why = min(slow, key=lambda pair: pair[0].place)
+        yield found(
+            f"{effect_name(effect.operation)} {why}, inside a lease of {told(lease)} on {lock_name(section.lock)} that nobody renews",
+            at=effect,
+            because=[*distinct(trail(section, effect), besides=effect.place), *others(slow, effect)],
+            confidence=MEDIUM,
+        )
+
+
+def too_long(operation: Operation, lease: float) -> str:
+    """Why a step may outlast the lease; "" when it is bounded below it, or its bound is not known."""
+    if operation.kind not in ("http", "subprocess", "email", "remote"):
+        return ""
+    given = operation.argument("timeout")
+    if given is None or (given.literal and given.value is None):
+        return "has no time limit" if operation.library in UNBOUNDED_BY_DEFAULT else ""
+    if given.literal and isinstance(given.value, int | float) and given.value >= lease:
+        return f"may take {given.value:g} s"
+    return ""
+
+
+def others(slow: list[tuple[Effect, str]], first: Effect) -> list[Evidence]:
+    return [Evidence(effect.place, f"{effect_name(effect.operation)} {why} as well") for effect, why in slow if effect is not first][:2]
+
+
+EXAMPLES = r'''
+=== bad: an HTTP call without a timeout, in another file
+--- shop/partner.py
+import requests
+
+def announce(order_id):
+    requests.post("https://partner.example.org/orders", json={"id": order_id})  # finding: work-outlives-lease
+--- shop/tasks.py
+import redis
+
+from shop.partner import announce
+
+r = redis.Redis()
+
+def settle(order_id):
+    with r.lock(f"order:{order_id}", timeout=10):
+        announce(order_id)
+
+=== bad: a timeout as long as the lease
+--- tasks.py
+import redis
+import requests
+
+r = redis.Redis()
+
+def settle(order_id):
+    with r.lock(f"order:{order_id}", timeout=10):
+        requests.post("https://partner.example.org/orders", json={"id": order_id}, timeout=30)  # finding: work-outlives-lease
+
+=== bad: a program that is started without a limit
+--- tasks.py
+import subprocess
+
+import redis
+
+r = redis.Redis()
+
+def render(report):
+    with r.lock(f"report:{report}", timeout=60):
+        subprocess.run(["render", report], check=True)  # finding: work-outlives-lease
+
+=== good: a timeout well below the lease
+--- tasks.py
+import redis
+import requests
+
+r = redis.Redis()
+
+def settle(order_id):
+    with r.lock(f"order:{order_id}", timeout=30):
+        requests.post("https://partner.example.org/orders", json={"id": order_id}, timeout=5)
+
+=== good: the library renews the lease
+--- tasks.py
+import redis
+import redis_lock
+import requests
+
+r = redis.Redis()
+
+def settle(order_id):
+    with redis_lock.Lock(r, f"order:{order_id}", expire=10, auto_renewal=True):
+        requests.post("https://partner.example.org/orders", json={"id": order_id})
+
+=== good: extended by hand
+--- tasks.py
+import redis
+import requests
+
+r = redis.Redis()
+
+def settle(orders):
+    with r.lock("orders", timeout=10) as lock:
+        for order in orders:
+            requests.post("https://partner.example.org/orders", json={"id": order})
+            lock.extend(10, replace_ttl=True)
+
+=== good: a session-bound lock has no lease to outlive
+--- tasks.py
+import requests
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+def settle(order_id):
+    with zk.Lock(f"/locks/{order_id}"):
+        requests.post("https://partner.example.org/orders", json={"id": order_id})
+'''
