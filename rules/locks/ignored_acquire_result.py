@@ -26,8 +26,10 @@ from coordlint import (
     Evidence,
     Found,
     Op,
+    Outcome,
     Section,
     System,
+    call_name,
     distinct,
     effect_name,
     found,
@@ -36,7 +38,6 @@ from coordlint import (
     sounds_like_lock,
     told,
     trail,
-    words,
 )
 
 ONCE = frozenset({"idempotency", "idempotent", "dedup", "once", "nonce"})
@@ -57,6 +58,15 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
             severity=ERROR if section.effects else WARNING,
             confidence=HIGH if section.effects else MEDIUM,
         )
+    for mark in system.operations(Op.ACQUIRE, Op.CREATE, backend=("redis", "memcached", "django-cache")):
+        if mark.outcome is Outcome.DEAD and not mark.atomic and not ONCE.isdisjoint(mark.key_words):
+            yield found(
+                f"nobody looks whether {call_name(mark)} could set \"{mark.key_text or mark.key}\": the second request goes on like the first",
+                at=mark,
+                because=[*mark.origin, (mark.place, "the answer says whether the key was there already")],
+                confidence=MEDIUM,
+                help="Test the answer, and stop when the key was there: `if not r.set(key, value, nx=True, ex=...): return`.",
+            )
 
 
 def is_meant_as_lock(system: System, section: Section) -> bool:
@@ -66,8 +76,7 @@ def is_meant_as_lock(system: System, section: Section) -> bool:
         return True
     if any(o.key == lock.key for o in system.operations(Op.INCREMENT, backend=lock.backend) if lock.key is not None):
         return False
-    named = sounds_like_lock(lock.key_text, lock.key, section.symbol.rpartition(".")[2])
-    return bool(section.releases) or named or not ONCE.isdisjoint(words(lock.key_text or lock.key or ""))
+    return bool(section.releases) or sounds_like_lock(lock.key_text, lock.key, section.symbol.rpartition(".")[2])
 
 
 def how_it_fails(section: Section) -> str:
@@ -160,6 +169,17 @@ def post():
     c.kv.put("locks/invoices", "me", acquire=session)  # finding: ignored-acquire-result
     db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
     db.commit()
+
+=== bad: an idempotency key that stops nobody
+--- wallet.py
+import redis
+import stripe
+
+r = redis.Redis()
+
+def pay(request_id, amount):
+    r.set(f"idempotency:{request_id}", "1", nx=True, ex=3600)  # finding: ignored-acquire-result
+    stripe.Charge.create(amount=amount, currency="eur")
 
 === bad: a thread lock that is tried and not looked at
 --- counter.py

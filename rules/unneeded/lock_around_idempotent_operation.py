@@ -24,6 +24,7 @@ from coordlint import (
     Effect,
     Found,
     Late,
+    Op,
     Section,
     System,
     distinct,
@@ -46,7 +47,7 @@ def lock_around_idempotent_operation(system: System) -> Iterator[Found]:
         only = the_only_step(section)
         if only is None or any(writes_other(rival, only) for rival in system.rivals(section)):
             continue
-        is_read = not section.effects
+        is_read = only in section.reads
         yield found(
             f"{lock_name(section.lock)} guards one operation, {effect_name(only.operation)}, which "
             + ("only reads" if is_read else "ends the same when it is repeated or done twice"),
@@ -58,12 +59,13 @@ def lock_around_idempotent_operation(system: System) -> Iterator[Found]:
 
 def the_only_step(section: Section) -> Effect | None:
     """The section's single operation, when it is safe to repeat; None when there is more, or less."""
-    match section.effects, section.reads:
-        case (effect,), ():
+    effects = [effect for effect in section.effects if effect.operation.op is not Op.COMMIT]
+    match effects, section.reads:
+        case [effect], ():
             operation = effect.operation
             safe = operation.late in REPEATABLE and operation.reads_back is None and operation.kind in STORED and not operation.loop
             return effect if safe else None
-        case (), (read,):
+        case [], (read,):
             return read if not read.operation.loop and read.operation.kind in STORED else None
         case _:
             return None
@@ -71,9 +73,10 @@ def the_only_step(section: Section) -> Effect | None:
 
 def writes_other(rival: Section, only: Effect) -> bool:
     """Whether a section under the same lock does more, or something else: then the two must not mix."""
-    if rival.unresolved or len(rival.effects) + len(rival.reads) > 1:
+    effects = [effect for effect in rival.effects if effect.operation.op is not Op.COMMIT]
+    if rival.unresolved or len(effects) + len(rival.reads) > 1:
         return True
-    return any(effect.operation.late not in REPEATABLE or effect.operation.key != only.operation.key for effect in rival.effects)
+    return any(effect.operation.late not in REPEATABLE or effect.operation.key != only.operation.key for effect in effects)
 
 
 EXAMPLES = r'''

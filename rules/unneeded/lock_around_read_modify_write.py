@@ -24,6 +24,7 @@ from coordlint import (
     Effect,
     Evidence,
     Found,
+    Op,
     Section,
     System,
     call_name,
@@ -70,11 +71,13 @@ def lock_around_read_modify_write(system: System) -> Iterator[Found]:
 
 def the_only_write(section: Section) -> Effect | None:
     """The section's single stored write, with nothing else done to the world between; None otherwise."""
-    writes = [e for e in section.effects if e.operation.kind == "database" or e.operation.backend in STORES]
-    if len(writes) != 1 or len(section.effects) != 1 or writes[0].conditional:
+    effects = [effect for effect in section.effects if effect.operation.op is not Op.COMMIT]
+    if len(effects) != 1 or effects[0].conditional:
         return None
+    write = effects[0]
+    is_stored = write.operation.kind == "database" or write.operation.backend in STORES
     records = {read.operation.key for read in section.reads}
-    return writes[0] if len(records) <= 1 else None
+    return write if is_stored and len(records) <= 1 else None
 
 
 EXAMPLES = r'''
