@@ -1,0 +1,121 @@
+"""Metrics or readings are written to a quorum store (ZooKeeper, etcd, Consul).
+
+Why: a metric is written often, by everybody, and read later by somebody who can live with a missing point. A quorum store
+is the opposite: rare writes that all must see. Each reading costs a round of consensus and, in etcd, a revision that is
+kept until compaction; ten writers at one reading a second are 864,000 consensus writes a day.
+
+Instead: let Prometheus scrape (`prometheus_client.Gauge("qps", "...").set(12)`), push to StatsD or an OpenTelemetry collector, or
+write readings to a time-series database or a broker. Discovery of what to scrape may come from the quorum store.
+
+Fine when: the entry is a lease or an ephemeral node that says "I am alive" and nothing more.
+
+Sources: ZooKeeper, Data Model (coordination data); etcd documentation, System limits and Maintenance (history compaction).
+"""
+
+from collections.abc import Iterator
+
+from coordlint import (
+    COORDINATORS,
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Found,
+    Op,
+    Operation,
+    Place,
+    System,
+    backend_name,
+    found,
+    rule,
+)
+
+_METRICS = frozenset(
+    {"metric", "metrics", "stat", "stats", "statistic", "statistics", "gauge", "telemetry", "measurement", "measure", "reading"}
+    | {"latency", "qps", "rps", "throughput", "temperature", "sensor", "usage", "histogram", "percentile"}
+)
+_SETTING = frozenset({"config", "configuration", "setting", "conf", "policy", "threshold", "schema", "limit", "interval", "period", "enabled"})
+
+
+@rule("CL207", severity=WARNING)
+def coordination_for_metrics(system: System) -> Iterator[Found]:
+    for write in system.operations(backend=COORDINATORS):
+        if not (write.stores or write.op is Op.COUNTER) or not write.key_words & _METRICS or write.key_words & _SETTING:
+            continue
+        often = f", every {write.pause.told}" if write.loop and write.pause and write.pause.told else ", in a loop" if write.loop else ""
+        readers = [(o.place, "and collected here") for o in system.same_key(write) if o.op in (Op.READ, Op.LIST)]
+        yield found(
+            f"Writes readings to {backend_name(write.backend)}{often}: `{write.key_text or write.key}`.",
+            at=write,
+            because=[*readers[:2], *write.origin] or [(_key_place(write), "the key says what is written")],
+            confidence=HIGH if write.loop else MEDIUM,
+        )
+
+
+def _key_place(write: Operation) -> Place:
+    return next((a.place for a in write.arguments if a.place), write.place)
+
+
+EXAMPLES = '''
+=== bad: requests per second as a znode, through a client of another module
+--- app/zk.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+--- app/report.py
+import time
+
+from app.zk import zk
+
+
+def report(measure):
+    while True:
+        zk.set("/metrics/qps", str(measure()).encode())  # finding: coordination-for-metrics
+        time.sleep(5)
+
+=== bad: a counter of readings
+--- app/count.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+readings = zk.Counter("/stats/readings")  # finding: coordination-for-metrics
+
+=== bad: Consul keys
+--- app/report.py
+import consul
+
+c = consul.Consul()
+
+
+def tell(host, value):
+    c.kv.put(f"telemetry/{host}/latency", str(value))  # finding: coordination-for-metrics
+
+=== good: a lease that says "alive"
+--- app/alive.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def alive(host):
+    etcd.put(f"/alive/{host}", "1", lease=etcd.lease(10))
+
+=== good: how often to measure is configuration
+--- app/settings.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def set_interval(seconds):
+    etcd.put("/config/metrics/interval", str(seconds))
+
+=== good: Prometheus
+--- app/report.py
+from prometheus_client import Gauge
+
+QPS = Gauge("qps", "requests per second")
+
+
+def report(value):
+    QPS.set(value)
+'''

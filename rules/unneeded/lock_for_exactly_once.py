@@ -1,0 +1,153 @@
+"""A lock is used so that a message or request is handled only once.
+
+Why: a lock keeps two workers from handling the same message at the same time, not one after the other. Brokers deliver again
+after a time-out, a lost acknowledgement or a restart, mostly when the lock has long been released or has expired, and the
+payment is made a second time. The lock also says nothing about whether the first handling got through.
+
+Instead: remember what has been done where the effect is: insert the message's id under a unique constraint in the same
+transaction (INSERT ... ON CONFLICT DO NOTHING and test the row count), or send the id as idempotency key to the payment
+provider or the API. No lock is needed then.
+
+Fine when: such a key or constraint is already checked inside; the lock only saves doubled work that does no harm.
+
+Sources: Stripe API, Idempotent requests; AWS documentation, SQS at-least-once delivery and Lambda idempotency.
+"""
+
+from collections.abc import Iterator
+
+from coordlint import (
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Effect,
+    Entry,
+    Found,
+    Late,
+    Op,
+    Section,
+    System,
+    effect_name,
+    found,
+    lock_name,
+    rule,
+    words,
+)
+
+_ONCE = frozenset({"message", "msg", "event", "request", "webhook", "delivery", "idempotency", "notification", "operation", "callback"})
+_AGAIN = (Late.APPEND, Late.ACCUMULATE, Late.EXTERNAL)
+_CHECKS = frozenset({"processed", "seen", "done", "handled", "duplicate", "dedup", "idempotency"})
+
+
+@rule("CL210", severity=WARNING)
+def lock_for_exactly_once(system: System) -> Iterator[Found]:
+    for section in system.critical_sections(distributed=True):
+        entry = _delivered(system, section)
+        if not _names_message(section) or _is_recorded(section):
+            continue
+        effect = next((e for e in section.effects if e.operation.late in _AGAIN and not _conditional(e)), None)
+        if effect is None:
+            continue
+        told = [(entry.place, f"deliveries come in here: {entry.reason}")] if entry else []
+        yield found(
+            f"{lock_name(section.lock)[:1].upper()}{lock_name(section.lock)[1:]} is to make {effect_name(effect.operation)} happen once, "
+            "but a second delivery after the release repeats it.",
+            at=section,
+            because=[(effect.place, "nothing here remembers that it was done"), *told],
+            confidence=HIGH if entry else MEDIUM,
+        )
+
+
+def _names_message(section: Section) -> bool:
+    """The lock's key is made from the id of a message or request."""
+    key = section.lock.key_text or section.lock.key or ""
+    return "{}" in (section.lock.key or "") and bool(words(key) & _ONCE)
+
+
+def _delivered(system: System, section: Section) -> Entry | None:
+    kinds = ("consumer", "task", "http")
+    return next((e for e in system.entries_reaching(section.symbol) if e.kind in kinds), None)
+
+
+def _is_recorded(section: Section) -> bool:
+    """Something inside already remembers: a conditional write, or a record of what was seen."""
+    if any(_conditional(e) for e in section.effects):
+        return True
+    looked = [*section.reads, *section.effects]
+    return any((e.operation.key_words | e.operation.symbol_words) & _CHECKS for e in looked if e.operation.op is not Op.ACQUIRE)
+
+
+def _conditional(effect: Effect) -> bool:
+    return bool(effect.conditional or effect.operation.conditional)
+
+
+EXAMPLES = '''
+=== bad: a lock on the message's id around a charge, taken by a helper of another module
+--- pay/locks.py
+import redis
+
+r = redis.Redis()
+
+
+def message_lock(message_id):
+    return r.lock(f"message:{message_id}", timeout=60, blocking_timeout=1)
+--- pay/consumer.py
+import stripe
+from celery import Celery
+
+from pay.locks import message_lock
+
+app = Celery("pay")
+
+
+@app.task
+def on_order(message_id, amount):
+    with message_lock(message_id):  # finding: lock-for-exactly-once
+        stripe.Charge.create(amount=amount, currency="eur")
+
+=== good: an idempotency key is sent
+--- pay/consumer.py
+import redis
+import stripe
+from celery import Celery
+
+app = Celery("pay")
+r = redis.Redis()
+
+
+@app.task
+def on_order(message_id, amount):
+    with r.lock(f"message:{message_id}", timeout=60, blocking_timeout=1):
+        stripe.Charge.create(amount=amount, currency="eur", idempotency_key=message_id)
+
+=== good: a table of processed messages
+--- pay/consumer.py
+import redis
+from celery import Celery
+from sqlalchemy import create_engine, text
+
+app = Celery("pay")
+r = redis.Redis()
+engine = create_engine("postgresql://db/pay")
+
+
+@app.task
+def on_order(message_id, amount):
+    with r.lock(f"message:{message_id}", timeout=60, blocking_timeout=1):
+        with engine.begin() as db:
+            if db.execute(text("SELECT 1 FROM processed WHERE id = :i"), {"i": message_id}).first():
+                return
+            db.execute(text("INSERT INTO processed (id) VALUES (:i)"), {"i": message_id})
+            db.execute(text("UPDATE account SET balance = balance - :a"), {"a": amount})
+
+=== good: a lock on an account is no dedup of messages
+--- pay/account.py
+import redis
+import stripe
+
+r = redis.Redis()
+
+
+def charge(account, amount):
+    with r.lock(f"account:{account}", timeout=60, blocking_timeout=1):
+        stripe.Charge.create(amount=amount, currency="eur")
+'''

@@ -1,0 +1,174 @@
+"""A workload on Kubernetes registers itself, or looks up others, in a coordinator of its own.
+
+Why: Kubernetes already keeps what such a registry holds: the endpoints of every Service, made from the pods that pass their
+readiness probe, and names for them in DNS. A second registry has to be run, secured and kept available, sees a pod's death
+later than the endpoints controller or not at all, and hands out pod addresses that a rolling update has already taken away.
+
+Instead: call the Service by its name (`http://payments.shop.svc`), a headless Service where the client wants all addresses;
+let readiness probes decide who is listed. On ECS use Cloud Map or the load balancer.
+
+Fine when: callers live outside the cluster or in several of them, on virtual machines too, or a mesh does the registering.
+
+Sources: Kubernetes documentation, Service and DNS for Services and Pods; Consul documentation, Consul on Kubernetes.
+"""
+
+from collections.abc import Iterator
+
+from coordlint import (
+    COORDINATORS,
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Found,
+    Op,
+    Operation,
+    System,
+    Workload,
+    backend_name,
+    found,
+    rule,
+)
+
+_ON_KUBERNETES = ("deployment", "statefulset", "daemonset", "replicaset", "pod")
+_REGISTRY = frozenset({"service", "provider", "instance", "endpoint", "upstream", "registry", "discovery"})
+_ELSEWHERE = frozenset({"vm", "datacenter", "dc", "region", "federation", "multicluster", "external", "edge", "mesh"})
+
+
+@rule("CL208", severity=WARNING)
+def service_discovery_on_kubernetes(system: System) -> Iterator[Found]:
+    for use in system.operations(backend=COORDINATORS):
+        how = _discovery(use)
+        if not how or (use.key_words | use.symbol_words) & _ELSEWHERE:
+            continue
+        workload = next((w for w in system.workloads_of(use.symbol) if w.kind in _ON_KUBERNETES), None)
+        if workload is None:
+            continue
+        yield found(
+            f"{how} in {backend_name(use.backend)}{_named(use)}, in a workload that Kubernetes already gives "
+            f"{_given(workload)}.",
+            at=use,
+            because=[(workload.place, f"{workload.kind} {workload.name} runs this code"), *use.origin],
+            confidence=HIGH if workload.names else MEDIUM,
+        )
+
+
+def _discovery(use: Operation) -> str:
+    """What the operation does for discovery; empty when it is something else."""
+    if use.op is Op.REGISTER:
+        return "Registers a service"
+    if use.op is Op.DISCOVER:
+        return "Looks up a service"
+    if use.stores and use.ephemeral and use.key_words & _REGISTRY:
+        return "Registers an instance"
+    if use.op is Op.LIST and use.key_words & _REGISTRY and use.symbol_words & (_REGISTRY | {"discover", "lookup", "resolve"}):
+        return "Looks up instances"
+    return ""
+
+
+def _given(workload: Workload) -> str:
+    return f"a Service ({workload.names[0]})" if workload.names else "DNS names and endpoints"
+
+
+def _named(use: Operation) -> str:
+    return f" (`{use.key_text or use.key}`)" if use.key else ""
+
+
+EXAMPLES = '''
+=== bad: Consul beside a Kubernetes Service
+--- payments/app.py
+import consul
+
+c = consul.Consul(host="consul")
+
+
+def register(port):
+    c.agent.service.register(  # finding: service-discovery-on-kubernetes
+        "payments", port=port, check=consul.Check.tcp("payments", port, "10s")
+    )
+
+
+if __name__ == "__main__":
+    register(8080)
+--- k8s/payments.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: payments
+spec:
+  replicas: 3
+  selector:
+    matchLabels: {app: payments}
+  template:
+    metadata:
+      labels: {app: payments}
+    spec:
+      containers:
+        - name: app
+          image: payments
+          command: ["python", "payments/app.py"]
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: payments
+spec:
+  selector: {app: payments}
+  ports: [{port: 80}]
+
+=== good: the same on virtual machines
+--- payments/app.py
+import consul
+
+c = consul.Consul(host="consul")
+
+
+def register(port):
+    c.agent.service.register("payments", port=port, check=consul.Check.tcp("payments", port, "10s"))
+
+
+if __name__ == "__main__":
+    register(8080)
+--- compose.yaml
+services:
+  payments:
+    build: .
+    command: python payments/app.py
+
+=== good: registration for callers in other data centres
+--- edge/app.py
+import consul
+
+c = consul.Consul(host="consul")
+
+
+def register_in_datacenter(port):
+    c.agent.service.register("edge", port=port, check=consul.Check.tcp("edge", port, "10s"))
+
+
+if __name__ == "__main__":
+    register_in_datacenter(8080)
+--- k8s/edge.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: edge
+spec:
+  selector:
+    matchLabels: {app: edge}
+  template:
+    metadata:
+      labels: {app: edge}
+    spec:
+      containers:
+        - name: app
+          image: edge
+          command: ["python", "edge/app.py"]
+
+=== good: the Service's name
+--- shop/pay.py
+import requests
+
+
+def pay(order):
+    return requests.post("http://payments/pay", json=order, timeout=3)
+'''
