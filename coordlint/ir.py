@@ -21,21 +21,21 @@ class _Node(msgspec.Struct, frozen=True, array_like=True, tag=True):
 # -- expressions ------------------------------------------------------------------------------------------------
 
 
-class Name(_Node, tag=0):
+class Name(_Node, frozen=True, tag=0):
     """A bare identifier."""
 
     id: str
     at: Span
 
 
-class Const(_Node, tag=1):
+class Const(_Node, frozen=True, tag=1):
     """A literal; bytes are kept as their latin-1 text, because keys are compared as text."""
 
     value: None | bool | int | float | str
     at: Span
 
 
-class Attribute(_Node, tag=2):
+class Attribute(_Node, frozen=True, tag=2):
     """`base.name`."""
 
     base: Expr
@@ -50,7 +50,7 @@ class Keyword(msgspec.Struct, frozen=True, array_like=True):
     value: Expr
 
 
-class Call(_Node, tag=3):
+class Call(_Node, frozen=True, tag=3):
     """`func(*args, **keywords)`."""
 
     func: Expr
@@ -63,14 +63,14 @@ class Call(_Node, tag=3):
         return next((k.value for k in self.keywords if k.name == name), None)
 
 
-class Text(_Node, tag=4):
+class Text(_Node, frozen=True, tag=4):
     """An f-string: literal and computed parts in order."""
 
     parts: tuple[Expr, ...]
     at: Span
 
 
-class Binary(_Node, tag=5):
+class Binary(_Node, frozen=True, tag=5):
     """`a op b op c`: one operator over two or more values; also `and` and `or`."""
 
     op: str
@@ -78,7 +78,7 @@ class Binary(_Node, tag=5):
     at: Span
 
 
-class Unary(_Node, tag=6):
+class Unary(_Node, frozen=True, tag=6):
     """`not x`, `-x`."""
 
     op: str
@@ -86,7 +86,7 @@ class Unary(_Node, tag=6):
     at: Span
 
 
-class Compare(_Node, tag=7):
+class Compare(_Node, frozen=True, tag=7):
     """`a < b < c`; ops stand between the values."""
 
     ops: tuple[str, ...]
@@ -94,7 +94,7 @@ class Compare(_Node, tag=7):
     at: Span
 
 
-class Conditional(_Node, tag=8):
+class Conditional(_Node, frozen=True, tag=8):
     """`yes if test else no`."""
 
     test: Expr
@@ -103,7 +103,7 @@ class Conditional(_Node, tag=8):
     at: Span
 
 
-class Sequence(_Node, tag=9):
+class Sequence(_Node, frozen=True, tag=9):
     """A tuple, list or set display."""
 
     kind: str
@@ -111,7 +111,7 @@ class Sequence(_Node, tag=9):
     at: Span
 
 
-class Mapping(_Node, tag=10):
+class Mapping(_Node, frozen=True, tag=10):
     """A dict display; a None key is `**value`."""
 
     keys: tuple[Expr | None, ...]
@@ -119,7 +119,7 @@ class Mapping(_Node, tag=10):
     at: Span
 
 
-class Index(_Node, tag=11):
+class Index(_Node, frozen=True, tag=11):
     """`base[index]`."""
 
     base: Expr
@@ -127,21 +127,21 @@ class Index(_Node, tag=11):
     at: Span
 
 
-class Await(_Node, tag=12):
+class Await(_Node, frozen=True, tag=12):
     """`await value`."""
 
     value: Expr
     at: Span
 
 
-class Starred(_Node, tag=13):
+class Starred(_Node, frozen=True, tag=13):
     """`*value` in a call or display."""
 
     value: Expr
     at: Span
 
 
-class Lambda(_Node, tag=14):
+class Lambda(_Node, frozen=True, tag=14):
     """`lambda ...: body`."""
 
     params: tuple[Param, ...]
@@ -149,7 +149,7 @@ class Lambda(_Node, tag=14):
     at: Span
 
 
-class Yield(_Node, tag=15):
+class Yield(_Node, frozen=True, tag=15):
     """`yield value` or, with `delegates`, `yield from value`."""
 
     value: Expr | None
@@ -157,7 +157,7 @@ class Yield(_Node, tag=15):
     at: Span
 
 
-class Comprehension(_Node, tag=16):
+class Comprehension(_Node, frozen=True, tag=16):
     """A comprehension or generator expression."""
 
     kind: str
@@ -168,7 +168,7 @@ class Comprehension(_Node, tag=16):
     at: Span
 
 
-class Walrus(_Node, tag=17):
+class Walrus(_Node, frozen=True, tag=17):
     """`name := value`."""
 
     name: str
@@ -176,7 +176,7 @@ class Walrus(_Node, tag=17):
     at: Span
 
 
-class Other(_Node, tag=18):
+class Other(_Node, frozen=True, tag=18):
     """Anything else: only its parts are kept."""
 
     parts: tuple[Expr, ...]
@@ -201,14 +201,14 @@ class Param(msgspec.Struct, frozen=True, array_like=True):
     annotation: Expr | None
 
 
-class Evaluate(_Node, tag=30):
+class Evaluate(_Node, frozen=True, tag=30):
     """An expression for its effect."""
 
     value: Expr
     at: Span
 
 
-class Assign(_Node, tag=31):
+class Assign(_Node, frozen=True, tag=31):
     """`a = b = value`; with an annotation for annotated assignments (value may then be absent)."""
 
     targets: tuple[Expr, ...]
@@ -217,7 +217,7 @@ class Assign(_Node, tag=31):
     at: Span
 
 
-class Augment(_Node, tag=32):
+class Augment(_Node, frozen=True, tag=32):
     """`target op= value`."""
 
     target: Expr
@@ -226,14 +226,14 @@ class Augment(_Node, tag=32):
     at: Span
 
 
-class Return(_Node, tag=33):
+class Return(_Node, frozen=True, tag=33):
     """`return value`."""
 
     value: Expr | None
     at: Span
 
 
-class Raise(_Node, tag=34):
+class Raise(_Node, frozen=True, tag=34):
     """`raise value`."""
 
     value: Expr | None
@@ -247,7 +247,7 @@ class Branch(msgspec.Struct, frozen=True, array_like=True):
     body: tuple[Stmt, ...]
 
 
-class If(_Node, tag=35):
+class If(_Node, frozen=True, tag=35):
     """An `if`/`elif`/`else` ladder, or a `match` whose tests are opaque."""
 
     branches: tuple[Branch, ...]
@@ -255,7 +255,7 @@ class If(_Node, tag=35):
     at: Span
 
 
-class Loop(_Node, tag=36):
+class Loop(_Node, frozen=True, tag=36):
     """`for target in source` (target given) or `while test`."""
 
     target: Expr | None
@@ -273,7 +273,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True):
     target: Expr | None
 
 
-class With(_Node, tag=37):
+class With(_Node, frozen=True, tag=37):
     """`with a as x, b as y:`."""
 
     items: tuple[Item, ...]
@@ -291,7 +291,7 @@ class Handler(msgspec.Struct, frozen=True, array_like=True):
     at: Span
 
 
-class Try(_Node, tag=38):
+class Try(_Node, frozen=True, tag=38):
     """`try/except/else/finally`."""
 
     body: tuple[Stmt, ...]
@@ -301,14 +301,14 @@ class Try(_Node, tag=38):
     at: Span
 
 
-class Import(_Node, tag=39):
+class Import(_Node, frozen=True, tag=39):
     """`import a.b as c`: pairs of dotted name and alias (empty when there is none)."""
 
     names: tuple[tuple[str, str], ...]
     at: Span
 
 
-class ImportFrom(_Node, tag=40):
+class ImportFrom(_Node, frozen=True, tag=40):
     """`from ..module import name as alias`; level counts the dots."""
 
     module: str
@@ -317,7 +317,7 @@ class ImportFrom(_Node, tag=40):
     at: Span
 
 
-class Function(_Node, tag=41):
+class Function(_Node, frozen=True, tag=41):
     """A function or method; `at` spans its header line(s) from `def`, `end` is its last line."""
 
     name: str
@@ -331,7 +331,7 @@ class Function(_Node, tag=41):
     end: int
 
 
-class Class(_Node, tag=42):
+class Class(_Node, frozen=True, tag=42):
     """A class; keywords are the class arguments such as `metaclass=`."""
 
     name: str
@@ -343,28 +343,28 @@ class Class(_Node, tag=42):
     end: int
 
 
-class Delete(_Node, tag=43):
+class Delete(_Node, frozen=True, tag=43):
     """`del a, b`."""
 
     targets: tuple[Expr, ...]
     at: Span
 
 
-class Jump(_Node, tag=44):
+class Jump(_Node, frozen=True, tag=44):
     """`break`, `continue` or `pass`."""
 
     kind: str
     at: Span
 
 
-class Assert(_Node, tag=45):
+class Assert(_Node, frozen=True, tag=45):
     """`assert test`."""
 
     test: Expr
     at: Span
 
 
-class Global(_Node, tag=46):
+class Global(_Node, frozen=True, tag=46):
     """`global` or `nonlocal` names."""
 
     names: tuple[str, ...]

@@ -1,0 +1,22 @@
+"""One file's text to what it says. Never looks at another file, never raises for what a file contains."""
+
+from __future__ import annotations
+
+from coordlint.extract.comments import read_comments
+from coordlint.extract.manifests import extract_manifest
+from coordlint.extract.python import read_python
+from coordlint.facts import Facts
+from coordlint.source import Kind, Source
+
+__all__ = ["extract"]
+
+
+def extract(source: Source) -> Facts:
+    """Everything that a file says, with a told skip for what could not be read."""
+    if source.kind is not Kind.PYTHON:
+        return extract_manifest(source)
+    module, skips = read_python(source)
+    suppressions, intents = read_comments(source)
+    return Facts(
+        source.path, source.kind, module=module, suppressions=suppressions, intents=intents, skips=skips
+    )

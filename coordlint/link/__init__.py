@@ -1,0 +1,136 @@
+"""All facts to one System: names, values, walks, sections, uses, and the deployment around them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from coordlint import ir
+from coordlint.coordination import FunctionInfo, Guard, Mutation, Operation, Section
+from coordlint.facts import Facts
+from coordlint.link import clients, entries, records, uses
+from coordlint.link.evaluate import Evaluator, last_name
+from coordlint.deployment import Deployment
+from coordlint.link.operations import is_test
+from coordlint.link.project import Project, Scope
+from coordlint.link.sections import Sections
+from coordlint.link.trace import Trace
+from coordlint.link.tracer import Tracer
+from coordlint.models import Models
+from coordlint.source import Place
+from coordlint.system import System, World
+
+ROUNDS = 2  # call sites seen in one round tell the types of parameters in the next
+DEEP = 20_000  # frames: the linker recurses in Python only, which needs no machine stack
+
+
+def link(facts: Iterable[Facts], models: Models) -> System:
+    """The system that a project's facts describe together. The order of the facts does not matter."""
+    ordered = sorted(facts, key=lambda f: (f.path, f.kind))
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, DEEP))
+    try:
+        return System(_world(ordered, models))
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def _world(facts: Sequence[Facts], models: Models) -> World:
+    project = Project(facts)
+    ev = Evaluator(project, models)
+    tracer = Tracer(ev)
+    for _ in range(ROUNDS - 1):
+        _note_sites(ev, tracer, project)
+        ev.forget()
+        tracer = Tracer(ev)
+    traces = [tracer.trace(symbol) for symbol in _walked(project)]
+    making = Sections(tracer)
+    found = tuple(sorted(_sections(making, traces), key=lambda s: (s.acquired, s.lock.type)))
+    operations = tuple(sorted(_operations(making, traces), key=lambda o: (o.place, o.call)))
+    modules = {name: scope.path for name, scope in project.modules.items()}
+    return World(
+        functions={s.symbol: _info(s) for s in project.functions()},
+        operations=operations,
+        sections=found,
+        clients=tuple(sorted(clients.clients(ev, operations, traces), key=lambda c: c.place)),
+        mutations=tuple(sorted(_mutations(ev, traces), key=lambda m: m.place)),
+        uses=tuple(sorted(uses.uses(operations, found, traces), key=lambda u: (u.place, u.role))),
+        entries=tuple(sorted(entries.entries(ev), key=lambda e: e.place)),
+        calls=tuple(sorted(_calls(traces), key=lambda c: (c[2], c[1]))),
+        call_guards=_call_guards(traces),
+        modules=modules,
+        imports=tuple(sorted(_imports(ev, project))),
+        requirements=tuple(sorted({r for f in facts for r in f.requirements}, key=lambda r: (r.place, r.name))),
+        deployment=Deployment(),
+        skips=tuple(sorted({s for f in facts for s in f.skips})),
+    )
+
+
+def _walked(project: Project) -> list[str]:
+    return sorted(s.symbol for s in project.scopes.values() if s.kind in ("function", "module"))
+
+
+def _note_sites(ev: Evaluator, tracer: Tracer, project: Project) -> None:
+    """Remembers which arguments each function of the project is called with."""
+    for symbol in _walked(project):
+        for step in tracer.trace(symbol).steps:
+            for function in step.functions[:1]:
+                if step.args:
+                    sites = ev.sites.setdefault(function.symbol, [])
+                    if len(sites) < 40:
+                        sites.append(step.args)
+
+
+def _sections(making: Sections, traces: list[Trace]) -> list[Section]:
+    return [section for t in traces for section in making.of(t.scope.symbol)]
+
+
+def _operations(making: Sections, traces: list[Trace]) -> list[Operation]:
+    found: list[Operation] = []
+    for t in traces:
+        own = [s.operation for s in t.steps if s.operation is not None]
+        if own:
+            found += records.with_reads(own, making.flow(t.scope.symbol))
+    return found
+
+
+def _mutations(ev: Evaluator, traces: list[Trace]) -> list[Mutation]:
+    return [m for t in traces for m in records.mutations(ev, t.scope, t)]
+
+
+def _calls(traces: list[Trace]) -> list[tuple[str, str, Place]]:
+    return [(t.scope.symbol, f.symbol, s.place) for t in traces for s in t.steps for f in s.functions]
+
+
+def _call_guards(traces: list[Trace]) -> dict[Place, tuple[Guard, ...]]:
+    return {s.place: s.guards for t in traces for s in t.steps if s.functions and s.guards}
+
+
+def _imports(ev: Evaluator, project: Project) -> list[tuple[str, str]]:
+    """Which module of the project imports which."""
+    found: set[tuple[str, str]] = set()
+    for scope in project.scopes.values():
+        for bindings in [*scope.names.values(), scope.stars]:
+            for b in bindings:
+                if b.kind not in ("import", "from"):
+                    continue
+                dotted = b.module if b.kind == "from" else b.name
+                for candidate in (f"{dotted}.{b.name}" if b.kind == "from" and dotted else b.name, dotted):
+                    target = project.find_module(candidate, scope, b.level)
+                    if target is not None and target != scope.module:
+                        found.add((scope.module, target))
+    return sorted(found)
+
+
+def _info(scope: Scope) -> FunctionInfo:
+    node = scope.node
+    assert isinstance(node, ir.Function)
+    return FunctionInfo(
+        symbol=scope.symbol,
+        place=scope.place(node.at),
+        end_line=node.end,
+        is_async=node.is_async,
+        in_test=is_test(scope.path),
+        decorators=tuple(last_name(d) for d in node.decorators),
+        class_name=scope.owner.symbol if scope.owner is not None else "",
+    )

@@ -1,0 +1,163 @@
+"""From understood calls to operations: the noun that rules see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coordlint import ir
+from coordlint.coordination import Argument, Operation
+from coordlint.link.calling import is_symbolic
+from coordlint.link.meaning import Meaning, argument, key_of, lifetime
+from coordlint.link.project import Scope
+from coordlint.link.texts import written
+from coordlint.link.trace import Step
+from coordlint.link.usage import names_in
+from coordlint.link.values import Arg, Instance, Literal, Table, Unknown, Value, options, shown
+from coordlint.models.schema import Late, Op
+from coordlint.source import Place
+
+if TYPE_CHECKING:
+    from coordlint.link.walk import Around, Walk
+
+_UNIQUE = ("IntegrityError", "UniqueViolation", "DuplicateKeyError", "UniqueViolationError", "DBDuplicateEntry", "DuplicateEntry")
+_VERSION = ("version", "version_id", "revision", "rev", "etag", "row_version", "lock_version", "fence", "fencing_token", "epoch", "token", "expected_version")  # fmt: skip
+
+
+def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.Call, around: Around) -> Operation:
+    """The operation that a call is."""
+    key = key_of(w.ev, made)
+    library = w.ev.models.library_of(made.model.name)
+    mentions = _mentions(call, w.scope)
+    arguments = tuple(_argument(a, mentions) for a in made.args)
+    conditional = _conditional(w, made, owner, step)
+    late = Late.CONDITIONAL if conditional and made.late is not Late.READ else made.late
+    return Operation(
+        place=step.place,
+        symbol=w.scope.symbol,
+        op=made.op,
+        call=made.model.name,
+        library=library.library if library is not None else "",
+        backend=_backend(w, made, owner),
+        kind=made.model.effect or ("database" if made.sql is not None else ""),
+        key=key.text if key is not None else None,
+        key_text=shown(key.named) if key is not None else "",
+        late=late,
+        conditional=conditional,
+        accepts=made.model.conditions,
+        arguments=arguments,
+        outcome=step.outcome,
+        guards=around.guards,
+        loop=around.loop,
+        pause=around.pause,
+        atomic=_atomic(w, made, owner, around),
+        transaction=around.transaction,
+        ephemeral=_ephemeral(w, made),
+        ttl=lifetime(w.ev, made, step.place),
+        receiver=written(call.func.base) if isinstance(call.func, ir.Attribute) else "",
+        client=_client(owner),
+        in_test=is_test(w.scope.path),
+        is_async=made.model.is_async,
+    )
+
+
+def _mentions(call: ir.Call, scope: Scope) -> dict[Place | None, tuple[tuple[str, ...], str]]:
+    found: dict[Place | None, tuple[tuple[str, ...], str]] = {}
+    for expr in (*call.args, *(k.value for k in call.keywords)):
+        found[scope.place(expr.at)] = (tuple(sorted(names_in(expr))), written(expr))
+    return found
+
+
+def _argument(arg: Arg, mentions: dict[Place | None, tuple[tuple[str, ...], str]]) -> Argument:
+    names, text = mentions.get(arg.place, ((), ""))
+    return argument(arg, names, text)
+
+
+def _backend(w: Walk, made: Meaning, owner: Value | None) -> str:
+    if made.sql is not None:
+        if made.sql.kind in ("get-lock", "release-lock"):
+            return "mysql-get-lock"
+        return "postgres-advisory" if "advisory" in made.sql.kind else "database-row" if made.op is Op.ROW_LOCK else ""
+    root: Value | None = owner
+    depth = 0
+    while isinstance(root, Instance) and depth < 6:
+        found = w.ev.models.backend_of(root.type)
+        if found:
+            return found
+        root = root.owner
+        depth += 1
+    return w.ev.models.backend_of(made.model.name)
+
+
+def _conditional(w: Walk, made: Meaning, owner: Value | None, step: Step) -> str:
+    """Why the call does no harm when it comes late or twice; "" when nothing says so."""
+    for name in made.model.conditions:
+        given = made.arg(name)
+        if given is not None and not (isinstance(given.value, Literal) and given.value.value in (None, -1)):
+            return name
+    if made.sql is not None and made.sql.conditional:
+        return "the statement's own condition"
+    if made.late is Late.CONDITIONAL:
+        return "conditional write"
+    header = _header(made)
+    if header:
+        return header
+    if made.model.effect == "database":
+        if any(name.rpartition(".")[2] in _UNIQUE for g in step.guards for name in g.catches):
+            return "unique constraint handled"
+        if isinstance(owner, Instance):
+            for arg in owner.arguments:
+                method, _, field = arg.name.partition(".")
+                if method in ("filter", "filter_by", "exclude", "where") and field.partition("__")[0] in _VERSION:
+                    return f"{method}({field}=...)"
+    return ""
+
+
+def _header(made: Meaning) -> str:
+    given = made.arg("headers")
+    for option in options(given.value) if given is not None else ():
+        if isinstance(option, Table):
+            for name, _ in option.entries:
+                if name.lower() in ("idempotency-key", "if-match", "if-none-match", "x-idempotency-key"):
+                    return name
+    return ""
+
+
+def _atomic(w: Walk, made: Meaning, owner: Value | None, around: Around) -> str:
+    if made.lua or made.op is Op.SCRIPT:
+        return "script"
+    if isinstance(owner, Instance):
+        model = w.ev.models.type(owner.type)
+        if model is not None and model.role == "pipeline":
+            plain = owner.argument("transaction")
+            off = plain is not None and isinstance(plain.value, Literal) and plain.value.value is False
+            return "" if off else "pipeline"
+    return around.atomic
+
+
+def _ephemeral(w: Walk, made: Meaning) -> bool | None:
+    if not made.model.ephemeral:
+        return None
+    given = made.arg(made.model.ephemeral)
+    if given is None:
+        return any(a.name in ("**", "*") for a in made.args) and None
+    value = w.ev.settle(given.value)
+    if isinstance(value, Literal):
+        return bool(value.value)
+    return None if isinstance(value, Unknown) and is_symbolic(given.value) else True
+
+
+def _client(owner: Value | None) -> Place | None:
+    """Where the object at the end of the chain of owners was made."""
+    depth = 0
+    while isinstance(owner, Instance) and isinstance(owner.owner, Instance) and depth < 8:
+        owner = owner.owner
+        depth += 1
+    return owner.place if isinstance(owner, Instance) else None
+
+
+def is_test(path: str) -> bool:
+    """Whether a file is test code, by the usual names."""
+    *folders, name = path.lower().split("/")
+    if any(f in ("test", "tests", "testing", "e2e", "spec", "specs", "unittests") or f.startswith("tests_") for f in folders):
+        return True
+    return name.startswith("test_") or name.endswith(("_test.py", "_tests.py")) or name in ("conftest.py", "tests.py", "test.py")

@@ -1,0 +1,282 @@
+"""The project's own names: modules, classes, functions, and what each scope binds.
+
+Nothing is evaluated here; a binding keeps the expression that a name gets its value from.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from coordlint import ir
+from coordlint.facts import Facts
+from coordlint.source import Place, Span
+
+
+@dataclass(slots=True, eq=False)
+class Binding:
+    """One way in which a name gets a value.
+
+    Kind: "value" (an expression, maybe one item of it), "import", "from", "def", "class", "item" (loop variable over the
+    expression), "entered" (`with expr as name`), "caught" (exception), "augmented" (op= expr).
+    """
+
+    kind: str
+    expr: ir.Expr | None = None
+    path: tuple[int, ...] = ()  # position inside an unpacked tuple
+    module: str = ""  # for imports: the dotted module; level counts leading dots
+    level: int = 0
+    name: str = ""
+    target: Scope | None = None  # for def and class
+    annotation: ir.Expr | None = None
+    at: Span | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """A module, class or function, and the names it binds."""
+
+    symbol: str
+    kind: str  # module | class | function
+    path: str
+    module: str
+    parent: Scope | None
+    node: ir.Module | ir.Class | ir.Function
+    names: dict[str, list[Binding]] = field(default_factory=dict)
+    attributes: dict[str, list[tuple[Scope, Binding]]] = field(default_factory=dict)  # of a class: self.x = ...
+    stars: list[Binding] = field(default_factory=list)  # from x import *
+    children: list[Scope] = field(default_factory=list)
+    is_package: bool = False
+
+    @property
+    def function(self) -> ir.Function:
+        """The function's node; only for scopes of kind "function"."""
+        assert isinstance(self.node, ir.Function)
+        return self.node
+
+    @property
+    def owner(self) -> Scope | None:
+        """The class whose method this function is."""
+        return self.parent if self.kind == "function" and self.parent and self.parent.kind == "class" else None
+
+    def place(self, at: Span) -> Place:
+        """A span of this scope's file."""
+        return Place(self.path, at)
+
+    def params(self) -> tuple[ir.Param, ...]:
+        """The parameters of a function."""
+        return self.function.params if self.kind == "function" else ()
+
+
+class Project:
+    """All scopes by symbol, and how imports find them."""
+
+    def __init__(self, facts: Iterable[Facts]) -> None:
+        self.modules: dict[str, Scope] = {}
+        self.scopes: dict[str, Scope] = {}
+        self._packages: set[str] = set()
+        self._by_last: dict[str, list[str]] = defaultdict(list)
+        for one in sorted(facts, key=lambda f: f.path):
+            if one.module is not None:
+                self._add(one.path, one.module)
+        for name in self.modules:
+            self._by_last[name.rpartition(".")[2]].append(name)
+
+    def _add(self, path: str, module: ir.Module) -> None:
+        name = module_name(path)
+        is_package = path.rpartition("/")[2] == "__init__.py"
+        scope = Scope(name, "module", path, name, None, module, is_package=is_package)
+        self.modules[name] = self.scopes[name] = scope
+        if is_package:
+            self._packages.add(name)
+        self._collect(scope, module.body)
+
+    def functions(self) -> Iterator[Scope]:
+        """Every function and method, by symbol."""
+        return (s for s in self.scopes.values() if s.kind == "function")
+
+    def classes(self) -> Iterator[Scope]:
+        """Every class."""
+        return (s for s in self.scopes.values() if s.kind == "class")
+
+    # -- imports -----------------------------------------------------------------------------------------------
+
+    def find_module(self, dotted: str, importer: Scope, level: int = 0, known_library: bool = False) -> str | None:
+        """The project module that an import means, or None when it is someone else's.
+
+        Source roots are not declared: `import a.b` finds the module whose path ends in a/b, in a folder that is not
+        itself a package (a source root) or that is the importer's own. A library's name is only taken from the root.
+        """
+        if level:
+            base = importer.module if importer.is_package else importer.module.rpartition(".")[0]
+            for _ in range(level - 1):
+                base = base.rpartition(".")[0]
+            name = f"{base}.{dotted}" if dotted and base else dotted or base
+            return name if name in self.modules else None
+        if dotted in self.modules:
+            return dotted
+        tail = "." + dotted
+        home = importer.module.rpartition(".")[0]
+        found = [m for m in self._by_last.get(dotted.rpartition(".")[2], ()) if m.endswith(tail)]
+        roots = [(m.removesuffix(tail), m) for m in found]
+        fitting = [(r, m) for r, m in roots if r == home or (r not in self._packages and not known_library)]
+        if not fitting:
+            return None
+        return max(fitting, key=lambda rm: (_shared(rm[0], importer.module), -rm[0].count("."), rm[1]))[1]
+
+    def is_package_prefix(self, dotted: str) -> bool:
+        """Whether some module lies below this dotted name."""
+        return any(m.startswith(dotted + ".") for m in self.modules)
+
+    # -- scopes ------------------------------------------------------------------------------------------------
+
+    def _collect(self, scope: Scope, body: tuple[ir.Stmt, ...]) -> None:
+        for statement in _statements(body):
+            self._bind_statement(scope, statement)
+
+    def _bind_statement(self, scope: Scope, s: ir.Stmt) -> None:
+        match s:
+            case ir.Assign(targets=targets, value=value, annotation=annotation):
+                for target in targets:
+                    _bind(scope, target, value, (), "value", annotation, s.at)
+            case ir.Augment(target=target, value=value):
+                _bind(scope, target, value, (), "augmented", None, s.at)
+            case ir.Loop(target=target, test=source) if target is not None:
+                _bind(scope, target, source, (), "item", None, s.at)
+            case ir.With(items=items):
+                for item in items:
+                    if item.target is not None:
+                        _bind(scope, item.target, item.context, (), "entered", None, s.at)
+            case ir.Try(handlers=handlers):
+                for h in handlers:
+                    if h.name:
+                        scope.names.setdefault(h.name, []).append(Binding("caught", at=h.at))
+            case ir.Import(names=names):
+                for dotted, alias in names:
+                    module = dotted if alias else dotted.partition(".")[0]
+                    name = alias or module
+                    scope.names.setdefault(name, []).append(Binding("import", module=module, name=dotted, at=s.at))
+            case ir.ImportFrom(module=module, level=level, names=names):
+                for name, alias in names:
+                    binding = Binding("from", module=module, level=level, name=name, at=s.at)
+                    if name == "*":
+                        scope.stars.append(binding)
+                    else:
+                        scope.names.setdefault(alias or name, []).append(binding)
+            case ir.Function() | ir.Class():
+                self._define(scope, s)
+            case _:
+                pass
+        for expr in expressions(s):
+            for node in ir.walk(expr):
+                if isinstance(node, ir.Walrus):
+                    scope.names.setdefault(node.name, []).append(Binding("value", node.value, at=node.at))
+                elif isinstance(node, ir.Comprehension):
+                    for target, source in zip(node.targets, node.sources, strict=True):
+                        _bind(scope, target, source, (), "item", None, node.at)
+
+    def _define(self, scope: Scope, node: ir.Function | ir.Class) -> None:
+        symbol = f"{scope.symbol}.{node.name}"
+        if symbol in self.scopes:  # overloads, property setters, conditional twins: the later ones get a line mark
+            symbol = f"{symbol}@{node.at.line}"
+        kind = "function" if isinstance(node, ir.Function) else "class"
+        made = Scope(symbol, kind, scope.path, scope.module, scope, node)
+        self.scopes[symbol] = made
+        scope.children.append(made)
+        scope.names.setdefault(node.name, []).append(
+            Binding("def" if kind == "function" else "class", target=made, at=node.at)
+        )
+        self._collect(made, node.body)
+
+
+def _bind(
+    scope: Scope,
+    target: ir.Expr,
+    value: ir.Expr | None,
+    path: tuple[int, ...],
+    kind: str,
+    annotation: ir.Expr | None,
+    at: Span,
+) -> None:
+    match target:
+        case ir.Name(id=name):
+            scope.names.setdefault(name, []).append(
+                Binding(kind, value, path, annotation=annotation, at=at)
+            )
+        case ir.Attribute(base=ir.Name(id=base), name=name) if scope.kind == "function" and scope.owner:
+            params = scope.params()
+            if params and params[0].name == base:
+                made = Binding(kind, value, path, annotation=annotation, at=at)
+                scope.owner.attributes.setdefault(name, []).append((scope, made))
+        case ir.Sequence(items=items):
+            for position, item in enumerate(items):
+                _bind(scope, item, value, (*path, position), kind, None, at)
+        case ir.Starred(value=inner):
+            _bind(scope, inner, None, (), kind, None, at)
+        case _:
+            pass
+
+
+def _statements(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Stmt]:
+    """All statements of a scope in order, through blocks, not into functions and classes."""
+    for s in body:
+        yield s
+        for block in blocks(s):
+            yield from _statements(block)
+
+
+def blocks(s: ir.Stmt) -> tuple[tuple[ir.Stmt, ...], ...]:
+    """The blocks inside a statement, except those of a function or class."""
+    match s:
+        case ir.If(branches=branches, orelse=orelse):
+            return (*(b.body for b in branches), orelse)
+        case ir.Loop(body=body, orelse=orelse):
+            return (body, orelse)
+        case ir.With(body=body):
+            return (body,)
+        case ir.Try(body=body, handlers=handlers, orelse=orelse, final=final):
+            return (body, *(h.body for h in handlers), orelse, final)
+        case _:
+            return ()
+
+
+def expressions(s: ir.Stmt) -> tuple[ir.Expr, ...]:
+    """The expressions that a statement itself evaluates, in order, without its blocks."""
+    match s:
+        case ir.Evaluate(value=value) | ir.Assert(test=value):
+            return (value,)
+        case ir.Assign(targets=targets, value=value):
+            return targets if value is None else (value, *targets)
+        case ir.Augment(target=target, value=value):
+            return (value, target)
+        case ir.Return(value=value) | ir.Raise(value=value):
+            return () if value is None else (value,)
+        case ir.If(branches=branches):
+            return tuple(b.test for b in branches)
+        case ir.Loop(target=target, test=test):
+            return (test,) if target is None else (test, target)
+        case ir.With(items=items):
+            return tuple(i.context for i in items)
+        case ir.Delete(targets=targets):
+            return targets
+        case ir.Function(decorators=decorators) | ir.Class(decorators=decorators):
+            return decorators
+        case _:
+            return ()
+
+
+def module_name(path: str) -> str:
+    """The dotted name of a file by its path from the root."""
+    stem = path.removesuffix(".py")
+    stem = stem.removesuffix("/__init__")
+    return stem.replace("/", ".")
+
+
+def _shared(a: str, b: str) -> int:
+    count = 0
+    for x, y in zip(a.split("."), b.split("."), strict=False):
+        if x != y:
+            break
+        count += 1
+    return count

@@ -1,0 +1,112 @@
+"""Read-modify-write of stored records, and writes whose value was computed from a read of the same key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from coordlint import ir
+from coordlint.coordination import Mutation, Operation
+from coordlint.link import attributes
+from coordlint.link.evaluate import Evaluator
+from coordlint.link.flows import Flow
+from coordlint.link.operations import is_test
+from coordlint.link.project import Scope, blocks
+from coordlint.link.texts import written
+from coordlint.link.trace import Trace
+from coordlint.link.usage import names_in
+from coordlint.link.values import UNKNOWN, Object, Value, options
+from coordlint.models.schema import Op
+from coordlint.source import Span
+
+_WRITES = (Op.WRITE, Op.CREATE, Op.EFFECT, Op.TRANSACTION_STEP)
+_SAVES = ("save", "asave", "commit", "flush")
+
+
+def with_reads(operations: list[Operation], flow: Flow) -> list[Operation]:
+    """Marks the writes of one function whose value comes from a read of the same key."""
+    reads = [o for o in operations if o.op in (Op.READ, Op.DB_READ, Op.LIST) and o.key not in (None, "", "{}")]
+    made: list[Operation] = []
+    for o in operations:
+        source = None
+        if reads and o.op in _WRITES and o.key:
+            for read in reads:
+                same = read.backend == o.backend and read.key_text == o.key_text and read.place.line <= o.place.line
+                if same and _feeds(read, o, flow):
+                    source = read.place
+        made.append(msgspec.structs.replace(o, reads_back=source) if source is not None else o)
+    return made
+
+
+def _feeds(read: Operation, write: Operation, flow: Flow) -> bool:
+    names = flow.names_of(read.place)
+    values = [a for a in write.arguments if a.text != write.key_text or not a.text]
+    return any(names & set(a.mentions) for a in values)
+
+
+def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
+    """`record.field = f(record.field)` and the save or commit that follows."""
+    if scope.kind != "function":
+        return
+    saves = [(s.place, written(s.call.func)) for s in trace.steps if written(s.call.func).rpartition(".")[2] in _SAVES]
+    if not saves:
+        return
+    for target, read, at, arithmetic in _assignments(scope.function.body):
+        base, _, field = target.rpartition(".")
+        record = next((o for o in options(ev.settle(_value(ev, base, scope))) if isinstance(o, Object)), None)
+        if record is None or not record.loaded or not attributes.is_record(ev, record.symbol):
+            continue
+        place = scope.place(at)
+        after = [p for p, text in saves if p.line >= place.line and text.rpartition(".")[0] in (base, "") or text.rpartition(".")[2] in ("commit", "flush")]
+        if not after:
+            continue
+        held = [d for s in trace.steps if s.place in after for d in s.held]
+        yield Mutation(
+            place=place,
+            symbol=scope.symbol,
+            record=base,
+            type=record.symbol,
+            field=field,
+            read=scope.place(read),
+            written=after[0],
+            versioned=record.loaded == "locked" or _is_versioned(ev, record.symbol),
+            locked=tuple(sorted({d.lock.identity for d in held})),
+            arithmetic=arithmetic,
+            in_test=is_test(scope.path),
+        )
+
+
+def _value(ev: Evaluator, base: str, scope: Scope) -> Value:
+    return ev.name(base, scope) if base.isidentifier() else UNKNOWN
+
+
+def _assignments(body: tuple[ir.Stmt, ...]) -> Iterator[tuple[str, Span, Span, bool]]:
+    for s in body:
+        match s:
+            case ir.Augment(target=ir.Attribute() as target, value=value) if not _is_expression(value):
+                yield written(target), target.at, s.at, True
+            case ir.Assign(targets=(ir.Attribute() as target,), value=ir.Binary(op="+" | "-" | "*" | "/") as value):
+                if written(target) in names_in(value) and not _is_expression(value):
+                    yield written(target), value.at, s.at, True
+            case _:
+                pass
+        for block in blocks(s):
+            yield from _assignments(block)
+
+
+def _is_expression(value: ir.Expr) -> bool:
+    """`F("n") + 1` is computed by the database."""
+    return any(isinstance(n, ir.Call) and written(n.func).rpartition(".")[2] == "F" for n in ir.walk(value))
+
+
+def _is_versioned(ev: Evaluator, symbol: str) -> bool:
+    for scope in attributes.ancestry(ev, symbol)[0]:
+        for binding in scope.names.get("__mapper_args__", ()):
+            if binding.expr is not None and isinstance(binding.expr, ir.Mapping):
+                if any(isinstance(k, ir.Const) and k.value == "version_id_col" for k in binding.expr.keys):
+                    return True
+    return False
+
+
+

@@ -1,0 +1,206 @@
+"""What a function does with its names: which decide branches, which are returned, read, or passed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from coordlint import ir
+from coordlint.coordination import Outcome
+from coordlint.link.project import blocks, expressions
+from coordlint.link.texts import written
+
+
+@dataclass(slots=True)
+class Usage:
+    """Names and dotted names of one function, by what happens to them."""
+
+    tested: set[str] = field(default_factory=set)
+    returned: set[str] = field(default_factory=set)
+    read: set[str] = field(default_factory=set)
+    yielded: set[str] = field(default_factory=set)
+
+    @staticmethod
+    def of(body: tuple[ir.Stmt, ...]) -> Usage:
+        """Collects over a whole body."""
+        made = Usage()
+        made._block(body)
+        return made
+
+    def _block(self, body: tuple[ir.Stmt, ...]) -> None:
+        for s in body:
+            match s:
+                case ir.If(branches=branches):
+                    for b in branches:
+                        self.tested |= names_in(b.test)
+                case ir.Loop(target=None, test=test) | ir.Assert(test=test):
+                    self.tested |= names_in(test)
+                case ir.Return(value=value) if value is not None:
+                    self.returned |= names_in(value)
+                case _:
+                    pass
+            for expr in expressions(s):
+                self._expression(expr, isinstance(s, ir.Assign))
+            for block in blocks(s):
+                self._block(block)
+            if isinstance(s, ir.Function):
+                self._block(s.body)  # closures read what they capture
+
+    def _expression(self, expr: ir.Expr, assigns: bool) -> None:
+        for node in ir.walk(expr):
+            match node:
+                case ir.Conditional(test=test):
+                    self.tested |= names_in(test)
+                case ir.Binary(op="and" | "or", values=values):
+                    for v in values[:-1]:
+                        self.tested |= names_in(v)
+                case ir.Unary(op="not", value=value):
+                    self.tested |= names_in(value)
+                case ir.Comprehension(tests=tests):
+                    for t in tests:
+                        self.tested |= names_in(t)
+                case ir.Yield(value=value) if value is not None:
+                    self.yielded |= names_in(value)
+                case ir.Lambda(body=body):
+                    self._expression(body, False)
+                case _:
+                    pass
+        if not (assigns and isinstance(expr, ir.Name)):
+            self.read |= names_in(expr)
+
+    def outcome(self, name: str) -> Outcome:
+        """What becomes of a value that was assigned to a name."""
+        if name in self.tested:
+            return Outcome.TESTED
+        if name in self.returned or name in self.yielded:
+            return Outcome.RETURNED
+        return Outcome.USED if name in self.read or "." in name else Outcome.DEAD
+
+
+def names_in(expr: ir.Expr) -> set[str]:
+    """Bare and dotted names that occur in an expression."""
+    found: set[str] = set()
+    for node in ir.walk(expr):
+        if isinstance(node, ir.Name):
+            found.add(node.id)
+        elif isinstance(node, ir.Attribute):
+            text = written(node)
+            if text:
+                found.add(text)
+    return found
+
+
+def bare(expr: ir.Expr) -> ir.Expr:
+    """An expression without `await`, `bool(...)` and parentheses-like wrappers around it."""
+    while True:
+        if isinstance(expr, ir.Await | ir.Walrus | ir.Starred):
+            expr = expr.value
+        elif isinstance(expr, ir.Call) and isinstance(expr.func, ir.Name) and expr.func.id == "bool" and len(expr.args) == 1:
+            expr = expr.args[0]
+        else:
+            return expr
+
+
+def calls_in(expr: ir.Expr) -> list[ir.Call]:
+    """The calls of an expression in the order in which they happen; bodies of lambdas are left out."""
+    made: list[ir.Call] = []
+    todo: list[tuple[ir.Expr, bool]] = [(expr, False)]
+    while todo:
+        node, done = todo.pop()
+        if done:
+            if isinstance(node, ir.Call):
+                made.append(node)
+            continue
+        todo.append((node, True))
+        todo.extend((part, False) for part in reversed(ir.parts(node)))
+    return made
+
+
+def outcome_of(call: ir.Call, s: ir.Stmt, usage: Usage) -> Outcome:
+    """What the statement around a call does with its result."""
+    match s:
+        case ir.Evaluate(value=value) if bare(value) is call:
+            return Outcome.DEAD
+        case ir.Return(value=value) if value is not None and _shows(value, call):
+            return Outcome.RETURNED
+        case ir.If() | ir.Assert():
+            return Outcome.TESTED
+        case ir.Loop(target=None):
+            return Outcome.TESTED
+        case ir.Assign(targets=targets, value=value) if value is not None and _shows(value, call):
+            if _is_test_inside(value, call):
+                return Outcome.TESTED
+            made = [usage.outcome(n) for t in targets for n in _targets(t)]
+            return min(made, key=_ORDER.index) if made else Outcome.USED
+        case _:
+            for expr in expressions(s):
+                if _is_test_inside(expr, call):
+                    return Outcome.TESTED
+            return Outcome.USED
+
+
+_ORDER = [Outcome.TESTED, Outcome.RETURNED, Outcome.USED, Outcome.DEAD]
+
+
+def _targets(target: ir.Expr) -> list[str]:
+    if isinstance(target, ir.Sequence):
+        return [n for item in target.items for n in _targets(item)]
+    return [written(target)]
+
+
+def _shows(value: ir.Expr, call: ir.Call) -> bool:
+    """Whether a value is the call's result, or a truth computed from it."""
+    value = bare(value)
+    if value is call:
+        return True
+    match value:
+        case ir.Compare(values=several) | ir.Binary(op="and" | "or", values=several) | ir.Sequence(items=several):
+            return any(_shows(v, call) for v in several)
+        case ir.Unary(op="not", value=inner):
+            return _shows(inner, call)
+        case ir.Attribute(base=base) | ir.Index(base=base):
+            return _shows(base, call)
+        case ir.Conditional(yes=yes, no=no):
+            return _shows(yes, call) or _shows(no, call)
+        case _:
+            return False
+
+
+def _is_test_inside(expr: ir.Expr, call: ir.Call) -> bool:
+    for node in ir.walk(expr):
+        match node:
+            case ir.Conditional(test=test) if any(n is call for n in ir.walk(test)):
+                return True
+            case ir.Binary(op="and" | "or", values=values) if any(n is call for v in values[:-1] for n in ir.walk(v)):
+                return True
+            case _:
+                pass
+    return False
+
+
+def ends(body: tuple[ir.Stmt, ...]) -> str:
+    """How a block ends: "raise", "return", "continue", "break", "exit", or "" when it goes on."""
+    if not body:
+        return ""
+    last = body[-1]
+    match last:
+        case ir.Raise():
+            return "raise"
+        case ir.Return():
+            return "return"
+        case ir.Jump(kind="continue" | "break" as kind):
+            return kind
+        case ir.Evaluate(value=value):
+            name = written(bare(value)).removesuffix("()")
+            return "exit" if name in ("sys.exit", "exit", "os._exit", "quit", "os.abort", "abort", "self.fail", "pytest.fail") else ""
+        case ir.If(branches=branches, orelse=orelse) if orelse:
+            found = {ends(b.body) for b in branches} | {ends(orelse)}
+            return "" if "" in found else sorted(found)[0]
+        case ir.With(body=inner):
+            return ends(inner)
+        case ir.Try(body=inner, handlers=handlers, orelse=orelse, final=final):
+            if ends(final):
+                return ends(final)
+            found = {ends(orelse or inner)} | {ends(h.body) for h in handlers}
+            return "" if "" in found else sorted(found)[0]
+        case _:
+            return ""

@@ -1,0 +1,334 @@
+"""What an expression can be known to be, without running it. All frozen and hashable.
+
+Values are symbolic: what depends on a parameter stays a `Parameter`, and is filled in at a call by `substitute`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from coordlint.models.schema import CallModel
+from coordlint.source import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A constant; `unit` is "s" for a timedelta that was turned into seconds."""
+
+    value: None | bool | int | float | str
+    place: Place | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Text with computed parts: "acct:{}", and the same with names, "acct:{account.id}"."""
+
+    text: str
+    named: str
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """A name of a library or of the standard library, dotted."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleRef:
+    """A module of the project."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRef:
+    """A class of the project."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """An argument by parameter name (digits for positions that no signature names)."""
+
+    name: str
+    value: Value
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRef:
+    """A function of the project, with its receiver when bound, and arguments that functools.partial holds."""
+
+    symbol: str
+    receiver: Value | None = None
+    held: tuple[Arg, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An object of a library type, made by a call at a place, maybe through wrappers."""
+
+    type: str
+    call: str = ""
+    place: Place | None = None
+    arguments: tuple[Arg, ...] = ()
+    owner: Value | None = None  # the object whose method made it
+    via: tuple[str, ...] = ()
+    subclass: str = ""  # the project's class, when it derives from the library's
+
+    def argument(self, name: str) -> Arg | None:
+        """The argument bound to a parameter."""
+        return next((a for a in self.arguments if a.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An instance of a class of the project; arguments are those of its constructor."""
+
+    symbol: str
+    arguments: tuple[Arg, ...] | None = None  # None: not known how it was made
+    place: Place | None = None
+    loaded: str = ""  # for stored records: "query" when it was read from a store
+
+    def argument(self, name: str) -> Arg | None:
+        """The constructor's argument for a parameter."""
+        return next((a for a in self.arguments or () if a.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A call of a library, ready to be made on its receiver."""
+
+    owner: Value
+    name: str
+    model: CallModel
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What a caller passes."""
+
+    symbol: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An environment variable or setting, with its default."""
+
+    name: str
+    default: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manager:
+    """The context manager that a generator function of the project makes."""
+
+    symbol: str
+    arguments: tuple[Arg, ...]
+    receiver: Value | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A tuple, list or set of known length."""
+
+    kind: str
+    items: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A dict display; entries with unknown keys have an empty key."""
+
+    entries: tuple[tuple[str, Value], ...]
+
+    def get(self, key: str) -> Value | None:
+        """The value of a key."""
+        return next((v for k, v in self.entries if k == key), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a library call gave back, where it has no type of its own: a row, a value, a truth."""
+
+    model: CallModel
+    place: Place
+    owner: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Super:
+    """`super()` in a method of a class."""
+
+    symbol: str
+    receiver: Value
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of several."""
+
+    options: tuple[Value, ...]
+
+
+Value = (
+    Unknown | Literal | Pattern | External | ModuleRef | ClassRef | FunctionRef | Instance | Object | Method
+    | Parameter | Environment | Manager | Items | Table | Result | Super | OneOf
+)  # fmt: skip
+
+UNKNOWN = Unknown()
+MOST_OPTIONS = 6
+
+
+def one_of(values: list[Value]) -> Value:
+    """The join: unknown parts are dropped while something is known; too many options are unknown again."""
+    flat: list[Value] = []
+    for v in values:
+        for option in v.options if isinstance(v, OneOf) else (v,):
+            if option not in flat and not isinstance(option, Unknown):
+                flat.append(option)
+    if not flat or len(flat) > MOST_OPTIONS:
+        return UNKNOWN
+    return flat[0] if len(flat) == 1 else OneOf(tuple(flat))
+
+
+def options(value: Value) -> tuple[Value, ...]:
+    """The alternatives of a value: itself, unless it is one of several."""
+    return value.options if isinstance(value, OneOf) else (value,)
+
+
+def transform(value: Value, change: Callable[[Value], Value | None], depth: int = 0) -> Value:
+    """A copy in which `change` replaced every part for which it gave something; bounded in depth."""
+    changed = change(value)
+    if changed is not None:
+        return changed
+    if depth > 8:
+        return value
+
+    def sub(v: Value) -> Value:
+        return transform(v, change, depth + 1)
+
+    def args(given: tuple[Arg, ...]) -> tuple[Arg, ...]:
+        return tuple(replace(a, value=sub(a.value)) for a in given)
+
+    match value:
+        case Instance():
+            return replace(value, arguments=args(value.arguments), owner=None if value.owner is None else sub(value.owner))
+        case Object(arguments=given) if given:
+            return replace(value, arguments=args(given))
+        case FunctionRef():
+            receiver = None if value.receiver is None else sub(value.receiver)
+            return replace(value, receiver=receiver, held=args(value.held))
+        case Manager():
+            receiver = None if value.receiver is None else sub(value.receiver)
+            return replace(value, arguments=args(value.arguments), receiver=receiver)
+        case Method(owner=owner):
+            return replace(value, owner=sub(owner))
+        case Result(owner=owner) if owner is not None:
+            return replace(value, owner=sub(owner))
+        case OneOf(options=several):
+            return one_of([sub(v) for v in several])
+        case Items(items=items):
+            return replace(value, items=tuple(sub(v) for v in items))
+        case Table(entries=entries):
+            return replace(value, entries=tuple((k, sub(v)) for k, v in entries))
+        case _:
+            return value
+
+
+Bindings = Mapping[tuple[str, str], Value]
+
+
+def substitute(value: Value, bindings: Bindings) -> Value:
+    """The value with parameters filled in: keys are (function symbol, parameter name)."""
+    if not bindings:
+        return value
+
+    def change(v: Value) -> Value | None:
+        if isinstance(v, Parameter):
+            return bindings.get((v.symbol, v.name))
+        if isinstance(v, Pattern) and "\x00" in v.named:
+            return fill(v, bindings)
+        return None
+
+    return transform(value, change)
+
+
+# A hole that a parameter fills is written in `named` as "{\x00symbol\x01name\x00}", so that it can be filled later.
+
+
+def hole(parameter: Parameter) -> Pattern:
+    """The pattern of a text that is wholly a parameter."""
+    return Pattern("{}", f"{{\x00{parameter.symbol}\x01{parameter.name}\x00}}")
+
+
+def fill(pattern: Pattern, bindings: Bindings) -> Pattern:
+    """Fills the parameter holes for which a text is known."""
+    text, named = "", ""
+    for piece, is_hole in pieces(pattern.named):
+        if is_hole and piece.startswith("\x00"):
+            symbol, _, name = piece.strip("\x00").partition("\x01")
+            given = bindings.get((symbol, name))
+            if given is not None:
+                made = as_pattern(given)
+                text += made.text
+                named += made.named
+                continue
+        text += "{}" if is_hole else piece
+        named += "{" + piece + "}" if is_hole else piece
+    return Pattern(text, named)
+
+
+def pieces(named: str) -> list[tuple[str, bool]]:
+    """The parts of a named pattern: (text, False) and (hole's name, True)."""
+    made: list[tuple[str, bool]] = []
+    rest = named
+    while rest:
+        before, brace, after = rest.partition("{")
+        if before:
+            made.append((before, False))
+        if not brace:
+            break
+        inside, _, rest = after.partition("}")
+        made.append((inside, True))
+    return made
+
+
+def as_pattern(value: Value, name: str = "") -> Pattern:
+    """Any value as a text pattern; what is not text is a hole with the given name."""
+    match value:
+        case Literal(value=bool() | None):
+            return Pattern("{}", "{" + name + "}")
+        case Literal(value=v):
+            text = str(v).replace("{", "(").replace("}", ")")
+            return Pattern(text, text)
+        case Pattern():
+            return value
+        case Parameter():
+            return hole(value)
+        case Environment(name=env):
+            return Pattern("{}", "{" + env + "}")
+        case _:
+            return Pattern("{}", "{" + name.replace("{", "").replace("}", "") + "}")
+
+
+def shown(named: str) -> str:
+    """A named pattern for people: parameter holes lose their symbol."""
+    made = ""
+    for piece, is_hole in pieces(named):
+        if not is_hole:
+            made += piece
+            continue
+        made += "{" + (piece.strip("\x00").partition("\x01")[2] if piece.startswith("\x00") else piece) + "}"
+    return made

@@ -1,0 +1,272 @@
+"""Walks a function in the order of its statements: which calls happen, under which locks, guarded by what.
+
+The walk is one pass. A lock is held from its acquire to its release or to the end of its block; branches on the
+result of an acquire say where it is held and where it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from coordlint import ir
+from coordlint.coordination import Guard, Time
+from coordlint.link import stepping
+from coordlint.link.project import Scope, expressions
+from coordlint.link.texts import written
+from coordlint.link.trace import Draft, Step, Trace
+from coordlint.link.usage import Usage, bare, calls_in, ends, names_in
+from coordlint.link.values import External, Literal
+
+if TYPE_CHECKING:
+    from coordlint.link.tracer import Tracer
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What stands around a statement."""
+
+    guards: tuple[Guard, ...] = ()
+    loop: str = ""
+    pause: Time | None = None
+    transaction: bool = False
+    atomic: str = ""
+    in_final: bool = False
+    in_handler: bool = False
+    deferred: bool = False
+
+
+class Walk:
+    """The walk over one scope; `run` gives its trace."""
+
+    def __init__(self, tracer: Tracer, scope: Scope, trace: Trace) -> None:
+        self.tracer = tracer
+        self.ev = tracer.ev
+        self.scope = scope
+        self.trace = trace
+        self.held: list[Draft] = []
+        self.after_loop: list[Draft] = []
+        self.body = scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body
+        self.usage = Usage.of(self.body)
+        self.stack_target = ""  # the variable of an ExitStack
+
+    def run(self) -> Trace:
+        """Walks the body."""
+        self.block(self.body, Around())
+        self._leave_function()
+        released = {id(d) for d in self.trace.drafts for r in d.releases if r.on_error}
+        self.trace.left = [d for d in self.trace.left if id(d) not in released]
+        return self.trace
+
+    def _leave_function(self) -> None:
+        """What is held where the function can end is handed to its caller; a `with` or `finally` takes it back."""
+        for d in self.held:
+            if d.how == "acquire" and d not in self.trace.left:
+                self.trace.left.append(d)
+
+    # -- statements --------------------------------------------------------------------------------------------
+
+    def block(self, body: tuple[ir.Stmt, ...], around: Around) -> None:
+        """The statements of a block, in order."""
+        for s in body:
+            self.statement(s, around)
+
+    def statement(self, s: ir.Stmt, around: Around) -> None:
+        """One statement."""
+        match s:
+            case ir.Function():
+                for d in s.decorators:
+                    self.calls(d, s, around)
+            case ir.Class():
+                if self.scope.kind != "function":
+                    self.block(tuple(x for x in s.body if not isinstance(x, ir.Function)), around)
+            case ir.If():
+                self._if(s, around)
+            case ir.Loop():
+                self._loop(s, around)
+            case ir.With():
+                self._with(s, around)
+            case ir.Try():
+                self._try(s, around)
+            case _:
+                for expr in expressions(s):
+                    self.calls(expr, s, around)
+                stepping.note_names(self, s)
+                self._jumps(s)
+
+    def calls(self, expr: ir.Expr, s: ir.Stmt, around: Around) -> None:
+        """The calls of an expression, innermost first; a yield shows what is held."""
+        for call in calls_in(expr):
+            stepping.step(self, call, s, around)
+        for node in ir.walk(expr):
+            if isinstance(node, ir.Yield):
+                self.trace.yields_in_transaction |= around.transaction
+                for draft in self.held:
+                    if draft not in self.trace.at_yield:
+                        self.trace.at_yield.append(draft)
+            elif isinstance(node, ir.Lambda):
+                self.calls(node.body, s, replace(around, deferred=True))
+
+    def _jumps(self, s: ir.Stmt) -> None:
+        """A lock that is returned or stored is somebody else's to release."""
+        match s:
+            case ir.Return(value=value):
+                mentioned = names_in(value) if value is not None else set()
+                for draft in self.held:
+                    if draft.written in mentioned:
+                        draft.escapes = True
+                self._leave_function()
+            case _:
+                pass
+
+    # -- branches ----------------------------------------------------------------------------------------------
+
+    def _if(self, s: ir.If, around: Around) -> None:
+        before = list(self.held)
+        denied: list[Draft] = []  # known not to be held in what follows
+        granted: list[Draft] = []
+        for branch in s.branches:
+            self.calls(branch.test, s, around)
+            verdicts = self._verdicts(branch.test)
+            without = [d for d, sign in verdicts if not sign]
+            with_ = [d for d, sign in verdicts if sign]
+            for d in without:
+                self._note_denied(d, branch.body, s)
+            for d in with_:
+                d.tested = True
+                d.skips = d.skips or ends(s.orelse) in ("", "return", "continue") and not s.orelse
+            ending = ends(branch.body)
+            with self._without(without + denied):
+                entering = list(self.held)
+                self.block(branch.body, around)
+                if ending:  # a release on a way out of the function does not release on the other ways
+                    self.held = entering
+            if ending == "break":
+                self.after_loop += [d for d in with_ if d not in self.after_loop]
+            denied += with_
+            granted += with_
+        with self._without(denied):
+            entering = list(self.held)
+            self.block(s.orelse, around)
+            if ends(s.orelse):
+                self.held = entering
+        if not ends(s.orelse):
+            for d in granted:
+                if d in self.held and d not in before:
+                    self.held.remove(d)
+
+    def _note_denied(self, d: Draft, body: tuple[ir.Stmt, ...], s: ir.If) -> None:
+        ending = ends(body)
+        d.tested = d.tested or bool(ending) or bool(s.orelse) or len(s.branches) > 1
+        d.skips = d.skips or ending in ("return", "continue") or (not ending and bool(s.orelse))
+        d.raises_when_busy = d.raises_when_busy or ending in ("raise", "exit")
+
+    def _verdicts(self, test: ir.Expr, sign: bool = True) -> list[tuple[Draft, bool]]:
+        """Which acquires a test is about, and whether its being true means that the lock is held."""
+        test = bare(test)
+        match test:
+            case ir.Unary(op="not", value=inner):
+                return self._verdicts(inner, not sign)
+            case ir.Binary(op="and" | "or", values=values):
+                return [v for inner in values for v in self._verdicts(inner, sign)]
+            case ir.Compare(ops=(op,), values=(left, right)):
+                against = self.ev.value(right, self.scope)
+                if isinstance(against, Literal) and op in ("is", "==", "is not", "!="):
+                    same = op in ("is", "==")
+                    return self._verdicts(left, sign if bool(against.value) == same else not sign)
+                return []
+            case ir.Call():
+                found = [d for d in self.trace.drafts if d.acquired == self.scope.place(test.at)]
+                return [(d, sign) for d in found if d.how == "acquire"]
+            case ir.Name() | ir.Attribute():
+                name = written(test)
+                base = name.rpartition(".")[0]
+                found = [d for d in self.trace.drafts if name in d.names]
+                if not found and isinstance(test, ir.Attribute) and test.name in ("acquired", "is_acquired", "locked", "is_locked"):
+                    found = [d for d in self.trace.drafts if d.written == base]
+                return [(d, sign) for d in found]
+            case _:
+                return []
+
+    @contextmanager
+    def _without(self, drafts: list[Draft]) -> Iterator[None]:
+        absent = [d for d in self.held if d in drafts]
+        self.held = [d for d in self.held if d not in drafts]
+        yield
+        self.held += [d for d in absent if d not in self.held]
+
+    # -- loops -------------------------------------------------------------------------------------------------
+
+    def _loop(self, s: ir.Loop, around: Around) -> None:
+        self.calls(s.test, s, around)
+        forever = s.target is None and isinstance(s.test, ir.Const) and bool(s.test.value)
+        kind = "forever" if forever else "while" if s.target is None else "for"
+        waiting = [d for d, sign in self._verdicts(s.test) if not sign] if s.target is None else []
+        for d in waiting:  # `while not lock.acquire(): sleep` waits until it has the lock
+            d.tested, d.skips = True, False
+        inside = replace(around, loop=kind, pause=stepping.pause_of(self, s.body) or around.pause)
+        outer, self.after_loop = self.after_loop, []
+        with self._without(waiting):
+            self.block(s.body, inside)
+        for d in self.after_loop:
+            if d not in self.held:
+                self.held.append(d)
+        self.after_loop = outer
+        self.block(s.orelse, around)
+
+    # -- context managers ----------------------------------------------------------------------------------------
+
+    def _with(self, s: ir.With, around: Around) -> None:
+        opened: list[Draft] = []
+        inside = around
+        for item in s.items:
+            self.calls(item.context, s, inside)
+            made, inside = stepping.enter(self, item, s, inside)
+            opened += made
+        self.block(s.body, inside)
+        for d in reversed(opened):
+            stepping.leave(self, d, s)
+
+    # -- exceptions ----------------------------------------------------------------------------------------------
+
+    def _try(self, s: ir.Try, around: Around) -> None:
+        guards = tuple(self._guard(h) for h in s.handlers)
+        before = list(self.held)
+        self.block(s.body, replace(around, guards=(*guards, *around.guards)))
+        self.block(s.orelse, around)
+        after = list(self.held)
+        for h in s.handlers:
+            # A handler runs instead of the rest of the body: what was held before it is held, what failed is not.
+            self.held = list(before) + [d for d in after if d not in before]
+            self.block(h.body, replace(around, in_handler=True))
+            self._note_handler(h, before, after)
+        self.held = after
+        self.block(s.final, replace(around, in_final=True))
+
+    def _note_handler(self, h: ir.Handler, before: list[Draft], after: list[Draft]) -> None:
+        """`except LockError: return` is what a raising acquire does when it is busy."""
+        ending = ends(h.body)
+        for d in self.trace.drafts:
+            if d not in before and d in after and d.can_fail is False:
+                d.skips = d.skips or ending in ("return", "continue", "")
+
+    def _guard(self, h: ir.Handler) -> Guard:
+        names: list[str] = []
+        for t in h.types:
+            value = self.ev.value(t, self.scope)
+            name = value.name if isinstance(value, External) else written(t)
+            names.append(self.ev.models.canonical(name) or name)
+        ending = ends(h.body)
+        action = {"raise": "raise", "return": "return", "exit": "exit", "continue": "retry", "break": "return"}.get(ending, "swallow")
+        if any(isinstance(x, ir.Raise) for x in h.body):
+            action = "raise"
+        return Guard(tuple(names) or ("*",), action, self.scope.place(h.at))
+
+    def push(self, step: Step) -> None:
+        """Records a call with what is held around it."""
+        self.trace.steps.append(step)
+        if not step.deferred:
+            for d in step.held:
+                d.steps.append(step)
