@@ -18,9 +18,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from coordlint.facts import Facts
+from coordlint.extract import extract
 from coordlint.finding import Finding
 from coordlint.kinds import Sniffed, is_chart_part, kind_of, kind_of_name
+from coordlint.link import link
+from coordlint.models import Models
+from coordlint.pipeline import imported_names
 from coordlint.rulebook import Rule
 from coordlint.source import Kind, Source
 from coordlint.system import System
@@ -117,12 +120,9 @@ def _kind(path: str, text: str, charts: set[str]) -> Kind | None:
 
 def system_of(example: Example) -> System:
     """The example, extracted and linked with the shipped models, without touching a disk."""
-    from coordlint.extract import extract
-    from coordlint.link import link
-    from coordlint.models import load_models
-
-    facts: list[Facts] = [extract(source) for source in example.sources]
-    return link(facts, load_models())
+    facts = [extract(source) for source in example.sources]
+    models = Models.load(imported_names(example.sources, set(example.files)))
+    return link(facts, models)
 
 
 def run_example(example: Example, rule: Rule) -> list[Finding]:

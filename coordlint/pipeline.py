@@ -204,7 +204,7 @@ def understand(project: Project) -> Understanding:
     project.cache.trim()
     untold = [Facts(path=s.path, kind=Kind.OTHER, skips=(s,)) for s in project.discovery.skips]
     failures = [Failure(f"analysis of {path}", reason) for path, reason in extractor.failures]
-    models = Models.load(_imports(sources, {f.path for f in facts}), extra)
+    models = Models.load(imported_names(sources, {f.path for f in facts}), extra)
     try:
         system = link([*facts, *untold], models)
     except Exception as error:  # an engine that breaks is told; it must not look like a clean project
@@ -369,7 +369,7 @@ _IMPORTED = re.compile(
 )
 
 
-def _imports(sources: Iterable[Source], chosen: set[str]) -> set[str]:
+def imported_names(sources: Iterable[Source], chosen: set[str]) -> set[str]:
     """Dotted names that the chosen Python files import."""
     return {name for s in sources if s.kind is Kind.PYTHON and s.path in chosen for name in _imported(s.text)}
 
