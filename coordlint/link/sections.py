@@ -118,7 +118,7 @@ class Sections:
             lasts = {m.rpartition(".")[2] for m in step.mentions if "." in m}
             if names & step.mentions or (fenced and fenced & lasts):
                 tokens.add(step.place)
-            if step.place == d.acquired:
+            if step.place == d.acquired and d.how != "callback":
                 continue
             if step.operation is not None and step.operation.place not in {r.place for r in d.releases}:
                 found.setdefault(step.place, Reached(step.operation, ()))
