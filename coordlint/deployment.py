@@ -159,6 +159,7 @@ class Workload(msgspec.Struct, frozen=True):
     replicas: Replicas
     image: str | None = None
     image_place: Place | None = None
+    base_image: str | None = None  # the first image not built here, of one that is
     is_built_here: bool = False
     processes: tuple[Process, ...] = ()
     environment: tuple[Variable, ...] = ()

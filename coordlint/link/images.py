@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from coordlint.link.catalogue import Catalogue, folder_of, join
 from coordlint.link.interpolation import filled
 from coordlint.manifest import Dockerfile, Instruction, Stage
+from coordlint.models.coordinator_table import coordinator_table
 from coordlint.source import Place, Span
 
 MAX_STAGES = 30
@@ -79,13 +80,25 @@ class ImageBuilder:
             self._made[key] = self._image(file, context, target) if file else None
         return self._made[key]
 
-    def named(self, image: str) -> Image | None:
-        """An image by its name: one that a service or script builds, else the folder of that name."""
+    def named(self, image: str, workload: str = "") -> Image | None:
+        """An image by its name: one that a service or script builds, else the folder of that name.
+
+        The folder may be named as the image, as the first word of its tag, or as the workload that runs it.
+        """
         name = bare_name(image)
         if name in self.names:
             return self.build(*self.names[name])
-        found = self._by_folder(name.rpartition("/")[2])
-        return self.build(*found) if found else None
+        if coordinator_table().of_image(name) is not None:
+            return None  # a folder called redis does not make the image redis ours
+        tag = re.match(r"[A-Za-z][A-Za-z_]*(?:-[A-Za-z_]+)*", image[len(name) + 1 :])
+        words = [name.rpartition("/")[2]]
+        if "/" in name:
+            words += [tag[0] if tag else "", workload]
+        for word in words:
+            found = self._by_folder(word) if word and word != "latest" else None
+            if found is not None:
+                return self.build(*found)
+        return None
 
     def _by_folder(self, word: str) -> tuple[str, str, str] | None:
         """`gateway/Dockerfile`, `Dockerfile.gateway` or `gateway.Dockerfile` for an image `.../gateway`, if only one fits."""

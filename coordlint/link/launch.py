@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -43,6 +43,7 @@ _FLAGGED = {  # wrappers that take flags (those with a value), then the command
     "setsid": (),
     "strace": ("-o",),
     "unbuffer": (),
+    "nodemon": ("--watch", "-w", "-e", "--ext", "--exec", "-x"),
 }
 _POSITIONAL = {"gosu": 1, "su-exec": 1, "timeout": 1, "chroot": 1, "setuser": 1, "chpst": 2, "start-stop-daemon": 0}
 _PREFIXES = (
@@ -110,6 +111,8 @@ class Launcher:
         script = self.layout.script(argv[0], folder) if _may_be_script(argv[0]) else None
         if script is not None:
             self._script(script, argv[1:], folder, environment, depth)
+        elif name.isdigit() or name.startswith("-"):
+            return  # arguments for an entry point that is not known
         elif name not in _QUIET or (name in ("poetry", "pipenv", "uv") and "run" in argv):
             for program in recognise(argv, environment):
                 self._add(program, place, folder, environment, depth)
@@ -171,7 +174,7 @@ class Launcher:
         known = dict(environment)
         arguments = list(numbered[1:])
         for command in body:
-            if command.function != function or not _branch_taken(command, body, arguments, known):
+            if command.function != function or not _branch_taken(command, body, numbered[1:], known):
                 continue
             for name, value in command.assigned:
                 if not command.words:
@@ -198,6 +201,8 @@ class Launcher:
             else:
                 extra = {**known, **dict(command.assigned)} if command.assigned else known
                 self.start(argv, at, folder, extra, depth + 1)
+                if argv[0] == "exec" and not command.maybe and (not command.branch or arguments):
+                    return
 
     def _managed(
         self, program: Program, folder: str, environment: Mapping[str, str | None], depth: int
@@ -261,6 +266,9 @@ def unwrapped(argv: tuple[str, ...]) -> tuple[str, ...]:
             argv = _after_options(argv[1:], _FLAGGED[name], drop=("--", "auto-restart", "-s", "-g", "-v"))
         elif name in _POSITIONAL and len(argv) > _POSITIONAL[name] + 1:
             argv = _after_options(argv[1:], ("-s", "-k", "--signal"), drop=())[_POSITIONAL[name] :]
+        elif name in ("watchfiles", "hupper", "reflex") and len(argv) > 1:
+            inner = _after_options(argv[1:], ("--filter", "--args", "--target-type", "-m", "-w"), drop=())
+            argv = words(inner[0]) if inner and " " in inner[0] else inner
         elif name == "env" and len(argv) > 1:
             argv = _after_options(argv[1:], ("-u",), drop=("-i",))
         elif any(argv[:2] == prefix for prefix in _PREFIXES):
@@ -310,7 +318,7 @@ def _with_arguments(argv: tuple[str, ...], arguments: list[str]) -> Iterator[str
             yield _numbered(word, arguments)
 
 
-def _numbered(word: str, arguments: list[str]) -> str:
+def _numbered(word: str, arguments: Sequence[str]) -> str:
     def value(match: re.Match[str]) -> str:
         number = int(match[1] or match[2])
         if 0 < number <= len(arguments):
@@ -323,7 +331,7 @@ def _numbered(word: str, arguments: list[str]) -> str:
 
 
 def _branch_taken(
-    command: ShellCommand, body: list[ShellCommand], arguments: list[str], known: Mapping[str, str | None]
+    command: ShellCommand, body: list[ShellCommand], arguments: Sequence[str], known: Mapping[str, str | None]
 ) -> bool:
     """Whether a `case` on a known word takes the branch; branches of unknown words are all taken."""
     if not command.branch:

@@ -62,8 +62,10 @@ class Layout:
         return self._by_suffix(name.lstrip("./"), self.catalogue.python_files)
 
     def _module(self, target: Target, folder: str, roots: Iterable[str]) -> tuple[str, Confidence] | None:
-        dotted, _, _ = target.name.partition(":")
-        shapes = list(_shapes(dotted.replace("/", "."), target.kind))
+        dotted, _, _ = target.name.replace("/", ".").partition(":")
+        shapes = list(_shapes(dotted, target.kind))
+        if target.kind == "app" and "." in dotted:
+            shapes += _shapes(dotted.rpartition(".")[0], target.kind)  # the last part is the app's name in the module
         for root in (folder, *roots):
             for shape in shapes:
                 absolute = posixpath.normpath(posixpath.join(root or "/", shape))

@@ -109,6 +109,8 @@ def _django(
             yield Program("celery-worker", argv, number(words, "-c", "--concurrency"), targets)
         if is_beat or "-B" in words or "--beat" in words:
             yield Program("celery-beat", argv, 1, targets)
+    elif command == "rq":
+        yield Program("rq-scheduler" if "scheduler" in rest else "rq-worker", argv, targets=targets)
     elif command in _DJANGO:
         yield Program(_DJANGO[command], argv, targets=targets)
     else:

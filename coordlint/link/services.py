@@ -51,9 +51,8 @@ class ServiceReader:
         path = self.view.home(name)
         image = self._image(service, path)
         image_name = text(service.get("image"))
-        if image is None and image_name:
-            known = self.builder.names.get(image_name.partition(":")[0])
-            image = self.builder.build(*known) if known else None
+        if image is None and image_name and service.get("build") is None:
+            image = self.builder.named(image_name)
         environment = self._environment(service, path, image)
         mounts, binds = self._mounts(service, path)
         container = Container(
@@ -74,7 +73,8 @@ class ServiceReader:
             place=place(key, path),
             role=self._role(path, profiles),
             replicas=_replicas(service, path),
-            image=image_name or (image.base if image and service.get("build") is None else None),
+            image=image_name,
+            base_image=image.base if image else None,
             image_place=_place_of(service, path, "image", "build") or place(key, path),
             is_built_here=image is not None or service.get("build") is not None,
             processes=started.processes,
