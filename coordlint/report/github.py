@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from coordlint.finding import Finding, Severity
 from coordlint.report.result import Report, coverage_sentence, summary_sentence
 from coordlint.report.visible import visible
+from coordlint.source import Place, Span
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
@@ -37,7 +38,10 @@ def _annotation(report: Report, told: Finding) -> str:
 
 
 def _rest(report: Report) -> Iterator[str]:
+    told = {r.finding.place for r in report.findings if r.finding.code == "CL001"}
     for skip in report.coverage.skipped:
+        if Place(skip.path, Span(skip.line)) in told:
+            continue
         fields = f"file={_field(report.prefix + skip.path)},line={skip.line},title=not analysed"
         yield f"::notice {fields}::{_data(visible(skip.reason))}"
     for entry in report.stale:
