@@ -203,10 +203,12 @@ def understand(project: Project) -> Understanding:
     facts = select(sources, Models.load((), extra).needles, extractor)
     project.cache.trim()
     untold = [Facts(path=s.path, kind=Kind.OTHER, skips=(s,)) for s in project.discovery.skips]
+    read = {f.path for f in facts}
+    unread = [Facts(path=s.path, kind=s.kind) for s in sources if s.path not in read]  # workloads may start them
     failures = [Failure(f"analysis of {path}", reason) for path, reason in extractor.failures]
     models = Models.load(imported_names(sources, {f.path for f in facts}), extra)
     try:
-        system = link([*facts, *untold], models)
+        system = link([*facts, *untold, *unread], models)
     except Exception as error:  # an engine that breaks is told; it must not look like a clean project
         failures.append(Failure("linking", _told(error)))
         skips = tuple(sorted(s for f in (*facts, *untold) for s in f.skips))

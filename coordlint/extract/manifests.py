@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
+from coordlint.extract.comments import read_comments
 from coordlint.extract.compose import extract_compose
 from coordlint.extract.dockerfile import extract_dockerfile
 from coordlint.extract.env import extract_env, extract_settings
@@ -27,6 +30,10 @@ READERS: dict[Kind, Callable[[Source], Facts]] = {
 
 
 def extract_manifest(source: Source) -> Facts:
-    """What a manifest says, without comments; nothing for kinds that are no manifests."""
+    """What a manifest says, its comments included; nothing for kinds that are no manifests."""
     reader = READERS.get(source.kind)
-    return reader(source) if reader else Facts(source.path, source.kind)
+    facts = reader(source) if reader else Facts(source.path, source.kind)
+    suppressions, intents = read_comments(source)
+    if not suppressions and not intents:
+        return facts
+    return replace(facts, suppressions=(*facts.suppressions, *suppressions), intents=intents)

@@ -10,7 +10,7 @@ from coordlint.coordination import FunctionInfo, Guard, Mutation, Operation, Sec
 from coordlint.facts import Facts
 from coordlint.link import clients, entries, records, uses
 from coordlint.link.evaluate import Evaluator, last_name
-from coordlint.deployment import Deployment
+from coordlint.link.deployment import link_deployment
 from coordlint.link.operations import is_test
 from coordlint.link.project import Project, Scope
 from coordlint.link.sections import Sections
@@ -61,7 +61,7 @@ def _world(facts: Sequence[Facts], models: Models) -> World:
         modules=modules,
         imports=tuple(sorted(_imports(ev, project))),
         requirements=tuple(sorted({r for f in facts for r in f.requirements}, key=lambda r: (r.place, r.name))),
-        deployment=Deployment(),
+        deployment=link_deployment(facts, modules),
         skips=tuple(sorted({s for f in facts for s in f.skips})),
     )
 

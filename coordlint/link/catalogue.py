@@ -34,7 +34,7 @@ class Catalogue:
     settings: dict[str, SettingsFile] = field(default_factory=dict)
     scripts: dict[str, ShellScript] = field(default_factory=dict)
     console: dict[str, tuple[str, Setting]] = field(default_factory=dict)  # name -> declaring file, "module:function"
-    modules: Mapping[str, str] = field(default_factory=dict)  # dotted name -> path
+    module_of: Mapping[str, str] = field(default_factory=dict)  # path -> dotted name
     python_files: frozenset[str] = frozenset()
     by_basename: dict[str, list[str]] = field(default_factory=dict)  # Python files and shell scripts
 
@@ -67,7 +67,9 @@ def _around(name: str) -> list[tuple[str, str]]:
 
 def catalogue(facts: Iterable[Facts], modules: Mapping[str, str]) -> Catalogue:
     """Sorts manifests by kind; facts may come in any order."""
-    made = Catalogue(modules=modules, python_files=frozenset(modules.values()))
+    made = Catalogue(
+        module_of={path: name for name, path in modules.items()}, python_files=frozenset(modules.values())
+    )
     for fact in sorted(facts, key=lambda f: f.path):
         for manifest in fact.manifests:
             match manifest:

@@ -127,7 +127,7 @@ def _runs(one: Launched, layout: Layout) -> list[Run]:
         if found is None:
             continue
         path, confidence = found
-        module = next((m for m, p in layout.catalogue.modules.items() if p == path), "")
+        module = layout.catalogue.module_of.get(path, "")
         return [Run(path, module, _how(one.program.program, target.kind, target.name), one.program.program, one.place, confidence)]
     return []
 

@@ -19,6 +19,7 @@ from coordlint.link.operators import operator_coordinators
 from coordlint.link.pods import POD_OWNERS, Cluster, PodReader
 from coordlint.link.services import ServiceReader
 from coordlint.manifest import SettingsFile, Table, text
+from coordlint.source import Kind
 
 MAX_WORKLOADS = 5_000
 
@@ -27,7 +28,7 @@ def link_deployment(facts: Sequence[Facts], python_modules: Mapping[str, str]) -
     """The deployed system. `python_modules` maps dotted names to paths; facts may come in any order."""
     if not any(fact.manifests for fact in facts):
         return Deployment()
-    known = catalogue(facts, python_modules)
+    known = catalogue(facts, {**_unread_modules(facts), **python_modules})
     views, _ = compose_views(known)
     builder = ImageBuilder(known, _local_images(known, views))
     builder.learn_from_scripts()
@@ -53,6 +54,15 @@ def link_deployment(facts: Sequence[Facts], python_modules: Mapping[str, str]) -
         for p in started[w.key].unresolved
     )
     return Deployment(everything, tuple(coordinators), _without_peers(connections, peers), unresolved)
+
+
+def _unread_modules(facts: Iterable[Facts]) -> dict[str, str]:
+    """Dotted names of Python files by their paths, for files that nothing but a workload's command leads to."""
+    found = {}
+    for fact in sorted(facts, key=lambda f: f.path):
+        if fact.kind is Kind.PYTHON:
+            found[fact.path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")] = fact.path
+    return found
 
 
 def _services(known: Catalogue, builder: ImageBuilder, views: Iterable[View]) -> Iterable[tuple[Workload, Started]]:
