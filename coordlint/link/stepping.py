@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.coordination import Lock, Outcome, Release, Time
+from coordlint.coordination import Guard, Lock, Outcome, Release, Time
 from coordlint.link import attributes, calling
 from coordlint.link.locks import by_hand_lock, lock_instance, lock_model, lock_of, takes
 from coordlint.link.meaning import Meaning, key_of, understand
@@ -368,7 +368,9 @@ def _exits(w: Walk, value: Object, ending: str, place: Place) -> list[Release]:
 
 
 def _surround(w: Walk, value: Value, item: ir.Item, around: Around) -> Around:
-    """Transactions, pipelines and suppressed exceptions."""
+    """Transactions, pipelines, and handlers that see what the body raises."""
+    if isinstance(value, Manager):
+        around = replace(around, guards=(*w.tracer.guards_at_yield(value.symbol), *around.guards))
     match value:
         case Instance(type=type_name, arguments=args):
             model = w.ev.models.type(type_name)
@@ -382,12 +384,22 @@ def _surround(w: Walk, value: Value, item: ir.Item, around: Around) -> Around:
     if isinstance(item.context, ir.Call):
         func = w.ev.value(item.context.func, w.scope)
         for option in options(func):
+            if option == External("contextlib.suppress"):
+                names = tuple(_exception(w, a) for a in item.context.args)
+                guard = Guard(names or ("*",), "swallow", w.scope.place(item.context.at))
+                return replace(around, guards=(guard, *around.guards))
             found = option.model if isinstance(option, Method) else w.ev.models.call(option.name) if isinstance(option, External) else None
             if found is not None and found.op is Op.DB_TRANSACTION:
                 return replace(around, transaction=True)
     if isinstance(value, Manager) and w.tracer.opens_transaction(value.symbol):
         return replace(around, transaction=True)
     return around
+
+
+def _exception(w: Walk, expr: ir.Expr) -> str:
+    value = w.ev.value(expr, w.scope)
+    name = value.name if isinstance(value, External) else written(expr)
+    return w.ev.models.canonical(name) or name
 
 
 def _is_checked(body: tuple[ir.Stmt, ...], lock: str, name: str) -> bool:

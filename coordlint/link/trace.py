@@ -85,4 +85,5 @@ class Trace:
     loose: list[Loose] = field(default_factory=list)
     gives_result: bool = False  # the return value tells whether a lock was obtained
     yields_in_transaction: bool = False
+    guards_at_yield: tuple[Guard, ...] = ()  # a generator context manager's handlers see what its body raises
     complete: bool = True

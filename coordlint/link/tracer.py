@@ -7,7 +7,7 @@ from dataclasses import replace as with_fields
 import msgspec
 
 from coordlint import ir
-from coordlint.coordination import Lock
+from coordlint.coordination import Guard, Lock
 from coordlint.link import calling, stepping
 from coordlint.link.evaluate import Evaluator
 from coordlint.link.locks import by_hand_lock, lock_instance, lock_of
@@ -72,6 +72,10 @@ class Tracer:
     def opens_transaction(self, symbol: str) -> bool:
         """Whether a generator context manager yields inside a database transaction."""
         return self.trace(symbol).yields_in_transaction
+
+    def guards_at_yield(self, symbol: str) -> tuple[Guard, ...]:
+        """The handlers of a generator context manager that see what the body of its `with` raises."""
+        return self.trace(symbol).guards_at_yield
 
     # -- decorators ------------------------------------------------------------------------------------------------
 

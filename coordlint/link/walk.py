@@ -103,6 +103,7 @@ class Walk:
         for node in ir.walk(expr):
             if isinstance(node, ir.Yield):
                 self.trace.yields_in_transaction |= around.transaction
+                self.trace.guards_at_yield = self.trace.guards_at_yield or around.guards
                 for draft in self.held:
                     if draft not in self.trace.at_yield:
                         self.trace.at_yield.append(draft)
