@@ -319,6 +319,8 @@ def _loaded(query: Instance) -> str:
 def entered(ev: Evaluator, value: Value) -> Value:
     """What `with value as x` binds."""
     match value:
+        case Result(model=model, place=place, owner=owner) if model.yields:
+            return Instance(model.yields, model.name, place, owner=owner)
         case Instance(type=type_name):
             model = ev.models.type(type_name)
             if model is None or model.lock is None or model.lock.binds == "self":
