@@ -95,7 +95,8 @@ def _conditional(w: Walk, made: Meaning, owner: Value | None, step: Step) -> str
         if given is not None and not (isinstance(given.value, Literal) and given.value.value in (None, -1)):
             return name
     if made.sql is not None and made.sql.conditional:
-        return "the statement's own condition"
+        compared = [c for c in (*_VERSION, *made.sql.writes) if c in made.sql.where]
+        return f"WHERE {compared[0]}" if compared else "the statement's own condition"
     if made.late is Late.CONDITIONAL:
         return "conditional write"
     header = _header(made)
