@@ -119,7 +119,7 @@ def outcome_of(call: ir.Call, s: ir.Stmt, usage: Usage) -> Outcome:
     """What the statement around a call does with its result."""
     match s:
         case ir.Evaluate(value=value) if bare(value) is call:
-            return Outcome.DEAD
+            return _left_on_receiver(call, usage)
         case ir.Return(value=value) if value is not None and _shows(value, call):
             return Outcome.RETURNED
         case ir.If() | ir.Assert():
@@ -136,6 +136,16 @@ def outcome_of(call: ir.Call, s: ir.Stmt, usage: Usage) -> Outcome:
                 if _is_test_inside(expr, call):
                     return Outcome.TESTED
             return Outcome.USED
+
+
+def _left_on_receiver(call: ir.Call, usage: Usage) -> Outcome:
+    """A cursor keeps the outcome of its statement: `cursor.rowcount`, or the rows of RETURNING."""
+    if isinstance(call.func, ir.Attribute):
+        base = written(call.func.base)
+        for name in (f"{base}.rowcount", f"{base}.fetchone", f"{base}.fetchall", f"{base}.fetchval"):
+            if name in usage.tested or name in usage.returned or name in usage.read:
+                return usage.outcome(name)
+    return Outcome.DEAD
 
 
 _ORDER = [Outcome.TESTED, Outcome.RETURNED, Outcome.USED, Outcome.DEAD]
