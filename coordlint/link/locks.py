@@ -87,15 +87,19 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
     type_name = owner.type if isinstance(owner, Instance) else made.model.name.rpartition(".")[0]
     library = ev.models.library_of(type_name)
     backend = ev.models.backend_of(type_name)
-    model = BY_HAND
+    model = (lock_model(ev, made.model.lock) if made.model.lock else None) or BY_HAND
+    waits = made.op is Op.ROW_LOCK
     if made.sql is not None:
         scope = Scope.DB_TRANSACTION if "xact" in made.sql.kind or made.sql.kind in ("row-lock", "table-lock") else Scope.DB_SESSION
         model = LockModel(scope, session_bound=True, on_busy=OnBusy.BLOCKS)
         backend = "mysql-get-lock" if made.sql.kind == "get-lock" else "postgres-advisory" if "advisory" in made.sql.kind else "database-row"
+        waits = not made.sql.kind.startswith("try")
+    elif made.op is Op.ROW_LOCK:
+        model = LockModel(Scope.DB_TRANSACTION, session_bound=True, on_busy=OnBusy.BLOCKS)
+        backend = "database-row"
     elif backend == "consul":
         model = LockModel(Scope.DISTRIBUTED, session_bound=True, renews=False, token="LockIndex of kv.get(key)", token_names=("LockIndex",))
     life = SESSION if model.session_bound else lifetime(ev, made, at) or Time("never", None, at, "never (no time to live is given)")
-    waits = made.sql is not None and not made.sql.kind.startswith("try")
     named = shown(key.named) if key else ""
     return Lock(
         type=made.model.name,
@@ -109,7 +113,7 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
         blocking=waits,
         made=at,
         via=via,
-        by_hand=made.sql is None,
+        by_hand=made.sql is None and made.op is not Op.ROW_LOCK and (model is BY_HAND or backend == "consul" or not model.checks_owner),
         topology=_topology(ev, owner) if isinstance(owner, Instance) else "",
         identity=f"{backend}:{key.named}" if key is not None and key.text not in ("", "{}") else f"{at}",
     )
@@ -126,6 +130,8 @@ def _wait(ev: Evaluator, built: Meaning | None, acquire: Meaning | None, at: Pla
         given = made.arg(made.model.wait.param)
         if given is not None or (made is acquire and made.model.wait.param in made.model.defaults):
             time = time_of(ev, given, made.model.wait, made.model, at)
+            if time.raw == 0:
+                return AT_ONCE
             if given is None and time.kind == "never" and made is acquire and built is not None and built.model.wait:
                 continue  # None at the acquire means: what the constructor says
             return time

@@ -95,7 +95,7 @@ _HARMLESS_METHODS = frozenset(
     "append add get items keys values pop update setdefault extend split join strip format encode decode startswith endswith replace "
     "lower upper debug info warning warn error exception critical log copy sort index count isoformat strftime total_seconds group "
     "groups match search findall sub discard clear insert popleft appendleft hexdigest digest read readline is_set dict model_dump json "
-    "to_dict as_dict title rstrip lstrip issubset union difference timestamp date time".split()
+    "to_dict as_dict fetchone fetchall fetchmany fetchval scalar scalars scalar_one scalar_one_or_none title rstrip lstrip issubset union difference timestamp date time".split()
 )
 
 
@@ -157,8 +157,8 @@ def _locking(w: Walk, made: Step, meaning: Meaning, owner: Value | None, call: i
             draft.is_raw = noun.by_hand
             _open(w, draft, made, s, around)
     elif meaning.op in (Op.RELEASE, Op.DELETE, Op.FORCE_RELEASE, Op.REVOKE):
-        how = "library" if lock is not None else "compare-and-delete" if meaning.lua else "delete"
-        if meaning.sql is not None:
+        how = "compare-and-delete" if meaning.lua or _is_watched(w, made) else "delete"
+        if lock is not None or meaning.sql is not None or (meaning.op is not Op.DELETE and not meaning.lua):
             how = "library"
         target: Value = lock if lock is not None else key_of(w.ev, meaning) or Unknown()
         release(w, target, subject, made.place, how, around)
@@ -182,6 +182,13 @@ def _locking(w: Walk, made: Step, meaning: Meaning, owner: Value | None, call: i
         draft.transaction = True
         w.trace.drafts.append(draft)
         w.held.append(draft)
+
+
+def _is_watched(w: Walk, made: Step) -> bool:
+    """Whether a delete is part of a MULTI that WATCH guards."""
+    if made.operation is None or not made.operation.atomic:
+        return False
+    return any(s.operation is not None and s.operation.op is Op.WATCH and s.operation.atomic for s in w.trace.steps)
 
 
 def _can_fail(lock: Lock, meaning: Meaning) -> bool | None:

@@ -77,7 +77,7 @@ def is_shared(effect: Effect) -> bool:
     if not effect.harmful_when_late or effect.conditional or operation.conditional:
         return False
     if operation.backend in STORES:
-        return operation.op in (Op.WRITE, Op.DELETE, Op.EFFECT) and operation.ttl is None
+        return operation.op in (Op.WRITE, Op.DELETE, Op.EFFECT) and (operation.ttl is None or operation.ttl.kind == "never")
     return operation.kind in SHARED
 
 

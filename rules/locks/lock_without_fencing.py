@@ -94,8 +94,12 @@ def is_unfenced(section: Section, effect: Effect) -> bool:
 def is_shared(operation: Operation) -> bool:
     """Whether the effect lands where other processes see it. An entry with a time to live is a cache, not a record."""
     if operation.backend in STORES:
-        return operation.op in (Op.WRITE, Op.DELETE, Op.INCREMENT, Op.COUNTER, Op.EFFECT) and operation.ttl is None
+        return operation.op in (Op.WRITE, Op.DELETE, Op.INCREMENT, Op.COUNTER, Op.EFFECT) and not is_cache_entry(operation)
     return operation.kind in SHARED
+
+
+def is_cache_entry(operation: Operation) -> bool:
+    return operation.ttl is not None and operation.ttl.kind != "never"
 
 
 def is_lock_itself(lock: Lock, operation: Operation) -> bool:

@@ -25,7 +25,7 @@ LIKELY_VERSION = 5  # versions of cache keys are counted from 1; seconds are not
 def misused_lock_argument(system: System) -> Iterator[Found]:
     for operation in system.operations(Op.MAKE_LOCK):
         version = operation.argument("version")
-        if operation.library != "django-redis" or version is None or operation.argument("timeout") is not None:
+        if not operation.call.endswith("Cache.lock") or version is None or operation.argument("timeout") is not None:
             continue
         if isinstance(version.value, int | float) and not isinstance(version.value, bool) and version.value >= LIKELY_VERSION:
             yield found(

@@ -35,7 +35,7 @@ from coordlint import (
     trail,
 )
 
-UNBOUNDED_BY_DEFAULT = ("requests", "subprocess", "urllib3", "urllib", "smtplib")
+UNBOUNDED_BY_DEFAULT = ("requests", "stdlib-subprocess", "urllib3", "stdlib-urllib", "stdlib-email")
 
 
 @rule("CL109", severity=WARNING)
