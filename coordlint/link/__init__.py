@@ -46,7 +46,7 @@ def _world(facts: Sequence[Facts], models: Models) -> World:
     traces = [tracer.trace(symbol) for symbol in _walked(project)]
     making = Sections(tracer)
     found = tuple(sorted(_sections(making, traces), key=lambda s: (s.acquired, s.lock.type)))
-    operations = tuple(sorted(_operations(making, traces), key=lambda o: (o.place, o.call)))
+    operations = tuple(sorted(_operations(traces), key=lambda o: (o.place, o.call)))
     modules = {name: scope.path for name, scope in project.modules.items()}
     return World(
         functions={s.symbol: _info(s) for s in project.functions()},
@@ -85,13 +85,8 @@ def _sections(making: Sections, traces: list[Trace]) -> list[Section]:
     return [section for t in traces for section in making.of(t.scope.symbol)]
 
 
-def _operations(making: Sections, traces: list[Trace]) -> list[Operation]:
-    found: list[Operation] = []
-    for t in traces:
-        own = [s.operation for s in t.steps if s.operation is not None]
-        if own:
-            found += records.with_reads(own, making.flow(t.scope.symbol))
-    return found
+def _operations(traces: list[Trace]) -> list[Operation]:
+    return [s.operation for t in traces for s in t.steps if s.operation is not None]
 
 
 def _mutations(ev: Evaluator, traces: list[Trace]) -> list[Mutation]:

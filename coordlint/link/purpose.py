@@ -38,8 +38,8 @@ def _effects(section: Section) -> list[Point]:
             points.append(Point(5, "a payment without an idempotency key", effect.place))
         elif op.kind == "database" and op.late in (Late.ACCUMULATE, Late.APPEND):
             points.append(Point(4, "a database write that is not safe to repeat", effect.place))
-        elif op.kind in ("object-store", "file") and op.reads_back is not None:
-            points.append(Point(4, "an object is overwritten with what was computed from reading it", effect.place))
+        elif op.kind in ("object-store", "file", "database", "") and op.reads_back is not None:
+            points.append(Point(4, "a record is overwritten with what was computed from reading it", effect.place))
         elif op.kind in ("message", "email", "http", "task") and op.late is not Late.READ and outward < 3:
             outward += 1
             points.append(Point(2 if outward == 1 else 1, f"an outward {op.kind} call", effect.place))
@@ -64,7 +64,7 @@ def _once(points: list[Point]) -> list[Point]:
 
 def _is_cheap(effect: Effect) -> bool:
     op = effect.operation
-    return op.backend in ("redis", "memcached", "django-cache") and op.op in (Op.WRITE, Op.DELETE, Op.EXPIRE, Op.SET_ADD)
+    return op.reads_back is None and op.backend in ("redis", "memcached", "django-cache") and op.op in (Op.WRITE, Op.DELETE, Op.EXPIRE, Op.SET_ADD)
 
 
 def _acquire(section: Section) -> list[Point]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -17,15 +17,37 @@ from coordlint.link.texts import written
 from coordlint.link.trace import Trace
 from coordlint.link.usage import names_in
 from coordlint.link.values import UNKNOWN, Object, Value, options
-from coordlint.models.schema import Op
+from coordlint.models.schema import Late, Op
 from coordlint.source import Span
 
 _WRITES = (Op.WRITE, Op.CREATE, Op.EFFECT, Op.TRANSACTION_STEP)
 _SAVES = ("save", "asave", "commit", "flush")
 
 
-def with_reads(operations: list[Operation], flow: Flow) -> list[Operation]:
-    """Marks the writes of one function whose value comes from a read of the same key."""
+def mark_reads(ev: Evaluator, trace: Trace, flow: Callable[[], Flow]) -> None:
+    """Marks the writes of one function whose value comes from a read of the same record."""
+    steps = [s for s in trace.steps if s.operation is not None]
+    operations = [s.operation for s in steps if s.operation is not None]
+    marked = with_reads(operations, flow)
+    changed = {m.written: m for m in mutations(ev, trace.scope, trace)}
+    for step, operation in zip(steps, marked, strict=True):
+        mutation = changed.get(step.place)
+        step.operation = operation if mutation is None else _written_back(operation, mutation)
+
+
+def _written_back(operation: Operation, mutation: Mutation) -> Operation:
+    """The save of a changed record; a commit that flushes one is a write of it."""
+    return msgspec.structs.replace(
+        operation,
+        reads_back=mutation.read,
+        kind=operation.kind or "database",
+        key=operation.key or mutation.type.rpartition(".")[2],
+        late=Late.OVERWRITE if operation.late is Late.UNKNOWN else operation.late,
+    )
+
+
+def with_reads(operations: list[Operation], flow: Callable[[], Flow]) -> list[Operation]:
+    """The operations of one function, with the read that a write's value comes from."""
     reads = [o for o in operations if o.op in (Op.READ, Op.DB_READ, Op.LIST) and o.key not in (None, "", "{}")]
     made: list[Operation] = []
     for o in operations:
@@ -33,7 +55,7 @@ def with_reads(operations: list[Operation], flow: Flow) -> list[Operation]:
         if reads and o.op in _WRITES and o.key:
             for read in reads:
                 same = read.backend == o.backend and read.key_text == o.key_text and read.place.line <= o.place.line
-                if same and _feeds(read, o, flow):
+                if same and _feeds(read, o, flow()):
                     source = read.place
         made.append(msgspec.structs.replace(o, reads_back=source) if source is not None else o)
     return made

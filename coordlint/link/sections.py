@@ -8,7 +8,6 @@ import msgspec
 
 from coordlint import ir
 from coordlint.coordination import Effect, Guard, Operation, Section
-from coordlint.link.flows import Flow
 from coordlint.link.operations import is_test
 from coordlint.link.purpose import purpose_of
 from coordlint.link.trace import Draft, Step
@@ -43,13 +42,6 @@ class Sections:
         self.ev = tracer.ev
         self._reach: dict[str, tuple[Reached, ...]] = {}
         self._unresolved: dict[str, tuple[Place, ...]] = {}
-        self._flows: dict[str, Flow] = {}
-
-    def flow(self, symbol: str) -> Flow:
-        """The data flow of a function."""
-        if symbol not in self._flows:
-            self._flows[symbol] = Flow(self.ev.project.scopes[symbol])
-        return self._flows[symbol]
 
     def of(self, symbol: str) -> list[Section]:
         """The sections that a function takes, and those that its decorators hold around it."""
@@ -112,7 +104,7 @@ class Sections:
         found: dict[Place, Reached] = {}
         unknown: list[Place] = []
         tokens: set[Place] = set()
-        names = self.flow(d.scope.symbol).spread(d.token_names) if d.token_names else set()
+        names = self.tracer.flow(d.scope.symbol).spread(d.token_names) if d.token_names else set()
         fenced = set(d.lock.model.token_names)
         for step in d.steps:
             lasts = {m.rpartition(".")[2] for m in step.mentions if "." in m}

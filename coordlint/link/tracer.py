@@ -8,8 +8,9 @@ import msgspec
 
 from coordlint import ir
 from coordlint.coordination import Guard, Lock
-from coordlint.link import calling, stepping
+from coordlint.link import calling, records, stepping
 from coordlint.link.evaluate import Evaluator
+from coordlint.link.flows import Flow
 from coordlint.link.locks import by_hand_lock, lock_instance, lock_of
 from coordlint.link.project import Scope
 from coordlint.link.trace import Draft, Trace
@@ -36,6 +37,7 @@ class Tracer:
     def __init__(self, ev: Evaluator) -> None:
         self.ev = ev
         self._traces: dict[str, Trace] = {}
+        self._flows: dict[str, Flow] = {}
 
     def trace(self, symbol: str) -> Trace:
         """The walk over a function or a module's top level. Recursion sees what is known so far."""
@@ -46,9 +48,16 @@ class Tracer:
         if len([t for t in self._traces.values() if not t.complete]) > 60:
             return made
         Walk(self, scope, made).run()
+        records.mark_reads(self.ev, made, lambda: self.flow(symbol))
         made.gives_result = _gives_result(scope, made)
         made.complete = True
         return made
+
+    def flow(self, symbol: str) -> Flow:
+        """The data flow of a function."""
+        if symbol not in self._flows:
+            self._flows[symbol] = Flow(self.ev.project.scopes[symbol])
+        return self._flows[symbol]
 
     def relock(self, d: Draft, subject: Value, args: tuple[Arg, ...], via: tuple[str, ...]) -> Lock:
         """The lock of a section with a caller's arguments filled in."""
