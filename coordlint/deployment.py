@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from coordlint.finding import Confidence, Evidence
+from coordlint.finding import Confidence, Evidence, Severity
 from coordlint.source import Place
 
 
@@ -28,6 +28,12 @@ class Role(StrEnum):
     def is_lenient(self) -> bool:
         """Development, test and example manifests: rules speak one step softer there."""
         return self in (Role.DEVELOPMENT, Role.TEST, Role.EXAMPLE)
+
+    def softened(self, severity: Severity) -> Severity:
+        """The severity of a finding in a manifest of this role: one step down outside production, information in tests."""
+        if self is Role.TEST:
+            return Severity.INFO
+        return severity.lowered() if self.is_lenient else severity
 
 
 class Key(msgspec.Struct, frozen=True, order=True):
@@ -228,6 +234,7 @@ class Coordinator(msgspec.Struct, frozen=True):
     place: Place
     evidence: tuple[Evidence, ...] = ()  # how it was recognised
     ensemble: tuple[Key, ...] = ()  # all members, itself included, sorted
+    members_said: tuple[Evidence, ...] = ()  # what tells the number of members
     data_paths: tuple[str, ...] = ()
     storage: tuple[Evidence, ...] = ()
     exposed: tuple[Port, ...] = ()  # client ports that other hosts can reach
@@ -240,6 +247,54 @@ class Coordinator(msgspec.Struct, frozen=True):
     def option(self, *names: str) -> tuple[str, Place] | None:
         """A server setting by any of its names, with its place."""
         return next(((value, at) for name in names for key, value, at in self.options if key == name), None)
+
+
+class Ensemble(msgspec.Struct, frozen=True):
+    """Coordinators that agree with each other: the replicas of one workload, or several workloads that list each other."""
+
+    coordinators: tuple[Coordinator, ...]  # sorted by place, never empty
+
+    @property
+    def first(self) -> Coordinator:
+        """The one that stands first; findings about the whole stand there."""
+        return self.coordinators[0]
+
+    @property
+    def backend(self) -> str:
+        """zookeeper, etcd, consul ..."""
+        return self.first.backend
+
+    @property
+    def name(self) -> str:
+        """The names of its workloads, as a message says them."""
+        return ", ".join(c.workload.name for c in self.coordinators)
+
+    @property
+    def members(self) -> int | None:
+        """How many members vote; None when it is not known."""
+        return self.first.members
+
+    @property
+    def role(self) -> Role:
+        """What its manifest is for."""
+        return self.first.workload.role
+
+    @property
+    def is_ours_to_run(self) -> bool:
+        """Neither an operator's resource nor a compose service that only a profile starts."""
+        return not any(c.is_managed or c.workload.is_optional for c in self.coordinators)
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The workloads that it consists of."""
+        return tuple(c.workload.key for c in self.coordinators)
+
+    @property
+    def shown(self) -> tuple[Evidence, ...]:
+        """What says that this is a coordinator, and of how many members."""
+        told = (*self.first.evidence, *self.first.members_said)
+        others = tuple(Evidence(c.place, f"{c.workload.name} is a member") for c in self.coordinators[1:])
+        return tuple(dict.fromkeys((*told, *others)))
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -282,16 +337,24 @@ class Deployment(msgspec.Struct, frozen=True):
         """The coordinator that a workload is."""
         return next((c for c in self.coordinators if c.workload.key == key), None)
 
-    def ensembles(self, *backends: str) -> tuple[tuple[Coordinator, ...], ...]:
-        """Coordinators grouped into ensembles, each sorted by place; one group for every one that stands alone."""
+    def ensembles(self, *backends: str) -> tuple[Ensemble, ...]:
+        """Coordinators grouped into ensembles, sorted by place; one that stands alone is a group of its own."""
         groups: dict[tuple[Key, ...], list[Coordinator]] = {}
         for c in self.coordinators_of(*backends):
             groups.setdefault(c.ensemble or (c.workload.key,), []).append(c)
-        return tuple(tuple(group) for group in groups.values())
+        return tuple(Ensemble(tuple(group)) for group in groups.values())
 
     def clients_of(self, *keys: Key) -> tuple[Connection, ...]:
         """The connections that lead to these workloads."""
         return tuple(c for c in self.connections if c.target in keys)
+
+    def users_of(self, ensemble: Ensemble) -> tuple[Evidence, ...]:
+        """Who talks to an ensemble, once for each workload, with the first place that says so."""
+        told: dict[Key, Evidence] = {}
+        for connection in self.clients_of(*ensemble.keys):
+            place = connection.evidence[0].place
+            told.setdefault(connection.source, Evidence(place, f"{connection.source.name} talks to it"))
+        return tuple(told.values())
 
     def connections_of(self, key: Key) -> tuple[Connection, ...]:
         """The connections that start at a workload."""

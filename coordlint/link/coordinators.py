@@ -72,10 +72,12 @@ def _coordinator(
     if model.server and not _is_server(workload, model, options):
         return None
     persistent, storage = _storage(workload, model, options)
+    members, said = _own_members(workload, model, options)
     return Coordinator(
         workload=workload,
         backend=model.backend,
-        members=_own_members(workload, model, options),
+        members=members,
+        members_said=said,
         persistent=persistent,
         place=workload.place,
         evidence=(evidence,),
@@ -166,16 +168,16 @@ def _covers(target: str, path: str) -> bool:
     return target == path or path.startswith(target + "/") or target.startswith(path + "/")
 
 
-def _own_members(workload: Workload, model: CoordinatorModel, options: tuple[Option, ...]) -> int | None:
+def _own_members(
+    workload: Workload, model: CoordinatorModel, options: tuple[Option, ...]
+) -> tuple[int | None, tuple[Evidence, ...]]:
     """The ensemble's size as one member tells it: its list of peers, else its replicas."""
-    for name, value, _ in options:
+    for name, value, place in options:
         if name in model.members:
-            if value.isdigit():
-                return int(value)
-            count = len(voters(value))
-            if count:
-                return count
-    return workload.replicas.declared
+            count = int(value) if value.isdigit() else len(voters(value))
+            if count and "\ufffd" not in value and "$" not in value:
+                return count, (Evidence(place, f"{name} tells of {count} {'member' if count == 1 else 'members'}"),)
+    return workload.replicas.declared, workload.replicas.because
 
 
 def voters(value: str) -> tuple[str, ...]:
