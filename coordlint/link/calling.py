@@ -23,6 +23,7 @@ from coordlint.link.values import (
     Method,
     Object,
     Parameter,
+    Pattern,
     Result,
     Super,
     Table,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from coordlint.link.evaluate import Evaluator
 
 _ENVIRONMENT = ("os.getenv", "os.environ.get", "decouple.config", "environ.get", "starlette.config.Config", "os.environ.setdefault")
-_TRANSPARENT = ("builtins.str", "builtins.int", "builtins.float", "builtins.bytes", "six.b", "six.u", "builtins.list", "builtins.tuple", "builtins.set", "typing.cast", "builtins.iter", "builtins.next", "builtins.sorted", "builtins.reversed")
+_TRANSPARENT = ("builtins.str", "builtins.int", "builtins.float", "builtins.bytes", "six.b", "six.u", "builtins.list", "builtins.tuple", "builtins.set", "typing.cast", "builtins.iter", "builtins.next", "builtins.sorted", "builtins.reversed", "builtins.abs")
 _SESSIONS = ("boto3", "boto3.Session", "boto3.session.Session", "aioboto3.Session", "aiobotocore.session.AioSession")
 _RECORD = frozenset("get first last latest earliest create aget afirst acreate get_or_create update_or_create aget_or_create aupdate_or_create one one_or_none get_or_404 first_or_404 scalar scalar_one scalar_one_or_none get_one".split())
 _RECORDS = ("django.db.models.Manager", "django.db.models.QuerySet", "django.db.models.query.QuerySet", "sqlalchemy.orm.Query")  # fmt: skip
@@ -242,6 +243,8 @@ def _special(ev: Evaluator, name: str, call: ir.Call, scope: Scope) -> Value | N
         default = ev.value(call.args[1], scope) if len(call.args) > 1 else None
         named = call.keyword("default")
         return Environment(as_pattern(first).text, default if named is None else ev.value(named, scope))
+    if name in texts.PER_PROCESS:
+        return Pattern("{}", "{" + texts.PER_PROCESS[name] + "}")
     if name in _TRANSPARENT and first is not None:
         return ev.value(call.args[-1], scope) if name == "typing.cast" else texts.converted(first, last)
     if last == "timedelta" and name in ("datetime.timedelta", "django.utils.timezone.timedelta"):

@@ -57,6 +57,9 @@ def lock_of(ev: Evaluator, made: Instance, acquire: Meaning | None, at: Place, v
     place = made.place or at
     if built is not None and built.on_busy is not None:
         model = msgspec.structs.replace(model, on_busy=built.on_busy)
+    if built is not None and model.renews_if and (given := built.arg(model.renews_if)) is not None:
+        known = ev.settle(given.value)
+        model = msgspec.structs.replace(model, renews=not isinstance(known, Literal) or bool(known.value))
     life = SESSION if model.session_bound or scope is not Scope.DISTRIBUTED else UNKNOWN_TIME
     if built is not None and not model.session_bound:
         life = lifetime(ev, built, place) or life

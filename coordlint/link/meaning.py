@@ -17,6 +17,7 @@ from coordlint.link.values import (
     Literal,
     Parameter,
     Pattern,
+    Table,
     Value,
     as_pattern,
     options,
@@ -251,6 +252,8 @@ def lifetime(ev: Evaluator, made: Meaning, at: Place) -> Time | None:
 
 def key_of(ev: Evaluator, made: Meaning) -> Pattern | None:
     """The resource that a call names, as a pattern."""
+    if made.sql is not None and made.sql.kind.removeprefix("try-").startswith(("advisory", "get-lock", "release-lock")):
+        return _advisory_id(ev, made)
     if made.sql is not None:
         return Pattern(made.sql.table, made.sql.table) if made.sql.table else None
     given = made.arg(made.model.key) if made.model.key else None
@@ -269,6 +272,34 @@ def key_of(ev: Evaluator, made: Meaning) -> Pattern | None:
             inner = option.default
             return as_pattern(inner) if isinstance(inner, Literal | Pattern) else as_pattern(option)
     return None
+
+
+_ADVISORY = re.compile(r"(?:advisory\w*lock\w*|get_lock|release_lock)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"%s|%\(\w+\)s|\$\d+|:\w+|\?")
+
+
+def _advisory_id(ev: Evaluator, made: Meaning) -> Pattern | None:
+    """The id of an advisory lock: in the text of the statement, its placeholders filled from the argument behind it."""
+    text, rest = "", []
+    for position, arg in enumerate(made.args):
+        text = sql_text(ev, arg.value)
+        if text:
+            rest = list(made.args[position + 1 :])
+            break
+    found = _ADVISORY.search(text)
+    if found is None:
+        return None
+    given: list[Value] = []
+    for value in (option for arg in rest[:1] for option in options(arg.value)):
+        given += value.items if isinstance(value, Items) else [v for _, v in value.entries] if isinstance(value, Table) else []
+    shown_text = named = ""
+    at = 0
+    for hole in _PLACEHOLDER.finditer(found[1]):
+        before = found[1][at : hole.start()]
+        filled = as_pattern(ev.settle(given.pop(0)) if given else UNKNOWN)
+        shown_text, named, at = shown_text + before + filled.text, named + before + filled.named, hole.end()
+    tail = found[1][at:]
+    return Pattern((shown_text + tail).strip(" '"), (named + tail).strip(" '"))
 
 
 def argument(arg: Arg, mentions: tuple[str, ...], text: str) -> Argument:

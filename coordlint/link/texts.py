@@ -48,12 +48,30 @@ def combined(ev: Evaluator, expr: ir.Text | ir.Binary, scope: Scope) -> Value:
             return _percent(as_pattern(values[0]), expr.values[1:], ev, scope)
         case "+" if any(_is_text(v) for v in values):
             return _joined([_piece(ev, v, scope) for v in expr.values])
-        case "+" | "-" | "*" | "/" | "//" | "**":
-            return _arithmetic(expr.op, values)
+        case "+" | "-" | "*" | "/" | "//" | "**" | "%" | "&" | "^" | ">>":
+            return _from_process(values) or _arithmetic(expr.op, values)
         case "|":
             return one_of(values)
         case _:
             return UNKNOWN
+
+
+def _from_process(values: list[Value]) -> Pattern | None:
+    """A number that differs between processes stays one, whatever is computed from it."""
+    return next((v for v in values if isinstance(v, Pattern) and v.named.strip("{}") in PER_PROCESS.values()), None)
+
+
+PER_PROCESS = {
+    "builtins.hash": "hash()",
+    "builtins.id": "id()",
+    "uuid.uuid1": "uuid1()",
+    "uuid.uuid4": "uuid4()",
+    "os.getpid": "getpid()",
+    "threading.get_ident": "get_ident()",
+    "secrets.token_hex": "token_hex()",
+    "secrets.token_urlsafe": "token_urlsafe()",
+}
+"""Functions of the standard library whose result no other process gets, and how a key pattern shows them."""
 
 
 def _is_text(value: Value) -> bool:
@@ -185,6 +203,8 @@ def _arithmetic(op: str, values: list[Value]) -> Value:
     total = numbers[0]
     for n in numbers[1:]:
         if (op in ("/", "//") and n == 0) or (op == "**" and (abs(n) > 64 or abs(total) > 1e6)):
+            return UNKNOWN
+        if op in ("%", "&", "^", ">>"):
             return UNKNOWN
         total = {"+": total + n, "-": total - n, "*": total * n}.get(op) or (
             total / n if op == "/" else total // n if op == "//" else total**n if op == "**" else 0.0

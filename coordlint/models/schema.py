@@ -144,6 +144,7 @@ class LockModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on_busy: OnBusy = OnBusy.RAISES
     binds: str = "self"  # what `with lock as x` binds: self | none | bool | other
     renews: bool = False  # a watchdog, heartbeat or session keeps the lease alive
+    renews_if: str = ""  # parameter of the constructor that turns renewal on
     session_bound: bool = False  # ends with the session of its holder: no time to live of its own
     reentrant: bool = False
     checks_owner: bool = True  # release compares the owner
