@@ -6,7 +6,18 @@ type or a call is. Mistakes in a file are told all at once, with file and line.
 
 from coordlint.models.loader import ModelError, ModelsInvalid
 from coordlint.models.lookup import Models
-from coordlint.models.schema import CallModel, Duration, Late, Library, LockModel, OnBusy, Op, Scope, TypeModel, When
+from coordlint.models.schema import (
+    CallModel,
+    Duration,
+    Late,
+    Library,
+    LockModel,
+    OnBusy,
+    Op,
+    Scope,
+    TypeModel,
+    When,
+)
 
 __all__ = [
     "CallModel",

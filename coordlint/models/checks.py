@@ -34,7 +34,9 @@ def _types(document: Document, known: set[str]) -> Iterator[ModelError]:
         for field, type_name in used:
             if type_name and not _is_known(type_name, known):
                 line = document.line("types", name, field)
-                yield ModelError(document.path, line, f"types.{name}.{field}: no type is called `{type_name}`")
+                yield ModelError(
+                    document.path, line, f"types.{name}.{field}: no type is called `{type_name}`"
+                )
     for name, type_name in document.library.instances.items():
         if not _is_known(type_name, known):
             line = document.line("instances", name)

@@ -43,7 +43,11 @@ class Shipped:
 def shipped() -> tuple[Shipped, ...]:
     """Every models file beside this module, by name. Raises ValueError for one with another head."""
     folder = Path(__file__).parent
-    return tuple(_head(path.name, path.read_bytes()) for path in sorted(folder.glob("*.yaml")) if path.name != "coordinators.yaml")
+    return tuple(
+        _head(path.name, path.read_bytes())
+        for path in sorted(folder.glob("*.yaml"))
+        if path.name != "coordinators.yaml"
+    )
 
 
 def wanted(imports: Iterable[str] | None) -> tuple[Shipped, ...]:

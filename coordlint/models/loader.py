@@ -86,7 +86,12 @@ def read_document(path: str, text: str) -> Document:
 
 
 def _convert_each(
-    value: dict[str, Any], part: str, kind: type[Entry], path: str, lines: dict[Path, int], errors: list[ModelError]
+    value: dict[str, Any],
+    part: str,
+    kind: type[Entry],
+    path: str,
+    lines: dict[Path, int],
+    errors: list[ModelError],
 ) -> dict[str, Entry]:
     """Converts entry by entry, so that one bad entry does not hide the next."""
     entries = value.get(part) or {}
@@ -155,7 +160,9 @@ def _read_yaml(path: str, text: str) -> tuple[object, dict[Path, int], list[Mode
         return refused("empty; a models file begins with `library:`")
     lines: dict[Path, int] = {}
     errors: list[ModelError] = []
-    value = _value(node, (), set(), lines, lambda n, message: errors.append(ModelError(path, _line(n), message)))
+    value = _value(
+        node, (), set(), lines, lambda n, message: errors.append(ModelError(path, _line(n), message))
+    )
     return value, lines, errors
 
 
@@ -171,7 +178,11 @@ def _too_deep(text: str) -> int | None:
 
 
 def _value(
-    node: yaml.Node, where: Path, seen: set[int], lines: dict[Path, int], tell: Callable[[yaml.Node, str], None]
+    node: yaml.Node,
+    where: Path,
+    seen: set[int],
+    lines: dict[Path, int],
+    tell: Callable[[yaml.Node, str], None],
 ) -> object:
     lines[where] = _line(node)
     if id(node) in seen:  # an alias: expanding them can take for ever

@@ -22,7 +22,9 @@ class Models:
     A canonical name is the one that the models file uses: "redis.Redis" for "redis.StrictRedis".
     """
 
-    def __init__(self, libraries: Sequence[Library], *, needles: Iterable[str] = (), digest: str = "") -> None:
+    def __init__(
+        self, libraries: Sequence[Library], *, needles: Iterable[str] = (), digest: str = ""
+    ) -> None:
         self.libraries = tuple(libraries)
         self.needles = frozenset(needles)
         self.digest = digest
@@ -46,7 +48,9 @@ class Models:
         files = {file.path: file for file in wanted(imports)}
         own: dict[str, Document | None] = {}
         while unread := sorted(files.keys() - own.keys()):
-            own |= {path: _read(f"coordlint/models/{path}", files[path].data.decode(), errors) for path in unread}
+            own |= {
+                path: _read(f"coordlint/models/{path}", files[path].data.decode(), errors) for path in unread
+            }
             missing = _outside((*filter(None, own.values()), *documents))
             files |= {file.path: file for file in shipped() if any(file.speaks_of(name) for name in missing)}
         everything = [*filter(None, (own[path] for path in sorted(own))), *documents]
