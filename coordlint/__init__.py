@@ -24,7 +24,13 @@ if TYPE_CHECKING:
         Time as Time,
     )
     from coordlint.cures import cure_for as cure_for, fence_for as fence_for
-    from coordlint.deployment import Coordinator as Coordinator, Deployment as Deployment, Workload as Workload
+    from coordlint.deployment import (
+        Coordinator as Coordinator,
+        Deployment as Deployment,
+        Ensemble as Ensemble,
+        Port as Port,
+        Workload as Workload,
+    )
     from coordlint.finding import (
         Confidence as Confidence,
         Evidence as Evidence,
@@ -66,7 +72,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "coordlint.coordination": "Client Effect Entry Guard Lock Mutation Operation Outcome Release Section Time",
     "coordlint.cures": "cure_for fence_for",
-    "coordlint.deployment": "Coordinator Deployment Workload",
+    "coordlint.deployment": "Coordinator Deployment Ensemble Port Workload",
     "coordlint.finding": "Confidence Evidence Finding Fix Severity",
     "coordlint.models.schema": "Late OnBusy Op Scope",
     "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
