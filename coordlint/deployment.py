@@ -238,7 +238,8 @@ class Coordinator(msgspec.Struct, frozen=True):
     data_paths: tuple[str, ...] = ()
     storage: tuple[Evidence, ...] = ()
     exposed: tuple[Port, ...] = ()  # client ports that other hosts can reach
-    anonymous: tuple[Evidence, ...] = ()  # settings that let anybody in, or the absence of a password
+    anonymous: tuple[Evidence, ...] = ()  # settings that let anybody in
+    open_commands: tuple[Evidence, ...] = ()  # ZooKeeper's four-letter words, all of them allowed
     has_password: bool = False
     is_managed: bool = False  # declared through an operator's resource, which looks after members and storage
     is_development_mode: bool = False  # consul agent -dev and the like
@@ -283,6 +284,26 @@ class Ensemble(msgspec.Struct, frozen=True):
     def is_ours_to_run(self) -> bool:
         """Neither an operator's resource nor a compose service that only a profile starts."""
         return not any(c.is_managed or c.workload.is_optional for c in self.coordinators)
+
+    @property
+    def exposed(self) -> tuple[Port, ...]:
+        """Ports of any member that other hosts can reach."""
+        return tuple(port for c in self.coordinators for port in c.exposed)
+
+    @property
+    def anonymous(self) -> tuple[Evidence, ...]:
+        """Settings of any member that let anybody in."""
+        return tuple(said for c in self.coordinators for said in c.anonymous)
+
+    @property
+    def open_commands(self) -> tuple[Evidence, ...]:
+        """Settings of any member that allow every four-letter word."""
+        return tuple(said for c in self.coordinators for said in c.open_commands)
+
+    @property
+    def has_password(self) -> bool:
+        """Whether every member asks who is there."""
+        return all(c.has_password for c in self.coordinators)
 
     @property
     def keys(self) -> tuple[Key, ...]:

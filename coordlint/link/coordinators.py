@@ -83,8 +83,13 @@ def _coordinator(
         evidence=(evidence,),
         data_paths=model.data,
         storage=storage,
-        exposed=tuple(_exposed(workload, model)),
-        anonymous=tuple(_anonymous(workload, model, options)),
+        exposed=tuple(_exposed(workload, model, options)),
+        anonymous=tuple(_anonymous(model, options)),
+        open_commands=tuple(
+            Evidence(place, f"{name}={value} answers every four-letter word")
+            for name, value, place in options
+            if name in model.four_letter and value.strip() == "*"
+        ),
         has_password=_has_password(workload, model, options),
         is_development_mode=any(name in model.development for name, _, _ in options),
         options=options,
@@ -189,13 +194,22 @@ def voters(value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(kept))
 
 
-def _exposed(workload: Workload, model: CoordinatorModel) -> Iterator[Port]:
+def _exposed(workload: Workload, model: CoordinatorModel, options: tuple[Option, ...]) -> Iterator[Port]:
+    """Ports that other hosts can reach and that the server listens on."""
+    listening = [value for name, value, _ in options if name in model.listen]
     for port in workload.ports:
-        if port.is_exposed and (port.number is None or port.number in (*model.ports, *model.peer_ports)):
-            yield port
+        if not port.is_exposed:
+            continue
+        if port.how == "host-network":
+            # the container's own loopback is the host's: it matters what the server binds to, where it binds locally by default
+            if model.listen and not any("0.0.0.0" in value or "[::]" in value for value in listening):
+                continue
+        elif port.number is not None and port.number not in (*model.ports, *model.peer_ports):
+            continue
+        yield port
 
 
-def _anonymous(workload: Workload, model: CoordinatorModel, options: tuple[Option, ...]) -> Iterator[Evidence]:
+def _anonymous(model: CoordinatorModel, options: tuple[Option, ...]) -> Iterator[Evidence]:
     for name, value, place in options:
         if value.strip().strip("\"'").lower() in model.anonymous.get(name, ()):
             yield Evidence(place, f"{name}={value} lets anybody in")
