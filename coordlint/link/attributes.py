@@ -91,8 +91,14 @@ def _of_module(ev: Evaluator, module: str, name: str) -> Value:
 # -- classes of the project ------------------------------------------------------------------------------------
 
 
-def ancestry(ev: Evaluator, symbol: str) -> tuple[list[Scope], list[str]]:
+def ancestry(ev: Evaluator, symbol: str) -> tuple[tuple[Scope, ...], tuple[str, ...]]:
     """The project's classes from which a class inherits, itself first, and the library classes behind them."""
+    if symbol not in ev.ancestries:
+        ev.ancestries[symbol] = _ancestry(ev, symbol)
+    return ev.ancestries[symbol]
+
+
+def _ancestry(ev: Evaluator, symbol: str) -> tuple[tuple[Scope, ...], tuple[str, ...]]:
     classes: list[Scope] = []
     libraries: list[str] = []
     todo = [symbol]
@@ -113,14 +119,18 @@ def ancestry(ev: Evaluator, symbol: str) -> tuple[list[Scope], list[str]]:
                     case _:
                         if isinstance(base, ir.Attribute) and base.name == "Model":
                             libraries.append("flask_sqlalchemy.model.Model")
-    return classes, libraries
+    return tuple(classes), tuple(libraries)
 
 
-def subclasses(ev: Evaluator, symbol: str) -> list[str]:
+def subclasses(ev: Evaluator, symbol: str) -> tuple[str, ...]:
     """Classes of the project that derive from one directly or not, sorted."""
-    return sorted(
-        c.symbol for c in ev.project.classes() if c.symbol != symbol and any(a.symbol == symbol for a in ancestry(ev, c.symbol)[0])
-    )
+    if ev.children is None:
+        children: dict[str, list[str]] = {}
+        for c in ev.project.classes():
+            for above in ancestry(ev, c.symbol)[0][1:]:
+                children.setdefault(above.symbol, []).append(c.symbol)
+        ev.children = {name: tuple(sorted(found)) for name, found in children.items()}
+    return ev.children.get(symbol, ())
 
 
 def _member(ev: Evaluator, symbol: str, name: str) -> tuple[Scope, str] | None:

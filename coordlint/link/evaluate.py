@@ -51,6 +51,8 @@ class Evaluator:
         self._returns: dict[str, Value] = {}
         self._busy: set[str] = set()
         self._settled: dict[tuple[str, str], Value] = {}
+        self.ancestries: dict[str, tuple[tuple[Scope, ...], tuple[str, ...]]] = {}
+        self.children: dict[str, tuple[str, ...]] | None = None
 
     def forget(self) -> None:
         """Drops remembered answers; what is known of call sites stays."""

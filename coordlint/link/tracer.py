@@ -14,6 +14,7 @@ from coordlint.link.flows import Flow
 from coordlint.link.locks import by_hand_lock, lock_instance, lock_of
 from coordlint.link.project import Scope
 from coordlint.link.trace import Draft, Trace
+from coordlint.link.usage import Usage
 from coordlint.link.values import (
     Arg,
     ClassRef,
@@ -31,6 +32,9 @@ from coordlint.link.walk import Walk
 from coordlint.models.schema import Op
 
 
+MOST_OPEN = 60  # calls within calls that one walk may follow
+
+
 class Tracer:
     """Gives the trace of any scope, and what decorators hold around a function."""
 
@@ -38,6 +42,15 @@ class Tracer:
         self.ev = ev
         self._traces: dict[str, Trace] = {}
         self._flows: dict[str, Flow] = {}
+        self._usages: dict[str, Usage] = {}
+        self._open = 0  # walks that have begun and not ended
+
+    def usage(self, scope: Scope) -> Usage:
+        """What a scope does with its names."""
+        if scope.symbol not in self._usages:
+            body = scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body
+            self._usages[scope.symbol] = Usage.of(body)
+        return self._usages[scope.symbol]
 
     def trace(self, symbol: str) -> Trace:
         """The walk over a function or a module's top level. Recursion sees what is known so far."""
@@ -45,9 +58,11 @@ class Tracer:
             return self._traces[symbol]
         scope = self.ev.project.scopes[symbol]
         made = self._traces[symbol] = Trace(scope, complete=False)
-        if len([t for t in self._traces.values() if not t.complete]) > 60:
+        if self._open > MOST_OPEN:
             return made
+        self._open += 1
         Walk(self, scope, made).run()
+        self._open -= 1
         records.mark_reads(self.ev, made, lambda: self.flow(symbol))
         made.gives_result = _gives_result(scope, made)
         made.complete = True
