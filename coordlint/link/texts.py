@@ -38,6 +38,8 @@ def combined(ev: Evaluator, expr: ir.Text | ir.Binary, scope: Scope) -> Value:
     if isinstance(expr, ir.Text):
         return _joined([_piece(ev, p, scope) for p in expr.parts])
     values = [ev.value(v, scope) for v in expr.values]
+    if expr.op in _COMPUTING and (own := _from_process(values)) is not None:
+        return own
     match expr.op:
         case "or":
             kept = [v for v in values[:-1] if not (isinstance(v, Literal) and not v.value)]
@@ -48,8 +50,8 @@ def combined(ev: Evaluator, expr: ir.Text | ir.Binary, scope: Scope) -> Value:
             return _percent(as_pattern(values[0]), expr.values[1:], ev, scope)
         case "+" if any(_is_text(v) for v in values):
             return _joined([_piece(ev, v, scope) for v in expr.values])
-        case "+" | "-" | "*" | "/" | "//" | "**" | "%" | "&" | "^" | ">>":
-            return _from_process(values) or _arithmetic(expr.op, values)
+        case "+" | "-" | "*" | "/" | "//" | "**":
+            return _arithmetic(expr.op, values)
         case "|":
             return one_of(values)
         case _:
@@ -58,9 +60,13 @@ def combined(ev: Evaluator, expr: ir.Text | ir.Binary, scope: Scope) -> Value:
 
 def _from_process(values: list[Value]) -> Pattern | None:
     """A number that differs between processes stays one, whatever is computed from it."""
-    return next((v for v in values if isinstance(v, Pattern) and v.named.strip("{}") in PER_PROCESS.values()), None)
+    if not isinstance(values[0], Pattern) or values[0].named.strip("{}") not in PER_PROCESS.values():
+        return None
+    return values[0] if all(v is values[0] or isinstance(v, Literal | Unknown) for v in values) else None
 
 
+_FRESH = ("{uuid1()}", "{uuid4()}", "{token_hex()}", "{token_urlsafe()}")
+_COMPUTING = ("+", "-", "*", "//", "%", "&", "^", ">>")
 PER_PROCESS = {
     "builtins.hash": "hash()",
     "builtins.id": "id()",
@@ -81,6 +87,8 @@ def _is_text(value: Value) -> bool:
 def _piece(ev: Evaluator, expr: ir.Expr, scope: Scope) -> Pattern:
     value = ev.value(expr, scope)
     known = [v for v in options(value) if not isinstance(v, Unknown)]
+    if len(known) == 1 and isinstance(known[0], Pattern) and known[0].named in _FRESH and not isinstance(expr, ir.Call):
+        return as_pattern(UNKNOWN, written(expr))  # a new id that has a name is, as a rule, that of a new record
     if len(known) == 1:
         return as_pattern(known[0], written(expr))
     texts = [v for v in known if isinstance(v, Parameter)]
@@ -203,8 +211,6 @@ def _arithmetic(op: str, values: list[Value]) -> Value:
     total = numbers[0]
     for n in numbers[1:]:
         if (op in ("/", "//") and n == 0) or (op == "**" and (abs(n) > 64 or abs(total) > 1e6)):
-            return UNKNOWN
-        if op in ("%", "&", "^", ">>"):
             return UNKNOWN
         total = {"+": total + n, "-": total - n, "*": total * n}.get(op) or (
             total / n if op == "/" else total // n if op == "//" else total**n if op == "**" else 0.0

@@ -104,6 +104,19 @@ def work(job):
     with zk.Lock(f"/locks/{uuid4()}"):  # finding: unstable-lock-key
         job.run()
 
+=== good: the fresh id of a record, which others will lock by its id
+--- jobs.py
+import uuid
+
+import redis
+
+r = redis.Redis()
+
+def create(job):
+    job_id = str(uuid.uuid4())
+    with r.lock(f"job:{job_id}", timeout=30):
+        job.start(job_id)
+
 === good: crc32
 --- jobs.py
 import zlib
