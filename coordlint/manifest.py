@@ -165,6 +165,7 @@ class ComposeFile(msgspec.Struct, frozen=True, tag="compose"):
 
     path: str
     root: Table
+    heading: str = ""  # the comment at its top
 
 
 class KubernetesObject(msgspec.Struct, frozen=True, tag="kubernetes"):

@@ -24,10 +24,20 @@ def extract_compose(source: Source) -> Facts:
     return Facts(
         source.path,
         source.kind,
-        manifests=(ComposeFile(source.path, root),),
+        manifests=(ComposeFile(source.path, root, _heading(source.text)),),
         suppressions=(*from_table(at(root, "x-coordlint", "ignore"), source.path, root.at), *wishes),
         skips=problems,
     )
+
+
+def _heading(text: str) -> str:
+    """The comment lines at the top, which often say what the file is for."""
+    lines = []
+    for line in text.split("\n", 12)[:12]:
+        if line.strip() and not line.startswith(("#", "---")):
+            break
+        lines.append(line.strip("# \t-"))
+    return " ".join(line for line in lines if line)[:600]
 
 
 def _wishes(name: Scalar, service: Node, path: str) -> tuple[Suppression, ...]:

@@ -10,7 +10,7 @@ from coordlint.deployment import Role
 from coordlint.link.catalogue import Catalogue, folder_of, join
 from coordlint.link.compose_merge import merged
 from coordlint.link.interpolation import interpolated
-from coordlint.link.roles import role_of
+from coordlint.link.roles import is_test_name, role_of, role_of_heading
 from coordlint.manifest import ComposeFile, Items, Node, Scalar, Table, entries, items, stamped, text
 from coordlint.source import Skip
 
@@ -59,7 +59,18 @@ _Services = dict[str, tuple[Scalar, Table]]
 
 def _view(catalogue: Catalogue, path: str, overlay: str, services: _Services) -> View:
     volumes = catalogue.compose[path].root.table("volumes")
-    return View(path, overlay, role_of(overlay or path), dict(sorted(services.items())), volumes)
+    return View(path, overlay, _role(catalogue, overlay or path, services), dict(sorted(services.items())), volumes)
+
+
+def _role(catalogue: Catalogue, path: str, services: _Services) -> Role:
+    """By the path; where that says nothing, by the comment at the top, or because all that is built here are tests."""
+    role = role_of(path)
+    if role is not Role.PRODUCTION or role_of(path.rpartition("/")[2]) is not Role.PRODUCTION:
+        return role
+    built = [name for name, (_, service) in services.items() if service.get("build") is not None]
+    if built and all(is_test_name(name) for name in built):
+        return Role.TEST
+    return role_of_heading(catalogue.compose[path].heading) or role
 
 
 def _laid_over(base: _Services, over: _Services, overlay: ComposeFile) -> _Services:

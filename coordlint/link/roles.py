@@ -33,5 +33,24 @@ def role_of(path: str, *hints: str) -> Role:
     return Role.PRODUCTION
 
 
+_SAYS = re.compile(
+    r"\b(development|dev|local(?:ly)?|testing|tests?|demo|example|staging|production)\b", re.I
+)
+_MEANS = {"development": Role.DEVELOPMENT, "dev": Role.DEVELOPMENT, "local": Role.DEVELOPMENT, "locally": Role.DEVELOPMENT,
+          "testing": Role.TEST, "test": Role.TEST, "tests": Role.TEST, "demo": Role.EXAMPLE, "example": Role.EXAMPLE,
+          "staging": Role.STAGING, "production": Role.PRODUCTION}  # fmt: skip
+
+
+def role_of_heading(heading: str) -> Role | None:
+    """The role that a comment at the top of a file gives it, by its first telling word; None when it says nothing."""
+    match = _SAYS.search(heading)
+    return _MEANS[match[1].lower()] if match else None
+
+
+def is_test_name(name: str) -> bool:
+    """Whether a service is named as a run of tests."""
+    return bool(_split(name) & {"test", "tests", "testing", "pytest", "tox", "e2e"})
+
+
 def _split(text: str) -> frozenset[str]:
     return frozenset(word for word in re.split(r"[^a-z0-9]+", text.lower()) if word)

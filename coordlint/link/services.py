@@ -71,7 +71,7 @@ class ServiceReader:
         workload = Workload(
             key=Key(name, path, "compose"),
             place=place(key, path),
-            role=self._role(path, profiles),
+            role=role_of(profiles[0], path) if profiles and self.view.role is Role.PRODUCTION else self.view.role,
             replicas=_replicas(service, path),
             image=image_name,
             base_image=image.base if image else None,
@@ -91,9 +91,6 @@ class ServiceReader:
         )
         return workload, started
 
-    def _role(self, path: str, profiles: tuple[str, ...]) -> Role:
-        return role_of(self.view.overlay or path, *profiles[:1])
-
     def _image(self, service: Table, path: str) -> Image | None:
         build = service.get("build")
         if build is None:
@@ -105,6 +102,7 @@ class ServiceReader:
             file = text(build.get("dockerfile"))
         else:
             context_text = text(build) or "."
+            file = text(service.get("dockerfile"))  # as version 1 of the format has it
         written = build.path or path
         if isinstance(build, Table) and (node := build.get("context")) is not None:
             written = node.path or written
