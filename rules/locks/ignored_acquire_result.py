@@ -45,9 +45,13 @@ ONCE = frozenset({"idempotency", "idempotent", "dedup", "once", "nonce"})
 
 @rule("CL106", severity=ERROR)
 def ignored_acquire_result(system: System) -> Iterator[Found]:
+    outcomes = {operation.place: operation.outcome for operation in system.operations(Op.ACQUIRE, Op.CREATE)}
     for section in system.critical_sections():
         if section.how in ("with", "decorator", "row-lock") or section.can_fail is not True or section.tested is not False:
             continue
+        outcome = outcomes.get(section.acquired)
+        if outcome in (Outcome.TESTED, Outcome.RETURNED, Outcome.USED) or (outcome is None and section.escapes):
+            continue  # somebody looks, or may look; a wrapper's caller who hands the lock on owes no look either
         if section.checked or (section.lock.by_hand and not is_meant_as_lock(system, section)):
             continue
         yield found(

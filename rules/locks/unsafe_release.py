@@ -31,7 +31,6 @@ from coordlint import (
     Place,
     Section,
     System,
-    backend_name,
     distinct,
     found,
     lock_name,
@@ -41,6 +40,10 @@ from coordlint import (
     trail,
 )
 
+HOW = {
+    "delete": "a plain delete",
+    "get-then-delete": "a get, a comparison and a delete, which are not one step",
+}
 CURES = {
     "redis": "Store a random token as the value and release with a script that deletes the key only while it holds that token, or use redis-py's lock().",
     "memcached": "Read with gets and expire the key with cas, or use a store that can compare and delete in one step.",
@@ -53,44 +56,69 @@ CURES = {
 @rule("CL104", severity=ERROR)
 def unsafe_release(system: System) -> Iterator[Found]:
     reported: set[Place] = set()
-    for section in system.critical_sections(distributed=True):
-        if not section.lock.by_hand:
+    for section, place, how in [*deletes(system), *deletes_behind_wrappers(system)]:
+        if place in reported or section.lock.made in reported:
             continue
-        for place, how in [*releases_inside(section), *releases_elsewhere(system, section)]:
-            if place in reported:
-                continue
-            reported.add(place)
-            forever = section.lock.lifetime.kind == "never"
-            yield found(
-                f"{lock_name(section.lock)} is released by {how}: after its lease ({told(section.lock.lifetime)}) this frees "
-                "the lock of whoever holds it by then",
-                at=place,
-                because=distinct(trail(section), besides=place),
-                symbol=section.symbol,
-                resource=section.lock.key,
-                severity=WARNING if forever else ERROR,
-                confidence=MEDIUM if forever else HIGH,
-                help=CURES.get(section.lock.backend, ""),
-            )
+        reported |= {place, section.lock.made} if is_wrapped(system, place) else {place}
+        forever = section.lock.lifetime.kind == "never"
+        yield found(
+            f"{lock_name(section.lock)} is released by {how}: after its lease ({told(section.lock.lifetime)}) this frees "
+            "the lock of whoever holds it by then",
+            at=place,
+            because=distinct(trail(section), besides=place),
+            symbol=section.symbol,
+            resource=section.lock.key,
+            severity=WARNING if forever else ERROR,
+            confidence=MEDIUM if forever else HIGH,
+            help=CURES.get(section.lock.backend, ""),
+        )
 
 
-def releases_inside(section: Section) -> Iterator[tuple[Place, str]]:
-    for release in section.releases:
-        if release.how == "delete":
-            yield release.place, f"a plain delete in {backend_name(section.lock.backend)}"
-        elif release.how == "get-then-delete":
-            yield release.place, "a get, a comparison and a delete, which are not one step"
+Release = tuple[Section, Place, str]
 
 
-def releases_elsewhere(system: System, section: Section) -> Iterator[tuple[Place, str]]:
-    """A delete of the same key in another function, where key or function say that it is a lock."""
-    if section.lock.key is None or section.releases:
+def deletes(system: System) -> Iterator[Release]:
+    """The deletes themselves: inside the section, or elsewhere on the same key."""
+    for section in by_hand(system):
+        for release in section.releases:
+            how = HOW.get(release.how)
+            if how and not is_wrapped(system, release.place):
+                yield section, release.place, how
+        for operation in elsewhere(system, section):
+            yield section, operation.place, f"a plain delete in {operation.symbol.rpartition('.')[2]}()"
+
+
+def deletes_behind_wrappers(system: System) -> Iterator[Release]:
+    """Calls of the project's own release functions, where the delete inside could not be told to be this lock's."""
+    covered = {section.lock.made for section, _, _ in deletes(system)}
+    for section in by_hand(system):
+        for release in section.releases:
+            how = HOW.get(release.how)
+            if how and section.lock.made not in covered and is_wrapped(system, release.place):
+                yield section, release.place, how
+
+
+def by_hand(system: System) -> Iterator[Section]:
+    return (s for s in system.critical_sections(distributed=True) if s.lock.by_hand)
+
+
+def is_wrapped(system: System, place: Place) -> bool:
+    """Whether a release stands in a function that is called here."""
+    return all(operation.place != place for operation in system.operations(Op.DELETE))
+
+
+def elsewhere(system: System, section: Section) -> Iterator[Operation]:
+    """Deletes of the same key in another function, where key or function say that it is a lock."""
+    if section.lock.key is None:
         return
+    inside = {release.place for release in section.releases}
     for operation in system.operations(Op.DELETE, backend=section.lock.backend):
-        if operation.key != section.lock.key or operation.atomic or operation.conditional or is_admin(system, operation):
+        if operation.key != section.lock.key or operation.place in inside or operation.symbol == section.symbol:
+            continue
+        if operation.atomic or operation.conditional or is_admin(system, operation):
             continue
         if sounds_like_lock(operation.key_text, operation.key, section.symbol, operation.symbol):
-            yield operation.place, f"a plain delete in {operation.symbol.rpartition('.')[2]}()"
+            yield operation
 
 
 def is_admin(system: System, operation: Operation) -> bool:
