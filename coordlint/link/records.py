@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from coordlint import ir
-from coordlint.coordination import Mutation, Operation, Outcome
+from coordlint.coordination import Mutation, Operation
 from coordlint.link import attributes
 from coordlint.link.evaluate import Evaluator
 from coordlint.link.flows import Flow
@@ -63,7 +63,7 @@ def with_reads(operations: list[Operation], flow: Callable[[], Flow]) -> list[Op
 
 def _feeds(read: Operation, write: Operation, flow: Flow) -> bool:
     names = flow.names_of(read.place)
-    if read.outcome is Outcome.DEAD and read.receiver:
+    if not names and read.receiver:
         names = flow.spread({read.receiver}) - {read.receiver}  # a cursor: the rows come out of it later
     values = [a for a in write.arguments if a.text != write.key_text or not a.text]
     return any(names & set(a.mentions) for a in values)

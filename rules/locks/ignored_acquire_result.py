@@ -50,8 +50,10 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
         if section.how in ("with", "decorator", "row-lock") or section.can_fail is not True or section.tested is not False:
             continue
         outcome = outcomes.get(section.acquired)
-        if outcome in (Outcome.TESTED, Outcome.RETURNED, Outcome.USED) or (outcome is None and section.escapes):
-            continue  # somebody looks, or may look; a wrapper's caller who hands the lock on owes no look either
+        if outcome in (Outcome.TESTED, Outcome.RETURNED) or (outcome is None and section.escapes):
+            continue
+        if outcome is Outcome.USED and not section.releases:
+            continue  # stored or passed on: somebody else may look
         if section.checked or (section.lock.by_hand and not is_meant_as_lock(system, section)):
             continue
         yield found(
