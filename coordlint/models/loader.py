@@ -21,6 +21,7 @@ MAX_DEPTH = 12  # a models file needs six levels
 
 MAX_OPEN = 60  # unclosed brackets, steps of "- - -": the C parser recurses, and crashes at some 25,000
 
+_TAGS = frozenset({"str", "int", "float", "bool", "null", "timestamp", "merge", "value", "seq", "map"})
 _QUOTED = frozenset({"'", '"', "|", ">"})
 _INT = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
@@ -192,7 +193,7 @@ def _value(
     if len(where) > MAX_DEPTH:
         tell(node, f"nested deeper than {MAX_DEPTH} levels")
         return None
-    if node.tag.startswith("!"):
+    if node.tag.removeprefix("tag:yaml.org,2002:") not in _TAGS:
         tell(node, f"the tag `{node.tag}` is not allowed")
         return None
     if isinstance(node, yaml.ScalarNode):

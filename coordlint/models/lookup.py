@@ -132,16 +132,18 @@ class Models:
         return self._owners.get(canonical) if canonical is not None else None
 
     def backend_of(self, name: str) -> str:
-        """The backend of a type or call: its own, its type's or a base's, else its library's; "" if unknown."""
+        """The backend of a type or call: its type's, its library's, else that of what it inherits; "" if unknown."""
         canonical = self.canonical(name)
         if canonical is None:
             return ""
         owner = canonical if canonical in self._types else canonical.rpartition(".")[0]
-        for type_name in self.ancestry(owner):
-            if backend := self._types[type_name].backend:
+        home = self._owners.get(canonical)
+        inherited = [(self._types[base].backend, self._owners[base]) for base in self.ancestry(owner)]
+        for backend, library in inherited:
+            if backend and library is home:
                 return backend
-        library = self._owners.get(canonical)
-        return library.backend if library is not None else ""
+        libraries = [library for library in (home, *(library for _, library in inherited)) if library is not None]
+        return next((library.backend for library in libraries if library.backend), "")
 
     # building
 
