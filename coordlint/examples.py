@@ -18,15 +18,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from coordlint.config import Config
 from coordlint.extract import extract
 from coordlint.finding import Finding
 from coordlint.kinds import Sniffed, is_chart_part, kind_of, kind_of_name
 from coordlint.link import link
 from coordlint.models import Models
-from coordlint.pipeline import imported_names
-from coordlint.rulebook import Rule
+from coordlint.pipeline import AFTERTHOUGHTS, imported_names, judge
+from coordlint.rulebook import Rule, load_rules
 from coordlint.source import Kind, Source
-from coordlint.system import System
 
 Mark = tuple[str, int, str]
 """Path, line (from 1) and rule name."""
@@ -118,13 +118,13 @@ def _kind(path: str, text: str, charts: set[str]) -> Kind | None:
     return kind_of(named, data)
 
 
-def system_of(example: Example) -> System:
-    """The example, extracted and linked with the shipped models, without touching a disk."""
-    facts = [extract(source) for source in example.sources]
-    models = Models.load(imported_names(example.sources, set(example.files)))
-    return link(facts, models)
-
-
 def run_example(example: Example, rule: Rule) -> list[Finding]:
-    """The findings of one rule in an example."""
-    return rule.run(system_of(example))
+    """The findings of one rule in an example; a rule about suppressions sees what all the rules found."""
+    facts = [extract(source) for source in example.sources]
+    system = link(facts, Models.load(imported_names(example.sources, set(example.files))))
+    if rule.code not in AFTERTHOUGHTS:
+        return rule.run(system)
+    rules = load_rules()
+    suppressions = [s for f in facts for s in f.suppressions]
+    judged = judge(system, rules, suppressions, {r.code: r.name for r in rules}, Config())
+    return [reported.finding for reported in judged.kept if reported.finding.code == rule.code]

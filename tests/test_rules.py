@@ -31,7 +31,8 @@ def test_an_example_gives_exactly_the_findings_that_are_marked(rule: Rule, examp
     assert not cured, f"{rule.name} is found now at {', '.join(cured)}: turn the todo-finding into a finding"
     told = "\n".join(f"  {f.place} {f.message}" for f in findings) or "  nothing"
     assert seen == expected, f"marked: {sorted(expected)}, found:\n{told}"
-    assert all(f.because for f in findings), "a finding needs at least one more place of evidence"
+    if not rule.code.startswith("CL0"):  # what the tool says about itself is its own evidence
+        assert all(f.because for f in findings), "a finding needs at least one more place of evidence"
     assert all(f.help for f in findings), "a finding needs a cure"
 
 
