@@ -7,6 +7,7 @@ without bound in the syntax tree are flat here: `elif` ladders are the branches 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Union
 
 import msgspec
@@ -384,29 +385,30 @@ class Module(msgspec.Struct, frozen=True, array_like=True):
     shortened: tuple[Span, ...] = ()
 
 
+_PARTS: dict[type, Callable[..., tuple[Expr, ...]]] = {
+    Attribute: lambda e: (e.base,),
+    Call: lambda e: (e.func, *e.args, *[k.value for k in e.keywords]),
+    Text: lambda e: e.parts,
+    Other: lambda e: e.parts,
+    Sequence: lambda e: e.items,
+    Binary: lambda e: e.values,
+    Compare: lambda e: e.values,
+    Unary: lambda e: (e.value,),
+    Await: lambda e: (e.value,),
+    Starred: lambda e: (e.value,),
+    Walrus: lambda e: (e.value,),
+    Conditional: lambda e: (e.test, e.yes, e.no),
+    Mapping: lambda e: (*[k for k in e.keys if k is not None], *e.values),
+    Index: lambda e: (e.base, e.index),
+    Yield: lambda e: () if e.value is None else (e.value,),
+    Comprehension: lambda e: (*e.sources, *e.tests, e.element),
+}
+
+
 def parts(expr: Expr) -> tuple[Expr, ...]:
     """The direct sub-expressions, in evaluation order."""
-    match expr:
-        case Attribute(base=base):
-            return (base,)
-        case Call(func=func, args=args, keywords=keywords):
-            return (func, *args, *(k.value for k in keywords))
-        case Text(parts=items) | Other(parts=items) | Sequence(items=items) | Binary(values=items) | Compare(values=items):
-            return items
-        case Unary(value=value) | Await(value=value) | Starred(value=value) | Walrus(value=value):
-            return (value,)
-        case Conditional(test=test, yes=yes, no=no):
-            return (test, yes, no)
-        case Mapping(keys=keys, values=values):
-            return (*(k for k in keys if k is not None), *values)
-        case Index(base=base, index=index):
-            return (base, index)
-        case Yield(value=value):
-            return (value,) if value is not None else ()
-        case Comprehension(element=element, sources=sources, tests=tests):
-            return (*sources, *tests, element)
-        case _:
-            return ()
+    of = _PARTS.get(type(expr))
+    return () if of is None else of(expr)
 
 
 def walk(expr: Expr) -> list[Expr]:
@@ -416,5 +418,7 @@ def walk(expr: Expr) -> list[Expr]:
     while todo:
         node = todo.pop()
         found.append(node)
-        todo.extend(reversed(parts(node)))
+        of = _PARTS.get(type(node))
+        if of is not None:
+            todo.extend(of(node)[::-1])
     return found

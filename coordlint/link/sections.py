@@ -107,9 +107,10 @@ class Sections:
         names = self.tracer.flow(d.scope.symbol).spread(d.token_names) if d.token_names else set()
         fenced = set(d.lock.model.token_names)
         for step in d.steps:
-            lasts = {m.rpartition(".")[2] for m in step.mentions if "." in m}
-            if names & step.mentions or (fenced and fenced & lasts):
-                tokens.add(step.place)
+            if fenced or names:
+                mentioned = step.mentions
+                if names & mentioned or fenced & {m.rpartition(".")[2] for m in mentioned if "." in m}:
+                    tokens.add(step.place)
             if step.place == d.acquired and d.how != "callback":
                 continue
             if step.operation is not None and step.operation.place not in {r.place for r in d.releases}:

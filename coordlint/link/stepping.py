@@ -48,7 +48,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     outcome = outcome_of(call, s, w.usage)
     made = Step(
         place, call, guards=around.guards, loop=around.loop, held=tuple(w.held), outcome=outcome,
-        deferred=around.deferred, mentions=frozenset(names_in(call)),
+        deferred=around.deferred,
     )  # fmt: skip
     functions: list[FunctionRef] = []
     understood = False

@@ -8,6 +8,7 @@ from coordlint import ir
 from coordlint.coordination import Guard, Lock, Operation, Outcome, Release
 from coordlint.link.meaning import Meaning
 from coordlint.link.project import Scope
+from coordlint.link.usage import names_in
 from coordlint.link.values import Arg, FunctionRef, Parameter, Value
 from coordlint.source import Place
 
@@ -58,8 +59,12 @@ class Step:
     outcome: Outcome = Outcome.USED
     unresolved: bool = False
     deferred: bool = False  # started elsewhere (a thread, a task): not inside what is held here
-    mentions: frozenset[str] = frozenset()
     is_wrapped: bool = False  # the callee takes, gives or releases a lock or a client for the caller
+
+    @property
+    def mentions(self) -> set[str]:
+        """Names and dotted names that occur in the call."""
+        return names_in(self.call)
 
 
 @dataclass(slots=True, eq=False)

@@ -49,7 +49,7 @@ class Tracer:
         """What a scope does with its names."""
         if scope.symbol not in self._usages:
             body = scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body
-            self._usages[scope.symbol] = Usage.of(body)
+            self._usages[scope.symbol] = Usage(body)
         return self._usages[scope.symbol]
 
     def trace(self, symbol: str) -> Trace:

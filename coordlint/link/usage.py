@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from coordlint import ir
 from coordlint.coordination import Outcome
@@ -10,23 +11,50 @@ from coordlint.link.project import blocks, expressions
 from coordlint.link.texts import written
 
 
-@dataclass(slots=True)
 class Usage:
-    """Names and dotted names of one function, by what happens to them."""
+    """Names and dotted names of one function, by what happens to them; collected when first asked."""
 
+    def __init__(self, body: tuple[ir.Stmt, ...]) -> None:
+        self._body = body
+
+    @cached_property
+    def _sets(self) -> _Sets:
+        made = _Sets()
+        made.block(self._body)
+        return made
+
+    @property
+    def tested(self) -> set[str]:
+        """Names that decide a branch."""
+        return self._sets.tested
+
+    @property
+    def returned(self) -> set[str]:
+        """Names in what is returned."""
+        return self._sets.returned
+
+    @property
+    def read(self) -> set[str]:
+        """Names that are read at all."""
+        return self._sets.read
+
+    def outcome(self, name: str) -> Outcome:
+        """What becomes of a value that was assigned to a name."""
+        if name in self.tested:
+            return Outcome.TESTED
+        if name in self.returned or name in self._sets.yielded:
+            return Outcome.RETURNED
+        return Outcome.USED if name in self.read or "." in name else Outcome.DEAD
+
+
+@dataclass(slots=True)
+class _Sets:
     tested: set[str] = field(default_factory=set)
     returned: set[str] = field(default_factory=set)
     read: set[str] = field(default_factory=set)
     yielded: set[str] = field(default_factory=set)
 
-    @staticmethod
-    def of(body: tuple[ir.Stmt, ...]) -> Usage:
-        """Collects over a whole body."""
-        made = Usage()
-        made._block(body)
-        return made
-
-    def _block(self, body: tuple[ir.Stmt, ...]) -> None:
+    def block(self, body: tuple[ir.Stmt, ...]) -> None:
         for s in body:
             match s:
                 case ir.If(branches=branches):
@@ -41,9 +69,9 @@ class Usage:
             for expr in expressions(s):
                 self._expression(expr, isinstance(s, ir.Assign))
             for block in blocks(s):
-                self._block(block)
+                self.block(block)
             if isinstance(s, ir.Function):
-                self._block(s.body)  # closures read what they capture
+                self.block(s.body)  # closures read what they capture
 
     def _expression(self, expr: ir.Expr, assigns: bool) -> None:
         for node in ir.walk(expr):
@@ -66,14 +94,6 @@ class Usage:
                     pass
         if not (assigns and isinstance(expr, ir.Name)):
             self.read |= names_in(expr)
-
-    def outcome(self, name: str) -> Outcome:
-        """What becomes of a value that was assigned to a name."""
-        if name in self.tested:
-            return Outcome.TESTED
-        if name in self.returned or name in self.yielded:
-            return Outcome.RETURNED
-        return Outcome.USED if name in self.read or "." in name else Outcome.DEAD
 
 
 def names_in(expr: ir.Expr) -> set[str]:

@@ -17,7 +17,7 @@ from coordlint.link import stepping
 from coordlint.link.project import Scope, expressions
 from coordlint.link.texts import written
 from coordlint.link.trace import Draft, Step, Trace
-from coordlint.link.usage import bare, calls_in, ends, names_in
+from coordlint.link.usage import Usage, bare, calls_in, ends, names_in
 from coordlint.link.values import External, Literal
 
 if TYPE_CHECKING:
@@ -49,8 +49,12 @@ class Walk:
         self.held: list[Draft] = []
         self.after_loop: list[Draft] = []
         self.body = scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body
-        self.usage = tracer.usage(scope)
         self.stack_target = ""  # the variable of an ExitStack
+
+    @property
+    def usage(self) -> Usage:
+        """What the scope does with its names."""
+        return self.tracer.usage(self.scope)
 
     def run(self) -> Trace:
         """Walks the body."""
