@@ -257,6 +257,8 @@ def key_of(ev: Evaluator, made: Meaning) -> Pattern | None:
     if made.sql is not None:
         return Pattern(made.sql.table, made.sql.table) if made.sql.table else None
     given = made.arg(made.model.key) if made.model.key else None
+    if given is None and made.model.variadic and made.model.variadic == made.model.key:
+        given = made.arg("*")
     if made.lua:
         given = next((a for a in made.args if a.name in ("keys", "keys_and_args")), None) or given
     if given is None:
@@ -296,7 +298,7 @@ def _advisory_id(ev: Evaluator, made: Meaning) -> Pattern | None:
     at = 0
     for hole in _PLACEHOLDER.finditer(found[1]):
         before = found[1][at : hole.start()]
-        filled = as_pattern(ev.settle(given.pop(0)) if given else UNKNOWN)
+        filled = as_pattern(given.pop(0) if given else UNKNOWN)
         shown_text, named, at = shown_text + before + filled.text, named + before + filled.named, hole.end()
     tail = found[1][at:]
     return Pattern((shown_text + tail).strip(" '"), (named + tail).strip(" '"))

@@ -106,6 +106,7 @@ class Sections:
         tokens: set[Place] = set()
         names = self.tracer.flow(d.scope.symbol).spread(d.token_names) if d.token_names else set()
         fenced = set(d.lock.model.token_names)
+        released = {r.place for r in d.releases if r.how != "with"} if d.how != "callback" else set()
         for step in d.steps:
             if fenced or names:
                 mentioned = step.mentions
@@ -113,7 +114,9 @@ class Sections:
                     tokens.add(step.place)
             if step.place == d.acquired and d.how != "callback":
                 continue
-            if step.operation is not None and step.operation.place not in {r.place for r in d.releases}:
+            if step.place in released:
+                continue
+            if step.operation is not None:
                 found.setdefault(step.place, Reached(step.operation, ()))
             if step.deferred:
                 continue

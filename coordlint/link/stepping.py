@@ -79,6 +79,16 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
         _project_call(w, made, function, made.args, call, s, around)
 
 
+def _is_started(call: ir.Call, s: ir.Stmt) -> bool:
+    """Whether a coroutine is handed to something that runs it beside this code: `create_task(work())`."""
+    for expr in expressions(s):
+        for outer in ir.walk(expr):
+            if isinstance(outer, ir.Call) and any(a is call for a in outer.args):
+                name = outer.func.name if isinstance(outer.func, ir.Attribute) else outer.func.id if isinstance(outer.func, ir.Name) else ""
+                return name in _STARTERS
+    return False
+
+
 def _callbacks(w: Walk, made: Step, call: ir.Call) -> tuple[FunctionRef, ...]:
     """Functions that are passed to be called: here and now, or elsewhere and later."""
     found: list[FunctionRef] = []

@@ -88,6 +88,8 @@ def is_unfenced(section: Section, effect: Effect) -> bool:
         return False
     if section.lock.model.scope is Scope.DB_SESSION and operation.kind == "database":
         return False  # the connection that holds the lock is, as a rule, the one that writes: both end together
+    if operation.kind in ("http", "remote", "message", "task", "search"):
+        return section.purpose.kind == "correctness"  # a request may be a query, a message may be repeatable
     return section.purpose.kind != "performance" or operation.kind in LEAVES_THE_SYSTEM
 
 

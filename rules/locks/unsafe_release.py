@@ -53,6 +53,9 @@ CURES = {
 }
 
 
+ADMIN = frozenset({"force", "forced", "admin", "reset", "purge", "flush"})
+
+
 @rule("CL104", severity=ERROR)
 def unsafe_release(system: System) -> Iterator[Found]:
     reported: set[Place] = set()
@@ -89,13 +92,19 @@ def deletes(system: System) -> Iterator[Release]:
 
 
 def deletes_behind_wrappers(system: System) -> Iterator[Release]:
-    """Calls of the project's own release functions, where the delete inside could not be told to be this lock's."""
+    """Calls of the project's own release functions: the delete inside, where it is found, else the call."""
     covered = {section.lock.made for section, _, _ in deletes(system)}
     for section in by_hand(system):
         for release in section.releases:
             how = HOW.get(release.how)
             if how and section.lock.made not in covered and is_wrapped(system, release.place):
-                yield section, release.place, how
+                inner = [o for o in system.operations(Op.DELETE, backend=section.lock.backend) if called_at(system, o, release.place)]
+                yield section, inner[0].place if len(inner) == 1 else release.place, how
+
+
+def called_at(system: System, operation: Operation, place: Place) -> bool:
+    """Whether the function that holds an operation is called at a place."""
+    return any(site == place for _, site in system.callers(operation.symbol))
 
 
 def by_hand(system: System) -> Iterator[Section]:
@@ -122,7 +131,9 @@ def elsewhere(system: System, section: Section) -> Iterator[Operation]:
 
 
 def is_admin(system: System, operation: Operation) -> bool:
-    """Reached from commands only: an operator frees a lock by hand."""
+    """Reached from commands only, or called so: an operator frees a lock by hand."""
+    if not ADMIN.isdisjoint(operation.symbol_words):
+        return True
     kinds = {entry.kind for entry in system.entries_reaching(operation.symbol)}
     return bool(kinds) and kinds <= {"command", "test"}
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from coordlint import ERROR, HIGH, MEDIUM, Found, System, distinct, found, lock_name, rule, trail
+from coordlint import ERROR, HIGH, MEDIUM, Found, Scope, System, distinct, found, lock_name, rule, trail
 
 _UNSTABLE = (
     (re.compile(r"(?<![\w.])hash\("), "hash() of text is salted anew in every process"),
@@ -32,7 +32,7 @@ _UNSTABLE = (
 
 @rule("CL121", severity=ERROR)
 def unstable_lock_key(system: System) -> Iterator[Found]:
-    for section in system.critical_sections(distributed=True):
+    for section in system.critical_sections(scopes=(Scope.DISTRIBUTED, Scope.DB_SESSION, Scope.DB_TRANSACTION)):
         reason = why_unstable(section.lock.key_text)
         if reason is None:
             continue
@@ -64,6 +64,23 @@ def run(name, job):
         job.run()
     finally:
         cur.execute("SELECT pg_advisory_unlock(%s)", (lock_id,))
+
+=== bad: the same, for a lock of the transaction, behind a wrapper of another module
+--- infra/advisory.py
+from sqlalchemy import text
+
+def try_lock(session, lock_id):
+    found = session.execute(text("SELECT pg_try_advisory_xact_lock(:id)"), {"id": lock_id})
+    return found.scalar()
+--- worker.py
+from sqlalchemy.orm import Session
+
+from infra.advisory import try_lock
+
+def aggregate(session: Session, job):
+    if not try_lock(session, abs(hash(str(job.id))) % 2**31):  # finding: unstable-lock-key
+        return
+    job.aggregate()
 
 === bad: a hash in the key, computed in another module
 --- infra/names.py
