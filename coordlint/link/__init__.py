@@ -71,11 +71,12 @@ def _walked(project: Project) -> list[str]:
 
 
 def _note_sites(ev: Evaluator, tracer: Tracer, project: Project) -> None:
-    """Remembers which arguments each function of the project is called with."""
+    """Remembers which arguments each function of the project is called with; what tests pass says nothing of the others."""
     for symbol in _walked(project):
+        inside_test = is_test(project.scopes[symbol].path)
         for step in tracer.trace(symbol).steps:
             for function in step.functions[:1]:
-                if step.args:
+                if step.args and (not inside_test or is_test(project.scopes[function.symbol].path)):
                     sites = ev.sites.setdefault(function.symbol, [])
                     if len(sites) < 40:
                         sites.append(step.args)

@@ -106,7 +106,8 @@ class Project:
         """The project module that an import means, or None when it is someone else's.
 
         Source roots are not declared: `import a.b` finds the module whose path ends in a/b, in a folder that is not
-        itself a package (a source root) or that is the importer's own. A library's name is only taken from the root.
+        itself a package (a source root) or that is the importer's own. A library's name is only taken from the root, or
+        from beside a script.
         """
         if level:
             base = importer.module if importer.is_package else importer.module.rpartition(".")[0]
@@ -120,7 +121,8 @@ class Project:
         home = importer.module.rpartition(".")[0]
         found = [m for m in self._by_last.get(dotted.rpartition(".")[2], ()) if m.endswith(tail)]
         roots = [(m.removesuffix(tail), m) for m in found]
-        fitting = [(r, m) for r, m in roots if r == home or (r not in self._packages and not known_library)]
+        beside = "" if known_library and home in self._packages else home  # no implicit relative import of "consul"
+        fitting = [(r, m) for r, m in roots if r == beside or (r not in self._packages and not known_library)]
         if not fitting:
             return None
         return max(fitting, key=lambda rm: (_shared(rm[0], importer.module), -rm[0].count("."), rm[1]))[1]

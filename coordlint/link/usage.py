@@ -140,6 +140,8 @@ def outcome_of(call: ir.Call, s: ir.Stmt, usage: Usage) -> Outcome:
     match s:
         case ir.Evaluate(value=value) if bare(value) is call:
             return _left_on_receiver(call, usage)
+        case ir.Loop(target=target, test=test, body=body) if target is not None and bare(test) is call and _is_idle(body):
+            return Outcome.DEAD
         case ir.Return(value=value) if value is not None and _shows(value, call):
             return Outcome.RETURNED
         case ir.If() | ir.Assert():
@@ -156,6 +158,11 @@ def outcome_of(call: ir.Call, s: ir.Stmt, usage: Usage) -> Outcome:
                 if _is_test_inside(expr, call):
                     return Outcome.TESTED
             return Outcome.USED
+
+
+def _is_idle(body: tuple[ir.Stmt, ...]) -> bool:
+    """`for reply in client.refresh(lease): pass` looks at nothing."""
+    return all(isinstance(s, ir.Jump) for s in body)
 
 
 def _left_on_receiver(call: ir.Call, usage: Usage) -> Outcome:
