@@ -249,7 +249,10 @@ def _in_ensemble(coordinator: Coordinator, everyone: list[Coordinator], table: C
 
 
 def _same_neighbourhood(first: Workload, second: Workload) -> bool:
-    return (first.kind == "compose") == (second.kind == "compose") and folder_of(first.path) == folder_of(second.path)
+    """Compose services see each other within one file, pods within a folder of manifests."""
+    if first.kind == "compose" or second.kind == "compose":
+        return first.path == second.path
+    return folder_of(first.path) == folder_of(second.path)
 
 
 def _listed_hosts(coordinator: Coordinator, model: CoordinatorModel) -> set[str]:

@@ -80,10 +80,11 @@ class ImageBuilder:
             self._made[key] = self._image(file, context, target) if file else None
         return self._made[key]
 
-    def named(self, image: str, workload: str = "") -> Image | None:
+    def named(self, image: str, workload: str = "", folder: str = "") -> Image | None:
         """An image by its name: one that a service or script builds, else the folder of that name.
 
-        The folder may be named as the image, as the first word of its tag, or as the workload that runs it.
+        The folder may be named as the image, as the first word of its tag, or as the workload that runs it. A bare name
+        that is no official image was built on this machine: from the Dockerfile beside the manifest, in `folder`.
         """
         name = bare_name(image)
         if name in self.names:
@@ -98,7 +99,11 @@ class ImageBuilder:
             found = self._by_folder(word) if word and word != "latest" else None
             if found is not None:
                 return self.build(*found)
-        return None
+        if "/" in name or name in coordinator_table().official:
+            return None
+        beside = [f"Dockerfile.{name.rpartition('-')[2]}", "Dockerfile"]
+        file = next((f for b in beside if (f := join(folder, b)) in self.catalogue.dockerfiles), None)
+        return self.build(folder, file) if file else None
 
     def _by_folder(self, word: str) -> tuple[str, str, str] | None:
         """`gateway/Dockerfile`, `Dockerfile.gateway` or `gateway.Dockerfile` for an image `.../gateway`, if only one fits."""

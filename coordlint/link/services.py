@@ -52,7 +52,7 @@ class ServiceReader:
         image = self._image(service, path)
         image_name = text(service.get("image"))
         if image is None and image_name and service.get("build") is None:
-            image = self.builder.named(image_name)
+            image = self.builder.named(image_name, name, folder_of(path))
         environment = self._environment(service, path, image)
         mounts, binds = self._mounts(service, path)
         container = Container(

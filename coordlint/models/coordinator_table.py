@@ -51,6 +51,7 @@ class CoordinatorTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     coordinators: tuple[CoordinatorModel, ...]
     operators: tuple[OperatorKind, ...]
     companions: tuple[str, ...]
+    official: tuple[str, ...]
 
     def of_image(self, image: str) -> CoordinatorModel | None:
         """The coordinator whose server an image holds."""

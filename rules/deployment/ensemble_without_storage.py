@@ -31,13 +31,18 @@ def ensemble_without_storage(system: System) -> Iterator[Found]:
         first = forgetful[0]
         names = ", ".join(c.workload.name for c in forgetful)
         yield found(
-            f"{backend_name(ensemble.backend)} ({names}) keeps its data {where(first)}: a restart forgets every lock, lease and key",
+            f"{backend_name(ensemble.backend)} ({names}) keeps its data {where(first)}: {when(first)} forgets every lock, lease and key",
             at=first.place,
             because=[*memory(first), *first.evidence, *(Evidence(c.place, f"{c.workload.name} as well") for c in forgetful[1:])],
             symbol=first.workload.symbol,
             resource=ensemble.backend,
             severity=ensemble.role.softened(ERROR),
         )
+
+
+def when(coordinator: Coordinator) -> str:
+    """What loses the data: compose restarts a container with its file system, Kubernetes without."""
+    return "recreating the container" if coordinator.workload.kind == "compose" and not coordinator.is_development_mode else "a restart"
 
 
 def where(coordinator: Coordinator) -> str:
