@@ -4,6 +4,7 @@ import pytest
 
 from coordlint.models import Late, Models, ModelsInvalid, OnBusy, Op, Scope
 from coordlint.models.index import Shipped, shipped, wanted
+from coordlint.models.page import libraries_page
 
 HEAD = "library: own\npackage: own\nimports: [own]\n"
 
@@ -382,3 +383,28 @@ def test_local_locks_reach_no_further_than_process_or_host(models: Models) -> No
         scopes = {model.lock.scope for model in library.types.values() if model.lock is not None}
         assert scopes
         assert scopes <= {Scope.PROCESS, Scope.HOST}
+
+
+# the page
+
+
+def test_the_page_tells_what_a_lock_guarantees(models: Models) -> None:
+    page = libraries_page(models).splitlines()
+    (redis,) = [line for line in page if line.startswith("| `redis.lock.Lock` |")]
+    assert (
+        redis == "| `redis.lock.Lock` | distributed | `timeout`, never ends by default | raises | no | none |"
+    )
+    (etcd3,) = [line for line in page if line.startswith("| `etcd3.locks.Lock` |")]
+    assert "| `ttl`, 60 s by default | **enters without the lock** | no |" in etcd3
+    (redlock,) = [line for line in page if line.startswith("| `redlock.Lock` |")]
+    assert "| `ttl`, required, ms |" in redlock
+    (zookeeper,) = [line for line in page if line.startswith("| `kazoo.recipe.lock.Lock` |")]
+    assert "| with its session | waits for ever | yes | int(lock.node[-10:])" in zookeeper
+
+
+def test_the_page_lists_every_library_with_its_version(models: Models) -> None:
+    page = libraries_page(models)
+    assert "| kazoo | 2.11.0 | zookeeper |" in page
+    assert "| stdlib-locks | Python 3.11 | process-local |" in page
+    for library in models.libraries:
+        assert f"\n| {library.library} | " in page

@@ -11,18 +11,43 @@ from coordlint.models.sql import SqlKind, classify_sql
     [
         ("SELECT pg_advisory_lock(42)", SqlKind.ADVISORY_LOCK, Scope.DB_SESSION, "42"),
         ("select pg_advisory_lock(%s, %s)", SqlKind.ADVISORY_LOCK, Scope.DB_SESSION, "%s"),
-        ("SELECT pg_advisory_lock(hashtext(:name))", SqlKind.ADVISORY_LOCK, Scope.DB_SESSION, "hashtext(:name)"),
-        ("SELECT pg_advisory_lock(hashtext('a, b'), 1)", SqlKind.ADVISORY_LOCK, Scope.DB_SESSION, "hashtext('a, b')"),
+        (
+            "SELECT pg_advisory_lock(hashtext(:name))",
+            SqlKind.ADVISORY_LOCK,
+            Scope.DB_SESSION,
+            "hashtext(:name)",
+        ),
+        (
+            "SELECT pg_advisory_lock(hashtext('a, b'), 1)",
+            SqlKind.ADVISORY_LOCK,
+            Scope.DB_SESSION,
+            "hashtext('a, b')",
+        ),
         ("SELECT pg_advisory_lock_shared({})", SqlKind.ADVISORY_LOCK, Scope.DB_SESSION, "{}"),
         ("SELECT pg_advisory_xact_lock($1)", SqlKind.ADVISORY_XACT_LOCK, Scope.DB_TRANSACTION, "$1"),
         ("SELECT pg_try_advisory_lock(?)", SqlKind.TRY_ADVISORY_LOCK, Scope.DB_SESSION, "?"),
-        ("SELECT pg_try_advisory_xact_lock({key})", SqlKind.TRY_ADVISORY_XACT_LOCK, Scope.DB_TRANSACTION, "{key}"),
+        (
+            "SELECT pg_try_advisory_xact_lock({key})",
+            SqlKind.TRY_ADVISORY_XACT_LOCK,
+            Scope.DB_TRANSACTION,
+            "{key}",
+        ),
         ("SELECT pg_advisory_unlock(%(id)s)", SqlKind.ADVISORY_UNLOCK, Scope.DB_SESSION, "%(id)s"),
         ("SELECT pg_advisory_unlock_all()", SqlKind.ADVISORY_UNLOCK, Scope.DB_SESSION, ""),
         ("SELECT GET_LOCK('job', 10)", SqlKind.GET_LOCK, Scope.DB_SESSION, "'job'"),
         ("DO RELEASE_LOCK('job')", SqlKind.RELEASE_LOCK, Scope.DB_SESSION, "'job'"),
-        ("EXEC sp_getapplock @Resource = 'r', @LockMode = 'Exclusive'", SqlKind.GET_LOCK, Scope.DB_SESSION, ""),
-        ("WITH l AS (SELECT pg_try_advisory_lock(1) AS ok) SELECT ok FROM l", SqlKind.TRY_ADVISORY_LOCK, Scope.DB_SESSION, "1"),
+        (
+            "EXEC sp_getapplock @Resource = 'r', @LockMode = 'Exclusive'",
+            SqlKind.GET_LOCK,
+            Scope.DB_SESSION,
+            "",
+        ),
+        (
+            "WITH l AS (SELECT pg_try_advisory_lock(1) AS ok) SELECT ok FROM l",
+            SqlKind.TRY_ADVISORY_LOCK,
+            Scope.DB_SESSION,
+            "1",
+        ),
     ],
 )
 def test_lock_functions_tell_their_scope_and_key(text: str, kind: SqlKind, scope: Scope, key: str) -> None:
@@ -73,7 +98,11 @@ def test_lock_table_locks_a_table(text: str) -> None:
         ("UPDATE accounts SET balance = balance + %s WHERE id = %s", Late.ACCUMULATE, False),
         ("UPDATE accounts a SET balance = a.balance - :amount WHERE id = :id", Late.ACCUMULATE, False),
         ("UPDATE accounts SET balance = :b WHERE id = :id AND version = :v", Late.CONDITIONAL, True),
-        ("UPDATE accounts SET balance = ?, version = version + 1 WHERE id = ? AND version = ?", Late.CONDITIONAL, True),
+        (
+            "UPDATE accounts SET balance = ?, version = version + 1 WHERE id = ? AND version = ?",
+            Late.CONDITIONAL,
+            True,
+        ),
         ("UPDATE accounts SET balance = $1 WHERE id = $2 AND fence < $3", Late.CONDITIONAL, True),
         ("UPDATE accounts SET balance = $1 WHERE id = $2 AND $3 > lock_version", Late.CONDITIONAL, True),
         ('UPDATE "accounts" SET "balance" = %(b)s WHERE "row_version" = %(v)s', Late.CONDITIONAL, True),
@@ -88,14 +117,18 @@ def test_lock_table_locks_a_table(text: str) -> None:
         ("UPDATE users SET email = 'b' WHERE id = 1 IF email = 'a'", Late.CONDITIONAL, True),
     ],
 )
-def test_an_update_is_judged_by_what_it_compares_and_computes(text: str, late: Late, conditional: bool) -> None:
+def test_an_update_is_judged_by_what_it_compares_and_computes(
+    text: str, late: Late, conditional: bool
+) -> None:
     meaning = classify_sql(text)
     assert meaning.kind is SqlKind.UPDATE
     assert (meaning.late, meaning.conditional) == (late, conditional)
 
 
 def test_an_update_names_its_columns() -> None:
-    meaning = classify_sql("UPDATE shop.stock SET amount = amount - :n, seen = now(), note = %s WHERE sku = :s AND v > 1")
+    meaning = classify_sql(
+        "UPDATE shop.stock SET amount = amount - :n, seen = now(), note = %s WHERE sku = :s AND v > 1"
+    )
     assert meaning.table == "shop.stock"
     assert meaning.writes == ("amount", "seen", "note")
     assert meaning.accumulates == ("amount",)
@@ -113,8 +146,16 @@ def test_an_update_names_its_columns() -> None:
         ("INSERT OR IGNORE INTO t VALUES (?)", Late.CONDITIONAL, True),
         ("INSERT INTO t (a) VALUES ('x') IF NOT EXISTS", Late.CONDITIONAL, True),
         ("INSERT INTO t (a) SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM t)", Late.CONDITIONAL, True),
-        ("INSERT INTO t (a, b) VALUES (1, 2) ON CONFLICT (a) DO UPDATE SET b = excluded.b", Late.OVERWRITE, False),
-        ("INSERT INTO t (a, n) VALUES (1, 1) ON CONFLICT (a) DO UPDATE SET n = t.n + 1", Late.ACCUMULATE, False),
+        (
+            "INSERT INTO t (a, b) VALUES (1, 2) ON CONFLICT (a) DO UPDATE SET b = excluded.b",
+            Late.OVERWRITE,
+            False,
+        ),
+        (
+            "INSERT INTO t (a, n) VALUES (1, 1) ON CONFLICT (a) DO UPDATE SET n = t.n + 1",
+            Late.ACCUMULATE,
+            False,
+        ),
         (
             "INSERT INTO t (a, b, version) VALUES (1, 2, 3) ON CONFLICT (a) DO UPDATE SET b = excluded.b "
             "WHERE t.version < excluded.version",
@@ -126,7 +167,9 @@ def test_an_update_names_its_columns() -> None:
         ("INSERT OR REPLACE INTO t VALUES (1)", Late.OVERWRITE, False),
     ],
 )
-def test_an_insert_is_judged_by_what_it_does_with_an_existing_row(text: str, late: Late, conditional: bool) -> None:
+def test_an_insert_is_judged_by_what_it_does_with_an_existing_row(
+    text: str, late: Late, conditional: bool
+) -> None:
     meaning = classify_sql(text)
     assert (meaning.kind, meaning.table) == (SqlKind.INSERT, "t")
     assert (meaning.late, meaning.conditional) == (late, conditional)
@@ -184,13 +227,51 @@ def test_a_table_that_a_placeholder_names_is_unknown() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ";", "(((", ")", "'", '"', "/*", "--", "$$", "$a$", "WITH", "UPDATE", "UPDATE t SET", "SELECT ,", "{", "INSERT", "%", ":", "a='", "\x00"],
+    [
+        "",
+        ";",
+        "(((",
+        ")",
+        "'",
+        '"',
+        "/*",
+        "--",
+        "$$",
+        "$a$",
+        "WITH",
+        "UPDATE",
+        "UPDATE t SET",
+        "SELECT ,",
+        "{",
+        "INSERT",
+        "%",
+        ":",
+        "a='",
+        "\x00",
+    ],
 )
 def test_broken_text_is_no_error(text: str) -> None:
     classify_sql(text)
 
 
-@pytest.mark.parametrize("piece", ["/*", "$a", "'", "(", "for update ", "{", "with a as (", "set a=a+", "$$", "%(", "-- ", "pg_advisory_lock", "do "])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "/*",
+        "$a",
+        "'",
+        "(",
+        "for update ",
+        "{",
+        "with a as (",
+        "set a=a+",
+        "$$",
+        "%(",
+        "-- ",
+        "pg_advisory_lock",
+        "do ",
+    ],
+)
 def test_a_long_text_is_read_in_linear_steps(piece: str) -> None:
     """A quadratic scan of these 200,000 characters would not come back within the test run's patience."""
     classify_sql(piece * (200_000 // len(piece)))
