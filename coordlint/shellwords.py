@@ -17,9 +17,10 @@ _OPERATOR = re.compile(r";;&?|;&|&&|\|\||[;&|()\n]")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\+?=(.*)", re.S)
 _HEREDOC = re.compile(r"<<-?\s*(['\"]?)([A-Za-z_]\w*)\1")
 _REDIRECT = re.compile(r"\d*(?:>>|>&|>\||&>|<&|<>|>|<)")
-_KEYWORDS = frozenset(
-    ("if", "then", "elif", "else", "fi", "while", "until", "for", "do", "done", "{", "}", "!", "time")
-) | {"select", "export", "readonly", "local", "declare"}
+_DECLARING = frozenset(("export", "readonly", "local", "declare", "typeset"))
+_KEYWORDS = _DECLARING | frozenset(
+    ("if", "then", "elif", "else", "fi", "while", "until", "for", "do", "done", "{", "}", "!", "time", "select")
+)
 _Token = tuple[str, str, int]  # ("word" | "op", text, line)
 
 
@@ -91,8 +92,10 @@ class _Reader:
     def end_command(self) -> None:
         """Closes the command that is being read."""
         found, self._words = self._words, []
+        declares = False
         while found and (found[0] in _KEYWORDS or found[0] == "function"):
             word = found.pop(0)
+            declares = declares or word in _DECLARING
             if word == "function" and found:
                 self._function, self._braces = found.pop(0), 0
             elif word == "{":
@@ -115,6 +118,11 @@ class _Reader:
         while found and (match := _ASSIGNMENT.fullmatch(found[0])):
             assigned.append((match[1], match[2]))
             found.pop(0)
+        if declares:
+            assigned += [(m[1], m[2]) for word in found if (m := _ASSIGNMENT.fullmatch(word))]
+            found = []
+        if not found and not assigned:
+            return
         subject, branch = self._cases[-1] if self._cases else ("", ())
         self.made.append(
             ShellCommand(

@@ -29,7 +29,7 @@ def find_coordinators(
 def recognised(workload: Workload, table: CoordinatorTable) -> tuple[CoordinatorModel, Evidence] | None:
     """The table's entry for a workload that runs a coordinator's server, and how it shows."""
     by_program = next((m for p in workload.processes if _serves(p.argv) and (m := table.of_program(p.program))), None)
-    if by_program is not None:
+    if by_program is not None and not workload.runs:  # a script that may start its own store is no store to others
         place = workload.command_place or workload.place
         return by_program, Evidence(place, f"starts {by_program.backend}")
     image = workload.base_image or workload.image
