@@ -204,6 +204,24 @@ class System:
             found.extend(here)
         return tuple(dict.fromkeys(found))
 
+    def is_locked(self, operation: Operation) -> bool:
+        """Whether some lock is held around an operation on every known way to it; tests are no way."""
+        places, _ = self._under_lock
+        return operation.place in places or self._is_locked(operation.symbol, frozenset())
+
+    def _is_locked(self, symbol: str, seen: frozenset[str]) -> bool:
+        _, sites = self._under_lock
+        if symbol in seen or len(seen) > 6:
+            return False
+        callers = [(c, p) for c, p in self.callers(symbol) if not getattr(self.function(c), "in_test", False)]
+        return bool(callers) and all(p in sites or self._is_locked(c, seen | {symbol}) for c, p in callers)
+
+    @cached_property
+    def _under_lock(self) -> tuple[frozenset[Place], frozenset[Place]]:
+        """Operations that stand in a section themselves, and the call sites that do."""
+        effects = [e for s in self._world.sections for e in (*s.effects, *s.reads)]
+        return frozenset(e.place for e in effects if not e.chain), frozenset(e.chain[0] for e in effects if e.chain)
+
     # -- deployment ------------------------------------------------------------------------------------------
 
     @property

@@ -16,7 +16,7 @@ from coordlint.link.project import Scope, blocks
 from coordlint.link.texts import written
 from coordlint.link.trace import Trace
 from coordlint.link.usage import names_in
-from coordlint.link.values import UNKNOWN, Object, Value, options
+from coordlint.link.values import UNKNOWN, Literal, Object, Parameter, Pattern, Value, as_pattern, options, shown
 from coordlint.models.schema import Late, Op
 from coordlint.source import Span
 
@@ -24,15 +24,36 @@ _WRITES = (Op.WRITE, Op.CREATE, Op.EFFECT, Op.TRANSACTION_STEP)
 _SAVES = ("save", "asave", "commit", "flush")
 
 
-def mark_reads(ev: Evaluator, trace: Trace, flow: Callable[[], Flow]) -> None:
-    """Marks the writes of one function whose value comes from a read of the same record."""
+def mark_reads(ev: Evaluator, trace: Trace, flow: Callable[[], Flow], of: Callable[[str], Trace]) -> None:
+    """Marks the writes of one function whose value comes from a read of the same record; `of` gives a callee's trace."""
     steps = [s for s in trace.steps if s.operation is not None]
     operations = [s.operation for s in steps if s.operation is not None]
-    marked = with_reads(operations, flow)
+    writes = any(o.op in _WRITES and o.key for o in operations)
+    marked = with_reads([*operations, *_wrapped_reads(trace, of)] if writes else operations, flow)[: len(operations)]
     changed = {m.written: m for m in mutations(ev, trace.scope, trace)}
     for step, operation in zip(steps, marked, strict=True):
         mutation = changed.get(step.place)
         step.operation = operation if mutation is None else _written_back(operation, mutation)
+
+
+def _wrapped_reads(trace: Trace, of: Callable[[str], Trace]) -> Iterator[Operation]:
+    """`self.get(path)`, where the project's own `get` reads the key that it is given: a read of the caller's key."""
+    for step in trace.steps:
+        if step.operation is not None or not step.functions or step.deferred:
+            continue
+        for inner in of(step.functions[0].symbol).steps:
+            read = inner.operation
+            if read is None or read.op is not Op.READ or read.key != "{}":
+                continue
+            given = next((a.value for a in step.args if read.key_text == f"{{{a.name}}}"), None)
+            known = next((v for v in options(given) if _is_key(v)), None) if given else None
+            if known is not None:
+                key = as_pattern(known)
+                yield msgspec.structs.replace(read, place=step.place, key=key.text, key_text=shown(key.named))
+
+
+def _is_key(value: Value) -> bool:
+    return isinstance(value, Pattern | Parameter) or (isinstance(value, Literal) and isinstance(value.value, str))
 
 
 def _written_back(operation: Operation, mutation: Mutation) -> Operation:

@@ -63,7 +63,7 @@ class Tracer:
         self._open += 1
         Walk(self, scope, made).run()
         self._open -= 1
-        records.mark_reads(self.ev, made, lambda: self.flow(symbol))
+        records.mark_reads(self.ev, made, lambda: self.flow(symbol), self.trace)
         made.gives_result = _gives_result(scope, made)
         made.complete = True
         return made

@@ -31,7 +31,6 @@ from coordlint import (
     Mutation,
     Op,
     Operation,
-    Place,
     System,
     backend_name,
     found,
@@ -50,9 +49,8 @@ _OWN = frozenset({"hostname", "gethostname", "host", "pid", "getpid", "me", "my"
 
 @rule("CL503", severity=WARNING)
 def lost_update(system: System) -> Iterator[Found]:
-    held = _under_lock(system)
     for write in system.operations(Op.WRITE, backend=_SHARED):
-        if write.reads_back is None or write.counts or write.conditional or write.atomic or write.place in held:
+        if write.reads_back is None or write.counts or write.conditional or write.atomic or system.is_locked(write):
             continue  # a counter is another rule's matter
         rivals = [(o.place, "the same key is written here too") for o in system.same_key(write) if o.stores]
         key = write.key_text or write.key or write.receiver
@@ -81,11 +79,6 @@ def _record(mutation: Mutation) -> Found:
         severity=ERROR if is_money else WARNING,
         confidence=HIGH if mutation.type else MEDIUM,
     )
-
-
-def _under_lock(system: System) -> frozenset[Place]:
-    """The places of all effects that happen while a lock is held; whether it is the right lock is another rule's matter."""
-    return frozenset(effect.place for section in system.critical_sections() for effect in section.effects)
 
 
 def _owned(write: Operation) -> bool:

@@ -37,9 +37,8 @@ _WINDOW = frozenset({"minute", "hour", "day", "date", "window", "bucket", "slot"
 
 @rule("CL504", severity=WARNING)
 def non_atomic_counter(system: System) -> Iterator[Found]:
-    held = frozenset(effect.place for section in system.critical_sections() for effect in section.effects)
     for write in system.operations(Op.WRITE, backend=_COUNTING):
-        if write.counts and write.reads_back and not (write.atomic or write.conditional or write.place in held):
+        if write.counts and write.reads_back and not (write.atomic or write.conditional or system.is_locked(write)):
             yield found(
                 f"Counts in {backend_name(write.backend)} by reading `{write.key_text or write.key}` and setting it: two processes "
                 "at a time count once.",
@@ -49,7 +48,7 @@ def non_atomic_counter(system: System) -> Iterator[Found]:
             )
     for count in system.operations(Op.INCREMENT, backend="redis"):
         expiry = _expiry_after(system, count)
-        if expiry is None or count.atomic or count.place in held:
+        if expiry is None or count.atomic or system.is_locked(count):
             continue
         windowed = any(words(filler) & _WINDOW for filler in count.fillers)
         yield found(
