@@ -129,6 +129,21 @@ class System:
             s for s in self._world.sections if same and s.lock.identity == same and s.acquired != section.acquired
         )
 
+    def inner(self, section: Section) -> Section | None:
+        """The section inside the wrapper that hands its lock on to this one; None when it is taken here."""
+        via = section.lock.via
+        for s in self._by_made.get(section.lock.made, ()):
+            if via and s.lock.via == via[1:] and s.symbol.rpartition(".")[2] == via[0]:
+                return s
+        return None
+
+    @cached_property
+    def _by_made(self) -> dict[Place, list[Section]]:
+        table: dict[Place, list[Section]] = {}
+        for section in self._world.sections:
+            table.setdefault(section.lock.made, []).append(section)
+        return table
+
     def same_key(self, operation: Operation) -> tuple[Operation, ...]:
         """Other operations on the same backend and the same known key."""
         return tuple(

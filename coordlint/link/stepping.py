@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from coordlint.link.walk import Around, Walk
 
 _STARTERS = frozenset("Thread Process Timer submit apply_async create_task ensure_future start_soon run_in_executor on_commit add_job defer delay after_commit call_soon call_later spawn greenlet start_new_thread add_callback".split())  # fmt: skip
+MOST_HANDED_ON = 8  # locks or releases that one function hands on to its callers
+_KEYED = ("redis", "memcached", "django-cache", "zookeeper", "etcd", "consul")  # where a delete of a key can free a lock
 _SLEEPS = ("time.sleep", "asyncio.sleep", "gevent.sleep", "eventlet.sleep", "trio.sleep", "anyio.sleep")
 
 
@@ -48,7 +50,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     outcome = outcome_of(call, s, w.usage)
     made = Step(
         place, call, guards=around.guards, loop=around.loop, held=tuple(w.held), outcome=outcome,
-        deferred=around.deferred,
+        deferred=around.deferred or _is_started(call, s),
     )  # fmt: skip
     functions: list[FunctionRef] = []
     understood = False
@@ -167,6 +169,8 @@ def _locking(w: Walk, made: Step, meaning: Meaning, owner: Value | None, call: i
             draft.is_raw = noun.by_hand
             _open(w, draft, made, s, around)
     elif meaning.op in (Op.RELEASE, Op.DELETE, Op.FORCE_RELEASE, Op.REVOKE):
+        if meaning.op is Op.DELETE and w.ev.models.backend_of(meaning.model.name) not in _KEYED:
+            return
         how = "compare-and-delete" if meaning.lua or _is_watched(w, made) else "delete"
         if lock is not None or meaning.sql is not None or (meaning.op is not Op.DELETE and not meaning.lua):
             how = "library"
@@ -244,7 +248,15 @@ def release(w: Walk, subject: Value, text: str, place: Place, how: str, around: 
         if d not in w.held and d.subject == subject and not isinstance(subject, Unknown) and (how != "delete" or d.is_raw):
             d.releases.append(Release(place, how, around.in_final))
             return
-    w.trace.loose.append(Loose(subject, text, place, how, around.in_final))
+    _note_loose(w, Loose(subject, text, place, how, around.in_final))
+
+
+def _note_loose(w: Walk, made: Loose) -> None:
+    """A release for a caller's section; each lock once, and not without end up a long chain of calls."""
+    unknown = isinstance(made.subject, Unknown) and not made.written
+    known = any(x.subject == made.subject and x.written == made.written for x in w.trace.loose)
+    if not unknown and not known and len(w.trace.loose) < MOST_HANDED_ON:
+        w.trace.loose.append(made)
 
 
 # -- calls of the project's own functions -------------------------------------------------------------------------------
@@ -262,6 +274,8 @@ def _project_call(
         return
     bindings = calling.bindings(w.ev, function, args)
     for d in inner.left:
+        if d.tested and d.skips and not inner.gives_result:
+            continue  # it was looked at there, and the caller cannot know: a debounce, not a wrapper
         made.is_wrapped = True
         draft = inherit(w, d, scope, bindings, made.place)
         draft.written = written(call.func.base) if isinstance(call.func, ir.Attribute) else ""

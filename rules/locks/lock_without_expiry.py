@@ -45,6 +45,9 @@ def lock_without_expiry(system: System) -> Iterator[Found]:
         lock = section.lock
         if lock.lifetime.kind != "never" or lock.model.session_bound or lock.model.renews:
             continue
+        inner = system.inner(section)
+        if inner is not None and inner.lock.lifetime == lock.lifetime:
+            continue  # told where the wrapper takes it
         if lock.by_hand and (is_mark(system, section) or expires_elsewhere(system, section)):
             continue
         freed_on_error = section.escapes or any(release.on_error for release in section.releases)
