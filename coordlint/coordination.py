@@ -52,7 +52,8 @@ class Guard(msgspec.Struct, frozen=True):
     """An exception handler around a place.
 
     `catches` holds dotted exception names ("*" for a bare except). `action` is what the handler does at its end:
-    "swallow" (goes on), "return", "raise", "exit" or "retry" (stays in a loop).
+    "swallow" (goes on as after a success), "return" (goes another way, or notes the failure), "raise", "exit" or "retry"
+    (stays in a loop).
     """
 
     catches: tuple[str, ...]

@@ -219,10 +219,11 @@ class System:
             found.extend(here)
         return tuple(dict.fromkeys(found))
 
-    def is_locked(self, operation: Operation) -> bool:
-        """Whether some lock is held around an operation on every known way to it; tests are no way."""
+    def is_locked(self, what: Operation | Mutation) -> bool:
+        """Whether some lock is held around it on every known way to it; tests are no way."""
         places, _ = self._under_lock
-        return operation.place in places or self._is_locked(operation.symbol, frozenset())
+        place = what.written if isinstance(what, Mutation) else what.place
+        return place in places or self._is_locked(what.symbol, frozenset())
 
     def _is_locked(self, symbol: str, seen: frozenset[str]) -> bool:
         _, sites = self._under_lock

@@ -237,7 +237,7 @@ class Walk:
     # -- exceptions ----------------------------------------------------------------------------------------------
 
     def _try(self, s: ir.Try, around: Around) -> None:
-        guards = tuple(self._guard(h) for h in s.handlers)
+        guards = tuple(self._guard(h, s, around) for h in s.handlers)
         before = list(self.held)
         self.block(s.body, replace(around, guards=(*guards, *around.guards)))
         self.block(s.orelse, around)
@@ -257,7 +257,7 @@ class Walk:
             if d not in before and d in after and d.can_fail is False:
                 d.skips = d.skips or ending in ("return", "continue", "")
 
-    def _guard(self, h: ir.Handler) -> Guard:
+    def _guard(self, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
         names: list[str] = []
         for t in h.types:
             value = self.ev.value(t, self.scope)
@@ -265,6 +265,10 @@ class Walk:
             names.append(self.ev.models.canonical(name) or name)
         ending = ends(h.body)
         action = {"raise": "raise", "return": "return", "exit": "exit", "continue": "retry", "break": "return"}.get(ending, "swallow")
+        if not ending and ends(s.body) in ("return", "break"):
+            action = "retry" if around.loop else "return"  # success has left; the failure goes another way
+        elif not ending and (s.orelse or any(isinstance(x, ir.Assign | ir.Augment) for x in h.body)):
+            action = "return"
         if any(isinstance(x, ir.Raise) for x in h.body):
             action = "raise"
         return Guard(tuple(names) or ("*",), action, self.scope.place(h.at))

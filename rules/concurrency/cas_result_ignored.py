@@ -41,7 +41,7 @@ from coordlint import (
 _ANSWERS = ("etcd", "consul", "memcached", "django-cache")  # these refuse by their answer, the others by raising
 _REFUSALS = frozenset(
     {"BadVersionError", "ConditionalCheckFailedException", "ClientError", "PreconditionFailed", "PreconditionFailedError"}
-    | {"StaleDataError", "WatchError", "KazooException", "RolledBackError", "Exception", "BaseException", "*"}
+    | {"StaleDataError", "WatchError", "RolledBackError"}
 )
 _VERSION = frozenset({"version", "revision", "rev", "etag", "mod", "generation", "seq", "epoch", "match"})
 _ABSENT = frozenset({"create", "absent"})
@@ -361,6 +361,22 @@ def hand_over(path, owner, version):
     except BadVersionError:
         return False
     return True
+
+=== good: success has returned, the conflict takes the other way
+--- app/owner.py
+from kazoo.client import KazooClient
+from kazoo.exceptions import BadVersionError
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def hand_over(path, owner, version):
+    try:
+        zk.set(path, owner, version=version)
+        return True
+    except BadVersionError:
+        print("somebody was first")
+    return False
 
 === good: DynamoDB raises, and "was there already" is an answer
 --- app/seen.py
