@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _tell(f"internal error: {type(error).__name__}: {error}. Set COORDLINT_DEBUG=1 for the traceback.")
         status = Exit.BROKEN
     _flush()
-    os._exit(status) if status == Exit.INTERRUPTED else sys.exit(status)
+    sys.exit(status)
 
 
 @click.group(
@@ -466,6 +466,8 @@ def _step_summary(report: Report) -> None:
 
 def _say(text: str) -> None:
     """To stdout. A reader that went away is no error of ours: the exit code still tells the result."""
+    if sys.stdout is None:  # closed before we began
+        return
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

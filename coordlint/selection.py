@@ -1,36 +1,32 @@
 """Which Python files can matter: closing over names on demand, in rounds.
 
-Contract of `select`: every file that imports a library of the models or names it in SQL or settings is extracted; then,
-in rounds, files that mention a name which an extracted file exports and which touches coordination; and the modules
-that extracted files import. Small projects are extracted whole.
+Contract of `select`: every file that names a library of the models (or says so in SQL) is extracted. Then, in rounds,
+callers: files that import from an extracted file a name whose definition touches coordination; and callees: modules
+that such a definition uses. All by text, so that files that cannot matter are never parsed. Small projects are
+extracted whole.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from coordlint.facts import Facts
 from coordlint.source import Kind, Source
 
 SMALL = 400  # Python files; below, choosing costs more than it saves
-ROUNDS = 3
-MIN_NAME = 4  # shorter names say too little
+ROUNDS = 2  # wrappers of wrappers, and what their sections call
 
 RAW_NEEDLES = (
     "pg_advisory",
     "pg_try_advisory",
-    "GET_LOCK",
     "FOR UPDATE",
     "SKIP LOCKED",
-    "select_for_update",
-    "with_for_update",
-    "django.core.cache",
     "coordination.k8s.io",
     "coordlint:",
 )
-_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import\b|import[ \t]+([\w., \t]+))", re.M)
 
 Extract = Callable[[Sequence[Source]], list[Facts]]
 
@@ -40,96 +36,155 @@ def select(sources: Sequence[Source], needles: Iterable[str], extract: Extract) 
     python = [s for s in sources if s.kind is Kind.PYTHON]
     if len(python) < SMALL:
         return extract(sources)
-    words = sorted({*needles, *RAW_NEEDLES}, key=len)
-    chosen = {s.path for s in sources if s.kind is not Kind.PYTHON}
-    fresh = [s for s in python if any(word in s.text for word in words)]
-    facts = {f.path: f for f in extract([s for s in sources if s.path in chosen])}
-    modules = _Modules(python)
+    chosen = chosen_paths(python, (*needles, *RAW_NEEDLES))
+    return extract([s for s in sources if s.kind is not Kind.PYTHON or s.path in chosen])
+
+
+def chosen_paths(python: Sequence[Source], needles: Iterable[str]) -> set[str]:
+    """Paths of the Python files that can matter."""
+    words = sorted(set(needles))
+    modules = {source.path: _Module(source) for source in python}
+    finder = _Finder(modules)
+    marks = {s.path: set(found) for s in python if (found := [word for word in words if word in s.text])}
+    chosen = set(marks)
     for _ in range(ROUNDS):
-        if not fresh:
-            break
-        chosen |= {s.path for s in fresh}
-        facts |= {f.path: f for f in extract(fresh)}
-        rest = [s for s in python if s.path not in chosen]
-        callees = modules.imported_by(fresh)
-        callers = modules.mentioning(fresh, rest, words)
-        fresh = [s for s in rest if s.path in callees or s.path in callers]
-    if fresh:
-        facts |= {f.path: f for f in extract(fresh)}
-    return [facts[s.path] for s in sources if s.path in facts]
+        touched = {path: modules[path].touching(names) for path, names in marks.items()}
+        marks = finder.callers(touched, chosen)
+        callees = {
+            found
+            for path, (_, used) in touched.items()
+            if not _TEST.search(path)
+            for found in finder.callees(path, used)
+        }
+        chosen |= marks.keys() | callees
+    return chosen
 
 
-class _Modules:
-    """Imports by text: dotted endings of module names lead to files."""
+class _Module:
+    """One file by its text: what it imports, what it defines at its top, and which words each definition uses."""
 
-    def __init__(self, python: Sequence[Source]) -> None:
-        self.by_stem: dict[str, list[str]] = {}
-        for source in python:
-            self.by_stem.setdefault(_stem(source.path), []).append(source.path)
+    def __init__(self, source: Source) -> None:
+        self.text = source.text
+        place = PurePosixPath(source.path)
+        self.is_package = place.name == "__init__.py"
+        self.parts = place.parent.parts if self.is_package else place.with_suffix("").parts
 
-    def imported_by(self, sources: Sequence[Source]) -> set[str]:
-        """Paths of the project's modules that these files import."""
-        found = set()
-        for source in sources:
-            for names in _IMPORT.findall(source.text):
-                for dotted in ",".join(names).split(","):
-                    tail = dotted.strip(". \t").split(" as ")[0].split(".")
-                    for path in self.by_stem.get(tail[-1].strip(), ()):
-                        if PurePosixPath(path).with_suffix("").parts[-len(tail) :][: len(tail)] == tuple(
-                            tail
-                        ):
-                            found.add(path)
+    @cached_property
+    def imports(self) -> list[tuple[str, str, str]]:
+        """(dotted module, name in it or "", name it is bound to); relative modules keep their leading dots."""
+        return list(_imports(self.text))
+
+    @cached_property
+    def bodies(self) -> list[tuple[str, str]]:
+        """Top-level names with the text of their definitions; a name may be defined more than once."""
+        starts = [(m.start(), m[1] or m[2] or m[3] or "") for m in _TOP.finditer(self.text)]
+        ends = [*(start for start, _ in starts), len(self.text)][1:]
+        return [(name, self.text[start:end]) for (start, name), end in zip(starts, ends, strict=True)]
+
+    def touching(self, marks: set[str]) -> tuple[frozenset[str], frozenset[str]]:
+        """Names whose definition mentions a mark, an import from one, or another such name; and the words they use."""
+        bound = {as_ for module, name, as_ in self.imports if any(m in module or m == name for m in marks)}
+        raw = [mark for mark in marks if mark not in bound]
+        words = [
+            (name, frozenset(_WORD.findall(body)), any(mark in body for mark in raw))
+            for name, body in self.bodies
+        ]
+        touched = {name for name, _, direct in words if direct}
+        while more := {n for n, used, _ in words if n not in touched and (used - {n}) & (bound | touched)}:
+            touched |= more
+        used = frozenset().union(*(used for name, used, _ in words if name in touched))
+        # what is imported from a marked module is handed on by packages and shims
+        return frozenset(touched | bound), used
+
+
+class _Finder:
+    """Leads import statements to files of the project."""
+
+    def __init__(self, modules: Mapping[str, _Module]) -> None:
+        self.modules = modules
+        self.by_last: dict[str, list[str]] = {}
+        for path, module in modules.items():
+            self.by_last.setdefault(module.parts[-1] if module.parts else "", []).append(path)
+
+    def callers(
+        self, touched: Mapping[str, tuple[frozenset[str], frozenset[str]]], known: set[str]
+    ) -> dict[str, set[str]]:
+        """Files that import a touching name, or a module and then use one of its touching names; with these names."""
+        stems = {
+            self.modules[path].parts[-1]
+            for path, (names, _) in touched.items()
+            if names and self.modules[path].parts
+        }
+        found: dict[str, set[str]] = {}
+        for path, module in self.modules.items():
+            if path in known or _TEST.search(path) or not any(stem in module.text for stem in stems):
+                continue
+            for dotted, name, bound in module.imports:
+                if self._last(module, dotted, name).isdisjoint(stems):
+                    continue
+                for target in self._files(path, dotted, name):
+                    names = touched.get(target, (frozenset(), frozenset()))[0]
+                    if name in names:
+                        found.setdefault(path, set()).add(bound)
+                    elif names and (used := names & _attributes(module.text, bound)):
+                        found.setdefault(path, set()).update(used)
+                    elif name == "*":
+                        found.setdefault(path, set()).update(names)
         return found
 
-    @staticmethod
-    def mentioning(sources: Sequence[Source], rest: Sequence[Source], words: Sequence[str]) -> set[str]:
-        """Paths of files that mention a module of `sources` and a name that it exports and that touches coordination."""
-        exports = [(_stem(s.path), names) for s in sources if (names := touching(s.text, words))]
-        found = set()
-        for source in rest:
-            text = source.text
-            if any(stem in text and any(name in text for name in names) for stem, names in exports):
-                found.add(source.path)
-        return found
+    def callees(self, path: str, used: frozenset[str]) -> Iterator[str]:
+        """Modules of the project that the given words of a file were imported from."""
+        module = self.modules[path]
+        for dotted, name, bound in module.imports:
+            if bound in used or name == "*":
+                yield from self._files(path, dotted, name)
+
+    def _last(self, module: _Module, dotted: str, name: str) -> set[str]:
+        tail = dotted.rpartition(".")[2]
+        return {tail or (module.parts[-2] if len(module.parts) > 1 else ""), name}
+
+    def _files(self, path: str, dotted: str, name: str) -> Iterator[str]:
+        """Files that `from dotted import name` (or `import dotted`) can load, the module and the submodule."""
+        here = self.modules[path]
+        level = len(dotted) - len(dotted.lstrip("."))
+        base: tuple[str, ...] = ()
+        if level:
+            base = here.parts if here.is_package else here.parts[:-1]
+            base = base[: len(base) - (level - 1)]
+        parts = (*base, *(part for part in dotted.lstrip(".").split(".") if part))
+        for tail in (parts, (*parts, name) if name and name != "*" else ()):
+            for candidate in self.by_last.get(tail[-1], ()) if tail else ():
+                found = self.modules[candidate].parts
+                if candidate != path and (found == tail if level else found[-len(tail) :] == tail):
+                    yield candidate
 
 
+_TEST = re.compile(r"(^|/)(tests?|testing)/|(^|/)(test_[^/]*|[^/]*_tests?|conftest)\.py$")
+_WORD = re.compile(r"[^\W\d]\w*")
 _TOP = re.compile(
-    r"^(?:(?:async[ \t]+)?def[ \t]+(\w+)|class[ \t]+(\w+)|(\w+)(?:[ \t]*:[^=\n]+)?[ \t]*=[^=])", re.M
+    r"^(?:(?:async[ \t]+)?def[ \t]+(\w+)|class[ \t]+(\w+)|(?:async[ \t]+)?(?:with|for|while|if|try)\b"
+    r"|(\w+)(?:[ \t]*:[^=\n]+)?[ \t]*=[^=])",
+    re.M,
 )
-_BOUND = re.compile(
-    r"^[ \t]*from[ \t]+(\S+)[ \t]+import[ \t]+\(?([^)\n#]*(?:\n[^)]*?)?)\)?|^[ \t]*import[ \t]+(.+)$", re.M
+_STATEMENT = re.compile(
+    r"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(?:\(([^)]*)\)|([^\n(;]*))|import[ \t]+([\w., \t]+))",
+    re.M,
 )
+_COMMENT = re.compile(r"#[^\n]*")
 
 
-def touching(text: str, words: Sequence[str]) -> list[str]:
-    """Top-level names of a file whose definition mentions a needle, what was imported from one, or another such name."""
-    starts = [(m.start(), m[1] or m[2] or m[3]) for m in _TOP.finditer(text)]
-    ends = [start for start, _ in starts[1:]] + [len(text)]
-    bodies = [(name, text[start:end]) for (start, name), end in zip(starts, ends, strict=True)]
-    marks = {word for word in words if word in text} | _bound(text, words)
-    touched: list[str] = []
-    changed = True
-    while changed:
-        changed = False
-        for name, body in bodies:
-            if name not in touched and any(mark in body for mark in marks):
-                touched.append(name)
-                marks.add(name)
-                changed = True
-    return [name for name in touched if len(name) >= MIN_NAME]
+def _imports(text: str) -> Iterator[tuple[str, str, str]]:
+    if "import" not in text:
+        return
+    for module, many, few, plain in _STATEMENT.findall(text):
+        for part in _COMMENT.sub("", many or few or plain).replace("\\", " ").split(","):
+            match part.split():
+                case [name, "as", bound]:
+                    yield (module, name, bound) if module else (name, "", bound)
+                case [name]:
+                    yield (module, name, name) if module else (name, "", name.partition(".")[0])
 
 
-def _bound(text: str, words: Sequence[str]) -> set[str]:
-    """Names that import statements with a needle bind."""
-    names: set[str] = set()
-    for module, listed, plain in _BOUND.findall(text):
-        if any(word in (module or plain) for word in words):
-            names.update(
-                part.split()[-1] for part in (listed or plain).replace("\n", " ").split(",") if part.split()
-            )
-    return {name for name in names if name.isidentifier()}
-
-
-def _stem(path: str) -> str:
-    place = PurePosixPath(path)
-    return place.parent.name if place.name == "__init__.py" else place.stem
+def _attributes(text: str, name: str) -> frozenset[str]:
+    """Names that follow `name.` somewhere, through any dotted way."""
+    return frozenset(re.findall(rf"\b{re.escape(name)}\.(?:\w+\.)*(\w+)", text))

@@ -60,7 +60,9 @@ def report(*findings: Finding, **fields: object) -> Report:
 FULL = report(
     CHARGE,
     KEEPER,
-    coverage=Coverage(9, 8, (Skip("broken.py", "syntax error: '(' was never closed", 3),), {"virtual environment": 1}),
+    coverage=Coverage(
+        9, 8, (Skip("broken.py", "syntax error: '(' was never closed", 3),), {"virtual environment": 1}
+    ),
     suppressed=(
         Hidden(SILENT, "aa", "comment", Place("a.py", Span(1)), "only in tests"),
         Hidden(SILENT, "bb", "baseline"),
@@ -68,7 +70,13 @@ FULL = report(
     stale=(Entry("old.py", "CL104", "old.f", "k", "cc", 2),),
     failures=(Failure("rule CL103 lock-without-expiry", "KeyError: 'ttl' (x.py:3)"),),
     rules=(
-        RuleInfo("CL101", "lock-without-fencing", Severity.ERROR, "A lock without a fence.", "A lock without a fence.\n\nWhy: late."),
+        RuleInfo(
+            "CL101",
+            "lock-without-fencing",
+            Severity.ERROR,
+            "A lock without a fence.",
+            "A lock without a fence.\n\nWhy: late.",
+        ),
         RuleInfo("CL701", "single-member-ensemble", Severity.WARNING, "One member", "One member"),
     ),
     below=4,

@@ -36,7 +36,10 @@ def test_skips_stale_entries_and_failures_are_told() -> None:
 
 def test_markdown_shows_text_as_it_is() -> None:
     told = msgspec.structs.replace(
-        CHARGE, message="`x` <b> @team [a](http://b) | #1 **bold**", place=Place("a`b|c.py", Span(1)), because=()
+        CHARGE,
+        message="`x` <b> @team [a](http://b) | #1 **bold**",
+        place=Place("a`b|c.py", Span(1)),
+        because=(),
     )
     text = render(report(told), "markdown")
     assert "\\`x\\` \\<b\\> \\@team \\[a\\](http://b) \\| \\#1 \\*\\*bold\\*\\*" in text

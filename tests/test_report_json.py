@@ -32,7 +32,12 @@ def test_the_fields_are_those_of_version_one() -> None:
         "resource": "acct:{}",
         "because": [
             {"path": "billing/tasks.py", "line": 4, "column": 10, "message": "the lock is taken here"},
-            {"path": "infra/locks.py", "line": 2, "column": 9, "message": "by this wrapper, whose ttl is None"},
+            {
+                "path": "infra/locks.py",
+                "line": 2,
+                "column": 9,
+                "message": "by this wrapper, whose ttl is None",
+            },
         ],
         "help": "Let the row refuse: UPDATE ... WHERE version = <the version read>.",
         "fix": None,
@@ -42,7 +47,14 @@ def test_the_fields_are_those_of_version_one() -> None:
         "description": "run three",
         "safe": False,
         "edits": [
-            {"path": "compose file.yaml", "line": 4, "column": 5, "end_line": 4, "end_column": 9, "replacement": "three"}
+            {
+                "path": "compose file.yaml",
+                "line": 4,
+                "column": 5,
+                "end_line": 4,
+                "end_column": 9,
+                "replacement": "three",
+            }
         ],
     }
     assert [s["suppressed_by"] for s in told["suppressed"]] == [
@@ -58,7 +70,9 @@ def test_the_fields_are_those_of_version_one() -> None:
         "below_threshold": 4,
         "stale": 1,
     }
-    assert told["failures"] == [{"what": "rule CL103 lock-without-expiry", "message": "KeyError: 'ttl' (x.py:3)"}]
+    assert told["failures"] == [
+        {"what": "rule CL103 lock-without-expiry", "message": "KeyError: 'ttl' (x.py:3)"}
+    ]
 
 
 def test_the_text_is_ascii_and_ends_with_a_newline() -> None:

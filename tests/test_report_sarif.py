@@ -37,7 +37,9 @@ def odd() -> Finding:
 
 
 @pytest.mark.skipif(not SCHEMA.is_file(), reason=f"no SARIF schema at {SCHEMA.name}: set SARIF_SCHEMA")
-@pytest.mark.parametrize("told", [FULL, report(), report(odd())], ids=["everything", "nothing", "odd characters"])
+@pytest.mark.parametrize(
+    "told", [FULL, report(), report(odd())], ids=["everything", "nothing", "odd characters"]
+)
 def test_the_oasis_schema_accepts_it(told: Report) -> None:
     schema = json.loads(SCHEMA.read_text())
     jsonschema.Draft4Validator(schema).validate(json.loads(render(told, "sarif")))
@@ -47,7 +49,12 @@ def locations(told: dict[str, Any]) -> list[dict[str, Any]]:
     found = []
     for result in told["results"]:
         found += [*result["locations"], *result.get("relatedLocations", [])]
-        found += [s["location"] for f in result.get("codeFlows", []) for t in f["threadFlows"] for s in t["locations"]]
+        found += [
+            s["location"]
+            for f in result.get("codeFlows", [])
+            for t in f["threadFlows"]
+            for s in t["locations"]
+        ]
     return [location["physicalLocation"] for location in found]
 
 
@@ -86,7 +93,10 @@ def test_brackets_of_a_message_are_no_links() -> None:
 def test_the_evidence_is_a_code_flow_in_its_order() -> None:
     (result,) = run(report(CHARGE))["results"]
     (flow,) = result["codeFlows"]
-    steps = [step["location"]["physicalLocation"]["region"]["startLine"] for step in flow["threadFlows"][0]["locations"]]
+    steps = [
+        step["location"]["physicalLocation"]["region"]["startLine"]
+        for step in flow["threadFlows"][0]["locations"]
+    ]
     assert steps == [5, 4, 2]
 
 
@@ -99,7 +109,12 @@ def test_rules_levels_and_fingerprints() -> None:
     ]
     assert rules[0]["help"]["text"] == "A lock without a fence.\n\nWhy: late."
     first, second = told["results"]
-    assert (first["ruleIndex"], first["level"], second["ruleIndex"], second["level"]) == (0, "error", 1, "warning")
+    assert (first["ruleIndex"], first["level"], second["ruleIndex"], second["level"]) == (
+        0,
+        "error",
+        1,
+        "warning",
+    )
     assert first["partialFingerprints"] == {"coordlint/v1": FULL.findings[0].fingerprint}
 
 

@@ -12,7 +12,9 @@ from coordlint.source import Place, Span
 
 
 def test_full_reads_as_one_sentence_over_all_places() -> None:
-    assert render(FULL, "full") == """\
+    assert (
+        render(FULL, "full")
+        == """\
 error[CL101] lock-without-fencing: charge() writes the ledger under a Redis lock that a late holder can no longer hold.
  --> billing/tasks.py:5:9  in billing.tasks.charge
 5 | ledger.write(account, 90)
@@ -37,15 +39,19 @@ note models: two files
 1 error, 1 warning (1 suppressed, 1 in the baseline, 4 below the chosen severity or confidence)
 9 files seen, 8 analysed, 1 skipped; left out: virtual environment 1
 """
+    )
 
 
 def test_concise_is_one_line_a_finding() -> None:
-    assert render(report(CHARGE, KEEPER), "concise") == """\
+    assert (
+        render(report(CHARGE, KEEPER), "concise")
+        == """\
 billing/tasks.py:5:9: error CL101 charge() writes the ledger under a Redis lock that a late holder can no longer hold. [lock-without-fencing; see billing/tasks.py:4, infra/locks.py:2]
 compose file.yaml:3:3: warning CL701 zookeeper runs as one member. [single-member-ensemble]
 1 error, 1 warning
 2 files seen, 2 analysed, 0 skipped
 """
+    )
 
 
 def test_no_findings_still_tells_what_was_looked_at() -> None:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from coordlint.report import graph
-from coordlint.report.inventory import edges
+from coordlint.report.inventory import edges, workloads_of
 from coordlint.report.markdown import coverage, findings, table
-from coordlint.report.result import Report
+from coordlint.report.result import Report, plural
 from coordlint.report.visible import code, markdown
 from coordlint.system import System
 
@@ -30,15 +30,12 @@ def _head(report: Report, system: System, name: str) -> Iterator[str]:
     yield f"# How {markdown(name)} coordinates"
     yield ""
     by_backend = Counter(use.backend for use in system.uses())
-    if by_backend:
-        told = ", ".join(
-            f"{backend} {count}" for backend, count in sorted(by_backend.items(), key=lambda p: (-p[1], p[0]))
-        )
-        yield f"{len(system.uses())} uses of coordination ({markdown(told)}); "
-    else:
-        yield "No use of coordination was found; "
-    yield f"{len(system.workloads())} workloads, {len(system.coordinators())} of them coordinators or stores; "
-    yield f"{len(report.findings)} findings."
+    ranked = sorted(by_backend.items(), key=lambda pair: (-pair[1], pair[0]))
+    told = f" ({', '.join(f'{backend} {count}' for backend, count in ranked)})" if ranked else ""
+    yield (
+        f"{plural(len(system.uses()), 'use')} of coordination{told}; {plural(len(system.workloads()), 'workload')}, "
+        f"{len(system.coordinators())} of them coordinators or stores; {plural(len(report.findings), 'finding')}."
+    )
 
 
 def _uses(system: System) -> Iterator[str]:
@@ -56,7 +53,7 @@ def _uses(system: System) -> Iterator[str]:
                 use.backend,
                 code(use.resource) if use.resource else "not known",
                 ", ".join(code(via) for via in use.via),
-                ", ".join(code(w) for w in use.workloads),
+                ", ".join(code(w) for w in workloads_of(system, use)),
             )
             for use in system.uses()
         ),

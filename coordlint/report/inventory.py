@@ -25,7 +25,7 @@ def tables(system: System, told: Coverage) -> dict[str, Any]:
     """The four tables, as plain data."""
     return {
         "coverage": coverage(told),
-        "uses": [_use(use) for use in system.uses()],
+        "uses": [_use(use, workloads_of(system, use)) for use in system.uses()],
         "workloads": [_workload(w) for w in system.workloads()],
         "coordinators": [_coordinator(c) for c in system.coordinators()],
         "edges": edges(system.deployment.connections),
@@ -60,6 +60,11 @@ def edges(connections: Iterable[Connection]) -> list[dict[str, Any]]:
     return [{**made[key], "confidence": labels[made[key]["confidence"]]} for key in sorted(made)]
 
 
+def workloads_of(system: System, use: Use) -> tuple[str, ...]:
+    """Names of the workloads that run the code of a use."""
+    return use.workloads or tuple(dict.fromkeys(w.name for w in system.workloads_of(use.symbol)))
+
+
 def render_text(system: System, told: Coverage, style: Style) -> str:
     """The inventory for people: one line a use, then what runs and what it talks to."""
     return "\n".join(_lines(system, told, style)) + "\n"
@@ -72,7 +77,8 @@ def _lines(system: System, told: Coverage, style: Style) -> Iterator[str]:
         resource = f" {visible(use.resource)}" if use.resource else ""
         through = f" through {visible(', '.join(use.via))}" if use.via else ""
         options = f" ({', '.join(f'{k}={visible(v)}' for k, v in use.options)})" if use.options else ""
-        runs = f" in {visible(', '.join(use.workloads))}" if use.workloads else ""
+        workloads = workloads_of(system, use)
+        runs = f" in {visible(', '.join(workloads))}" if workloads else ""
         yield (
             f"  {visible(str(use.place))}  {style.paint(use.role, 'cyan')} on {use.backend}"
             f"{style.paint(resource, bold=True)}{options}{through}{runs}  {style.paint(visible(use.symbol), 'dim')}"
@@ -112,7 +118,7 @@ def _workload_line(workload: Workload, coordinator: Coordinator | None, style: S
     return "; ".join(parts)
 
 
-def _use(use: Use) -> dict[str, Any]:
+def _use(use: Use, workloads: tuple[str, ...]) -> dict[str, Any]:
     return {
         "path": use.place.path,
         "line": use.place.span.line,
@@ -124,7 +130,7 @@ def _use(use: Use) -> dict[str, Any]:
         "resource": use.resource,
         "options": dict(use.options),
         "via": list(use.via),
-        "workloads": list(use.workloads),
+        "workloads": list(workloads),
         "verdict": None,
         "confidence": use.confidence,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint.finding import Evidence, Finding, Severity
+from coordlint.finding import Finding, Severity
 from coordlint.report.result import Report, Reported, coverage_sentence, plural, summary_sentence
 from coordlint.report.style import Style
 from coordlint.report.visible import visible, width
@@ -44,20 +44,24 @@ def render_concise(report: Report, style: Style) -> str:
 def _finding(report: Report, reported: Reported, style: Style) -> Iterator[str]:
     told = reported.finding
     colour = _COLOURS[told.severity]
-    places = [told.place, *(e.place for e in told.because)]
-    gutter = max(len(str(place.line)) for place in places)
-    marks = style.marks
+    gutter = max(len(str(place.line)) for place in (told.place, *(e.place for e in told.because)))
     yield (
         style.paint(f"{told.severity.label}[{told.code}] {told.name}", colour, bold=True)
         + ": "
         + style.paint(visible(told.message), bold=True)
     )
-    yield from _place(
-        report, told.place, gutter, style, colour, "", f"  in {visible(told.symbol)}" if told.symbol else ""
-    )
+    after = f"  in {visible(told.symbol)}" if told.symbol else ""
+    yield from _head(told.place, gutter, style, after)
+    yield from _line(report, told.place, gutter, style)
+    yield from _marks(report, told.place, gutter, style, colour, "")
+    above = told.place
     for evidence in told.because:
-        yield from _evidence(report, evidence, gutter, style)
-    bar = " " * gutter + " " + style.paint(marks.end, "blue")
+        if (above.path, above.line) != (evidence.place.path, evidence.place.line):
+            yield from _head(evidence.place, gutter, style, "")
+            yield from _line(report, evidence.place, gutter, style)
+        yield from _marks(report, evidence.place, gutter, style, "blue", visible(evidence.message))
+        above = evidence.place
+    bar = " " * gutter + " " + style.paint(style.marks.end, "blue")
     if told.help:
         yield f"{bar} {style.paint('help:', 'green', bold=True)} {visible(told.help)}"
     yield f"{bar} {style.paint(_footer(told), 'dim')}"
@@ -69,33 +73,36 @@ def _footer(told: Finding) -> str:
     return f"{sure}{fix}more: coordlint explain {told.code}"
 
 
-def _evidence(report: Report, evidence: Evidence, gutter: int, style: Style) -> Iterator[str]:
-    yield from _place(report, evidence.place, gutter, style, "blue", visible(evidence.message), "")
-
-
-def _place(
-    report: Report, place: Place, gutter: int, style: Style, colour: str, label: str, after: str
-) -> Iterator[str]:
-    """`--> path:line:column`, the line, and marks under the span with the label beside them."""
-    marks = style.marks
-    side = " " * gutter + " " + style.paint(marks.side, "blue")
+def _head(place: Place, gutter: int, style: Style, after: str) -> Iterator[str]:
     where = f"{visible(place.path)}:{place.span.line}:{place.span.column}"
     yield (
         " " * gutter
-        + style.paint(marks.arrow, "blue")
+        + style.paint(style.marks.arrow, "blue")
         + " "
         + style.paint(where, bold=True)
         + style.paint(after, "dim")
     )
+
+
+def _line(report: Report, place: Place, gutter: int, style: Style) -> Iterator[str]:
+    snippet = _snippet(report.texts.get(place.path, ""), place)
+    if snippet is not None:
+        yield style.paint(f"{place.span.line:>{gutter}} {style.marks.side}", "blue") + " " + snippet[0]
+
+
+def _marks(report: Report, place: Place, gutter: int, style: Style, colour: str, label: str) -> Iterator[str]:
+    """Marks under the span with the label beside them; the label alone where there is no text to mark."""
+    side = " " * gutter + " " + style.paint(style.marks.side, "blue")
+    said = style.paint(label, colour)
     snippet = _snippet(report.texts.get(place.path, ""), place)
     if snippet is None:
         if label:
-            yield f"{side} {style.paint(label, colour)}"
+            yield f"{side} {said}"
         return
-    code, start, length = snippet
-    yield style.paint(f"{place.span.line:>{gutter}} {marks.side}", "blue") + " " + code
-    under = " " * start + style.paint(marks.under * length, colour, bold=True)
-    yield f"{side} {under}" + (f" {style.paint(label, colour)}" if label else "")
+    _, start, length = snippet
+    yield f"{side} {' ' * start}{style.paint(style.marks.under * length, colour, bold=True)}" + (
+        f" {said}" if label else ""
+    )
 
 
 def _snippet(text: str, place: Place) -> tuple[str, int, int] | None:

@@ -1,0 +1,185 @@
+"""Many files into facts: in order, from the cache, with broken files told; and which files are chosen at all."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+import coordlint.extract
+from coordlint import extraction, selection
+from coordlint.cache import Cache, open_cache
+from coordlint.extraction import Extractor
+from coordlint.facts import Facts
+from coordlint.selection import _Module, select
+from coordlint.source import Kind, Source
+
+
+def python(path: str, text: str = "x = 1\n") -> Source:
+    return Source(path, Kind.PYTHON, text)
+
+
+@pytest.fixture
+def behaving(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Source], Facts]], None]:
+    """Replaces the extractor, and makes every run use worker processes."""
+    monkeypatch.setattr(extraction, "POOL_FROM", 0)
+    monkeypatch.setattr(extraction, "CHUNK", 1)
+    monkeypatch.setattr(extraction, "SECONDS_PER_CHUNK", 1.0)
+    monkeypatch.setattr(extraction, "SECONDS_ALONE", 1.0)
+
+    def install(extract: Callable[[Source], Facts]) -> None:
+        monkeypatch.setattr(coordlint.extract, "extract", extract)
+
+    return install
+
+
+def well(source: Source) -> Facts:
+    return Facts(source.path, source.kind)
+
+
+def test_facts_come_in_the_order_of_the_sources_from_any_number_of_workers(behaving) -> None:
+    sources = [python(f"m{number}.py") for number in range(20)]
+    behaving(well)
+    for jobs in (1, 2, 3):
+        assert [f.path for f in Extractor(Cache(None), jobs)(sources)] == [s.path for s in sources]
+
+
+def test_a_file_on_which_the_extractor_raises_is_a_told_skip(behaving) -> None:
+    def raises(source: Source) -> Facts:
+        if source.path == "bad.py":
+            raise ValueError("odd")
+        return well(source)
+
+    behaving(raises)
+    good, bad = Extractor(Cache(None), 1)([python("good.py"), python("bad.py")])
+    assert good.skips == ()
+    assert [s.reason for s in bad.skips] == ["internal error: ValueError: odd"]
+
+
+def test_a_file_that_kills_its_worker_costs_only_itself(behaving) -> None:
+    def dies(source: Source) -> Facts:
+        if source.path == "bad.py":
+            os._exit(139)
+        return well(source)
+
+    behaving(dies)
+    extractor = Extractor(Cache(None), 2)
+    facts = extractor([python("a.py"), python("bad.py"), python("z.py")])
+    assert [(f.path, [s.reason for s in f.skips]) for f in facts] == [
+        ("a.py", []),
+        ("bad.py", ["the analysis of this file crashed its process"]),
+        ("z.py", []),
+    ]
+    assert extractor.failures == [("bad.py", "the analysis of this file crashed its process")]
+
+
+def test_a_file_that_hangs_costs_only_itself(behaving) -> None:
+    def hangs(source: Source) -> Facts:
+        if source.path == "bad.py":
+            time.sleep(60)
+        return well(source)
+
+    behaving(hangs)
+    facts = Extractor(Cache(None), 2)([python("a.py"), python("bad.py")])
+    assert [[s.reason for s in f.skips] for f in facts] == [
+        [],
+        ["the analysis of this file took longer than 1 s"],
+    ]
+
+
+def test_a_second_run_reads_from_the_cache_until_the_text_changes(behaving, tmp_path: Path) -> None:
+    read: list[str] = []
+
+    def counts(source: Source) -> Facts:
+        read.append(source.path)
+        return well(source)
+
+    behaving(counts)
+    for text in ("x = 1\n", "x = 1\n", "x = 2\n"):
+        facts = Extractor(open_cache(tmp_path), 1)([python("a.py", text), python("b.py")])
+        assert [f.path for f in facts] == ["a.py", "b.py"]
+    assert read == ["a.py", "b.py", "a.py"]
+
+
+def test_the_cache_never_follows_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    root.mkdir()
+    outside.mkdir()
+    (root / ".coordlint_cache").symlink_to(outside)
+    cache = open_cache(root)
+    cache.put("ab" * 20, b"x")
+    assert list(outside.iterdir()) == []
+    assert cache.folder is not None and cache.folder.is_relative_to(tmp_path / "user")
+
+
+def test_the_cache_forgets_what_is_oldest_when_it_grows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coordlint.cache.MAX_BYTES", 250)
+    cache = open_cache(tmp_path)
+    for age, name in enumerate("abcd"):
+        cache.put(name * 40, b"x" * 100)
+        os.utime(cache.folder / (name * 2) / (name * 38), (age, age))
+    cache.trim()
+    assert sorted(p.parent.name for p in cache.folder.glob("??/*")) == ["cc", "dd"]
+
+
+# -- selection ------------------------------------------------------------------------------------------------------
+
+
+def chosen(monkeypatch: pytest.MonkeyPatch, sources: Sequence[Source], *needles: str) -> list[str]:
+    monkeypatch.setattr(selection, "SMALL", 0)
+    return [f.path for f in select(sources, needles, lambda wanted: [well(s) for s in wanted])]
+
+
+LOCKS = "import redis\n\ndef account_lock(k):\n    return redis.Redis().lock(k)\n\ndef unrelated():\n    return 1\n"
+
+
+def test_small_projects_are_read_whole() -> None:
+    sources = [python("a.py"), Source("compose.yaml", Kind.COMPOSE, "")]
+    assert [f.path for f in select(sources, ["redis"], lambda wanted: [well(s) for s in wanted])] == [
+        "a.py",
+        "compose.yaml",
+    ]
+
+
+def test_files_with_a_needle_their_callers_and_their_callees_are_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sources = [
+        python(
+            "app/callers.py",
+            "from app.locks import account_lock\nfrom app import ledger\nwith account_lock(1):\n    ledger.add()\n",
+        ),
+        python("app/ledger.py", "def add():\n    pass\n"),
+        python("app/locks.py", LOCKS),
+        python("app/other.py", "import os\n"),
+        python("app/polite.py", "from app.locks import unrelated\n"),
+        Source("compose.yaml", Kind.COMPOSE, ""),
+    ]
+    assert chosen(monkeypatch, sources, "redis") == [
+        "app/callers.py",
+        "app/ledger.py",
+        "app/locks.py",
+        "compose.yaml",
+    ]
+
+
+def test_wrappers_of_wrappers_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = [
+        python("a_locks.py", LOCKS),
+        python(
+            "b_guards.py", "from a_locks import account_lock\n\ndef guarded(k):\n    return account_lock(k)\n"
+        ),
+        python("c_jobs.py", "import b_guards\n\nwith b_guards.guarded(1):\n    pass\n"),
+    ]
+    assert chosen(monkeypatch, sources, "redis") == ["a_locks.py", "b_guards.py", "c_jobs.py"]
+
+
+def test_what_touches_coordination_is_found_through_names_of_the_file() -> None:
+    text = "from redis import Redis as R\nclient = R()\n\nclass Keeper:\n    def go(self):\n        return client\n\ndef idle():\n    pass\n"
+    names, used = _Module(python("a.py", text)).touching({"redis"})
+    assert names == {"R", "client", "Keeper"}
+    assert "go" in used and "idle" not in used
