@@ -193,38 +193,41 @@ def time_of(ev: Evaluator, given: Arg | None, duration: Duration, model: CallMod
     """A duration argument in seconds, with where it was decided; a missing one is the library's default."""
     if given is None:
         if duration.param in model.defaults:
-            return _time(model.defaults[duration.param], duration.unit, at, f"the default of {duration.param}")
+            return _time(model.defaults[duration.param], duration, at, f"the default of {duration.param}")
         return UNKNOWN_TIME
     value = given.value
     if isinstance(value, Parameter):
         default = ev.default_of(value)
         passed = ev.settle(value)
         if isinstance(passed, Literal) and isinstance(default, Literal) and passed.value == default.value:
-            return _literal(default, duration.unit, given, f"{value.name} defaults to")
+            return _literal(default, duration, given, f"{value.name} defaults to")
         return Time("unknown", place=given.place, told=f"not known: from the parameter {value.name}")
     known = [v for v in options(value) if isinstance(v, Literal)]
     if len(known) == 1 and len(options(value)) == 1:
-        return _literal(known[0], duration.unit, given, "")
+        return _literal(known[0], duration, given, "")
     if isinstance(value, Environment):
         if isinstance(value.default, Literal) and value.default.value is not None:
-            made = _literal(value.default, duration.unit, given, "")
+            made = _literal(value.default, duration, given, "")
             return Time("unknown", made.seconds, made.place, f"{made.told} unless {value.name} is set", made.raw, made.unit)
         return Time("unknown", place=given.place, told=f"not known: from {value.name}")
     return Time("unknown", place=given.place, told="not known")
 
 
-def _literal(value: Literal, unit: str, given: Arg, words: str) -> Time:
+def _literal(value: Literal, duration: Duration, given: Arg, words: str) -> Time:
     if value.value is not None and not isinstance(value.value, int | float):
         return Time("unknown", place=given.place, told="not known")
-    return _time(value.value, value.unit or unit, value.place or given.place, words)
+    return _time(value.value, duration, value.place or given.place, words, value.unit)
 
 
-def _time(number: object, unit: str, place: Place | None, words: str) -> Time:
-    if number is None or (isinstance(number, int | float) and number <= 0 and not isinstance(number, bool)):
+def _time(number: object, duration: Duration, place: Place | None, words: str, unit: str = "") -> Time:
+    """What None and numbers like 0 and -1 mean differs by library: its model says so."""
+    unit = unit or duration.unit
+    number = duration.none if number is None else number
+    if number is None or (number in duration.forever and not isinstance(number, bool)):
         shown_number = "None" if number is None else f"{number:g}" if isinstance(number, int | float) else str(number)
         told = f"never ({words} is {shown_number})" if words.startswith("the default") else f"never ({words} {shown_number})" if words else f"never ({shown_number})"
         return Time("never", None, place, told, float(number) if isinstance(number, int | float) else None, unit)
-    if isinstance(number, bool) or not isinstance(number, int | float):
+    if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
         return UNKNOWN_TIME
     scale = {"s": 1.0, "ms": 0.001, "timedelta": 1.0, "us": 1e-6, "min": 60.0}.get(unit)
     if scale is None:

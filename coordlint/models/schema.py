@@ -116,10 +116,12 @@ class Late(StrEnum):
 
 
 class Duration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A parameter that carries a time, and its unit: "s", "ms" or "timedelta"."""
+    """A parameter that carries a time, and its unit: "s", "ms", "timedelta", "unix-s" or "unix-ms"."""
 
     param: str
     unit: str = "s"
+    none: float | None = None  # what None means, in the unit; null: without end
+    forever: tuple[float, ...] = ()  # numbers that mean without end, as 0 does for memcached
 
 
 class When(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
