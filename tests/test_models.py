@@ -385,6 +385,27 @@ def test_local_locks_reach_no_further_than_process_or_host(models: Models) -> No
         assert scopes <= {Scope.PROCESS, Scope.HOST}
 
 
+@pytest.mark.parametrize(
+    ("call", "duration", "none", "forever"),
+    [
+        ("pymemcache.client.base.Client.add", "ttl", None, (0,)),
+        ("aioredlock.Aioredlock.lock", "ttl", 10, ()),
+        ("azure.storage.blob.BlobClient.acquire_lease", "ttl", None, (-1,)),
+        ("redis.Redis.lock", "ttl", None, ()),
+        ("redis.Redis.lock", "wait", None, ()),
+        ("redis.Redis.blpop", "wait", None, (0,)),
+        ("etcd.Lock.acquire", "wait", None, (0,)),
+        ("portalocker.Lock", "wait", 5, ()),
+        ("filelock.FileLock", "wait", None, (-1,)),
+    ],
+)
+def test_what_none_and_zero_mean_as_a_time_is_the_librarys_own(
+    models: Models, call: str, duration: str, none: float | None, forever: tuple[int, ...]
+) -> None:
+    found = getattr(models.call(call), duration)
+    assert (found.none, found.forever) == (none, forever)
+
+
 # the page
 
 
@@ -398,6 +419,8 @@ def test_the_page_tells_what_a_lock_guarantees(models: Models) -> None:
     assert "| `ttl`, 60 s by default | **enters without the lock** | no |" in etcd3
     (redlock,) = [line for line in page if line.startswith("| `redlock.Lock` |")]
     assert "| `ttl`, required, ms |" in redlock
+    (memcached,) = [line for line in page if line.startswith("| `pymemcache.AddLock` |")]
+    assert "| `expire`, never ends by default |" in memcached
     (zookeeper,) = [line for line in page if line.startswith("| `kazoo.recipe.lock.Lock` |")]
     assert "| with its session | waits for ever | yes | int(lock.node[-10:])" in zookeeper
 

@@ -67,6 +67,8 @@ def _maker(models: Models, type_name: str) -> CallModel | None:
         for call in library.calls.values()
         if type_name in (call.returns, call.lock) and call.op in _MAKES
     ]
+    if (acquire := models.method(type_name, "acquire")) is not None:
+        makers.append(acquire)
     return next((call for call in makers if call.ttl is not None), makers[0] if makers else None)
 
 
@@ -77,14 +79,17 @@ def _lifetime(lock: LockModel, maker: CallModel | None) -> str:
         return "with its session"
     if lock.scope.value in ("process", "host"):
         return "with its process"
-    return "see the note" if lock.note else "not given"
+    return lock.note or "not given"
 
 
 def _default(call: CallModel, duration: Duration) -> str:
     if duration.param not in call.defaults:
         return f"required, {duration.unit}" if duration.param in call.params else duration.unit
     default = call.defaults[duration.param]
-    return "never ends by default" if default is None else f"{default} {duration.unit} by default"
+    default = duration.none if default is None else default
+    if default is None or default in duration.forever:
+        return "never ends by default"
+    return f"{default:g} {duration.unit} by default"
 
 
 def _library(library: Library) -> tuple[str, ...]:
