@@ -85,7 +85,7 @@ def _entity_in_key(write: Operation) -> str:
     if "{}" not in (write.key or "") or write.key_words & _METADATA:
         return ""
     named = sorted(write.key_words & _ENTITIES)
-    if named:
+    if named and not all(len(filler) == 1 for filler in write.fillers):  # {i}: numbered in a loop, a fixed set
         return named[0]
     for filler in write.fillers:
         about = words(filler) & _ENTITIES
@@ -234,6 +234,17 @@ def save(user):
     dsn, _ = etcd.get(f"/shards/{user.shard}")
     with create_engine(dsn.decode()).begin() as db:
         db.execute(text("UPDATE profile SET body = :b WHERE user_id = :u"), {"b": user.body, "u": user.id})
+
+=== good: a fixed number of keys
+--- app/prepare.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def prepare():
+    for i in range(3):
+        zk.create(f"/devices/device_{i}", b"")
 
 === good: one fixed key is no growing set
 --- app/notice.py

@@ -64,7 +64,7 @@ def membership_without_lease(system: System) -> Iterator[Found]:
             because=[*_removals(system, registration), *registration.origin] or [(_argument(registration), "what is registered")],
         )
     for write in system.operations(backend=COORDINATORS):
-        if not write.stores or _may_end(write) or not _names_member(write) or _lasts(write):
+        if not write.stores or _may_end(system, write) or not _names_member(write) or _lasts(write):
             continue
         yield found(
             f"Registers an instance in {backend_name(write.backend)} by {_kind(write)} `{write.key_text or write.key}`: it stays "
@@ -75,10 +75,10 @@ def membership_without_lease(system: System) -> Iterator[Found]:
         )
 
 
-def _may_end(write: Operation) -> bool:
-    """Whether the entry has a lease, or an argument that may give it one and whose value is not known."""
+def _may_end(system: System, write: Operation) -> bool:
+    """Whether the entry has a lease (here or where it is created), or an argument of unknown value that may give it one."""
     unknown = write.ephemeral is None and any(write.argument(name) for name in ("ephemeral", "lease", "acquire"))
-    return bool(write.ephemeral or write.ttl or unknown)
+    return bool(write.ephemeral or write.ttl or unknown) or any(o.ephemeral for o in system.same_key(write))
 
 
 def _names_member(write: Operation) -> bool:
@@ -197,6 +197,20 @@ zk = KazooClient(hosts="zk:2181")
 def register():
     zk.ensure_path("/services/payment")
     zk.create("/services/payment/instance-", socket.gethostname().encode(), ephemeral=True, sequence=True)
+
+=== good: the ephemeral node is changed later
+--- svc/register.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def register(hostname):
+    zk.create(f"/workers/{hostname}", b"idle", ephemeral=True)
+
+
+def busy(hostname):
+    zk.set(f"/workers/{hostname}", b"busy")
 
 === good: a leased key
 --- svc/join.py

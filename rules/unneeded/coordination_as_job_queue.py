@@ -55,12 +55,12 @@ def coordination_as_job_queue(system: System) -> Iterator[Found]:
                 because=[*made.origin, *_uses(made, puts)] or [(_argument_place(made), "the path that holds the messages")],
             )
     for create in system.operations(backend=COORDINATORS):
-        if not create.stores or create.ephemeral or create.key_words & _NOT_WORK or create.symbol_words & {"lock", "election", "elect"}:
+        if not _is_creation(create) or create.ephemeral or create.key_words & _NOT_WORK or create.symbol_words & {"lock", "election", "elect"}:
             continue
         takes, deletes = _consumption(system, create)
         if takes and deletes and _is_sequence(create):
             yield _work(create, [*takes, *deletes], "as numbered nodes that are listed and deleted")
-        elif takes and create.key_words & _JOBS and "{}" in (create.key or ""):
+        elif (deletes or _is_watched(system, create)) and takes and create.key_words & _JOBS and "{}" in (create.key or ""):
             yield _work(create, [*takes, *deletes], "as one key each, taken by whoever finds it first")
 
 
@@ -78,15 +78,28 @@ def _consumption(system: System, create: Operation) -> tuple[list[tuple[Place, s
     parent = _parent(create.key)
     if not parent:
         return [], []
-    takes: list[tuple[Place, str]] = []
-    deletes: list[tuple[Place, str]] = []
-    for other in system.operations(Op.LIST, Op.WATCH, Op.DELETE, backend=create.backend):
-        where = (other.key or "").rstrip("/")
-        if other.op is Op.DELETE and where.startswith(parent + "/"):
-            deletes.append((other.place, "what was taken is deleted here"))
-        elif other.op is not Op.DELETE and where == parent:
-            takes.append((other.place, "consumers look for work here"))
+    others = list(system.operations(Op.LIST, Op.WATCH, Op.DELETE, backend=create.backend))
+    takers = [o for o in others if o.op is not Op.DELETE and (o.key or "").rstrip("/") == parent]
+    consumers = {o.symbol for o in takers}
+    deletes = [
+        (o.place, "what was taken is deleted here")
+        for o in others
+        if o.op is Op.DELETE
+        and ((o.key or "").startswith(parent + "/") or (o.key in (None, "", "{}") and o.symbol in consumers))
+    ]
+    takes = [(o.place, "consumers look for work here") for o in takers]
     return takes, deletes
+
+
+def _is_creation(create: Operation) -> bool:
+    """A new entry; ZooKeeper's `set` changes one that is there."""
+    return create.stores and not (create.backend == "zookeeper" and create.op in (Op.WRITE, Op.CAS))
+
+
+def _is_watched(system: System, create: Operation) -> bool:
+    """Somebody waits for new children of the parent."""
+    watches = system.operations(Op.WATCH, backend=create.backend)
+    return any((watch.key or "").rstrip("/") == _parent(create.key) for watch in watches)
 
 
 def _parent(key: str | None) -> str:
@@ -254,6 +267,24 @@ def tell(job_id, status):
 
 def overview():
     return list(etcd.get_prefix("/jobs/status/"))
+
+=== good: records that are made once, changed, and listed
+--- render/tasks.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def begin(task_id, worker):
+    zk.create(f"/tasks/{task_id}", worker)
+
+
+def hand_over(task_id, worker):
+    zk.set(f"/tasks/{task_id}", worker)
+
+
+def all_tasks():
+    return zk.get_children("/tasks")
 
 === good: queue.Queue of the standard library beside ZooKeeper
 --- mail/local.py
