@@ -16,8 +16,10 @@ class Op(StrEnum):
     """What a call does, in the field's words."""
 
     # objects
+    MAKE = "make"  # builds an object, nothing happens yet
     CLIENT = "client"  # makes a client of a coordinator or store
     CONNECT = "connect"  # opens the session, may block or raise when the store is away
+    CLOSE = "close"  # ends the session, or one watch of it
     LISTEN = "listen"  # registers a session-state listener
     RETRY_POLICY = "retry-policy"
     # locks
@@ -77,6 +79,8 @@ class Op(StrEnum):
     DB_READ = "db-read"
     DB_TRANSACTION = "db-transaction"  # opens or is a database transaction
     COMMIT = "commit"
+    FLUSH = "flush"  # sends what is waiting; the transaction stays open
+    ROLLBACK = "rollback"
     DB_STATEMENT = "db-statement"  # builds a statement that does nothing until it is executed
     RAW_COMMAND = "raw-command"  # execute_command("SET", ...): meaning is in the arguments
     SQL = "sql"  # meaning is in the SQL text, which `key` names
