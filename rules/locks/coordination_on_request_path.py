@@ -1,0 +1,183 @@
+r"""Every HTTP request or consumed message makes a round trip to ZooKeeper, etcd or Consul.
+
+Why: a quorum store answers in milliseconds when all is well, and every write and every linearizable read goes through its leader, so that its
+capacity does not grow with its members. On the request path its latency is added to each answer, its load grows with the traffic, and its outage is
+the outage of everything. It is made for what changes rarely and is read from a local copy.
+
+Instead: read once and keep a local copy that a watch refreshes (kazoo's DataWatch and ChildrenWatch, etcd's watch, Consul's blocking queries), and serve
+from it, stale if need be. Locks around a request belong into the database that the request writes to.
+
+Fine when: the answer comes from a copy that a watch or a cache with a time to live keeps; an operator's endpoint that is called now and then.
+
+Known misses: a copy kept by hand, with a time stamp, is not told from none.
+
+Sources: ZooKeeper documentation, guarantees and watches; etcd documentation, performance; Consul documentation, consistency modes and blocking queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import (
+    COORDINATORS,
+    MEDIUM,
+    WARNING,
+    Entry,
+    Found,
+    Op,
+    System,
+    backend_name,
+    call_name,
+    found,
+    rule,
+    words,
+)
+
+ROUND_TRIPS = (
+    Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.CAS, Op.DELETE, Op.TRANSACTION, Op.ACQUIRE, Op.DISCOVER, Op.INCREMENT, Op.COUNTER,
+    Op.QUEUE_PUT, Op.LEASE,
+)  # fmt: skip
+TRAFFIC = {"http": "HTTP request", "consumer": "consumed message"}
+CACHING = frozenset({"lru_cache", "cache", "cached", "ttl_cache", "memoize", "cachedmethod", "cached_property", "alru_cache"})
+RARE = frozenset({"admin", "debug", "health", "healthz", "healthcheck", "ready", "readiness", "liveness", "status", "setup", "maintenance"})
+
+
+@rule("CL117", severity=WARNING)
+def coordination_on_request_path(system: System) -> Iterator[Found]:
+    watched = {operation.key for operation in system.operations(Op.WATCH, backend=COORDINATORS)}
+    told: set[tuple[str, str]] = set()
+    for operation in system.operations(*ROUND_TRIPS, backend=COORDINATORS):
+        if (operation.symbol, operation.backend) in told or operation.key in watched - {None} or is_cached(system, operation.symbol):
+            continue
+        entries = [e for e in system.entries_reaching(operation.symbol) if e.kind in TRAFFIC and not is_rare(e)]
+        entries = [e for e in entries if not is_cached(system, e.symbol)]
+        if not entries:
+            continue
+        told.add((operation.symbol, operation.backend))
+        times = ", once for each item of a loop" if operation.loop else ""
+        yield found(
+            f"every {TRAFFIC[entries[0].kind]} to {entries[0].symbol.rpartition('.')[2]}() waits for {backend_name(operation.backend)}: "
+            f"{call_name(operation)}{times}",
+            at=operation,
+            because=[*((e.place, f"reached from here ({e.reason})") for e in entries[:3]), *operation.origin],
+            confidence=MEDIUM,
+        )
+
+
+def is_cached(system: System, symbol: str) -> bool:
+    """Whether a decorator keeps what the function returned."""
+    function = system.function(symbol)
+    return function is not None and not CACHING.isdisjoint(function.decorators)
+
+
+def is_rare(entry: Entry) -> bool:
+    """An endpoint for operators and probes, by the words of its name and route."""
+    return not RARE.isdisjoint(words(entry.symbol.rpartition(".")[2]) | words(entry.reason))
+
+
+EXAMPLES = r'''
+=== bad: the catalogue is asked in every request, in a helper of another module
+--- discovery.py
+import consul
+
+c = consul.Consul(host="consul")
+
+def address(service):
+    _, nodes = c.catalog.service(service)  # finding: coordination-on-request-path
+    return nodes[0]["Address"]
+--- app.py
+from flask import Flask
+
+from discovery import address
+
+app = Flask(__name__)
+
+@app.route("/pay")
+def pay():
+    return address("billing")
+
+=== bad: a setting is read from ZooKeeper in every request
+--- app.py
+from fastapi import FastAPI
+from kazoo.client import KazooClient
+
+app = FastAPI()
+zk = KazooClient(hosts="zk:2181")
+
+@app.get("/limit")
+def limit():
+    return zk.get("/config/limit")[0]  # finding: coordination-on-request-path
+
+=== good: a copy that a watch keeps
+--- app.py
+from flask import Flask
+from kazoo.client import KazooClient
+
+app = Flask(__name__)
+zk = KazooClient(hosts="zk:2181")
+limits = {}
+
+@zk.DataWatch("/config/limit")
+def changed(data, stat):
+    limits["value"] = data
+
+@app.route("/limit")
+def limit():
+    return limits["value"]
+
+=== good: the function's answers are kept
+--- app.py
+import consul
+from cachetools.func import ttl_cache
+from flask import Flask
+
+app = Flask(__name__)
+c = consul.Consul(host="consul")
+
+@ttl_cache(ttl=30)
+def address(service):
+    _, nodes = c.catalog.service(service)
+    return nodes[0]["Address"]
+
+@app.route("/pay")
+def pay():
+    return address("billing")
+
+=== good: an operator's endpoint
+--- app.py
+import consul
+from flask import Flask
+
+app = Flask(__name__)
+c = consul.Consul(host="consul")
+
+@app.route("/admin/flags/<name>", methods=["POST"])
+def admin_set_flag(name):
+    c.kv.put(f"flags/{name}", "on")
+    return "ok"
+
+=== good: read once, at start
+--- app.py
+import consul
+from flask import Flask
+
+app = Flask(__name__)
+c = consul.Consul(host="consul")
+_, LIMIT = c.kv.get("config/limit")
+
+@app.route("/limit")
+def limit():
+    return str(LIMIT)
+
+=== good: Redis is no quorum store
+--- app.py
+import redis
+from flask import Flask
+
+app = Flask(__name__)
+r = redis.Redis(host="redis")
+
+@app.route("/limit")
+def limit():
+    return r.get("limit")
+'''

@@ -1,0 +1,194 @@
+r"""What the lock protects happens outside of it: the transaction commits after the release.
+
+Why: until the commit nobody else sees the write. A lock that is released before, because it stands inside the transaction, lets the next holder read the
+old row: both have held the lock, one after the other, and one update is lost all the same. The same happens when the statement that saves stands
+behind the `with`.
+
+Instead: turn them round: the lock outside, the transaction inside, so that the commit happens before the release. Or leave the lock to the
+database: SELECT ... FOR UPDATE in the transaction is released by the commit.
+
+Fine when: each statement commits by itself (autocommit) inside the section; the transaction begins and ends inside; the lock is handed on and
+released later.
+
+Known misses: a transaction that the framework opens around the whole request (ATOMIC_REQUESTS) is seen only where it is written in the code.
+
+Sources: Django documentation, transaction.atomic; PostgreSQL documentation, transaction isolation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import (
+    ERROR,
+    HIGH,
+    WARNING,
+    Found,
+    Op,
+    Operation,
+    Scope,
+    Section,
+    System,
+    distinct,
+    effect_name,
+    found,
+    lock_name,
+    rule,
+    trail,
+)
+
+
+@rule("CL118", severity=WARNING)
+def lock_scope_too_small(system: System) -> Iterator[Found]:
+    for section in system.critical_sections(scopes=(Scope.DISTRIBUTED, Scope.DB_SESSION, Scope.PROCESS, Scope.HOST)):
+        if section.escapes or not section.releases:
+            continue
+        writes = [effect for effect in section.effects if effect.operation.kind == "database" and effect.harmful_when_late]
+        if not writes:
+            continue
+        if section.transaction:
+            yield found(
+                f"{effect_name(writes[0].operation)} is committed after {lock_name(section.lock)} was released: the transaction around the lock ends later",
+                at=section,
+                because=distinct(trail(section, writes[0])[::-1], besides=section.acquired),
+                severity=ERROR,
+                confidence=HIGH,
+            )
+            continue
+        commit = commit_behind(system, section)
+        if commit is not None:
+            yield found(
+                f"{effect_name(writes[0].operation)} is committed after {lock_name(section.lock)} was released, in line {commit.place.line}",
+                at=section,
+                because=[(commit.place, "the commit"), *distinct(trail(section, writes[0]), besides=section.acquired)],
+                severity=ERROR,
+                confidence=HIGH,
+            )
+
+
+def commit_behind(system: System, section: Section) -> Operation | None:
+    """The commit that follows the section in the same function, when there is none inside it."""
+    if any(effect.operation.op is Op.COMMIT for effect in section.effects):
+        return None
+    last = max(place.line for place in (*(e.place for e in section.effects if not e.chain), section.acquired))
+    behind = [
+        o for o in system.operations(Op.COMMIT)
+        if o.symbol == section.symbol and o.kind in ("", "database") and o.backend == "database-row" and o.place.line > last
+    ]  # fmt: skip
+    return behind[0] if behind else None
+
+
+EXAMPLES = r'''
+=== bad: the lock stands inside the transaction
+--- bank/locks.py
+import redis
+
+client = redis.Redis(host="redis")
+
+def account_lock(pk):
+    return client.lock(f"account:{pk}", timeout=10)
+--- bank/services.py
+from django.db import transaction
+
+from bank.locks import account_lock
+from bank.models import Account
+
+def deposit(pk, amount):
+    with transaction.atomic():
+        with account_lock(pk):  # finding: lock-scope-too-small
+            account = Account.objects.get(pk=pk)
+            account.balance += amount
+            account.save()
+--- bank/models.py
+from django.db import models
+
+class Account(models.Model):
+    balance = models.IntegerField()
+
+=== bad: the commit stands behind the with
+--- bank.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=bank")
+
+def deposit(pk, amount):
+    cur = db.cursor()
+    with r.lock(f"account:{pk}", timeout=10):  # finding: lock-scope-too-small
+        cur.execute("SELECT balance FROM accounts WHERE id = %s", (pk,))
+        balance = cur.fetchone()[0]
+        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance + amount, pk))
+    db.commit()
+
+=== good: the transaction stands inside the lock
+--- bank/services.py
+import redis
+from django.db import transaction
+
+from bank.models import Account
+
+r = redis.Redis()
+
+def deposit(pk, amount):
+    with r.lock(f"account:{pk}", timeout=10):
+        with transaction.atomic():
+            account = Account.objects.get(pk=pk)
+            account.balance += amount
+            account.save()
+--- bank/models.py
+from django.db import models
+
+class Account(models.Model):
+    balance = models.IntegerField()
+
+=== good: the commit stands inside
+--- bank.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=bank")
+
+def deposit(pk, amount):
+    cur = db.cursor()
+    with r.lock(f"account:{pk}", timeout=10):
+        cur.execute("UPDATE accounts SET balance = balance + %s WHERE id = %s", (amount, pk))
+        db.commit()
+
+=== good: autocommit inside the section
+--- bank/services.py
+import redis
+
+from bank.models import Account
+
+r = redis.Redis()
+
+def deposit(pk, amount):
+    with r.lock(f"account:{pk}", timeout=10):
+        account = Account.objects.get(pk=pk)
+        account.balance += amount
+        account.save()
+--- bank/models.py
+from django.db import models
+
+class Account(models.Model):
+    balance = models.IntegerField()
+
+=== good: a row lock ends with the transaction
+--- bank/services.py
+from django.db import transaction
+
+from bank.models import Account
+
+def deposit(pk, amount):
+    with transaction.atomic():
+        account = Account.objects.select_for_update().get(pk=pk)
+        account.balance += amount
+        account.save()
+--- bank/models.py
+from django.db import models
+
+class Account(models.Model):
+    balance = models.IntegerField()
+'''
