@@ -276,6 +276,20 @@ class EntryPoints(msgspec.Struct, frozen=True, tag="entry-points"):
     scripts: tuple[Setting, ...]
 
 
+class PythonWords(msgspec.Struct, frozen=True, tag="python-words"):
+    """What a Python file says to its deployment, by the text of its literals: no more than evidence.
+
+    `imports` are dotted names, relative ones with their dots; `names` are environment variables that it may read;
+    `hosts` are settings that look like addresses (the variable, empty when there is none; its literal or default).
+    """
+
+    path: str
+    imports: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    hosts: tuple[Setting, ...] = ()
+
+
 Manifest = Union[  # noqa: UP007 - a tagged union that msgspec decodes
-    ComposeFile, KubernetesObject, Kustomization, HelmFile, Dockerfile, SettingsFile, ShellScript, EntryPoints
-]
+    ComposeFile, KubernetesObject, Kustomization, HelmFile, Dockerfile, SettingsFile, ShellScript, EntryPoints,
+    PythonWords,
+]  # fmt: skip

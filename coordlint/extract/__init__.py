@@ -5,6 +5,7 @@ from __future__ import annotations
 from coordlint.extract.comments import read_comments
 from coordlint.extract.manifests import extract_manifest
 from coordlint.extract.python import read_python
+from coordlint.extract.python_words import read_words
 from coordlint.facts import Facts
 from coordlint.source import Kind, Source
 
@@ -18,5 +19,5 @@ def extract(source: Source) -> Facts:
     module, skips = read_python(source)
     suppressions, intents = read_comments(source)
     return Facts(
-        source.path, source.kind, module=module, suppressions=suppressions, intents=intents, skips=skips
+        source.path, source.kind, module=module, manifests=read_words(source), suppressions=suppressions, intents=intents, skips=skips
     )

@@ -14,6 +14,7 @@ from coordlint.manifest import (
     HelmFile,
     KubernetesObject,
     Kustomization,
+    PythonWords,
     Setting,
     SettingsFile,
     ShellScript,
@@ -34,6 +35,8 @@ class Catalogue:
     settings: dict[str, SettingsFile] = field(default_factory=dict)
     scripts: dict[str, ShellScript] = field(default_factory=dict)
     console: dict[str, tuple[str, Setting]] = field(default_factory=dict)  # name -> declaring file, "module:function"
+    words: dict[str, PythonWords] = field(default_factory=dict)  # by the path of the Python file
+    modules: Mapping[str, str] = field(default_factory=dict)  # dotted name -> path
     module_of: Mapping[str, str] = field(default_factory=dict)  # path -> dotted name
     python_files: frozenset[str] = frozenset()
     by_basename: dict[str, list[str]] = field(default_factory=dict)  # Python files and shell scripts
@@ -68,6 +71,7 @@ def _around(name: str) -> list[tuple[str, str]]:
 def catalogue(facts: Iterable[Facts], modules: Mapping[str, str]) -> Catalogue:
     """Sorts manifests by kind; facts may come in any order."""
     made = Catalogue(
+        modules=modules,
         module_of={path: name for name, path in modules.items()}, python_files=frozenset(modules.values())
     )
     for fact in sorted(facts, key=lambda f: f.path):
@@ -87,6 +91,8 @@ def catalogue(facts: Iterable[Facts], modules: Mapping[str, str]) -> Catalogue:
                     made.settings[manifest.path] = manifest
                 case ShellScript():
                     made.scripts[manifest.path] = manifest
+                case PythonWords():
+                    made.words[manifest.path] = manifest
                 case EntryPoints():
                     for script in manifest.scripts:
                         made.console.setdefault(script.name, (manifest.path, script))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from coordlint.deployment import Connection, Key, Workload
+from coordlint.deployment import Connection, Key, Variable, Workload
 from coordlint.finding import Confidence, Evidence
 from coordlint.link.catalogue import common_depth, folder_of
 from coordlint.link.containers import Started
 from coordlint.link.hosts import Host, hosts_in_value, hosts_in_words, is_local
+from coordlint.link.reach import Reach
 from coordlint.manifest import SettingsFile
 from coordlint.source import Place, Span
 
@@ -74,13 +75,19 @@ def _same_folder(first: Workload, second: Workload) -> bool:
 
 
 def find_connections(
-    workloads: Iterable[Workload], started: dict[Key, Started], upstreams: dict[Key, list[SettingsFile]]
+    workloads: Iterable[Workload],
+    started: dict[Key, Started],
+    upstreams: dict[Key, list[SettingsFile]],
+    reach: Reach,
 ) -> tuple[Connection, ...]:
     """Every connection with all its evidence; peers of one ensemble are not clients of each other."""
     directory = Directory(tuple(workloads))
     found: dict[tuple[Key, Key | None, str], _Draft] = {}
+    shared = _shared_env_files(directory.workloads)
     for workload in directory.workloads:
-        for host, evidence, confidence in _said(workload, started.get(workload.key), upstreams.get(workload.key, [])):
+        for host, evidence, confidence in _said(
+            workload, started.get(workload.key), upstreams.get(workload.key, []), reach, shared
+        ):
             if is_local(host.name):
                 continue
             targets = directory.lookup(host.name, workload)
@@ -89,7 +96,7 @@ def find_connections(
                     if target.key != workload.key:
                         draft = found.setdefault((workload.key, target.key, ""), _Draft(host))
                         draft.add(host, evidence, confidence)
-            elif "." in host.name and host.scheme not in _PLAIN_SCHEMES:
+            elif "." in host.name and host.scheme not in _PLAIN_SCHEMES and evidence.message != "code":
                 found.setdefault((workload.key, None, host.name), _Draft(host)).add(host, evidence, confidence)
         if len(found) > MAX_CONNECTIONS:
             break
@@ -122,16 +129,24 @@ class _Draft:
 
 
 def _said(
-    workload: Workload, started: Started | None, upstreams: list[SettingsFile]
+    workload: Workload, started: Started | None, upstreams: list[SettingsFile], reach: Reach, shared: frozenset[str]
 ) -> Iterator[tuple[Host, Evidence, Confidence]]:
+    files = reach.files(run.path for run in workload.runs)
+    read = reach.names(files)
     for variable in workload.environment:
         if not variable.value:
             continue
-        if variable.source == "env-file" and not (workload.is_built_here or workload.runs):
+        if variable.source == "env-file" and not _is_read(variable, read, workload, shared):
             continue  # a shared env file says what somebody needs, not that this one does
         confidence = Confidence.MEDIUM if variable.source in ("env-file", "dockerfile") else Confidence.HIGH
         for host in hosts_in_value(variable.name, variable.value):
             yield host, Evidence(variable.place, _kind_of(variable.source)), confidence
+    given = {variable.name for variable in workload.environment}
+    for path, setting in reach.hosts(files):
+        if setting.name in given:
+            continue  # the manifest says otherwise
+        for host in hosts_in_value(setting.name, setting.value):
+            yield host, Evidence(Place(path, Span(setting.line)), "code"), Confidence.MEDIUM
     for spoken in started.spoken if started else ():
         for host in hosts_in_words(spoken.words):
             yield host, Evidence(spoken.place, "command"), Confidence.HIGH if host.is_sure else Confidence.MEDIUM
@@ -146,6 +161,23 @@ def _said(
         if dependency.name:
             host = Host(dependency.name.lower(), None, "", True)
             yield host, Evidence(dependency.place, "depends-on"), Confidence.MEDIUM
+
+
+def _is_read(variable: Variable, read: frozenset[str], workload: Workload, shared: frozenset[str]) -> bool:
+    """Whether the workload's code reads a variable; code that we do not know may, if the file is for it alone."""
+    if not read:
+        return workload.is_built_here and variable.place.path not in shared
+    name = variable.name
+    return name in read or any(name.endswith(f"_{field}") for field in read if "_" in field)
+
+
+def _shared_env_files(workloads: Iterable[Workload]) -> frozenset[str]:
+    users: dict[str, set[Key]] = {}
+    for workload in workloads:
+        for variable in workload.environment:
+            if variable.source == "env-file":
+                users.setdefault(variable.place.path, set()).add(workload.key)
+    return frozenset(path for path, keys in users.items() if len(keys) > 1)
 
 
 def _kind_of(source: str) -> str:

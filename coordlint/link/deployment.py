@@ -17,6 +17,7 @@ from coordlint.link.coordinators import find_coordinators
 from coordlint.link.images import ImageBuilder, bare_name
 from coordlint.link.operators import operator_coordinators
 from coordlint.link.pods import POD_OWNERS, Cluster, PodReader
+from coordlint.link.reach import Reach
 from coordlint.link.services import ServiceReader
 from coordlint.manifest import SettingsFile, Table, text
 from coordlint.source import Kind
@@ -46,7 +47,8 @@ def link_deployment(facts: Sequence[Facts], python_modules: Mapping[str, str]) -
         [*find_coordinators(ordered, known), *managed], key=lambda c: (c.place, c.workload.key)
     )
     everything = tuple(sorted((*ordered, *(c.workload for c in managed)), key=lambda w: (w.place, w.key)))
-    connections = find_connections(everything, started, {w.key: _upstreams(w, known) for w in ordered})
+    reach = Reach(known.words, known.python_files, known.modules)
+    connections = find_connections(everything, started, {w.key: _upstreams(w, known) for w in ordered}, reach)
     peers = {frozenset((a, b)) for c in coordinators for a in c.ensemble for b in c.ensemble if a != b}
     unresolved = tuple(
         Evidence(p.place, f"{w.name} starts {' '.join(p.argv)[:200]}, and what that runs was not found")

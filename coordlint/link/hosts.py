@@ -39,7 +39,7 @@ def hosts_in_value(variable: str, value: str) -> Iterator[Host]:
         return
     if _NAMES_A_HOST.search(variable):
         for part in re.split(r"[,;\s]+", value):
-            name = part.rpartition("=")[2] if "=" in part else part
+            name = (part.rpartition("=")[2] if "=" in part else part).rstrip(".")
             if _NAME.fullmatch(name) and not name.isdigit():
                 yield Host(name.lower(), None, "", True)
 

@@ -1,0 +1,210 @@
+"""Compose files into workloads."""
+
+from __future__ import annotations
+
+import pytest
+from deployments import deployed, edges, facts_of, one
+
+from coordlint.deployment import Role
+
+
+def compose(text: str, **more: str) -> dict[str, str]:
+    return {"compose.yaml": text, **{path.replace("__", "/").replace("_", "."): body for path, body in more.items()}}
+
+
+def test_a_service_stands_at_its_key() -> None:
+    web = one(deployed(compose("services:\n  db: {image: postgres}\n  web: {image: nginx}\n")), "web")
+    assert (str(web.place), web.kind, web.replicas.declared) == ("compose.yaml:3", "compose", 1)
+
+
+def test_a_file_of_version_1_has_its_services_at_the_top() -> None:
+    deployment = deployed({"docker-compose.yml": "web:\n  build: .\n  links: [redis]\nredis:\n  image: redis\n"})
+    assert edges(deployment) == {("web", "redis")}
+
+
+@pytest.mark.parametrize(
+    ("written", "declared"),
+    [("deploy: {replicas: 3}", 3), ("scale: 2", 2), ("deploy: {replicas: '${N:-4}'}", 4), ("deploy: {replicas: '${N}'}", None)],
+)
+def test_replicas_are_what_the_file_says_or_unknown(written: str, declared: int | None) -> None:
+    web = one(deployed(compose(f"services:\n  web:\n    image: nginx\n    {written}\n")), "web")
+    assert web.replicas.declared == declared
+
+
+def test_variables_come_from_the_env_file_beside_the_manifest_or_its_template() -> None:
+    files = {"compose.yaml": "services:\n  web: {image: 'nginx:${TAG}'}\n", ".env.example": "TAG=1.25\n"}
+    assert one(deployed(files), "web").image == "nginx:1.25"
+
+
+def test_an_unknown_variable_makes_the_value_unknown() -> None:
+    assert one(deployed(compose("services:\n  web: {image: 'nginx:${TAG}'}\n")), "web").image is None
+
+
+def test_environment_is_read_as_list_and_as_map_with_its_lines() -> None:
+    services = deployed(
+        compose("services:\n  a:\n    image: x\n    environment:\n      - K=v=w\n      - BARE\n  b:\n    image: x\n    environment: {K: 1}\n")
+    )
+    a, b = one(services, "a"), one(services, "b")
+    assert [(v.name, v.value, v.place.line) for v in a.environment] == [("K", "v=w", 5), ("BARE", None, 6)]
+    assert [(v.name, v.value) for v in b.environment] == [("K", "1")]
+
+
+@pytest.mark.parametrize(
+    ("port", "number", "exposed"),
+    [
+        ('"2181:2181"', 2181, True),
+        ('"127.0.0.1:2181:2181"', 2181, False),
+        ('"[::1]:2181:2181"', 2181, False),
+        ('"0.0.0.0:80:8080/tcp"', 8080, True),
+        ('"2181"', 2181, True),
+        ("{target: 2181, published: 12181}", 2181, True),
+        ("{target: 2181, published: 2181, host_ip: 127.0.0.1}", 2181, False),
+        ('"${PORT:-2181}:2181"', 2181, True),
+        ('"127.0.0.1:${PORT}:2181"', 2181, False),
+    ],
+)
+def test_a_published_port_is_exposed_unless_it_is_bound_to_loopback(port: str, number: int, exposed: bool) -> None:
+    (found,) = one(deployed(compose(f"services:\n  zk:\n    image: x\n    ports:\n      - {port}\n")), "zk").ports
+    assert (found.number, found.is_exposed) == (number, exposed)
+
+
+@pytest.mark.parametrize(
+    ("volume", "kind", "target"),
+    [
+        ("data:/data", "named", "/data"),
+        ("./data:/data:ro", "bind", "/data"),
+        ("/data", "anonymous", "/data"),
+        ("{type: tmpfs, target: /data}", "tmpfs", "/data"),
+        ("{type: volume, source: d, target: /data}", "named", "/data"),
+    ],
+)
+def test_volumes_have_a_kind_and_a_target(volume: str, kind: str, target: str) -> None:
+    (mount,) = one(deployed(compose(f"services:\n  zk:\n    image: x\n    volumes:\n      - {volume}\n")), "zk").mounts
+    assert (mount.kind, mount.target) == (kind, target)
+
+
+def test_dependencies_carry_their_condition() -> None:
+    web = one(
+        deployed(compose("services:\n  web:\n    image: x\n    depends_on:\n      zk: {condition: service_healthy}\n      db: {}\n")),
+        "web",
+    )
+    assert [(d.name, d.condition) for d in web.depends_on] == [("zk", "healthy"), ("db", "started")]
+
+
+def test_an_override_changes_a_service_and_adds_none_of_the_same_name() -> None:
+    files = {
+        "docker-compose.yml": "services:\n  web: {image: nginx}\n",
+        "docker-compose.prod.yml": "services:\n  web: {deploy: {replicas: 3}}\n  extra: {image: busybox}\n",
+    }
+    deployment = deployed(files)
+    web = one(deployment, "web")
+    assert (web.path, web.replicas.declared, web.replicas.most) == ("docker-compose.yml", 1, 3)
+    assert [str(e.place) for e in web.replicas.because] == ["docker-compose.prod.yml:2"]
+    assert one(deployment, "extra").path == "docker-compose.prod.yml"
+
+
+def test_replicas_of_a_development_overlay_are_not_those_of_the_service() -> None:
+    files = {
+        "docker-compose.yml": "services:\n  web: {image: nginx}\n",
+        "docker-compose.dev.yml": "services:\n  web: {scale: 3}\n",
+    }
+    assert one(deployed(files), "web").replicas.most == 1
+
+
+def test_a_file_whose_services_are_complete_stands_alone() -> None:
+    files = {
+        "docker-compose.yml": "services:\n  web: {image: nginx}\n",
+        "docker-compose.dev.yml": "services:\n  web: {build: .}\n",
+    }
+    assert [(w.path, w.role) for w in deployed(files).workloads] == [
+        ("docker-compose.dev.yml", Role.DEVELOPMENT),
+        ("docker-compose.yml", Role.PRODUCTION),
+    ]
+
+
+def test_an_overlay_resets_and_overrides() -> None:
+    files = {
+        "compose.yaml": "services:\n  web: {image: x, ports: ['1:1'], environment: {A: 1}}\n  db: {image: postgres}\n",
+        "compose.override.yaml": "services:\n  web: {ports: !override ['2:2'], environment: {B: 2}}\n  db: !reset null\n",
+    }
+    deployment = deployed(files)
+    assert {v.name for v in one(deployment, "web").environment} == {"A", "B"}
+    assert one(deployment, "db").path == "compose.yaml"
+
+
+def test_extends_is_followed_across_files_with_the_places_of_the_origin() -> None:
+    files = {
+        "compose.yaml": "services:\n  web:\n    extends: {file: base/common.yaml, service: app}\n    command: python web.py\n",
+        "base/common.yaml": "services:\n  app:\n    image: acme/app\n    environment:\n      REDIS_HOST: redis\n",
+    }
+    web = one(deployed(files), "web")
+    assert web.image == "acme/app"
+    assert [str(v.place) for v in web.environment] == ["base/common.yaml:5"]
+
+
+def test_extends_in_a_circle_ends() -> None:
+    deployment = deployed(compose("services:\n  a: {extends: b, image: x}\n  b: {extends: a}\n"))
+    assert {w.name for w in deployment.workloads} == {"a", "b"}
+
+
+def test_anchors_and_merge_keys_make_a_family_of_services() -> None:
+    text = """
+    x-app: &app
+      image: acme/app
+      environment: &env {REDIS_URL: "redis://redis:6379/0"}
+    services:
+      web: {<<: *app, command: gunicorn app:app}
+      worker: {<<: *app, environment: {<<: *env, QUEUE: high}}
+      redis: {image: redis}
+    """
+    assert edges(deployed(compose(text))) == {("web", "redis"), ("worker", "redis")}
+
+
+def test_other_names_and_hosts_of_a_service_reach_it() -> None:
+    text = """
+    services:
+      store:
+        image: redis
+        container_name: lockstore
+        hostname: locks
+        networks: {back: {aliases: [cache]}}
+      a: {image: x, environment: {REDIS_HOST: lockstore}}
+      b: {image: x, environment: {REDIS_URL: "redis://:pw@cache:6379/1"}}
+      c: {image: x, environment: {SERVERS: "locks:6379"}}
+    """
+    assert edges(deployed(compose(text))) == {("a", "store"), ("b", "store"), ("c", "store")}
+
+
+@pytest.mark.parametrize(
+    ("path", "head", "role"),
+    [
+        ("docker-compose.yml", "", Role.PRODUCTION),
+        ("docker-compose.test.yml", "", Role.TEST),
+        ("compose.local.yaml", "", Role.DEVELOPMENT),
+        ("deploy/staging/compose.yaml", "", Role.STAGING),
+        ("examples/compose.yaml", "", Role.EXAMPLE),
+        ("compose.yaml", "# For local development only.\n", Role.DEVELOPMENT),
+        ("compose.yaml", "# Runs the shop.\n", Role.PRODUCTION),
+    ],
+)
+def test_what_a_file_is_for_shows_in_its_path_or_heading(path: str, head: str, role: Role) -> None:
+    assert one(deployed({path: head + "services:\n  web: {image: nginx}\n"}), "web").role is role
+
+
+def test_a_file_that_only_builds_tests_is_for_tests() -> None:
+    deployment = deployed(compose("services:\n  tests: {build: .}\n  zk: {image: zookeeper}\n"))
+    assert one(deployment, "zk").role is Role.TEST
+
+
+def test_suppressions_as_data_cover_the_service() -> None:
+    files = compose("services:\n  zk:\n    image: zookeeper\n    x-coordlint:\n      ignore:\n        CL701: a test bed\n")
+    (facts,) = facts_of(files)
+    (wish,) = facts.suppressions
+    assert (wish.codes, wish.reason, wish.first_line, wish.last_line) == (("CL701",), "a test bed", 2, 6)
+
+
+@pytest.mark.parametrize(
+    "text", ["- a\n- b\n", "services: [\n", "services:\n  web: 3\n", "services:\n  web:\n    ports: {a: b}\n    volumes: 3\n", ""]
+)
+def test_a_file_that_makes_no_sense_breaks_nothing(text: str) -> None:
+    deployed({"docker-compose.yml": text})
