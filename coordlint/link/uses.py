@@ -45,6 +45,8 @@ def role_of(operation: Operation) -> str | None:
     if operation.backend not in STORES:
         return None
     fixed = _FIXED.get(operation.op)
+    if fixed == "client" and operation.backend == "database-row":
+        return None  # an engine or a connection: a database is no coordinator until rows are locked
     if fixed == "lock" and _named(operation, "leader-election"):
         return "leader-election"
     if fixed is not None:
