@@ -118,6 +118,7 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
         via=via,
         by_hand=made.sql is None and made.op is not Op.ROW_LOCK and (model is BY_HAND or backend == "consul" or not model.checks_owner),
         topology=_topology(ev, owner) if isinstance(owner, Instance) else "",
+        masters=_masters(owner) if isinstance(owner, Instance) else None,
         identity=f"{backend}:{key.named}" if key is not None and key.text not in ("", "{}") else f"{at}",
     )
 

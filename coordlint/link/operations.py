@@ -12,7 +12,7 @@ from coordlint.link.project import Scope
 from coordlint.link.texts import written
 from coordlint.link.trace import Step
 from coordlint.link.usage import names_in
-from coordlint.link.values import Arg, Instance, Literal, Table, Unknown, Value, options, shown
+from coordlint.link.values import Arg, ClassRef, Instance, Literal, Pattern, Table, Unknown, Value, options, shown
 from coordlint.models.schema import Late, Op
 from coordlint.source import Place
 
@@ -25,7 +25,7 @@ _VERSION = ("version", "version_id", "revision", "rev", "etag", "row_version", "
 
 def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.Call, around: Around) -> Operation:
     """The operation that a call is."""
-    key = key_of(w.ev, made)
+    key = key_of(w.ev, made) or _about(made, owner)
     library = w.ev.models.library_of(made.model.name)
     mentions = _mentions(call, w.scope)
     arguments = tuple(_argument(a, mentions) for a in made.args)
@@ -58,6 +58,15 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
         in_test=is_test(w.scope.path),
         is_async=made.model.is_async,
     )
+
+
+def _about(made: Meaning, owner: Value | None) -> Pattern | None:
+    """The class of record that a query reads or writes."""
+    about = owner.argument("model") if isinstance(owner, Instance) and made.model.effect in ("database", "") else None
+    if about is None or not isinstance(about.value, ClassRef):
+        return None
+    name = about.value.symbol.rpartition(".")[2]
+    return Pattern(name, name)
 
 
 def _mentions(call: ir.Call, scope: Scope) -> dict[Place | None, tuple[tuple[str, ...], str]]:
