@@ -1,0 +1,106 @@
+r"""A client knows one member of an ensemble that has several.
+
+Why: the ensemble goes on when that member fails, and the client does not: it has nobody else to ask. A rolling upgrade takes the client down
+once for every member that it names.
+
+Instead: give it all members ("zk1:2181,zk2:2181,zk3:2181"), or a name that resolves to all of them: the headless Service in Kubernetes, a DNS
+name with several addresses.
+
+Fine when: the name is a Service or a load balancer before all members; every host runs its own member or agent.
+
+Known misses: addresses that come from outside the repository.
+
+Sources: ZooKeeper Programmer's Guide, ZooKeeper Sessions (connection string); etcd documentation, Client design (balancer).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import COORDINATORS, INFO, Ensemble, Evidence, Found, System, Workload, backend_name, found, rule
+
+
+@rule("CL705", severity=INFO)
+def single_endpoint_client(system: System) -> Iterator[Found]:
+    for ensemble in system.deployment.ensembles(*COORDINATORS):
+        if len(ensemble.coordinators) < 3:
+            continue  # replicas of one workload stand behind one name
+        for client in system.workloads():
+            if client.key in ensemble.keys:
+                continue
+            named = addresses(system, ensemble, client)
+            if len(named) != 1:
+                continue
+            (member, said), = named.items()
+            yield found(
+                f"{client.name} knows one of {len(ensemble.coordinators)} {backend_name(ensemble.backend)} members: {member}",
+                at=said.place,
+                because=[Evidence(c.place, f"{c.workload.name} is a member") for c in ensemble.coordinators],
+                symbol=client.symbol,
+                resource=ensemble.backend,
+                severity=client.role.softened(INFO),
+            )
+
+
+def addresses(system: System, ensemble: Ensemble, client: Workload) -> dict[str, Evidence]:
+    """The members that a client's settings name, with the place that does; start order alone names nobody."""
+    named = {}
+    for connection in system.deployment.connections_of(client.key):
+        if connection.target in ensemble.keys:
+            said = next((e for e in connection.evidence if e.message not in ("depends-on", "command")), None)
+            if said is not None:
+                named[connection.target.name] = said
+    return named
+
+
+EXAMPLES = r'''
+=== bad: one of three
+--- compose.yaml
+x-zk: &env {ZOO_SERVERS: "server.1=zk1:2888:3888 server.2=zk2:2888:3888 server.3=zk3:2888:3888"}
+services:
+  zk1: {image: "zookeeper:3.9", environment: *env}
+  zk2: {image: "zookeeper:3.9", environment: *env}
+  zk3: {image: "zookeeper:3.9", environment: *env}
+  web:
+    image: acme/web
+    environment:
+      ZK_HOSTS: zk1:2181  # finding: single-endpoint-client
+
+=== good: all of them
+--- compose.yaml
+x-zk: &env {ZOO_SERVERS: "server.1=zk1:2888:3888 server.2=zk2:2888:3888 server.3=zk3:2888:3888"}
+services:
+  zk1: {image: "zookeeper:3.9", environment: *env}
+  zk2: {image: "zookeeper:3.9", environment: *env}
+  zk3: {image: "zookeeper:3.9", environment: *env}
+  web:
+    image: acme/web
+    environment:
+      ZK_HOSTS: zk1:2181,zk2:2181,zk3:2181
+    depends_on: [zk1]
+
+=== good: a headless Service resolves to all
+--- k8s/zk.yaml
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: zk}
+spec:
+  serviceName: zk-headless
+  replicas: 3
+  template:
+    metadata: {labels: {app: zk}}
+    spec:
+      containers:
+        - {name: zk, image: "zookeeper:3.9"}
+--- k8s/web.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    spec:
+      containers:
+        - name: web
+          image: acme/web
+          env: [{name: ZK_HOSTS, value: "zk-headless:2181"}]
+'''
