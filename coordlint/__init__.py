@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from coordlint.coordination import (
+        Argument as Argument,
         Client as Client,
         Effect as Effect,
         Entry as Entry,
@@ -50,7 +51,14 @@ if TYPE_CHECKING:
         found as found,
         rule as rule,
     )
+    from coordlint.outage import (
+        WayIn as WayIn,
+        sees_outage as sees_outage,
+        survives_outage as survives_outage,
+        way_in as way_in,
+    )
     from coordlint.source import Place as Place, Skip as Skip, Span as Span
+    from coordlint.stores import lock_held_in as lock_held_in
     from coordlint.system import COORDINATORS as COORDINATORS, System as System
     from coordlint.telling import (
         backend_name as backend_name,
@@ -70,13 +78,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "coordlint.coordination": "Client Effect Entry Guard Lock Mutation Operation Outcome Release Section Time",
+    "coordlint.coordination": "Argument Client Effect Entry Guard Lock Mutation Operation Outcome Release Section Time",
     "coordlint.cures": "cure_for fence_for",
     "coordlint.deployment": "Coordinator Deployment Ensemble Port Workload",
     "coordlint.finding": "Confidence Evidence Finding Fix Severity",
     "coordlint.models.schema": "Late OnBusy Op Scope",
     "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
+    "coordlint.outage": "WayIn sees_outage survives_outage way_in",
     "coordlint.source": "Place Skip Span",
+    "coordlint.stores": "lock_held_in",
     "coordlint.system": "COORDINATORS System",
     "coordlint.telling": (
         "backend_name call_name distinct does_late effect_name lock_name many_instances many_processes sounds_like_lock "

@@ -61,6 +61,7 @@ class Guard(msgspec.Struct, frozen=True):
     place: Place
 
 
+_SETTINGS = frozenset("config configuration conf setting cfg parameter feature flag toggle".split())
 _COUNTERS = frozenset("count counter hit view visit attempt failure total number sequence tally".split())
 
 
@@ -106,6 +107,11 @@ class Operation(msgspec.Struct, frozen=True):
         if self.op is Op.TRANSACTION_STEP:
             return self.late not in (Late.READ, Late.CONDITIONAL, Late.DELETE)
         return self.op in (Op.WRITE, Op.CREATE, Op.CAS)
+
+    @property
+    def is_configuration(self) -> bool:
+        """Whether its key, or else the function around it, names configuration."""
+        return bool((self.key_words or self.symbol_words) & _SETTINGS)
 
     @property
     def counts(self) -> bool:

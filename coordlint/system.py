@@ -285,12 +285,13 @@ class System:
         return {path: module for module, path in self._world.modules.items()}
 
     def imported_by(self, symbol: str) -> tuple[Place, ...]:
-        """The files (at their first line) that import the module of a symbol directly."""
+        """The files (at their first line) that import the module of a symbol directly; tests are left out."""
         module = self._module_of(symbol)
         if module is None or module not in self._imports:
             return ()
+        tests = {f.place.path for f in self._world.functions.values() if f.in_test}
         importers = (self._world.modules.get(m) for m in self._imports.predecessors(module) if m != module)
-        return tuple(sorted(Place(path, Span(1)) for path in importers if path))
+        return tuple(sorted(Place(path, Span(1)) for path in importers if path and path not in tests))
 
     def _module_of(self, symbol: str) -> str | None:
         name = symbol

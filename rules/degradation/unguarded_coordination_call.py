@@ -14,7 +14,7 @@ Fine when: the failure is handled here or by every caller; the program is a comm
 exit code; a lock that cannot be taken refuses the work on purpose.
 
 Known misses: threads and consumers that end with the first error; error handlers of a framework that are registered by
-configuration.
+configuration. Configuration reads and look-ups of instances have rules of their own.
 
 Sources: kazoo API documentation (KazooClient.start, KazooTimeoutError); etcd documentation, Failure modes; AWS Builders'
 Library, Static stability using Availability Zones.
@@ -24,104 +24,44 @@ from collections.abc import Iterator
 
 from coordlint import (
     COORDINATORS,
-    HIGH,
-    MEDIUM,
     WARNING,
-    Confidence,
-    Entry,
     Found,
-    Guard,
     Op,
     Operation,
-    Place,
     System,
     backend_name,
     call_name,
     found,
     rule,
-    words,
+    survives_outage,
+    way_in,
 )
 
-_ROUND_TRIPS = (Op.CONNECT, Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.DELETE, Op.REGISTER, Op.DISCOVER)
-# Handlers of these see answers of a working store, or mistakes of the program, but no outage.
-_NOT_AN_OUTAGE = frozenset(
-    {"KeyError", "ValueError", "TypeError", "IndexError", "AttributeError", "LookupError", "ImportError", "StopIteration"}
-    | {"JSONDecodeError", "UnicodeDecodeError", "KeyboardInterrupt", "NoNodeError", "NodeExistsError", "BadVersionError"}
-    | {"NotEmptyError", "NotFound", "EtcdKeyNotFound", "EtcdAlreadyExist", "LockTimeout"}
-)
-_ONE_SHOT = ("job", "cronjob")
-_GUARDING_DECORATORS = frozenset({"retry", "backoff", "circuit", "breaker", "fallback", "handle", "errorhandler", "suppress", "catch"})
+_ROUND_TRIPS = (Op.CONNECT, Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.DELETE, Op.REGISTER)
 
 
 @rule("CL601", severity=WARNING)
 def unguarded_coordination_call(system: System) -> Iterator[Found]:
-    seen: set[str] = set()
+    told: set[object] = set()
     for call in system.operations(*_ROUND_TRIPS, backend=COORDINATORS):
-        if call.via or call.symbol in seen or _is_guarded(system, call):
+        if _has_its_own_rule(call) or survives_outage(system, call):
             continue
-        harm = _harm(system, call)
-        if harm is None:
-            continue
-        seen.add(call.symbol)
-        what, evidence, confidence = harm
+        way = way_in(system, call)
+        if way is None or {call.symbol, way.place} & told:
+            continue  # one finding for each function and for each way in
+        told |= {call.symbol, way.place}
         too_narrow = [(g.place, f"catches {', '.join(g.catches)}: not what an outage raises") for g in call.guards]
         yield found(
-            f"An outage of {backend_name(call.backend)} {what}: nothing handles the failure of {call_name(call)}.",
+            f"An outage of {backend_name(call.backend)} {way.harm}: nothing handles the failure of {call_name(call)}.",
             at=call,
-            because=[evidence, *too_narrow[:1], *call.origin],
-            confidence=confidence,
+            because=[(way.place, way.reason), *too_narrow[:1], *call.origin],
+            confidence=way.confidence,
         )
 
 
-def _harm(system: System, call: Operation) -> tuple[str, tuple[Place, str], Confidence] | None:
-    """What the outage does, the place that proves it, and how sure that is. None for commands and one-shot programs."""
-    if system.function(call.symbol) is None:
-        importers = system.imported_by(call.symbol)
-        if importers:
-            return "makes the import of this module fail", (importers[0], "this module imports it"), HIGH
-    entries = system.entries_reaching(call.symbol)
-    request = next((e for e in entries if e.kind == "http"), None)
-    if request is not None and not _has_error_handler(system):
-        return "fails the request", (request.place, f"a request comes in here: {request.reason}"), HIGH
-    if not _starts_up(call, entries, system):
-        return None
-    for workload in system.workloads_of(call.symbol):
-        if workload.kind not in _ONE_SHOT:
-            run = workload.runs[0].place if workload.runs else workload.place
-            return "ends the program when it starts", (run, f"{workload.name} runs this program as a service"), MEDIUM
-    return None
-
-
-def _starts_up(call: Operation, entries: tuple[Entry, ...], system: System) -> bool:
-    """Whether the call belongs to the start of a program, and is no mere step of its work."""
-    if call.op not in (Op.CONNECT, Op.REGISTER, Op.READ):
-        return False
-    return system.function(call.symbol) is None or any(e.kind in ("main", "import") for e in entries)
-
-
-def _is_guarded(system: System, call: Operation) -> bool:
-    if any(_fits(guard, call) for guard in system.guards_above(call)):
-        return True
-    function = system.function(call.symbol)
-    return function is not None and any(words(d) & _GUARDING_DECORATORS for d in function.decorators)
-
-
-def _fits(guard: Guard, call: Operation) -> bool:
-    """Whether a handler sees the outage. What it then does is a decision, so a translation counts as well."""
-    names = {name.rpartition(".")[2] for name in guard.catches}
-    if call.op is Op.CONNECT and call.backend == "zookeeper" and names and all(_is_kazoo(name) for name in names):
-        return False  # KazooTimeoutError passes `except KazooException`
-    return bool(names - _NOT_AN_OUTAGE)
-
-
-def _is_kazoo(name: str) -> bool:
-    return name in ("KazooException", "ConnectionLoss", "ZookeeperError", "SessionExpiredError", "ConnectionClosedError")
-
-
-def _has_error_handler(system: System) -> bool:
-    """Whether the application translates exceptions of every request in one place."""
-    handlers = ("errorhandler", "exception_handler", "app_errorhandler")
-    return any(d.rpartition(".")[2] in handlers for f in system.functions() for d in f.decorators)
+def _has_its_own_rule(call: Operation) -> bool:
+    """Reading configuration, and looking up instances, have another cure."""
+    return call.op in (Op.READ, Op.LIST) and call.is_configuration
 
 
 EXAMPLES = '''
@@ -143,27 +83,62 @@ app = Flask(__name__)
 def index():
     return "hello"
 
-=== bad: a request asks Consul for an address, in a helper of another module
---- app/discovery.py
+=== bad: a request writes to Consul, in a helper of another module
+--- app/presence.py
 import consul
 
 c = consul.Consul(host="consul")
 
 
-def address(name):
-    _, nodes = c.health.service(name, passing=True)  # finding: unguarded-coordination-call
-    return nodes[0]["Service"]["Address"]
+def seen(user):
+    c.kv.put(f"online/{user}", "1")  # finding: unguarded-coordination-call
 --- app/views.py
 from flask import Flask
 
-from app.discovery import address
+from app.presence import seen
 
 app = Flask(__name__)
 
 
-@app.get("/pay")
-def pay():
-    return address("payments")
+@app.get("/<user>")
+def index(user):
+    seen(user)
+    return "hello"
+
+=== bad: the application cannot be made
+--- app/main.py
+from fastapi import FastAPI
+from kazoo.client import KazooClient
+
+
+def connected():
+    zk = KazooClient(hosts="zk:2181")
+    zk.start()  # finding: unguarded-coordination-call
+    return zk
+
+
+zk = connected()
+app = FastAPI()
+
+
+@app.get("/")
+def root():
+    return "hello"
+
+=== bad: a sidecar that stays and listens
+--- side/zk.py
+from kazoo.client import KazooClient, KazooState
+
+zk = KazooClient(hosts="zk:2181")
+zk.start()  # finding: unguarded-coordination-call
+
+
+def on_state(state):
+    if state != KazooState.CONNECTED:
+        print("not connected")
+
+
+zk.add_listener(on_state)
 
 === bad: the handler is for keys that are missing, not for an outage
 --- app/views.py
@@ -174,10 +149,10 @@ app = Flask(__name__)
 etcd = etcd3.client(host="etcd")
 
 
-@app.get("/limit")
-def limit():
+@app.get("/shard")
+def shard():
     try:
-        value, _ = etcd.get("/config/limit")  # finding: unguarded-coordination-call
+        value, _ = etcd.get("/shards/1")  # finding: unguarded-coordination-call
         return value.decode()
     except KeyError:
         return "100"

@@ -1,0 +1,117 @@
+"""What an outage of a coordinator does to a program: which handler sees it, and whom it hits when none does."""
+
+from __future__ import annotations
+
+import msgspec
+
+from coordlint.coordination import Entry, Guard, Operation
+from coordlint.finding import Confidence
+from coordlint.models.schema import Op
+from coordlint.source import Place
+from coordlint.system import System
+from coordlint.wording import words
+
+# Handlers of these see answers of a working store, or mistakes of the program, but no outage.
+_NOT_AN_OUTAGE = frozenset(
+    {"KeyError", "ValueError", "TypeError", "IndexError", "AttributeError", "LookupError", "ImportError", "StopIteration"}
+    | {"JSONDecodeError", "UnicodeDecodeError", "KeyboardInterrupt", "NoNodeError", "NodeExistsError", "BadVersionError"}
+    | {"NotEmptyError", "NotFound", "EtcdKeyNotFound", "EtcdAlreadyExist", "LockTimeout"}
+)
+_KAZOO = ("KazooException", "ConnectionLoss", "ZookeeperError", "SessionExpiredError", "ConnectionClosedError")
+_GUARDING_DECORATORS = frozenset(
+    {"retry", "retrying", "backoff", "circuit", "breaker", "fallback", "handle", "errorhandler", "suppress", "catch"}
+)
+_ERROR_HANDLERS = ("errorhandler", "app_errorhandler", "exception_handler")
+_AT_START = (Op.CONNECT, Op.REGISTER, Op.READ, Op.LIST)
+_ONE_SHOT = ("job", "cronjob")
+
+
+class WayIn(msgspec.Struct, frozen=True):
+    """Whom a failing call hits: `harm` says what happens, `reason` what stands at `place` and proves it."""
+
+    place: Place
+    reason: str
+    harm: str
+    confidence: Confidence = Confidence.HIGH
+
+
+def survives_outage(system: System, call: Operation) -> bool:
+    """Whether some handler, here or around every way to the call, sees the outage.
+
+    What it does then is a decision, so a translation counts as well. A decorator that is named for retries or fallbacks
+    counts too.
+    """
+    if any(sees_outage(guard, call) for guard in system.guards_above(call)):
+        return True
+    function = system.function(call.symbol)
+    return function is not None and any(words(d) & _GUARDING_DECORATORS for d in function.decorators)
+
+
+def sees_outage(guard: Guard, call: Operation) -> bool:
+    """Whether a handler catches what the client raises when the coordinator is away."""
+    names = {name.rpartition(".")[2] for name in guard.catches}
+    if call.op is Op.CONNECT and call.backend == "zookeeper" and names and all(name in _KAZOO for name in names):
+        return False  # start() raises KazooTimeoutError, which is no KazooException
+    return bool(names - _NOT_AN_OUTAGE)
+
+
+def way_in(system: System, call: Operation) -> WayIn | None:
+    """Whom the failure hits: an import, a request, the start of a service. None for commands and one-shot programs."""
+    module, at = _module_level(system, call)
+    if module:
+        hit = _at_import(system, module, at)
+        if hit is not None:
+            return hit
+    entries = system.entries_reaching(call.symbol)
+    request = next((e for e in entries if e.kind == "http"), None)
+    if request is not None and not _has_error_handler(system):
+        return WayIn(request.place, f"a request comes in here: {request.reason}", "fails the request")
+    if call.op in _AT_START and (module or any(e.kind == "main" for e in entries)):
+        return _at_start(system, module or call.symbol, call)
+    return None
+
+
+def _module_level(system: System, call: Operation) -> tuple[str, Place]:
+    """The module whose top-level code makes the call, itself or through functions, and where; ("", ...) for none."""
+    todo, seen = [(call.symbol, call.place)], set()
+    while todo and len(seen) < 40:
+        symbol, place = todo.pop(0)
+        if symbol in seen:
+            continue
+        seen.add(symbol)
+        if system.function(symbol) is None:
+            if not any(_covers(e, place) for e in system.entries("main")):
+                return symbol, place
+            continue
+        todo.extend(system.callers(symbol))
+    return "", call.place
+
+
+def _covers(entry: Entry, place: Place) -> bool:
+    return entry.place.path == place.path and entry.place.line <= place.line <= entry.place.span.end_line
+
+
+def _at_import(system: System, module: str, at: Place) -> WayIn | None:
+    importers = system.imported_by(module)
+    if importers:
+        return WayIn(importers[0], f"this imports {module.rpartition('.')[2]}, whose line {at.line} asks", "makes the import fail")
+    served = next((e for e in system.entries("http") if e.symbol.startswith(module + ".")), None)
+    if served is not None:
+        return WayIn(served.place, f"the same module serves requests: {served.reason}", "keeps the application from starting")
+    return None
+
+
+def _at_start(system: System, symbol: str, call: Operation) -> WayIn | None:
+    for workload in system.workloads_of(symbol):
+        if workload.kind not in _ONE_SHOT:
+            run = workload.runs[0].place if workload.runs else workload.place
+            return WayIn(run, f"{workload.name} runs this as a service", "ends the program when it starts", Confidence.MEDIUM)
+    client = next((c for c in system.clients(backend=call.backend) if c.place == call.client and c.listeners), None)
+    if client is not None:
+        return WayIn(client.listeners[0], "the program stays and listens", "ends the program when it starts", Confidence.MEDIUM)
+    return None
+
+
+def _has_error_handler(system: System) -> bool:
+    """Whether the application translates exceptions of every request in one place."""
+    return any(d.rpartition(".")[2] in _ERROR_HANDLERS for f in system.functions() for d in f.decorators)

@@ -1,0 +1,157 @@
+"""Configuration is read from a coordinator with no last known value to fall back on.
+
+Why: settings change a few times a week and are read at every start, mostly when many instances restart at once: a roll-out,
+a recovery, a scale-up in the evening. If the coordinator does not answer just then, no instance comes up although yesterday's
+settings would have done, and a missing key (Consul answers None, etcd (None, None)) ends in an AttributeError far from its cause.
+
+Instead: catch the failure and use the last known value, kept in memory and in a file for restarts, or a default in the code; say
+so in the log. Keep the value fresh by a watch (kazoo DataWatch, etcd watch, Consul blocking query) and not by a read on each use.
+
+Fine when: the failure is handled here or by every caller; the value is kept by a watch; a command for operators reads it.
+
+Sources: AWS Builders' Library, Static stability using Availability Zones; kazoo documentation, DataWatch; Consul KV API.
+"""
+
+from collections.abc import Iterator
+
+from coordlint import (
+    COORDINATORS,
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Found,
+    Op,
+    Operation,
+    System,
+    backend_name,
+    found,
+    rule,
+    survives_outage,
+    way_in,
+)
+
+
+@rule("CL602", severity=WARNING)
+def config_read_without_fallback(system: System) -> Iterator[Found]:
+    watched = {op.key for op in system.operations(Op.WATCH, backend=COORDINATORS) if op.key}
+    for read in system.operations(Op.READ, Op.LIST, backend=COORDINATORS):
+        if not read.is_configuration or read.key in watched or survives_outage(system, read):
+            continue
+        way = way_in(system, read)
+        if way is None:
+            continue
+        yield found(
+            f"Reads configuration from {backend_name(read.backend)}{_named(read)} with no last known value: an outage {way.harm}.",
+            at=read,
+            because=[(way.place, way.reason), *read.origin],
+            confidence=HIGH if read.key else MEDIUM,
+        )
+
+
+def _named(read: Operation) -> str:
+    return f" (`{read.key_text or read.key}`)" if read.key else ""
+
+
+
+
+EXAMPLES = '''
+=== bad: read while the module is imported, through a helper of another module
+--- svc/store.py
+import consul
+
+client = consul.Consul(host="consul")
+
+
+def config_value(name):
+    _, item = client.kv.get(f"config/{name}")  # finding: config-read-without-fallback
+    return item["Value"].decode()
+--- svc/app.py
+from fastapi import FastAPI
+
+from svc.store import config_value
+
+TOPIC = config_value("topic")
+app = FastAPI()
+
+
+@app.get("/")
+def root():
+    return TOPIC
+
+=== bad: read with each request
+--- svc/views.py
+import etcd3
+from flask import Flask
+
+app = Flask(__name__)
+etcd = etcd3.client(host="etcd")
+
+
+@app.get("/price")
+def price():
+    rate, _ = etcd.get("/settings/rate")  # finding: config-read-without-fallback
+    return rate.decode()
+
+=== good: a default in the code
+--- svc/views.py
+import etcd3
+from flask import Flask
+
+app = Flask(__name__)
+etcd = etcd3.client(host="etcd")
+
+
+@app.get("/price")
+def price():
+    try:
+        rate, _ = etcd.get("/settings/rate")
+    except etcd3.exceptions.Etcd3Exception:
+        rate = b"1.0"
+    return rate.decode()
+
+=== good: a watch keeps it
+--- svc/views.py
+from flask import Flask
+from kazoo.client import KazooClient
+
+app = Flask(__name__)
+zk = KazooClient(hosts="zk:2181")
+RATE = {}
+
+
+@zk.DataWatch("/config/rate")
+def changed(data, stat):
+    RATE["rate"] = data
+
+
+@app.get("/price")
+def price():
+    return RATE.get("rate", b"1.0").decode()
+
+=== good: a command for operators
+--- tools/show.py
+import consul
+
+c = consul.Consul(host="consul")
+
+
+def main():
+    print(c.kv.get("config/topic"))
+
+
+if __name__ == "__main__":
+    main()
+
+=== good: data of another kind
+--- svc/views.py
+import etcd3
+from flask import Flask
+
+app = Flask(__name__)
+etcd = etcd3.client(host="etcd")
+
+
+@app.get("/leader")
+def leader():
+    return etcd.get("/leader")[0].decode()
+'''

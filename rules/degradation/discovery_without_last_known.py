@@ -1,0 +1,144 @@
+"""Instances of a service are looked up with no last known list to fall back on.
+
+Why: while a registry is away, the instances that it listed a second ago mostly still run. A caller that asks it for every call
+and keeps nothing turns an outage of the registry into an outage of everything behind it, at the same moment for all callers.
+
+Instead: keep the last list that was not empty, refresh it in the background (watch, blocking query) and go on with it when the
+registry fails; let the connection to an instance decide whether the address still works. Better yet, let DNS or the platform
+resolve names.
+
+Fine when: the failure is handled here or by every caller; the list is kept by a watch; a command for operators looks it up.
+
+Sources: AWS Builders' Library, Static stability using Availability Zones; Consul documentation, DNS caching and stale reads.
+"""
+
+from collections.abc import Iterator
+
+from coordlint import (
+    COORDINATORS,
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Found,
+    Op,
+    Operation,
+    System,
+    backend_name,
+    found,
+    rule,
+    survives_outage,
+    way_in,
+)
+
+_REGISTRY = frozenset({"service", "provider", "instance", "endpoint", "upstream", "backend", "registry", "discovery"})
+
+
+@rule("CL603", severity=WARNING)
+def discovery_without_last_known(system: System) -> Iterator[Found]:
+    watched = {op.key for op in system.operations(Op.WATCH, backend=COORDINATORS) if op.key}
+    for lookup in system.operations(Op.DISCOVER, Op.LIST, backend=COORDINATORS):
+        if not _is_lookup(lookup) or lookup.key in watched or survives_outage(system, lookup):
+            continue
+        way = way_in(system, lookup)
+        if way is None:
+            continue
+        what = f" `{lookup.key_text or lookup.key}`" if lookup.key else ""
+        yield found(
+            f"Looks up{what} in {backend_name(lookup.backend)} with no last known list: an outage {way.harm}.",
+            at=lookup,
+            because=[(way.place, way.reason), *lookup.origin],
+            confidence=HIGH if lookup.op is Op.DISCOVER else MEDIUM,
+        )
+
+
+def _is_lookup(lookup: Operation) -> bool:
+    return lookup.op is Op.DISCOVER or bool(lookup.key_words & _REGISTRY)
+
+
+EXAMPLES = '''
+=== bad: a request asks Consul for an address, in a helper of another module
+--- app/discovery.py
+import consul
+
+c = consul.Consul(host="consul")
+
+
+def address(name):
+    _, nodes = c.health.service(name, passing=True)  # finding: discovery-without-last-known
+    return nodes[0]["Service"]["Address"]
+--- app/views.py
+from flask import Flask
+
+from app.discovery import address
+
+app = Flask(__name__)
+
+
+@app.get("/pay")
+def pay():
+    return address("payments")
+
+=== bad: the children of a znode
+--- app/views.py
+from flask import Flask
+from kazoo.client import KazooClient
+
+app = Flask(__name__)
+zk = KazooClient(hosts="zk:2181")
+
+
+@app.get("/pay")
+def pay():
+    return zk.get_children("/services/payments")[0]  # finding: discovery-without-last-known
+
+=== good: the last list is kept
+--- app/views.py
+import consul
+from flask import Flask
+
+app = Flask(__name__)
+c = consul.Consul(host="consul")
+last = {}
+
+
+@app.get("/pay")
+def pay():
+    try:
+        last["payments"] = c.health.service("payments", passing=True)[1]
+    except consul.ConsulException:
+        print("registry is away")
+    return str(last["payments"])
+
+=== good: a watch keeps the list
+--- app/views.py
+from flask import Flask
+from kazoo.client import KazooClient
+
+app = Flask(__name__)
+zk = KazooClient(hosts="zk:2181")
+nodes = []
+
+
+@zk.ChildrenWatch("/services/payments")
+def changed(children):
+    nodes[:] = children
+
+
+@app.get("/pay")
+def pay():
+    return nodes[0]
+
+=== good: an operator's command
+--- tools/nodes.py
+import consul
+
+c = consul.Consul(host="consul")
+
+
+def main():
+    print(c.catalog.services())
+
+
+if __name__ == "__main__":
+    main()
+'''
