@@ -142,8 +142,10 @@ def _member(ev: Evaluator, symbol: str, name: str) -> tuple[Scope, str] | None:
 
 def _of_class(ev: Evaluator, symbol: str, name: str) -> Value:
     found = _member(ev, symbol, name)
-    if found is not None and name in found[0].names:
-        made = ev.name(name, found[0])
+    if found is not None:
+        set_later = [ev.binding(b, f, name) for f, b in found[0].attributes.get(name, ())]
+        made = one_of([*([ev.name(name, found[0])] if name in found[0].names else []), *set_later])
+        made = _something(made)
         if isinstance(made, FunctionRef):
             scope = ev.project.scopes[made.symbol]
             bound = ClassRef(symbol) if ev.is_decorated(scope, "classmethod") else None
@@ -159,6 +161,12 @@ def _of_class(ev: Evaluator, symbol: str, name: str) -> Value:
         if model is not None:
             return Method(Instance(library, subclass=symbol), name, model)
     return UNKNOWN
+
+
+def _something(value: Value) -> Value:
+    """`x = None` is a place for a value: leave it out when another is known."""
+    known = [v for v in options(value) if not (isinstance(v, Literal) and v.value is None)]
+    return one_of(known) if known else value
 
 
 def is_record(ev: Evaluator, symbol: str) -> bool:

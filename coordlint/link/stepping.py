@@ -26,6 +26,7 @@ from coordlint.link.values import (
     Method,
     Object,
     Parameter,
+    Partial,
     Unknown,
     Value,
     options,
@@ -56,7 +57,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     understood = False
     for option in options(callee):
         match option:
-            case Method() | External() | Instance():
+            case Method() | External() | Instance() | Partial():
                 understood = _library(w, made, option, call, s, around) or understood
             case FunctionRef():
                 functions.append(option)
@@ -142,9 +143,15 @@ def _library(w: Walk, made: Step, callee: Value, call: ir.Call, s: ir.Stmt, arou
             if known is None:
                 return False
             model = known
+        case Partial():
+            held, owner, args = calling.unfolded(w.ev, callee, call, w.scope)
+            if held is None:
+                return False
+            model = held
         case _:
             return False
-    args = calling.bind(w.ev, model.params, call, w.scope, model.variadic)
+    if not isinstance(callee, Partial):
+        args = calling.bind(w.ev, model.params, call, w.scope, model.variadic)
     meaning = understand(w.ev, model, args, owner)
     if made.operation is None:
         made.operation = describe(w, made, meaning, owner, call, around)

@@ -168,6 +168,15 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Partial:
+    """`functools.partial` of something that is no function of the project: a library's class, function or method."""
+
+    target: Value
+    held: tuple[Arg, ...]
+    positions: int  # how many positional arguments are held
+
+
+@dataclass(frozen=True, slots=True)
 class Super:
     """`super()` in a method of a class."""
 
@@ -184,7 +193,7 @@ class OneOf:
 
 Value = (
     Unknown | Literal | Pattern | External | ModuleRef | ClassRef | FunctionRef | Instance | Object | Method
-    | Parameter | Environment | Manager | Items | Table | Result | Super | OneOf
+    | Parameter | Environment | Manager | Items | Table | Result | Partial | Super | OneOf
 )  # fmt: skip
 
 UNKNOWN = Unknown()
@@ -235,6 +244,8 @@ def transform(value: Value, change: Callable[[Value], Value | None], depth: int 
             return replace(value, arguments=args(value.arguments), receiver=receiver)
         case Method(owner=owner):
             return replace(value, owner=sub(owner))
+        case Partial():
+            return replace(value, target=sub(value.target), held=args(value.held))
         case Result(owner=owner) if owner is not None:
             return replace(value, owner=sub(owner))
         case OneOf(options=several):
