@@ -27,18 +27,35 @@ from coordlint.link.values import (
     substitute,
 )
 
+from coordlint.wording import words
+
 if TYPE_CHECKING:
     from coordlint.link.evaluate import Evaluator
 
 DJANGO_MODEL = "django.db.models.Model"
 DJANGO_MANAGER = "django.db.models.Manager"
 SQLALCHEMY_QUERY = "sqlalchemy.orm.Query"
+_TELLING = frozenset("redis zk zookeeper kazoo etcd consul lock locks mutex cache memcache coordinator valkey election leader".split())
 SETTINGS = ("django.conf.settings",)
 
 
 def attribute(ev: Evaluator, base: Value, name: str) -> Value:
     """The attribute of any value."""
-    return one_of([_one(ev, option, name) for option in options(ev.settle(base))])
+    made = one_of([_one(ev, option, name) for option in options(ev.settle(base))])
+    return _set_outside(ev, name) if isinstance(made, Unknown) and name in ev.project.outside else made
+
+
+def _set_outside(ev: Evaluator, name: str) -> Value:
+    """`app.redis = Redis()` in one place and `request.app.redis` in another.
+
+    The object is not known, so only the name joins them: it must say what it is, and all assignments must agree.
+    """
+    if not words(name) & _TELLING:
+        return UNKNOWN
+    found = [ev.binding(b, scope, name) for _, scope, b in ev.project.outside[name]]
+    known = [v for v in found if isinstance(v, Instance | Object)]
+    types = {v.type if isinstance(v, Instance) else v.symbol for v in known}
+    return known[0] if len(types) == 1 else UNKNOWN
 
 
 def _one(ev: Evaluator, base: Value, name: str) -> Value:
@@ -151,6 +168,13 @@ def _of_class(ev: Evaluator, symbol: str, name: str) -> Value:
             bound = ClassRef(symbol) if ev.is_decorated(scope, "classmethod") else None
             return FunctionRef(made.symbol, bound)
         return made
+    assigned = [
+        ev.binding(b, scope, name)
+        for base, scope, b in ev.project.outside.get(name, ())
+        if any(isinstance(v, ClassRef) and v.symbol == symbol for v in options(ev.value(base, scope)))
+    ]
+    if assigned:
+        return one_of(assigned)
     libraries = ancestry(ev, symbol)[1]
     if name in ("objects", "_default_manager", "_base_manager") and is_record(ev, symbol):
         return Instance(DJANGO_MANAGER, call=f"{symbol}.{name}", arguments=(Arg("model", ClassRef(symbol)),))

@@ -77,6 +77,7 @@ class Project:
         self.scopes: dict[str, Scope] = {}
         self._packages: set[str] = set()
         self._by_last: dict[str, list[str]] = defaultdict(list)
+        self.outside: dict[str, list[tuple[ir.Expr, Scope, Binding]]] = defaultdict(list)  # `thing.name = value`
         for one in sorted(facts, key=lambda f: f.path):
             if one.module is not None:
                 self._add(one.path, one.module)
@@ -138,6 +139,7 @@ class Project:
             self._bind_statement(scope, statement)
 
     def _bind_statement(self, scope: Scope, s: ir.Stmt) -> None:
+        self._note_outside(scope, s)
         match s:
             case ir.Assign(targets=targets, value=value, annotation=annotation):
                 for target in targets:
@@ -178,6 +180,18 @@ class Project:
                     for target, source in zip(node.targets, node.sources, strict=True):
                         _bind(scope, target, source, (), "item", None, node.at)
 
+    def _note_outside(self, scope: Scope, s: ir.Stmt) -> None:
+        """`thing.name = value` and `setattr(thing, NAME, value)` on an object other than self."""
+        match s:
+            case ir.Assign(targets=targets, value=value) if value is not None:
+                for target in targets:
+                    if isinstance(target, ir.Attribute) and not _is_self(target.base, scope):
+                        self.outside[target.name].append((target.base, scope, Binding("value", value, at=s.at)))
+            case ir.Evaluate(value=ir.Call(func=ir.Name(id="setattr"), args=(base, ir.Const(value=str(name)), value))):
+                self.outside[name].append((base, scope, Binding("value", value, at=s.at)))
+            case _:
+                pass
+
     def _define(self, scope: Scope, node: ir.Function | ir.Class) -> None:
         symbol = f"{scope.symbol}.{node.name}"
         if symbol in self.scopes:  # overloads, property setters, conditional twins: the later ones get a line mark
@@ -190,6 +204,11 @@ class Project:
             Binding("def" if kind == "function" else "class", target=made, at=node.at)
         )
         self._collect(made, node.body)
+
+
+def _is_self(base: ir.Expr, scope: Scope) -> bool:
+    params = scope.params() if scope.kind == "function" and scope.owner else ()
+    return isinstance(base, ir.Name) and bool(params) and params[0].name == base.id
 
 
 def _bind(
