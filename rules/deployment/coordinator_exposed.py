@@ -20,7 +20,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import COORDINATORS, ERROR, WARNING, Ensemble, Evidence, Found, Port, System, backend_name, found, lock_name, rule
+from coordlint import (
+    COORDINATORS,
+    ERROR,
+    WARNING,
+    Ensemble,
+    Evidence,
+    Found,
+    Port,
+    System,
+    backend_name,
+    found,
+    lock_held_in,
+    lock_name,
+    rule,
+)
 
 HOW = {
     "published": "is published on every interface",
@@ -54,9 +68,12 @@ def coordinator_exposed(system: System) -> Iterator[Found]:
 
 
 def holds_locks(system: System, ensemble: Ensemble) -> list[Evidence]:
-    """The first lock that code takes in this backend."""
-    section = next(system.critical_sections(distributed=True, backend=ensemble.backend), None)
-    return [Evidence(section.acquired, f"{lock_name(section.lock)} is held there")] if section else []
+    """The first lock that code takes in this coordinator."""
+    for coordinator in ensemble.coordinators:
+        section = lock_held_in(system, coordinator)
+        if section is not None:
+            return [Evidence(section.acquired, f"{lock_name(section.lock)} is held there")]
+    return []
 
 
 def sentence(ensemble: Ensemble) -> str:
@@ -151,6 +168,33 @@ services:
 import redis
 
 r = redis.Redis(host="redis")
+
+def close_books():
+    with r.lock("books", timeout=30):
+        r.set("books", "closed")
+
+=== good: the published Redis is a cache, the locks are in the other
+--- compose.yaml
+services:
+  cache:
+    image: redis:7
+    ports: ["6379:6379"]
+  locks:
+    image: redis:7
+  worker:
+    build: .
+    command: python worker.py
+    environment: {LOCKS: "redis://locks:6379/0"}
+--- Dockerfile
+FROM python:3.12
+WORKDIR /app
+COPY . .
+--- worker.py
+import os
+
+import redis
+
+r = redis.Redis.from_url(os.environ["LOCKS"])
 
 def close_books():
     with r.lock("books", timeout=30):

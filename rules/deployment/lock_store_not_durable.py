@@ -1,0 +1,134 @@
+r"""The Redis that holds correctness locks forgets them when it restarts or fails over.
+
+Why: without an append-only file a restarted Redis comes back without the keys of the last minutes, and replicas receive writes after the client
+had its answer. Either way a lock that somebody holds is free again, and a second holder goes to work beside the first.
+
+Instead: do not let correctness hang on the lock: make the write conditional. If the lock must survive restarts, `--appendonly yes` (and
+`--appendfsync always` where one second matters) on a volume; no replica helps, because replication is asynchronous.
+
+Fine when: the lock only saves work that may as well be done twice; the store is managed elsewhere, and not known.
+
+Known misses: persistence switched on at run time.
+
+Sources: Redis documentation, Distributed Locks with Redis (crash recovery, fsync); Redis documentation, High availability with Redis Sentinel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import WARNING, Coordinator, Evidence, Found, System, found, lock_held_in, lock_name, rule
+
+
+@rule("CL707", severity=WARNING)
+def lock_store_not_durable(system: System) -> Iterator[Found]:
+    for store in system.coordinators("redis"):
+        if store.is_managed or is_durable(store) or is_configured_elsewhere(store):
+            continue
+        section = lock_held_in(system, store, correctness=True)
+        if section is None:
+            continue
+        yield found(
+            f"{store.workload.name} holds {lock_name(section.lock)} for correctness and keeps no append-only file",
+            at=store.place,
+            because=[Evidence(section.acquired, "the lock is taken here"), *store.evidence],
+            symbol=store.workload.symbol,
+            resource="redis",
+            severity=store.workload.role.softened(WARNING),
+        )
+
+
+def is_durable(store: Coordinator) -> bool:
+    """Whether an append-only file is switched on."""
+    option = store.option("--appendonly", "appendonly", "REDIS_AOF_ENABLED", "VALKEY_AOF_ENABLED")
+    if option is None:
+        return any("bitnami" in said.message for said in store.evidence)  # its default is on
+    return option[0].strip("\"'").lower() in ("yes", "true", "1") or "$" in option[0]
+
+
+def is_configured_elsewhere(store: Coordinator) -> bool:
+    """Whether a configuration file decides that we did not see."""
+    words = [word for word in store.workload.command if word.endswith(".conf")]
+    return bool(words) and store.option("appendonly", "save", "port", "bind", "maxmemory-policy", "maxmemory", "dir") is None
+
+
+EXAMPLES = r'''
+=== bad: a payment lock in a Redis that keeps nothing
+--- compose.yaml
+services:
+  redis:  # finding: lock-store-not-durable
+    image: redis:7
+  worker:
+    build: .
+    command: python worker.py
+    environment: {REDIS_URL: "redis://redis:6379/0"}
+--- Dockerfile
+FROM python:3.12
+WORKDIR /app
+COPY . .
+--- worker.py
+import os
+
+import redis
+import stripe
+
+r = redis.Redis.from_url(os.environ["REDIS_URL"])
+
+def charge(order):
+    with r.lock(f"charge:{order.id}", timeout=30):
+        stripe.Charge.create(amount=order.amount, currency="eur")
+
+=== good: an append-only file
+--- compose.yaml
+services:
+  redis:
+    image: redis:7
+    command: ["redis-server", "--appendonly", "yes"]
+    volumes: ["redis:/data"]
+volumes: {redis: {}}
+--- worker.py
+import redis
+import stripe
+
+r = redis.Redis(host="redis")
+
+def charge(order):
+    with r.lock(f"charge:{order.id}", timeout=30):
+        stripe.Charge.create(amount=order.amount, currency="eur")
+
+=== good: a configuration file that is not in the repository
+--- compose.yaml
+services:
+  redis:
+    image: redis:7
+    command: redis-server /etc/redis/redis.conf
+    volumes: ["/srv/redis.conf:/etc/redis/redis.conf"]
+--- worker.py
+import redis
+import stripe
+
+r = redis.Redis(host="redis")
+
+def charge(order):
+    with r.lock(f"charge:{order.id}", timeout=30):
+        stripe.Charge.create(amount=order.amount, currency="eur")
+
+=== good: a lock that only saves work
+--- compose.yaml
+services:
+  redis:
+    image: redis:7
+--- worker.py
+import redis
+
+r = redis.Redis(host="redis")
+
+def warm_cache(page):
+    lock = r.lock(f"cache:{page}", timeout=30)
+    if not lock.acquire(blocking=False):
+        return
+    try:
+        r.setex(f"page:{page}", 300, "<html>")
+    finally:
+        lock.release()
+'''
