@@ -220,6 +220,15 @@ class Workload(msgspec.Struct, frozen=True):
         return (process for process in self.processes if process.program in programs)
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """One entry of a member list: `server.2=zk2:2888:3888` is id 2 at host zk2, `etcd1=http://etcd1:2380` id etcd1."""
+
+    id: str
+    host: str
+    votes: bool
+    place: Place
+
+
 class Coordinator(msgspec.Struct, frozen=True):
     """A workload that is a coordinator or a store that programs coordinate through.
 
@@ -243,6 +252,8 @@ class Coordinator(msgspec.Struct, frozen=True):
     has_password: bool = False
     is_managed: bool = False  # declared through an operator's resource, which looks after members and storage
     is_development_mode: bool = False  # consul agent -dev and the like
+    listed: tuple[Listed, ...] = ()  # the members that it is told of, in order
+    identity: tuple[str, Place] | None = None  # its own number or name in that list
     options: tuple[tuple[str, str, Place], ...] = ()  # server settings: command flags, mounted configuration, environment
 
     def option(self, *names: str) -> tuple[str, Place] | None:

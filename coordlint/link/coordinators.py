@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
-from coordlint.deployment import Coordinator, Mount, Port, Workload
+from coordlint.deployment import Coordinator, Listed, Mount, Port, Workload
 from coordlint.finding import Evidence
 from coordlint.link.catalogue import Catalogue, folder_of, join
 from coordlint.link.images import bare_name
+from coordlint.manifest import UNKNOWN
 from coordlint.models.coordinator_table import CoordinatorModel, CoordinatorTable, coordinator_table
 from coordlint.source import Place, Span
 
@@ -78,6 +79,8 @@ def _coordinator(
         backend=model.backend,
         members=members,
         members_said=said,
+        listed=_listed(model, options),
+        identity=next(((value, place) for name, value, place in options if name in model.identity and value), None),
         persistent=persistent,
         place=workload.place,
         evidence=(evidence,),
@@ -180,7 +183,7 @@ def _own_members(
     for name, value, place in options:
         if name in model.members:
             count = int(value) if value.isdigit() else len(voters(value))
-            if count and "\ufffd" not in value and "$" not in value:
+            if count and UNKNOWN not in value and "$" not in value:
                 return count, (Evidence(place, f"{name} tells of {count} {'member' if count == 1 else 'members'}"),)
     return workload.replicas.declared, workload.replicas.because
 
@@ -192,6 +195,20 @@ def voters(value: str) -> tuple[str, ...]:
     numbered = [part for part in voting if re.match(r"server\.\d+=", part)]
     kept = numbered or [part for part in voting if not part.isdigit()]
     return tuple(dict.fromkeys(kept))
+
+
+def _listed(model: CoordinatorModel, options: tuple[Option, ...]) -> tuple[Listed, ...]:
+    """The entries of the first member list, `id=address` forms only; nothing when a part of it is not known."""
+    for name, value, place in options:
+        if name not in model.members or value.isdigit() or UNKNOWN in value or "$" in value:
+            continue
+        found = []
+        for part in re.split(r"[,\s]+", value.strip()):
+            match = re.match(r"(?:server\.)?([\w.-]+)=(?:https?://)?([\w.-]+)", part)
+            if match:
+                found.append(Listed(match[1], match[2].lower(), "observer" not in part, place))
+        return tuple(found)
+    return ()
 
 
 def _exposed(workload: Workload, model: CoordinatorModel, options: tuple[Option, ...]) -> Iterator[Port]:

@@ -17,7 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import COORDINATORS, INFO, Ensemble, Evidence, Found, System, Workload, backend_name, found, rule
+from coordlint import (
+    COORDINATORS,
+    INFO,
+    Ensemble,
+    Evidence,
+    Found,
+    System,
+    Workload,
+    backend_name,
+    found,
+    rule,
+)
 
 
 @rule("CL705", severity=INFO)

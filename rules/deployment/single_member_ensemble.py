@@ -20,7 +20,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import COORDINATORS, ERROR, WARNING, Ensemble, Evidence, Found, System, backend_name, found, lock_name, rule
+from coordlint import (
+    COORDINATORS,
+    ERROR,
+    WARNING,
+    Ensemble,
+    Evidence,
+    Found,
+    System,
+    backend_name,
+    found,
+    lock_name,
+    rule,
+)
 
 
 @rule("CL701", severity=WARNING)
