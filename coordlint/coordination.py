@@ -251,6 +251,7 @@ class Section(msgspec.Struct, frozen=True):
     unresolved: tuple[Place, ...] = ()  # calls inside whose effects are not known
     shares_fate: bool = False  # the lock and every write end with the same database transaction
     transaction: bool = False
+    nested: tuple[Place, ...] = ()  # where further locks are taken while this one is held, through calls as well
     purpose: Purpose = Purpose("unknown")
     loop: str = ""
     in_test: bool = False

@@ -93,11 +93,28 @@ class Sections:
             unresolved=unresolved,
             shares_fate=scope is Scope.DB_TRANSACTION and all(e.operation.kind in ("database", "") for e in effects),
             transaction=d.transaction,
+            nested=self._nested(d),
             loop=d.loop,
             in_test=is_test(d.acquired.path),
             is_async=isinstance(d.scope.node, ir.Function) and d.scope.function.is_async,
         )
         return msgspec.structs.replace(made, purpose=purpose_of(made))
+
+    def _nested(self, d: Draft) -> tuple[Place, ...]:
+        """Where further locks are taken while this one is held, here and in what is called."""
+        found = {other.acquired for other in self.tracer.trace(d.scope.symbol).drafts if d in other.within}
+        todo = [(f.symbol, 1) for step in d.steps if not step.deferred for f in _called(step)]
+        seen: set[str] = set()
+        while todo:
+            symbol, depth = todo.pop()
+            if symbol in seen or symbol not in self.ev.project.scopes:
+                continue
+            seen.add(symbol)
+            trace = self.tracer.trace(symbol)
+            found |= {other.acquired for other in trace.drafts}
+            if depth < DEEPEST:
+                todo += [(f.symbol, depth + 1) for step in trace.steps if not step.deferred for f in _called(step)]
+        return tuple(sorted(found - {d.acquired}))[:MOST]
 
     def _inside(self, d: Draft) -> tuple[list[Reached], tuple[Place, ...], frozenset[Place]]:
         """What happens in a section, which calls are not known, and which call sites a token flows into."""

@@ -236,6 +236,7 @@ def _open(w: Walk, draft: Draft, made: Step, s: ir.Stmt, around: Around) -> None
     if around.in_handler and any(d.subject == draft.subject for d in w.held):
         return
     w.trace.drafts.append(draft)
+    draft.within = tuple(w.held)
     w.held.append(draft)
 
 
@@ -338,6 +339,7 @@ def enter(w: Walk, item: ir.Item, s: ir.With, around: Around) -> tuple[list[Draf
         if d not in w.trace.drafts:
             w.trace.drafts.append(d)
         if d not in w.held:
+            d.within = tuple(w.held)
             w.held.append(d)
     return opened, around
 

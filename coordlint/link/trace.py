@@ -41,6 +41,7 @@ class Draft:
     transaction: bool = False
     loop: str = ""
     is_raw: bool = False
+    within: tuple[Draft, ...] = ()  # what was held when it was taken
 
 
 @dataclass(slots=True, eq=False)

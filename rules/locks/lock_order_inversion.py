@@ -1,0 +1,146 @@
+r"""Two locks are taken in both orders: one path takes the first and then the second, another the second and then the first.
+
+Why: when both paths run at once, each can hold its first lock and wait for the other's. With locks that wait without limit they wait for ever; with leases they
+wait until one of them runs out, and then both work. The two halves are often files apart, and each is harmless alone.
+
+Instead: one order for all, everywhere, for example by name; or one lock for both; or a try-lock for the second, with everything let go when it fails.
+
+Fine when: the same lock is entered again; one of the acquires does not wait, or waits for a limited time and gives up.
+
+Known misses: cycles over three or more locks; two locks of one name pattern, such as two accounts, whose order depends on the arguments.
+
+Sources: PostgreSQL documentation, deadlocks; Python documentation, threading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import HIGH, WARNING, Found, Section, System, distinct, found, lock_name, rule, trail
+
+
+@rule("CL112", severity=WARNING)
+def lock_order_inversion(system: System) -> Iterator[Found]:
+    taken = {section.acquired: section for section in system.critical_sections() if waits(section)}
+    orders: dict[tuple[str, str], tuple[Section, Section]] = {}
+    for first in taken.values():
+        for second in (taken[place] for place in first.nested if place in taken):
+            names = first.lock.identity, second.lock.identity
+            if names[0] and names[1] and names[0] != names[1]:
+                orders.setdefault(names, (first, second))
+    for names, (first, second) in orders.items():
+        other = orders.get((names[1], names[0]))
+        if other is None or other[0].acquired > first.acquired:
+            continue  # told at the later of the two
+        yield found(
+            f"{lock_name(second.lock)} is taken under {lock_name(first.lock)} here, and elsewhere the other way round",
+            at=second,
+            because=distinct(
+                [*trail(first)[:1], *trail(other[0])[:1], *trail(other[1])[:1]],
+                besides=second.acquired,
+            ),
+            confidence=HIGH,
+        )
+
+
+def waits(section: Section) -> bool:
+    """Whether the acquire waits without limit: one that gives up lets go of the circle."""
+    return bool(section.blocking) and section.wait.kind != "seconds" and section.can_fail is not True
+
+
+EXAMPLES = r'''
+=== bad: two thread locks, in two modules
+--- shop/guards.py
+import threading
+
+STOCK = threading.Lock()
+ORDERS = threading.Lock()
+--- shop/orders.py
+from shop.guards import ORDERS, STOCK
+
+def place(order):
+    with ORDERS:
+        with STOCK:
+            order.reserve()
+--- shop/stock.py
+from shop.guards import ORDERS, STOCK
+
+def correct(item):
+    with STOCK:
+        with ORDERS:  # finding: lock-order-inversion
+            item.correct()
+
+=== bad: over a call, with locks in Redis
+--- shop/orders.py
+import redis
+
+r = redis.Redis()
+
+def place(order):
+    with r.lock("orders", timeout=30):
+        reserve(order)
+
+def reserve(order):
+    with r.lock("stock", timeout=30):
+        order.reserve()
+
+def correct(item):
+    with r.lock("stock", timeout=30):
+        refresh(item)
+
+def refresh(item):
+    with r.lock("orders", timeout=30):  # finding: lock-order-inversion
+        item.refresh()
+
+=== good: one order everywhere
+--- shop/orders.py
+import threading
+
+STOCK = threading.Lock()
+ORDERS = threading.Lock()
+
+def place(order):
+    with ORDERS:
+        with STOCK:
+            order.reserve()
+
+def cancel(order):
+    with ORDERS:
+        with STOCK:
+            order.cancel()
+
+=== good: the same lock is entered again
+--- shop/orders.py
+import threading
+
+ORDERS = threading.RLock()
+
+def place(order):
+    with ORDERS:
+        check(order)
+
+def check(order):
+    with ORDERS:
+        order.check()
+
+=== good: the second is only tried
+--- shop/orders.py
+import redis
+
+r = redis.Redis()
+
+def place(order):
+    with r.lock("orders", timeout=30):
+        with r.lock("stock", timeout=30):
+            order.reserve()
+
+def correct(item):
+    with r.lock("stock", timeout=30):
+        second = r.lock("orders", timeout=30)
+        if not second.acquire(blocking=False):
+            raise RuntimeError("busy")
+        try:
+            item.correct()
+        finally:
+            second.release()
+'''
