@@ -251,6 +251,11 @@ def written(expr: ir.Expr) -> str:
             return repr(value) if isinstance(value, str) else str(value)
         case ir.Await(value=value) | ir.Starred(value=value):
             return written(value)
+        case ir.Binary(op=op, values=values) if len(values) < 6:
+            parts = [written(v) for v in values]
+            return f" {op} ".join(parts) if all(parts) else ""
+        case ir.Unary(op="-", value=value):
+            return f"-{written(value)}"
         case _:
             return ""
 
