@@ -19,6 +19,7 @@ from coordlint.manifest import (
     SettingsFile,
     ShellScript,
 )
+from coordlint.source import Kind
 
 _TEMPLATE_ENDINGS = (".example", ".sample", ".template", ".dist", ".tmpl", ".default", "-example", "-sample")
 
@@ -70,11 +71,12 @@ def _around(name: str) -> list[tuple[str, str]]:
 
 def catalogue(facts: Iterable[Facts], modules: Mapping[str, str]) -> Catalogue:
     """Sorts manifests by kind; facts may come in any order."""
+    facts = sorted(facts, key=lambda f: f.path)
     made = Catalogue(
         modules=modules,
-        module_of={path: name for name, path in modules.items()}, python_files=frozenset(modules.values())
+        module_of={path: name for name, path in modules.items()}, python_files=_python_files(facts) | frozenset(modules.values())
     )
-    for fact in sorted(facts, key=lambda f: f.path):
+    for fact in facts:
         for manifest in fact.manifests:
             match manifest:
                 case ComposeFile():
@@ -99,6 +101,10 @@ def catalogue(facts: Iterable[Facts], modules: Mapping[str, str]) -> Catalogue:
     for path in sorted({*made.python_files, *made.scripts}):
         made.by_basename.setdefault(path.rpartition("/")[2], []).append(path)
     return made
+
+
+def _python_files(facts: Iterable[Facts]) -> frozenset[str]:
+    return frozenset(fact.path for fact in facts if fact.kind is Kind.PYTHON)
 
 
 def folder_of(path: str) -> str:

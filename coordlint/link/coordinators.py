@@ -29,10 +29,11 @@ def find_coordinators(
 
 def recognised(workload: Workload, table: CoordinatorTable) -> tuple[CoordinatorModel, Evidence] | None:
     """The table's entry for a workload that runs a coordinator's server, and how it shows."""
-    by_program = next((m for p in workload.processes if _serves(p.argv) and (m := table.of_program(p.program))), None)
-    if by_program is not None and not workload.runs:  # a script that may start its own store is no store to others
-        place = workload.command_place or workload.place
-        return by_program, Evidence(place, f"starts {by_program.backend}")
+    if workload.processes and not workload.runs:  # a script that may also start its own store is no store to others
+        models = {table.of_program(p.program) if _serves(p.argv) else None for p in workload.processes}
+        model = models.pop() if len(models) == 1 else None
+        if model is not None:
+            return model, Evidence(workload.command_place or workload.place, f"starts {model.backend}")
     image = workload.base_image or workload.image
     model = table.of_image(bare_name(image)) if image else None
     if model is None or _is_client_job(workload, model):
