@@ -17,7 +17,8 @@ import click
 
 if TYPE_CHECKING:
     from coordlint.config import Config
-    from coordlint.pipeline import Options, Understanding
+    from coordlint.pipeline import Understanding
+    from coordlint.project import Options
     from coordlint.report.result import Report
     from coordlint.report.style import Style
     from coordlint.rulebook import Rule
@@ -339,7 +340,7 @@ def clean(path: str) -> int:
 
 def _options(paths: Sequence[str], given: dict[str, Any]) -> Options:
     from coordlint.config import CONFIDENCES, SEVERITIES
-    from coordlint.pipeline import Options
+    from coordlint.project import Options
 
     said = given.get("min_confidence")
     return Options(
@@ -371,7 +372,7 @@ def _told_problems() -> Iterator[None]:
     from coordlint.changes import NoChanges
     from coordlint.config import BadConfig
     from coordlint.models import ModelsInvalid
-    from coordlint.pipeline import BadUsage, NothingToAnalyse
+    from coordlint.project import BadUsage, NothingToAnalyse
     from coordlint.rulebook import BrokenRule
 
     try:
@@ -388,8 +389,9 @@ def _told_problems() -> Iterator[None]:
 def _understand(path: str, given: dict[str, Any]) -> Understanding:
     with _told_problems():
         from coordlint import pipeline
+        from coordlint.project import open_project
 
-        return pipeline.understand(pipeline.open_project(_options((path,), given)))
+        return pipeline.understand(open_project(_options((path,), given)))
 
 
 def _failed(understanding: Understanding) -> int:

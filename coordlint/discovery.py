@@ -39,6 +39,7 @@ _NOT_OURS = {
     "third-party": "vendored code",
     "_vendor": "vendored code",
     "site-packages": "vendored code",
+    "Godeps": "vendored code",
     ".git": "version control",
     ".hg": "version control",
     ".svn": "version control",

@@ -21,10 +21,11 @@ from dataclasses import dataclass, field
 from coordlint.config import Config
 from coordlint.extract import extract
 from coordlint.finding import Finding
+from coordlint.judging import AFTERTHOUGHTS, judge
 from coordlint.kinds import Sniffed, is_chart_part, kind_of, kind_of_name
 from coordlint.link import link
 from coordlint.models import Models
-from coordlint.pipeline import AFTERTHOUGHTS, imported_names, judge
+from coordlint.pipeline import imported_names
 from coordlint.rulebook import Rule, load_rules
 from coordlint.source import Kind, Source
 

@@ -269,9 +269,9 @@ def test_a_wrong_output_is_a_usage_error(project, run, wrong: str) -> None:
 
 def test_pre_commit_gets_concise_lines_and_github_a_step_summary(project, run, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("PRE_COMMIT", "1")
-    assert check(run).out.startswith("tasks.py:")
+    assert check(run, "--select", "CL1").out.startswith("tasks.py:")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
-    assert check(run, "--format", "github").out.startswith("::error file=tasks.py")
+    assert check(run, "--format", "github", "--select", "CL1").out.startswith("::error file=tasks.py")
     assert (tmp_path / "summary").read_text().startswith("# coordlint")
 
 
@@ -319,7 +319,7 @@ def test_a_baseline_is_created_used_goes_stale_and_is_pruned(project, run) -> No
 def test_a_new_finding_beside_a_baseline_fails(project, run) -> None:
     run("baseline", "create")
     (project / "more.py").write_text(LOCKED)
-    ran = check(run, "--format", "json")
+    ran = check(run, "--format", "json", "--select", "CL1")
     assert ran.code == 1
     assert {f["path"] for f in ran.json["findings"]} == {"more.py"}
 
@@ -358,7 +358,9 @@ def repository(project: Path) -> Path:
 def test_only_findings_that_touch_changed_lines_are_reported(repository, run) -> None:
     assert check(run, "--changed").code == 0
     (repository / "more.py").write_text("import os\n" + LOCKED)
-    assert {f["path"] for f in check(run, "--changed", "--format", "json").json["findings"]} == {"more.py"}
+    assert {
+        f["path"] for f in check(run, "--changed", "--format", "json", "--select", "CL1").json["findings"]
+    } == {"more.py"}
     git(repository, "add", ".")
     assert check(run, "--changed").code == 1
     git(repository, "commit", "-q", "-m", "two")

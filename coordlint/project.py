@@ -1,0 +1,120 @@
+"""What a run is asked for, and the project that it is about: root, configuration, rules, sources, cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from coordlint.cache import Cache, open_cache
+from coordlint.codes import expand_all
+from coordlint.config import Config, load_config, profiled
+from coordlint.discovery import Discovery, discover, project_root
+from coordlint.finding import Confidence, Severity
+from coordlint.rulebook import Rule, load_rules
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What one run is asked for; None means: as the configuration says."""
+
+    paths: tuple[str, ...] = (".",)
+    root: str = ""
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    severity: Severity = Severity.INFO
+    min_confidence: Confidence | None = None
+    profile: str | None = None
+    baseline: str | None = None
+    changed: bool = False
+    diff_base: str = ""
+    isolated: bool = False
+    no_cache: bool = False
+    jobs: int = 0
+    rule_folders: tuple[str, ...] = ()
+
+
+class BadUsage(Exception):
+    """What the user asked for cannot be done; one message a line."""
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class NothingToAnalyse(Exception):
+    """The project, or the part of it that was asked for, holds no file of a known kind."""
+
+
+class Project(msgspec.Struct, frozen=True):
+    """What is analysed and under which rules."""
+
+    root: Path
+    config: Config
+    rules: tuple[Rule, ...]
+    discovery: Discovery
+    cache: Cache
+    jobs: int = 0
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Code to name of every rule."""
+        return {rule.code: rule.name for rule in self.rules}
+
+
+def open_project(options: Options) -> Project:
+    """Root, configuration, rules and sources."""
+    rules = tuple(load_rules([Path(folder) for folder in options.rule_folders]))
+    names = {rule.code: rule.name for rule in rules}
+    _, problems = expand_all([*options.select, *options.ignore], names)
+    paths = [Path(path) for path in options.paths]
+    problems += [f"no such file or folder: {path}" for path in paths if not path.exists()]
+    if options.root and not Path(options.root).is_dir():
+        problems.append(f"no such folder: {options.root}")
+    if problems:
+        raise BadUsage(*problems)
+    root = (
+        Path(options.root).resolve() if options.root else project_root(paths, configured=not options.isolated)
+    )
+    config = Config() if options.isolated else load_config(root, names)
+    if options.profile:
+        config = profiled(config, options.profile)
+    if options.min_confidence is not None:
+        config = msgspec.structs.replace(config, min_confidence=options.min_confidence)
+    discovery = discover(root, config.exclude)
+    asked = asked_for(root, options)
+    inside = [
+        path
+        for path in (*(s.path for s in discovery.sources), *(s.path for s in discovery.skips))
+        if asked(path)
+    ]
+    if not inside:
+        raise NothingToAnalyse(
+            f"nothing to analyse in {', '.join(options.paths)}: no Python file, manifest, Dockerfile or dependency list"
+            + (
+                f" (left out: {', '.join(f'{k} {v}' for k, v in discovery.left_out.items())})"
+                if discovery.left_out
+                else ""
+            )
+        )
+    return Project(
+        root, config, rules, discovery, Cache(None) if options.no_cache else open_cache(root), options.jobs
+    )
+
+
+def asked_for(root: Path, options: Options) -> Callable[[str], bool]:
+    """Whether a path of the project lies under the paths that were given."""
+    wanted = []
+    for path in options.paths:
+        place = Path(path).resolve()
+        if place == root or place in root.parents:
+            return lambda _: True
+        if place.is_relative_to(root):
+            wanted.append(place.relative_to(root).as_posix())
+    return lambda path: any(path == w or path.startswith(w + "/") for w in wanted)
+
+
+def prefix_of(root: Path) -> str:
+    """From the git root to the project's root, with a final slash; empty when they are one."""
+    git = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
+    return "" if git == root else root.relative_to(git).as_posix() + "/"
