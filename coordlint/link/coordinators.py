@@ -30,10 +30,10 @@ def find_coordinators(
 def recognised(workload: Workload, table: CoordinatorTable) -> tuple[CoordinatorModel, Evidence] | None:
     """The table's entry for a workload that runs a coordinator's server, and how it shows."""
     if workload.processes and not workload.runs:  # a script that may also start its own store is no store to others
-        models = {table.of_program(p.program) if _serves(p.argv) else None for p in workload.processes}
-        model = models.pop() if len(models) == 1 else None
-        if model is not None:
-            return model, Evidence(workload.command_place or workload.place, f"starts {model.backend}")
+        started = [table.of_program(p.program) if _serves(p.argv) else None for p in workload.processes]
+        only = started[0]
+        if only is not None and all(model == only for model in started):
+            return only, Evidence(workload.command_place or workload.place, f"starts {only.backend}")
     image = workload.base_image or workload.image
     model = table.of_image(bare_name(image)) if image else None
     if model is None or _is_client_job(workload, model):
