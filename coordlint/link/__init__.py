@@ -103,7 +103,7 @@ def _call_guards(traces: list[Trace]) -> dict[Place, tuple[Guard, ...]]:
 
 
 def _imports(ev: Evaluator, project: Project) -> list[tuple[str, str]]:
-    """Which module of the project imports which."""
+    """Which module of the project imports which, or names it in a text."""
     found: set[tuple[str, str]] = set()
     for scope in project.scopes.values():
         for bindings in [*scope.names.values(), scope.stars]:
@@ -115,6 +115,9 @@ def _imports(ev: Evaluator, project: Project) -> list[tuple[str, str]]:
                     target = project.find_module(candidate, scope, b.level)
                     if target is not None and target != scope.module:
                         found.add((scope.module, target))
+    for name, spelled in project.spelled.items():  # settings, URL configurations and task modules are named by texts
+        for dotted in spelled & project.modules.keys() - {name}:
+            found.add((name, dotted))
     return sorted(found)
 
 

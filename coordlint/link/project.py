@@ -78,6 +78,7 @@ class Project:
         self._packages: set[str] = set()
         self._by_last: dict[str, list[str]] = defaultdict(list)
         self.outside: dict[str, list[tuple[ir.Expr, Scope, Binding]]] = defaultdict(list)  # `thing.name = value`
+        self.spelled: dict[str, set[str]] = defaultdict(set)  # dotted words in the texts of a module
         for one in sorted(facts, key=lambda f: f.path):
             if one.module is not None:
                 self._add(one.path, one.module)
@@ -174,7 +175,9 @@ class Project:
                 pass
         for expr in expressions(s):
             for node in ir.walk(expr):
-                if isinstance(node, ir.Walrus):
+                if isinstance(node, ir.Const) and isinstance(node.value, str) and _is_dotted(node.value):
+                    self.spelled[scope.module].add(node.value)
+                elif isinstance(node, ir.Walrus):
                     scope.names.setdefault(node.name, []).append(Binding("value", node.value, at=node.at))
                 elif isinstance(node, ir.Comprehension):
                     for target, source in zip(node.targets, node.sources, strict=True):
@@ -285,6 +288,11 @@ def expressions(s: ir.Stmt) -> tuple[ir.Expr, ...]:
             return decorators
         case _:
             return ()
+
+
+def _is_dotted(text: str) -> bool:
+    """Whether a text may be the name of a module: `ROOT_URLCONF = "shop.urls"`."""
+    return 2 < len(text) < 100 and "." in text and all(part.isidentifier() for part in text.split("."))
 
 
 def module_name(path: str) -> str:

@@ -95,9 +95,12 @@ def _is_started(call: ir.Call, s: ir.Stmt) -> bool:
 def _callbacks(w: Walk, made: Step, call: ir.Call) -> tuple[FunctionRef, ...]:
     """Functions that are passed to be called: here and now, or elsewhere and later."""
     found: list[FunctionRef] = []
+    elects = made.operation is not None and made.operation.op is Op.RUN_ELECTION
     for arg in (*call.args, *(k.value for k in call.keywords if k.name in ("target", "func", "function", "callback", "fn"))):
         if isinstance(arg, ir.Name | ir.Attribute):
-            found += [v for v in options(w.ev.value(arg, w.scope)) if isinstance(v, FunctionRef)]
+            value = w.ev.value(arg, w.scope)
+            passed = w.ev.settle(value) if elects else value  # what leads may have come through a wrapper
+            found += [v for v in options(passed) if isinstance(v, FunctionRef)]
     name = call.func.name if isinstance(call.func, ir.Attribute) else call.func.id if isinstance(call.func, ir.Name) else ""
     if found and name in _STARTERS:
         made.deferred = True
