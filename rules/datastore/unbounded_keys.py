@@ -1,0 +1,184 @@
+"""Keys are created for each entity in a coordinator, and neither deleted nor bound to a lease.
+
+Why: every key costs memory on every member for as long as it exists. Keys that are made for each job, request or user and
+never removed grow without bound: snapshots and restarts get slower each week, listing the directory passes the packet limit,
+and etcd raises its NOSPACE alarm and refuses all writes.
+
+Instead: let the key end by itself (a lease, an ephemeral node), delete it where the entity ends, or keep such records in a
+database and only a fixed set of keys here. For numbers that only have to be unique, use a version or an id block and not a
+persistent node for each.
+
+Fine when: something deletes keys of the same pattern, or of the directory above; the set is bounded (hosts, shards, services).
+
+Sources: ZooKeeper, Administrator's Guide (data size, snapshots); etcd documentation, Maintenance (space quota, NOSPACE).
+"""
+
+from collections.abc import Iterator
+
+from coordlint import (
+    COORDINATORS,
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Found,
+    Op,
+    Operation,
+    Place,
+    System,
+    backend_name,
+    found,
+    rule,
+    words,
+)
+
+# Parts of keys that name one of few: their number does not grow with the traffic.
+_BOUNDED = frozenset(
+    {"host", "hostname", "node", "worker", "shard", "partition", "service", "server", "region", "zone", "cluster", "app", "env"}
+    | {"environment", "config", "setting", "feature", "flag", "name", "namespace", "member", "instance", "queue", "topic", "type"}
+    | {"backend", "broker", "role", "lock", "leader", "key", "path", "prefix", "root", "i", "n", "sampling", "kind", "section"}
+)
+_GROWING = frozenset(
+    {"id", "uuid", "uid", "user", "job", "task", "request", "order", "session", "message", "event", "file", "filename", "run"}
+    | {"account", "customer", "item", "product", "device", "timestamp", "date", "time", "hash", "digest", "token", "email"}
+)
+
+
+@rule("CL303", severity=WARNING)
+def unbounded_keys(system: System) -> Iterator[Found]:
+    told: set[tuple[str, str | None]] = set()
+    for create in system.operations(backend=COORDINATORS):
+        if not _is_creation(create) or (create.ephemeral is not False and create.ephemeral is not None) or create.ttl:
+            continue
+        growing = _grows(create)
+        if not growing or (create.backend, create.key) in told or _removed(system, create):
+            continue
+        told.add((create.backend, create.key))
+        yield found(
+            f"Creates a key for each {growing} in {backend_name(create.backend)} and nothing removes it: "
+            f"`{create.key_text or create.key}`.",
+            at=create,
+            because=list(create.origin) or [(_key_place(create), "this part differs from key to key")],
+            confidence=HIGH if create.op is Op.CREATE else MEDIUM,
+        )
+
+
+def _is_creation(create: Operation) -> bool:
+    return create.stores and not (create.backend == "zookeeper" and create.op in (Op.WRITE, Op.CAS)) and create.op is not Op.CAS
+
+
+def _grows(create: Operation) -> str:
+    """What a new key is made for: an id in the key, or a number that the store appends."""
+    numbered = create.argument("sequence")
+    if numbered is not None and numbered.value is True and create.key and "{}" not in create.key:
+        return "call"
+    for filler in create.fillers:
+        said = words(filler)
+        if said & _GROWING and not said & (_BOUNDED - {"key", "path"}):
+            return filler
+    return ""
+
+
+def _removed(system: System, create: Operation) -> bool:
+    """A delete of the same pattern, of a directory above it, or of children that were listed there."""
+    key = create.key or ""
+    parent = key.rpartition("/")[0]
+    listed = {o.symbol for o in system.operations(Op.LIST, backend=create.backend) if (o.key or "").rstrip("/") == parent}
+    for delete in system.operations(Op.DELETE, backend=create.backend):
+        gone = (delete.key or "").rstrip("/")
+        if gone == key or (gone and "{}" not in gone and key.startswith(gone + "/")) or (gone and parent and gone.startswith(parent + "/")):
+            return True
+        if delete.key in (None, "", "{}") and (delete.symbol in listed or _same_class(delete, create)):
+            return True
+    return False
+
+
+def _same_class(delete: Operation, create: Operation) -> bool:
+    """A generic `delete(key)` beside the creation: callers of it are not followed."""
+    return delete.symbol.rpartition(".")[0] == create.symbol.rpartition(".")[0]
+
+
+def _key_place(create: Operation) -> Place:
+    return next((a.place for a in create.arguments if a.place), create.place)
+
+
+EXAMPLES = '''
+=== bad: a node for each job, through a client of another module
+--- jobs/zk.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+--- jobs/begin.py
+from jobs.zk import zk
+
+
+def begin(job_id, state):
+    zk.create(f"/runs/{job_id}", state)  # finding: unbounded-keys
+
+=== bad: a persistent node only to draw a number
+--- jobs/ids.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def next_id():
+    return int(zk.create("/generators/job-", b"", sequence=True)[-10:])  # finding: unbounded-keys
+
+=== good: the key is deleted when the job ends
+--- jobs/begin.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def begin(job_id, state):
+    zk.create(f"/runs/{job_id}", state)
+
+
+def end(job_id):
+    zk.delete(f"/runs/{job_id}")
+
+=== good: the directory is emptied
+--- jobs/begin.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def begin(job_id, state):
+    etcd.put(f"/runs/{job_id}", state)
+
+
+def clear():
+    etcd.delete_prefix("/runs/")
+
+=== good: a lease ends it
+--- jobs/begin.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def begin(job_id, state):
+    etcd.put(f"/runs/{job_id}", state, lease=etcd.lease(3600))
+
+=== good: a bounded set
+--- jobs/hosts.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def state(hostname, value):
+    etcd.put(f"/hosts/{hostname}", value)
+
+=== good: an ephemeral node
+--- jobs/begin.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def begin(job_id):
+    zk.create(f"/running/{job_id}", b"", ephemeral=True)
+'''
