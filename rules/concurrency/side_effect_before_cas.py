@@ -1,0 +1,121 @@
+"""An effect outside happens before the conditional write that decides who may do it.
+
+Why: of two processes that come to the same record, the conditional write lets one through. When the mail is sent or the card is
+charged before that write, both have done it by the time one of them is told that it lost; the store stays correct and the
+customer pays twice. A retry after a conflict repeats the effect once more.
+
+Instead: claim first, act then: write the new state on condition of the old one, test the outcome, and only the winner goes on. If the
+effect can fail, record what is to be done in the same write (an outbox row) and let one worker do it with an idempotency key.
+
+Fine when: the effect carries an idempotency key, only reads, or is undone when the claim fails.
+
+Sources: Kleppmann, Designing Data-Intensive Applications, chapter 11 (idempotence and exactly-once); Stripe API, Idempotent requests.
+"""
+
+from collections.abc import Iterator
+
+from coordlint import (
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Found,
+    Late,
+    Op,
+    Operation,
+    Outcome,
+    System,
+    backend_name,
+    call_name,
+    effect_name,
+    found,
+    rule,
+    words,
+)
+
+_OUTSIDE = ("payment", "email", "message", "http", "task")
+_VERSION = frozenset({"version", "revision", "rev", "state", "status", "epoch", "fence"})
+
+
+@rule("CL505", severity=WARNING)
+def side_effect_before_cas(system: System) -> Iterator[Found]:
+    effects: dict[str, list[Operation]] = {}
+    for operation in system.operations():
+        if operation.kind in _OUTSIDE and operation.late in (Late.EXTERNAL, Late.APPEND) and not operation.conditional:
+            effects.setdefault(operation.symbol, []).append(operation)
+    for update in system.operations():
+        before = [e for e in effects.get(update.symbol, ()) if e.place < update.place and e.loop == update.loop]
+        if not before or not _decides(update):
+            continue
+        effect = before[-1]
+        store = backend_name(update.backend) if update.backend else "database"
+        yield found(
+            f"{effect_name(effect)} happens before the conditional {store} write that decides who may do it.",
+            at=effect,
+            because=[(update.place, f"{call_name(update)} decides only here, and its outcome is looked at")],
+            confidence=HIGH if effect.kind in ("payment", "email") else MEDIUM,
+        )
+
+
+def _decides(update: Operation) -> bool:
+    """A conditional write whose refusal leads another way."""
+    if update.outcome not in (Outcome.TESTED, Outcome.RETURNED):
+        return False
+    return update.op is Op.CAS or (update.kind == "database" and bool(words(update.conditional) & _VERSION))
+
+
+EXAMPLES = '''
+=== bad: charged, then claimed, with a client of another module
+--- shop/store.py
+import etcd3
+
+etcd = etcd3.client(host="etcd")
+--- shop/pay.py
+import stripe
+
+from shop.store import etcd
+
+
+def pay(order, amount):
+    stripe.Charge.create(amount=amount, currency="eur")  # finding: side-effect-before-cas
+    if not etcd.replace(f"/orders/{order}", "open", "paid"):
+        raise RuntimeError("already paid")
+
+=== good: claimed, then charged
+--- shop/pay.py
+import etcd3
+import stripe
+
+etcd = etcd3.client()
+
+
+def pay(order, amount):
+    if not etcd.replace(f"/orders/{order}", "open", "paying"):
+        raise RuntimeError("already paid")
+    stripe.Charge.create(amount=amount, currency="eur")
+
+=== good: with an idempotency key
+--- shop/pay.py
+import etcd3
+import stripe
+
+etcd = etcd3.client()
+
+
+def pay(order, amount):
+    stripe.Charge.create(amount=amount, currency="eur", idempotency_key=order)
+    if not etcd.replace(f"/orders/{order}", "open", "paid"):
+        raise RuntimeError("already paid")
+
+=== good: it only asked
+--- shop/pay.py
+import etcd3
+import requests
+
+etcd = etcd3.client()
+
+
+def pay(order):
+    price = requests.get(f"https://prices.example/{order}", timeout=3).text
+    if not etcd.replace(f"/orders/{order}", "open", price):
+        raise RuntimeError("already paid")
+'''

@@ -1,0 +1,145 @@
+"""An ephemeral registration is made once and not made again when a new session begins.
+
+Why: kazoo reconnects by itself, and after a session was lost it begins a new one, but it does not bring back what lived in
+the old one: ephemeral nodes are gone, while the process runs on and believes that it is registered. A network break that is
+longer than the session's time-out, a long pause of the process, or a restart of the ensemble takes healthy instances out of
+service one by one, until somebody restarts them.
+
+Instead: put the registration into a function, call it at the start and again from a thread that the state listener wakes at
+CONNECTED after LOST (the listener itself must not block); or use a recipe that joins again.
+
+Fine when: a state listener, a retry loop or the creation in a loop brings the node back.
+
+Sources: kazoo documentation, Basic Usage (KazooState.LOST, ephemeral nodes are lost with the session); ZooKeeper, Programmer's
+Guide (ephemeral nodes, sessions).
+"""
+
+from collections.abc import Iterator
+
+from coordlint import HIGH, MEDIUM, WARNING, Client, Found, Operation, System, found, rule
+
+_MEMBERS = frozenset(
+    {"service", "provider", "node", "member", "instance", "worker", "server", "broker", "host", "master", "agent", "peer"}
+    | {"replica", "backend", "registry", "discovery", "alive", "live", "online", "participant", "executor", "candidate"}
+)
+_REGISTERS = frozenset({"register", "registration", "announce", "advertise", "join", "enroll"})
+_RECIPES = frozenset({"lock", "mutex", "election", "barrier", "semaphore", "queue"})
+
+
+@rule("CL409", severity=WARNING)
+def membership_not_restored(system: System) -> Iterator[Found]:
+    clients = list(system.clients(backend="zookeeper"))
+    for registration in system.operations(backend="zookeeper"):
+        if not registration.stores or not registration.ephemeral or registration.loop or not _is_membership(registration):
+            continue
+        client = _client_of(registration, clients)
+        if client is None or client.listeners or _made_again(system, registration):
+            continue
+        yield found(
+            f"Registers `{registration.key_text or registration.key}` once: after the session is lost nothing makes it again.",
+            at=registration,
+            because=[(client.place, "no listener on this client tells of a new session")],
+            confidence=HIGH if registration.symbol_words & _REGISTERS else MEDIUM,
+        )
+
+
+def _is_membership(registration: Operation) -> bool:
+    if registration.key_words & _RECIPES:
+        return False
+    one_of_many = "{}" in (registration.key or "") and bool(registration.key_words & _MEMBERS)
+    return one_of_many or bool(registration.symbol_words & _REGISTERS)
+
+
+def _client_of(registration: Operation, clients: list[Client]) -> Client | None:
+    if registration.client is None:
+        return clients[0] if len(clients) == 1 else None
+    return next((c for c in clients if c.place == registration.client), None)
+
+
+def _made_again(system: System, registration: Operation) -> bool:
+    """Created at another place too, such as the handler of a missing node."""
+    return any(o.stores and o.ephemeral for o in system.same_key(registration))
+
+
+EXAMPLES = '''
+=== bad: registered once, on a client of another module
+--- app/zk.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+--- app/member.py
+import socket
+
+from app.zk import zk
+
+
+def register():
+    zk.create("/workers/" + socket.gethostname(), b"", ephemeral=True)  # finding: membership-not-restored
+
+=== good: a listener brings it back
+--- app/member.py
+import socket
+import threading
+
+from kazoo.client import KazooClient, KazooState
+
+zk = KazooClient(hosts="zk:2181")
+lost = threading.Event()
+
+
+def register():
+    zk.create("/workers/" + socket.gethostname(), b"", ephemeral=True)
+
+
+def on_state(state):
+    if state == KazooState.LOST:
+        lost.set()
+    elif state == KazooState.CONNECTED and lost.is_set():
+        zk.handler.spawn(register)
+
+
+zk.add_listener(on_state)
+
+=== good: made again in a loop
+--- app/member.py
+import time
+
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def stay(hostname):
+    while True:
+        if not zk.exists(f"/workers/{hostname}"):
+            zk.create(f"/workers/{hostname}", b"", ephemeral=True)
+        time.sleep(5)
+
+=== good: made again where it is missing
+--- app/member.py
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def register(hostname):
+    zk.create(f"/workers/{hostname}", b"", ephemeral=True)
+
+
+def busy(hostname):
+    try:
+        zk.set(f"/workers/{hostname}", b"busy")
+    except NoNodeError:
+        zk.create(f"/workers/{hostname}", b"busy", ephemeral=True)
+
+=== good: the contender of a lock
+--- app/own_lock.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def take(node):
+    return zk.create(f"/locks/{node}", b"", ephemeral=True)
+'''
