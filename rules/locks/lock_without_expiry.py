@@ -46,7 +46,7 @@ def lock_without_expiry(system: System) -> Iterator[Found]:
         if lock.lifetime.kind != "never" or lock.model.session_bound or lock.model.renews:
             continue
         inner = system.inner(section)
-        if inner is not None and inner.lock.lifetime == lock.lifetime:
+        if inner is not None and inner.lock.lifetime.kind == "never":
             continue  # told where the wrapper takes it
         if lock.by_hand and (is_mark(system, section) or expires_elsewhere(system, section)):
             continue

@@ -10,7 +10,7 @@ ConditionExpression, an idempotency key, a unique constraint. Where the lock off
 node; etcd: the create revision of its key), store the highest one seen beside the data and refuse a smaller one. Often the
 condition alone is enough and the lock can go.
 
-Fine when: the effect is conditional already; the lock and the write share one database transaction (SELECT ... FOR UPDATE,
+Fine when: the effect is conditional already; it lands in the coordinator that gave the lock, whose session ends for both; the lock and the write share one database transaction (SELECT ... FOR UPDATE,
 pg_advisory_xact_lock), so that neither survives without the other; the lock only saves work, and what it guards is neither
 money nor anything else that leaves the system.
 
@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordlint import (
+    COORDINATORS,
     ERROR,
     HIGH,
     MEDIUM,
@@ -86,6 +87,8 @@ def is_unfenced(section: Section, effect: Effect) -> bool:
         return False
     if not is_shared(operation) or is_lock_itself(section.lock, operation):
         return False
+    if operation.backend == section.lock.backend and operation.backend in COORDINATORS:
+        return False  # lock and record live in the same session of the same coordinator: they are lost together
     if section.lock.model.scope is Scope.DB_SESSION and operation.kind == "database":
         return False  # the connection that holds the lock is, as a rule, the one that writes: both end together
     if operation.kind in ("http", "remote", "message", "task", "search"):
@@ -351,6 +354,17 @@ def debit(account_id, balance):
             (balance, token, account_id, token),
         )
         db.commit()
+
+=== good: the record lies in the coordinator that gave the lock
+--- jobs.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+def take(job, name):
+    with zk.Lock(f"/locks/{job}"):
+        if zk.get(f"/jobs/{job}")[0] == b"idle":
+            zk.set(f"/jobs/{job}", name)
 
 === good: a thread lock is not a distributed lock
 --- counter.py

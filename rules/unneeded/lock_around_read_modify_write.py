@@ -76,7 +76,7 @@ def the_only_write(section: Section) -> Effect | None:
         return None
     write = effects[0]
     is_stored = write.operation.kind == "database" or write.operation.backend in STORES
-    records = {read.operation.key for read in section.reads}
+    records = {read.operation.key for read in section.reads} - {"{}"}
     return write if is_stored and len(records) <= 1 else None
 
 
