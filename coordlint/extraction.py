@@ -6,6 +6,8 @@ extractor breaks, hangs or dies becomes a told skip; it never costs another file
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import multiprocessing
 import os
 import sys
@@ -21,6 +23,7 @@ from coordlint.source import Skip, Source
 POOL_FROM = 2_000_000  # characters; below, starting workers costs more than it saves
 CHUNK = 400_000  # characters that a worker takes at once
 SECONDS_PER_CHUNK = 120.0
+TOO_DEEP = "nests too deeply to be analysed"
 SECONDS_ALONE = 30.0  # for one file, after its chunk failed
 
 
@@ -40,14 +43,22 @@ class Extractor:
         made = self._make([sources[number] for number in missing])
         for number, data in zip(missing, made, strict=True):
             found[number] = data if isinstance(data, Facts) else decode(data)
-            if keys[number] and not isinstance(data, Facts):
-                self.cache.put(keys[number], data)
+            if keys[number]:
+                self._keep(keys[number], data)
         return [facts for facts in found if facts is not None]
 
+    def _keep(self, key: str, data: Facts | bytes) -> None:
+        if isinstance(data, bytes):
+            self.cache.put(key, data)
+        elif data.path not in {path for path, _ in self.failures}:
+            with contextlib.suppress(RecursionError):
+                self.cache.put(key, encode(data))
+
     def _make(self, sources: Sequence[Source]) -> list[Facts | bytes]:
-        """Encoded facts, or Facts with a skip for a file that broke its worker."""
+        """Facts; encoded ones when a worker made them."""
         if self.jobs < 2 or sum(len(s.text) for s in sources) < POOL_FROM:
-            return [extract_one(source) for source in sources]
+            with _without_collector():
+                return [extract_one(source) for source in sources]
         made: list[Facts | bytes] = []
         chunks = list(_chunks(sources))
         pool = _pool(min(self.jobs, len(chunks)))
@@ -70,7 +81,7 @@ class Extractor:
         """One file in a process of its own, after the pool broke: is it the one?"""
         pool = _pool(1)
         try:
-            return pool.submit(extract_one, source).result(timeout=SECONDS_ALONE)
+            return pool.submit(extract_many, [source]).result(timeout=SECONDS_ALONE)[0]
         except BrokenProcessPool:
             reason = "the analysis of this file crashed its process"
         except OutOfTime:
@@ -78,31 +89,48 @@ class Extractor:
         finally:
             _stop(pool)
         self.failures.append((source.path, reason))
-        return Facts(path=source.path, kind=source.kind, skips=(Skip(source.path, reason),))
+        return _unread(source, reason)
 
 
 def extract_many(sources: Sequence[Source]) -> list[bytes]:
-    """What a worker does."""
-    import gc
-
-    gc.disable()  # facts hold no cycles; collecting while they grow costs a fifth of the time
-    try:
-        return [extract_one(source) for source in sources]
-    finally:
-        gc.enable()
+    """What a worker does: encoded facts, in order."""
+    with _without_collector():
+        return [_encoded(extract_one(source)) for source in sources]
 
 
-def extract_one(source: Source) -> bytes:
-    """The encoded facts of one file. An extractor that raises is an internal error of ours, told as a skip."""
+def extract_one(source: Source) -> Facts:
+    """The facts of one file. An extractor that raises is an internal error of ours, told as a skip."""
     from coordlint.extract import extract
 
     try:
-        return encode(extract(source))
+        return extract(source)
     except (RecursionError, MemoryError):
-        reason = "nests too deeply to be analysed"
+        return _unread(source, TOO_DEEP)
     except Exception as error:
-        reason = f"internal error: {type(error).__name__}: {error}"
-    return encode(Facts(path=source.path, kind=source.kind, skips=(Skip(source.path, reason),)))
+        return _unread(source, f"internal error: {type(error).__name__}: {error}")
+
+
+def _encoded(facts: Facts) -> bytes:
+    try:
+        return encode(facts)
+    except RecursionError:
+        return encode(_unread(facts, TOO_DEEP))
+
+
+def _unread(file: Source | Facts, reason: str) -> Facts:
+    return Facts(path=file.path, kind=file.kind, skips=(Skip(file.path, reason),))
+
+
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    """Facts hold no cycles; collecting garbage while they grow costs a fifth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _chunks(sources: Sequence[Source]) -> Iterator[list[Source]]:
