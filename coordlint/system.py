@@ -133,7 +133,7 @@ class System:
         """The section inside the wrapper that hands its lock on to this one; None when it is taken here."""
         via = section.lock.via
         for s in self._by_made.get(section.lock.made, ()):
-            if via and s.lock.via == via[1:] and s.symbol.rpartition(".")[2] == via[0]:
+            if via and s.lock.via == via[1:] and via[0] in s.symbol.split("."):
                 return s
         return None
 

@@ -73,6 +73,25 @@ class Flow:
             reached |= more
         return reached
 
+    def replaced(self, names: set[str], read: Place, at: Place) -> set[str]:
+        """Which of these names get another value on every way from the read to a call: a miss that is computed anew."""
+        body = self.scope.function.body if isinstance(self.scope.node, ir.Function) else self.scope.node.body
+        last: dict[str, ir.Expr] = {}
+        for s in self._before(body, at):
+            if isinstance(s, ir.Assign) and s.value is not None and s.at.line > read.line:
+                last.update((t.id, s.value) for t in s.targets if isinstance(t, ir.Name))
+        return {n for n in names & last.keys() if not names_in(last[n]) & names}
+
+    def _before(self, body: tuple[ir.Stmt, ...], at: Place) -> list[ir.Stmt]:
+        """The statements that always run before a call, in order; empty when the call is not in this body."""
+        for position, s in enumerate(body):
+            if any(self.scope.place(c.at) == at for expr in expressions(s) for c in calls_in(expr)):
+                return list(body[:position])
+            for block in blocks(s):
+                if inner := self._before(block, at):
+                    return [*body[:position], *inner]
+        return []
+
     def spread(self, names: set[str]) -> set[str]:
         """These names and all that is computed from them."""
         reached = set(names)

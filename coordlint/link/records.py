@@ -87,7 +87,8 @@ def _feeds(read: Operation, write: Operation, flow: Flow) -> bool:
     if not names and read.receiver:
         names = flow.spread({read.receiver}) - {read.receiver}  # a cursor: the rows come out of it later
     values = [a for a in write.arguments if a.text != write.key_text or not a.text]
-    return any(names & set(a.mentions) for a in values)
+    fed = {name for a in values for name in names & set(a.mentions)}
+    return bool(fed and fed - flow.replaced(names | {read.receiver}, read.place, write.place))
 
 
 def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:

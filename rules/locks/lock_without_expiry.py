@@ -98,6 +98,26 @@ def post_invoices(invoices):
         for invoice in invoices:
             invoice.post()
 
+=== bad: a decorator's default decides; told once, where the decorator takes the lock
+--- infra/locks.py
+import redis
+
+client = redis.Redis(host="redis")
+
+def exclusive(name, ttl=None):
+    def decorate(function):
+        def locked(key):
+            with client.lock(f"{name}:{key}", timeout=ttl):  # finding: lock-without-expiry
+                return function(key)
+        return locked
+    return decorate
+--- billing/tasks.py
+from infra.locks import exclusive
+
+@exclusive("invoice")
+def post_invoice(invoice):
+    invoice.post()
+
 === bad: SETNX without a lifetime, released only when all goes well
 --- worker.py
 import redis

@@ -49,7 +49,10 @@ def unbounded_acquire(system: System) -> Iterator[Found]:
     for section in system.critical_sections(scopes=(Scope.DISTRIBUTED, Scope.DB_SESSION)):
         if section.lock.model.kind == "election" or section.skips_when_busy or section.escapes or not waits_for_ever(section):
             continue
-        entries = [entry for entry in system.entries_reaching(section.symbol) if entry.kind in WAITED_FOR]
+        inner = system.inner(section)
+        if inner is not None and waits_for_ever(inner) and waiting(system, inner):
+            continue  # told where the wrapper takes it
+        entries = waiting(system, section)
         if not entries and not section.is_async:
             continue
         who = WAITED_FOR[entries[0].kind] if entries else "a coroutine"
@@ -60,6 +63,11 @@ def unbounded_acquire(system: System) -> Iterator[Found]:
             confidence=MEDIUM,
             help="Give the acquire a limit (blocking_timeout=, acquire(timeout=)) and answer 'busy' when it passes.",
         )
+
+
+def waiting(system: System, section: Section) -> list[Entry]:
+    """The entry points whose callers wait with the section."""
+    return [entry for entry in system.entries_reaching(section.symbol) if entry.kind in WAITED_FOR]
 
 
 def waits_for_ever(section: Section) -> bool:
@@ -107,6 +115,30 @@ zk = KazooClient(hosts="zk:2181")
 def settle(order_id):
     with zk.Lock(f"/locks/{order_id}"):  # finding: unbounded-acquire
         return order_id
+
+=== bad: a context manager of the project waits; told once, where it does
+--- shop/locks.py
+from contextlib import contextmanager
+
+import redis
+
+client = redis.Redis(host="redis")
+
+@contextmanager
+def order_lock(order_id):
+    with client.lock(f"order:{order_id}", timeout=30):  # finding: unbounded-acquire
+        yield
+--- shop/web.py
+from flask import Flask
+
+from shop.locks import order_lock
+
+app = Flask(__name__)
+
+@app.post("/orders/<order_id>/pay")
+def pay(order_id):
+    with order_lock(order_id):
+        return "paid"
 
 === good: a limit
 --- shop/web.py
