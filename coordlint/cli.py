@@ -9,14 +9,14 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from coordlint.exits import Exit, status
+
 if TYPE_CHECKING:
-    from coordlint.config import Config
     from coordlint.pipeline import Understanding
     from coordlint.project import Options
     from coordlint.report.result import Report
@@ -27,17 +27,6 @@ FORMATS = ("full", "concise", "json", "sarif", "github", "markdown")
 SEVERITIES = ("info", "warning", "error")
 CONFIDENCES = ("low", "medium", "high")
 PROFILES = ("default", "strict", "audit")
-
-
-class Exit(IntEnum):
-    """What a run tells its caller; the same for every format."""
-
-    CLEAN = 0
-    FINDINGS = 1
-    USAGE = 2
-    NOTHING = 3
-    BROKEN = 4
-    INTERRUPTED = 130
 
 
 class _Commands(click.Group):
@@ -62,24 +51,24 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(args=arguments, prog_name="coordlint", standalone_mode=False)
-        status = int(code) if isinstance(code, int) else Exit.CLEAN
+        ended = int(code) if isinstance(code, int) else Exit.CLEAN
     except click.exceptions.Exit as error:
-        status = error.exit_code
+        ended = error.exit_code
     except click.ClickException as error:
         error.show()
-        status = error.exit_code
+        ended = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         _tell("interrupted")
-        status = Exit.INTERRUPTED
+        ended = Exit.INTERRUPTED
     except BrokenPipeError:
-        status = Exit.CLEAN
+        ended = Exit.CLEAN
     except Exception as error:
         if os.environ.get("COORDLINT_DEBUG"):
             raise
         _tell(f"internal error: {type(error).__name__}: {error}. Set COORDLINT_DEBUG=1 for the traceback.")
-        status = Exit.BROKEN
+        ended = Exit.BROKEN
     _flush()
-    sys.exit(status)
+    sys.exit(ended)
 
 
 @click.group(
@@ -152,6 +141,7 @@ def check(paths: tuple[str, ...], format_: str | None, output: tuple[str, ...], 
     """
     files = [_output(text) for text in output]
     with _told_problems():
+        from coordlint.config import SEVERITIES as SEVERITY_OF
         from coordlint.pipeline import check as run
 
         report, config = run(_options(paths, given))
@@ -165,7 +155,14 @@ def check(paths: tuple[str, ...], format_: str | None, output: tuple[str, ...], 
         from coordlint.report.result import coverage_sentence, summary_sentence
 
         _tell(f"{summary_sentence(report)}; {coverage_sentence(report.coverage)}")
-    return _status(report, config, given)
+    said = given["fail_on"]
+    return status(
+        report,
+        config.fail_on if said is None else SEVERITY_OF.get(said),
+        strict=given["strict"],
+        exit_zero=given["exit_zero"],
+        allow_stale=given["allow_stale"],
+    )
 
 
 @cli.command()
@@ -407,19 +404,6 @@ def _rules(folders: tuple[str, ...]) -> list[Rule]:
         return load_rules([Path(folder) for folder in folders])
 
 
-def _status(report: Report, config: Config, given: dict[str, Any]) -> int:
-    from coordlint.config import SEVERITIES
-
-    said = given["fail_on"]
-    limit = config.fail_on if said is None else SEVERITIES.get(said)
-    if report.failures or (given["strict"] and report.coverage.skipped):
-        return Exit.BROKEN
-    fails = limit is not None and any(r.finding.severity >= limit for r in report.findings)
-    if report.stale and not given["allow_stale"]:
-        fails = True
-    return Exit.FINDINGS if fails and not given["exit_zero"] else Exit.CLEAN
-
-
 def _render(report: Report, format_: str, style: Style | None) -> str:
     from coordlint.report import render
 
@@ -427,16 +411,10 @@ def _render(report: Report, format_: str, style: Style | None) -> str:
 
 
 def _style(stream: Any) -> Style:
-    from coordlint.report.style import ASCII, UNICODE, Style
+    from coordlint.report.style import style_for
 
     terminal = bool(getattr(stream, "isatty", lambda: False)())
-    colour = terminal and os.environ.get("TERM") != "dumb"
-    if os.environ.get("FORCE_COLOR"):
-        colour = True
-    if os.environ.get("NO_COLOR"):
-        colour = False
-    encoding = (getattr(stream, "encoding", "") or "").lower().replace("-", "")
-    return Style(colour, UNICODE if encoding.startswith("utf") else ASCII)
+    return style_for(terminal, getattr(stream, "encoding", "") or "", os.environ)
 
 
 def _output(text: str) -> tuple[str, Path]:

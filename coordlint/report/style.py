@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "dim": "2"}
@@ -35,3 +36,10 @@ class Style:
 
 
 PLAIN = Style()
+
+
+def style_for(terminal: bool, encoding: str, environment: Mapping[str, str]) -> Style:
+    """Colours on a terminal, unless NO_COLOR; FORCE_COLOR anywhere. Drawing characters where they can be written."""
+    colour = (terminal and environment.get("TERM") != "dumb") or bool(environment.get("FORCE_COLOR"))
+    unicode = encoding.lower().replace("-", "").startswith("utf")
+    return Style(colour and not environment.get("NO_COLOR"), UNICODE if unicode else ASCII)
