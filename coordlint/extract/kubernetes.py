@@ -12,6 +12,7 @@ from coordlint.extract.annotations import ANNOTATION, from_annotation
 from coordlint.extract.yaml_nodes import parse
 from coordlint.facts import Facts, Suppression
 from coordlint.manifest import (
+    Items,
     KubernetesObject,
     Kustomization,
     Manifest,
@@ -20,6 +21,7 @@ from coordlint.manifest import (
     Table,
     at,
     entries,
+    items,
     tables,
     text,
 )
@@ -40,7 +42,7 @@ def extract_kubernetes(source: Source) -> Facts:
     problems = [_explained(problem, source.text) for problem in parsed.problems]
     for document in parsed.documents:
         if isinstance(document, Table) and _is_kustomization(document, source.path):
-            made.append(Kustomization(source.path, document))
+            made.append(Kustomization(source.path, _with_patches(document, source.path)))
             continue
         for table in _opened(document):
             thing = read_object(table, source.path)
@@ -84,6 +86,26 @@ def _is_kustomization(document: Table, path: str) -> bool:
     if path.rpartition("/")[2] in _KUSTOMIZATION_NAMES:
         return True
     return (text(document.get("apiVersion")) or "").startswith("kustomize.config.k8s.io/")
+
+
+def _with_patches(root: Table, path: str) -> Table:
+    """A kustomization whose inline patches, texts in themselves, are trees with the lines that they stand on."""
+    pairs: list[tuple[Scalar, Node]] = []
+    for key, value in root.entries:
+        if key.text in ("patches", "patchesJson6902"):
+            value = Items(tuple(_with_tree(item, path) for item in items(value)), value.at)
+        pairs.append((key, value))
+    return Table(tuple(pairs), root.at)
+
+
+def _with_tree(item: Node, path: str) -> Node:
+    patch = item.get("patch") if isinstance(item, Table) else None
+    if not isinstance(item, Table) or not isinstance(patch, Scalar):
+        return item
+    parsed = parse("\n" * patch.at.line + patch.text, path)
+    if not parsed.documents:
+        return item
+    return Table(tuple((k, parsed.documents[0] if k.text == "patch" else v) for k, v in item.entries), item.at)
 
 
 def _opened(document: Node, depth: int = 0) -> Iterator[Table]:

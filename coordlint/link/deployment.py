@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from coordlint.deployment import Connection, Deployment, Key, Replicas, Workload
+from coordlint.deployment import Connection, Deployment, Key, Replicas, Role, Workload
 from coordlint.facts import Facts
 from coordlint.finding import Evidence
 from coordlint.link.catalogue import Catalogue, catalogue, folder_of, join
@@ -14,12 +14,14 @@ from coordlint.link.compose_files import View, compose_views
 from coordlint.link.connections import find_connections
 from coordlint.link.containers import Started
 from coordlint.link.coordinators import find_coordinators
+from coordlint.link.helm import helm_dependencies, rendered
 from coordlint.link.images import ImageBuilder, bare_name
+from coordlint.link.kustomize import Kustomizer
 from coordlint.link.operators import operator_coordinators
 from coordlint.link.pods import POD_OWNERS, Cluster, PodReader
 from coordlint.link.reach import Reach
 from coordlint.link.services import ServiceReader
-from coordlint.manifest import SettingsFile, Table, text
+from coordlint.manifest import KubernetesObject, SettingsFile, Table, text
 from coordlint.source import Kind
 
 MAX_WORKLOADS = 5_000
@@ -42,7 +44,7 @@ def link_deployment(facts: Sequence[Facts], python_modules: Mapping[str, str]) -
             continue
         workloads[workload.key], started[workload.key] = workload, begun
     ordered = tuple(sorted(workloads.values(), key=lambda w: (w.place, w.key)))
-    managed = operator_coordinators(known)
+    managed = [*operator_coordinators(known), *helm_dependencies(known)]
     coordinators = sorted(
         [*find_coordinators(ordered, known), *managed], key=lambda c: (c.place, c.workload.key)
     )
@@ -75,9 +77,21 @@ def _services(known: Catalogue, builder: ImageBuilder, views: Iterable[View]) ->
 
 
 def _pods(known: Catalogue, builder: ImageBuilder) -> Iterable[tuple[Workload, Started]]:
-    cluster = Cluster(known.objects)
-    reader = PodReader(known, builder, cluster)
-    for thing in known.objects:
+    """Workloads as their own files say, then as each overlay sees them."""
+    kustomizer = Kustomizer(known)
+    plain = [thing for thing in known.objects if thing.path not in kustomizer.patch_files]
+    yield from _read_pods(known, builder, rendered(plain, known))
+    for overlay in kustomizer.overlays():
+        for workload, begun in _read_pods(known, builder, list(overlay.objects)):
+            role = overlay.role if overlay.role is not Role.PRODUCTION else workload.role
+            yield replace(workload, role=role), begun
+
+
+def _read_pods(
+    known: Catalogue, builder: ImageBuilder, objects: list[KubernetesObject]
+) -> Iterable[tuple[Workload, Started]]:
+    reader = PodReader(known, builder, Cluster(objects))
+    for thing in objects:
         if thing.kind in POD_OWNERS and thing.name:
             read = reader.read(thing)
             if read is not None:
