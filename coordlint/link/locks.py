@@ -39,7 +39,8 @@ def lock_instance(ev: Evaluator, value: Value) -> Instance | None:
         if isinstance(option, Object):
             for library in attributes.ancestry(ev, option.symbol)[1]:
                 if lock_model(ev, library) is not None:
-                    return Instance(library, library, option.place, option.arguments or (), subclass=option.symbol)
+                    known = library if option.arguments is not None else ""
+                    return Instance(library, known, option.place, option.arguments or (), subclass=option.symbol)
         if isinstance(option, External) and (name := ev.models.canonical(option.name)):
             if ev.models.type(name) is not None and lock_model(ev, name) is not None:
                 return Instance(name, name)
@@ -50,7 +51,8 @@ def lock_of(ev: Evaluator, made: Instance, acquire: Meaning | None, at: Place, v
     """The lock that an object is, as an acquire with these arguments takes it."""
     model = lock_model(ev, made.type)
     assert model is not None
-    constructor = ev.models.call(made.call) or ev.models.call(made.type)
+    is_made = bool(made.call or made.arguments)  # else it is only annotated: nothing is known of how it was made
+    constructor = ev.models.call(made.call) or (ev.models.call(made.type) if is_made else None)
     built = understand(ev, constructor, made.arguments, made.owner) if constructor is not None else None
     key = key_of(ev, built) if built is not None else None
     scope = built.scope if built is not None and built.scope else model.scope

@@ -62,6 +62,8 @@ class Sections:
             return True
         if any(r.how in ("delete", "compare-and-delete", "library") for r in d.releases):
             return True
+        if d.is_used and not d.releases:
+            return False  # whoever gets the answer decides about something else
         named = words(d.lock.key_text) | words(".".join(d.scope.symbol.split(".")[-2:])) | words(" ".join(d.lock.via)) | words(d.written)
         return bool(named & _LOCKISH)
 

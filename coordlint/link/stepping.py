@@ -175,7 +175,7 @@ def _locking(w: Walk, made: Step, meaning: Meaning, owner: Value | None, call: i
             noun = by_hand_lock(w.ev, meaning, owner, made.place)
             key = key_of(w.ev, meaning)
             draft = Draft(noun, key or Unknown(), subject, made.place, "acquire", w.scope, meaning.args, meaning, owner)
-            draft.can_fail = noun.blocking is False
+            draft.can_fail = noun.blocking is False and meaning.model.result != "raises"
             draft.is_raw = noun.by_hand
             _open(w, draft, made, s, around)
     elif meaning.op in (Op.RELEASE, Op.DELETE, Op.FORCE_RELEASE, Op.REVOKE):
@@ -232,6 +232,7 @@ def _open(w: Walk, draft: Draft, made: Step, s: ir.Stmt, around: Around) -> None
     draft.transaction = around.transaction
     draft.tested = made.outcome is Outcome.TESTED
     draft.escapes = made.outcome is Outcome.RETURNED
+    draft.is_used = made.outcome is Outcome.USED
     if isinstance(s, ir.Assign):
         draft.names = {written(t) for t in s.targets if not isinstance(t, ir.Sequence)} | {
             written(i) for t in s.targets if isinstance(t, ir.Sequence) for i in t.items
@@ -285,7 +286,7 @@ def _project_call(
         return
     bindings = calling.bindings(w.ev, function, args)
     for d in inner.left:
-        if d.tested and d.skips and not inner.gives_result:
+        if not inner.gives_result and ((d.tested and d.skips) or (d.is_raw and not d.raises_when_busy and d.is_used)):
             continue  # it was looked at there, and the caller cannot know: a debounce, not a wrapper
         made.is_wrapped = True
         draft = inherit(w, d, scope, bindings, made.place)

@@ -9,7 +9,7 @@ from coordlint.coordination import Guard, Lock, Operation, Outcome, Release
 from coordlint.link.meaning import Meaning
 from coordlint.link.project import Scope
 from coordlint.link.usage import names_in
-from coordlint.link.values import Arg, FunctionRef, Parameter, Value
+from coordlint.link.values import Arg, FunctionRef, Parameter, Pattern, Value
 from coordlint.source import Place
 
 
@@ -41,6 +41,7 @@ class Draft:
     transaction: bool = False
     loop: str = ""
     is_raw: bool = False
+    is_used: bool = False  # the acquire's result is stored or passed on, and not tested
     within: tuple[Draft, ...] = ()  # what was held when it was taken
 
 
@@ -60,6 +61,7 @@ class Step:
     outcome: Outcome = Outcome.USED
     unresolved: bool = False
     deferred: bool = False  # started elsewhere (a thread, a task): not inside what is held here
+    key: Pattern | None = None  # the operation's resource, with the holes that parameters fill still open
     is_wrapped: bool = False  # the callee takes, gives or releases a lock or a client for the caller
 
     @property

@@ -45,21 +45,26 @@ RARE = frozenset({"admin", "debug", "health", "healthz", "healthcheck", "ready",
 @rule("CL117", severity=WARNING)
 def coordination_on_request_path(system: System) -> Iterator[Found]:
     watched = {operation.key for operation in system.operations(Op.WATCH, backend=COORDINATORS)}
-    told: set[tuple[str, str]] = set()
+    by_file: dict[tuple[str, str], list[tuple[Operation, list[Entry]]]] = {}
     for operation in system.operations(*ROUND_TRIPS, backend=COORDINATORS):
-        if (operation.symbol, operation.backend) in told or operation.key in watched - {None} or is_cached(system, operation.symbol):
+        if operation.key in watched - {None} or is_cached(system, operation.symbol):
             continue
         entries = [e for e in system.entries_reaching(operation.symbol) if e.kind in TRAFFIC and not is_rare(e)]
         entries = [e for e in entries if not is_cached(system, e.symbol)]
-        if not entries:
-            continue
-        told.add((operation.symbol, operation.backend))
+        if entries:
+            by_file.setdefault((operation.place.path, operation.backend), []).append((operation, entries))
+    for (_, backend), calls in by_file.items():  # a wrapper's file is told once, not for each of its methods
+        operation, entries = calls[0]
         times = ", once for each item of a loop" if operation.loop else ""
         yield found(
-            f"every {TRAFFIC[entries[0].kind]} to {entries[0].symbol.rpartition('.')[2]}() waits for {backend_name(operation.backend)}: "
+            f"every {TRAFFIC[entries[0].kind]} to {entries[0].symbol.rpartition('.')[2]}() waits for {backend_name(backend)}: "
             f"{call_name(operation)}{times}",
             at=operation,
-            because=[*((e.place, f"reached from here ({e.reason})") for e in entries[:3]), *operation.origin],
+            because=[
+                *((e.place, f"reached from here ({e.reason})") for e in entries[:3]),
+                *((o.place, f"{call_name(o)} is on the way of a request as well") for o, _ in calls[1:4]),
+                *operation.origin,
+            ],
             confidence=MEDIUM,
         )
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import HIGH, WARNING, Found, Section, System, distinct, found, lock_name, rule, trail
+from coordlint import HIGH, WARNING, Found, Scope, Section, System, distinct, found, lock_name, rule, trail
 
 
 @rule("CL112", severity=WARNING)
@@ -26,7 +26,7 @@ def lock_order_inversion(system: System) -> Iterator[Found]:
     for first in taken.values():
         for second in (taken[place] for place in first.nested if place in taken):
             names = first.lock.identity, second.lock.identity
-            if names[0] and names[1] and names[0] != names[1]:
+            if is_one_lock(first) and is_one_lock(second) and names[0] != names[1]:
                 orders.setdefault(names, (first, second))
     for names, (first, second) in orders.items():
         other = orders.get((names[1], names[0]))
@@ -46,6 +46,14 @@ def lock_order_inversion(system: System) -> Iterator[Found]:
 def waits(section: Section) -> bool:
     """Whether the acquire waits without limit: one that gives up lets go of the circle."""
     return bool(section.blocking) and section.wait.kind != "seconds" and section.can_fail is not True
+
+
+def is_one_lock(section: Section) -> bool:
+    """Whether two places that show the same lock do take the same: not where its name is unknown, or has holes."""
+    lock = section.lock
+    if not lock.identity or lock.model.kind == "semaphore":
+        return False
+    return lock.model.scope is Scope.PROCESS or (bool(lock.key) and "{" not in (lock.key or "{"))
 
 
 EXAMPLES = r'''
