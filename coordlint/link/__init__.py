@@ -54,7 +54,7 @@ def _world(facts: Sequence[Facts], models: Models) -> World:
         sections=found,
         clients=tuple(sorted(clients.clients(ev, operations, traces), key=lambda c: c.place)),
         mutations=tuple(sorted(_mutations(ev, traces), key=lambda m: m.place)),
-        uses=tuple(sorted(uses.uses(operations, found, traces), key=lambda u: (u.place, u.role))),
+        uses=tuple(sorted(uses.uses(ev, operations, found, traces), key=lambda u: (u.place, u.role))),
         entries=tuple(sorted(entries.entries(ev), key=lambda e: e.place)),
         calls=tuple(sorted(_calls(traces), key=lambda c: (c[2], c[1]))),
         call_guards=_call_guards(traces),

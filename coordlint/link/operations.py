@@ -25,7 +25,7 @@ _VERSION = ("version", "version_id", "revision", "rev", "etag", "row_version", "
 
 def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.Call, around: Around) -> Operation:
     """The operation that a call is."""
-    key = key_of(w.ev, made) or _about(made, owner)
+    key = step.key = key_of(w.ev, made) or _about(made, owner)
     library = w.ev.models.library_of(made.model.name)
     mentions = _mentions(call, w.scope)
     arguments = tuple(_argument(a, mentions) for a in made.args)

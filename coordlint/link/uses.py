@@ -1,13 +1,20 @@
-"""The inventory: every use of coordination, at the library call and at each call of a wrapper."""
+"""The inventory: every use of coordination outside of tests, at the library call and at each call of a wrapper."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from coordlint.coordination import Operation, Section, Use
+from coordlint.link.calling import bindings
+from coordlint.link.evaluate import Evaluator
+from coordlint.link.operations import is_test
 from coordlint.link.trace import Step, Trace
-from coordlint.models.schema import Op
+from coordlint.link.values import fill, shown
+from coordlint.models.schema import Op, Scope
 from coordlint.source import Place
+from coordlint.wording import fixed as fixed_part
 from coordlint.wording import words
 
 QUORUM = ("zookeeper", "etcd", "consul")
@@ -42,25 +49,42 @@ _BY_WORD = (
 
 def role_of(operation: Operation) -> str | None:
     """What a call is used for; None when it is no use of coordination."""
-    if operation.backend not in STORES:
+    if operation.backend not in STORES or operation.in_test:
         return None
     fixed = _FIXED.get(operation.op)
     if fixed == "client" and operation.backend == "database-row":
         return None  # an engine or a connection: a database is no coordinator until rows are locked
-    if fixed == "lock" and _named(operation, "leader-election"):
+    if operation.backend == "process-local" and operation.op is not Op.MAKE_LOCK:
+        return None  # its sections are listed, where they guard more than the process
+    if fixed in ("lock", "membership") and _named(operation, "leader-election"):
         return "leader-election"
     if fixed is not None:
         return fixed
     if operation.op not in _KEY_VALUE:
         return None
-    named = words(operation.key_text) | words(operation.symbol.rpartition(".")[2])
+    return _by_key(operation.key_text, operation) or _by_name(operation)
+
+
+def _by_key(key: str, operation: Operation) -> str | None:
+    """The key says it best: by its words, or by being made for a session."""
+    named = words(fixed_part(key))
     for role, vocabulary in _BY_WORD:
         if named & vocabulary:
             return role
-    if operation.ephemeral:
-        return "membership"
+    return "membership" if operation.ephemeral else None
+
+
+def _by_name(operation: Operation) -> str:
+    """The function's name, and else what the store is for: one constant key is configuration, many are data."""
+    named = words(operation.symbol.rpartition(".")[2])
+    if operation.symbol_words & dict(_BY_WORD)["leader-election"]:
+        return "leader-election"
+    for role, vocabulary in _BY_WORD:
+        if named & vocabulary:
+            return role
     if operation.backend in QUORUM:
-        return "config" if operation.op in (Op.READ, Op.LIST) else "data-store"
+        entity = "{" in (operation.key or "").removeprefix("{}")  # a key that is wholly the caller's says nothing
+        return "config" if not entity and operation.op in (Op.READ, Op.LIST) else "data-store"
     return "cache" if operation.backend in ("memcached", "django-cache") else "data-store"
 
 
@@ -69,7 +93,7 @@ def _named(operation: Operation, role: str) -> bool:
     return bool((words(operation.key_text) | operation.symbol_words) & vocabulary)
 
 
-def uses(operations: tuple[Operation, ...], sections: tuple[Section, ...], traces: list[Trace]) -> Iterator[Use]:
+def uses(ev: Evaluator, operations: tuple[Operation, ...], sections: tuple[Section, ...], traces: list[Trace]) -> Iterator[Use]:
     """All uses of a project; a call of a wrapper carries the wrapper's name in `via`."""
     for operation in operations:
         role = role_of(operation)
@@ -80,7 +104,7 @@ def uses(operations: tuple[Operation, ...], sections: tuple[Section, ...], trace
             )  # fmt: skip
     seen = {o.place for o in operations if role_of(o)}
     for section in sections:
-        if section.acquired in seen:
+        if section.acquired in seen or section.in_test or not _reaches_others(section):
             continue
         yield Use(
             section.acquired, _section_role(section), section.lock.backend, section.lock.library, section.symbol,
@@ -88,7 +112,12 @@ def uses(operations: tuple[Operation, ...], sections: tuple[Section, ...], trace
             options=(("lifetime", section.lock.lifetime.told),),
         )  # fmt: skip
         seen.add(section.acquired)
-    yield from _wrapped(traces, seen)
+    yield from _wrapped(ev, traces, seen)
+
+
+def _reaches_others(section: Section) -> bool:
+    """A lock of one process is a use of coordination only where it guards what other processes see."""
+    return section.lock.model.scope is not Scope.PROCESS or any(e.operation.kind or e.operation.backend for e in section.effects)
 
 
 def _section_role(section: Section) -> str:
@@ -109,39 +138,58 @@ def _options(operation: Operation) -> tuple[tuple[str, str], ...]:
     return tuple(made)
 
 
-def _wrapped(traces: list[Trace], seen: set[Place]) -> Iterator[Use]:
+def _wrapped(ev: Evaluator, traces: list[Trace], seen: set[Place]) -> Iterator[Use]:
     """Calls of functions of the project that are thin wrappers of one coordination call."""
     thin = {t.scope.symbol: _thin(t) for t in traces}
     for _ in range(2):  # a wrapper of a wrapper
         for t in traces:
             if thin[t.scope.symbol] is None and _is_small(t):
-                inner = [thin.get(f.symbol) for s in t.steps for f in s.functions]
-                known = [i for i in inner if i is not None]
-                if known:
-                    thin[t.scope.symbol] = known[0]
+                thin[t.scope.symbol] = next((_handed_on(ev, s, thin) for s in t.steps if _wraps(s, thin)), None)
     for t in traces:
+        if is_test(t.scope.path):
+            continue
         for step in t.steps:
-            found = next((thin[f.symbol] for f in step.functions if thin.get(f.symbol) is not None), None)
-            if found is None or step.place in seen:
+            if step.place in seen or not _wraps(step, thin):
                 continue
-            role = role_of(found)
-            if role is not None:
+            made = _handed_on(ev, step, thin)
+            if made is None or made.operation is None:
+                continue
+            own = msgspec.structs.replace(made.operation, symbol=step.functions[0].symbol)
+            role = role_of(own)
+            if role not in (None, "client") and own.backend != "process-local":
                 name = step.functions[0].symbol.rpartition(".")[2]
-                yield Use(step.place, role, found.backend, found.library, t.scope.symbol, found.key_text or found.key, via=(name,))
+                yield Use(step.place, role or "", own.backend, own.library, t.scope.symbol, own.key_text or own.key, via=(name,))
                 seen.add(step.place)
+
+
+def _wraps(step: Step, thin: dict[str, Step | None]) -> bool:
+    return any(thin.get(f.symbol) is not None for f in step.functions)
+
+
+def _handed_on(ev: Evaluator, step: Step, thin: dict[str, Step | None]) -> Step | None:
+    """The wrapped call as this caller makes it: its key with the caller's arguments filled in."""
+    function = next((f for f in step.functions if thin.get(f.symbol) is not None), None)
+    inner = thin.get(function.symbol) if function is not None else None
+    if function is None or inner is None or inner.operation is None:
+        return None
+    key = inner.key
+    if key is not None and "\x00" in key.named:
+        key = fill(key, bindings(ev, function, step.args))
+    operation = inner.operation
+    if key is not None:
+        operation = msgspec.structs.replace(operation, key=key.text, key_text=shown(key.named))
+    return Step(step.place, step.call, operation, key=key)
 
 
 def _is_small(t: Trace) -> bool:
     return t.scope.kind == "function" and len(t.steps) <= 6
 
 
-def _thin(t: Trace) -> Operation | None:
+def _thin(t: Trace) -> Step | None:
     """The one coordination call of a function that does little else."""
     if t.scope.kind != "function":
         return None
     found = [s for s in t.steps if s.operation is not None and role_of(s.operation) is not None]
     if not found or len(found) > 3 or len(t.steps) > 14:
         return None
-    own: Step = next((s for s in found if s.operation is not None and s.operation.op is not Op.CLIENT), found[0])
-    return own.operation
-
+    return next((s for s in found if s.operation is not None and s.operation.op is not Op.CLIENT), found[0])
