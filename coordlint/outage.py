@@ -41,10 +41,21 @@ def survives_outage(system: System, call: Operation) -> bool:
     What it does then is a decision, so a translation counts as well. A decorator that is named for retries or fallbacks
     counts too.
     """
+    if call.call.endswith("_async"):
+        return True  # the answer, and the failure with it, is asked for later
     if any(sees_outage(guard, call) for guard in system.guards_above(call)):
         return True
-    function = system.function(call.symbol)
-    return function is not None and any(words(d) & _GUARDING_DECORATORS for d in function.decorators)
+    return any(words(d) & _GUARDING_DECORATORS for d in _decorators(system, call.symbol))
+
+
+def _decorators(system: System, symbol: str) -> list[str]:
+    """Those of the function and of the functions it is defined in."""
+    found: list[str] = []
+    while symbol:
+        function = system.function(symbol)
+        found += function.decorators if function is not None else ()
+        symbol = symbol.rpartition(".")[0]
+    return found
 
 
 def sees_outage(guard: Guard, call: Operation) -> bool:

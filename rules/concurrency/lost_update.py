@@ -52,8 +52,10 @@ _OWN = frozenset({"hostname", "gethostname", "host", "pid", "getpid", "me", "my"
 @rule("CL503", severity=WARNING)
 def lost_update(system: System) -> Iterator[Found]:
     for write in system.operations(Op.WRITE, backend=_SHARED):
-        if write.reads_back is None or write.counts or write.conditional or write.atomic or system.is_locked(write):
+        if write.reads_back is None or write.counts or write.conditional or write.atomic:
             continue  # a counter is another rule's matter
+        if system.is_locked(write) or _by_command(system, write):
+            continue
         rivals = [(o.place, "the same key is written here too") for o in system.same_key(write) if o.stores]
         key = write.key_text or write.key or write.receiver
         yield found(
@@ -85,10 +87,10 @@ def _record(mutation: Mutation) -> Found:
     )
 
 
-def _by_command(system: System, mutation: Mutation) -> bool:
+def _by_command(system: System, mutation: Operation | Mutation) -> bool:
     """Only operators' commands lead there: nobody else does the same at the same time."""
     kinds = {entry.kind for entry in system.entries_reaching(mutation.symbol)} - {"test", "import"}
-    return bool(kinds) and kinds <= {"command", "main"}
+    return "command" in kinds and kinds <= {"command", "main"}
 
 
 def _owned(write: Operation) -> bool:
