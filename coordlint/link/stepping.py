@@ -324,6 +324,8 @@ def enter(w: Walk, item: ir.Item, s: ir.With, around: Around) -> tuple[list[Draf
     name = written(item.target) if item.target is not None else ""
     opened: list[Draft] = []
     for option in options(value):
+        if isinstance(option, Object):
+            _note_protocol(w, option, item, around)
         opened += _entered(w, option, item, place, name)
         around = _surround(w, option, item, around)
         if opened:
@@ -346,6 +348,16 @@ def enter(w: Walk, item: ir.Item, s: ir.With, around: Around) -> tuple[list[Draf
             d.within = tuple(w.held)
             w.held.append(d)
     return opened, around
+
+
+def _note_protocol(w: Walk, value: Object, item: ir.Item, around: Around) -> None:
+    """Entering and leaving an object of the project calls its methods."""
+    place = w.scope.place(item.context.at)
+    for name in ("__enter__", "__aenter__", "__exit__", "__aexit__"):
+        found = tuple(f for f in options(attributes.attribute(w.ev, value, name)) if isinstance(f, FunctionRef))
+        if found:
+            call = ir.Call(ir.Attribute(item.context, name, item.context.at), (), (), item.context.at)
+            w.push(Step(place, call, functions=found, guards=around.guards, loop=around.loop, held=tuple(w.held)))
 
 
 def _entered(w: Walk, value: Value, item: ir.Item, place: Place, name: str) -> list[Draft]:
