@@ -25,6 +25,7 @@ from coordlint import (
     Entry,
     Found,
     Op,
+    Operation,
     System,
     backend_name,
     call_name,
