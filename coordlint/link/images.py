@@ -48,6 +48,7 @@ class ImageBuilder:
     catalogue: Catalogue
     names: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     _made: dict[tuple[str, str, str], Image | None] = field(default_factory=dict)
+    _by_label: dict[str, list[str]] | None = None
 
     def learn_from_scripts(self) -> None:
         """`docker build -t name -f file context` lines of shell scripts name images too."""
@@ -107,18 +108,20 @@ class ImageBuilder:
 
     def _by_folder(self, word: str) -> tuple[str, str, str] | None:
         """`gateway/Dockerfile`, `Dockerfile.gateway` or `gateway.Dockerfile` for an image `.../gateway`, if only one fits."""
-        wanted = _key(word)
-        exact: list[str] = []
-        for path in sorted(self.catalogue.dockerfiles):
-            folder, _, name = path.rpartition("/")
-            labels = [folder.rpartition("/")[2]] if name.lower() == "dockerfile" else []
-            labels += [part for part in re.split(r"[._-]", name) if part.lower() not in ("dockerfile", "")]
-            if any(label and _key(label) == wanted for label in labels):
-                exact.append(path)
-        if len(exact) != 1:
-            return None
-        folder = folder_of(exact[0])
-        return (folder, exact[0], "")
+        exact = self._labels().get(_key(word), [])
+        return (folder_of(exact[0]), exact[0], "") if len(exact) == 1 else None
+
+    def _labels(self) -> dict[str, list[str]]:
+        """Dockerfiles by the words that their folders and names give them."""
+        if self._by_label is None:
+            self._by_label = {}
+            for path in sorted(self.catalogue.dockerfiles):
+                folder, _, name = path.rpartition("/")
+                labels = {folder.rpartition("/")[2]} if name.lower() == "dockerfile" else set()
+                labels |= {part for part in re.split(r"[._-]", name) if part.lower() not in ("dockerfile", "")}
+                for label in sorted({_key(label) for label in labels} - {""}):
+                    self._by_label.setdefault(label, []).append(path)
+        return self._by_label
 
     def _image(self, file: Dockerfile, context: str, target: str) -> Image:
         by_name = {stage.name: stage for stage in file.stages if stage.name}

@@ -60,10 +60,17 @@ class Cluster:
 
     objects: list[KubernetesObject]
     _by_name: dict[tuple[str, str], list[KubernetesObject]] = field(default_factory=dict)
+    _by_kind: dict[str, list[KubernetesObject]] = field(default_factory=dict)
+    selectors: list[tuple[KubernetesObject, dict[str, str]]] = field(default_factory=list)  # of Services
 
     def __post_init__(self) -> None:
         for thing in self.objects:
             self._by_name.setdefault((thing.kind, thing.name), []).append(thing)
+            self._by_kind.setdefault(thing.kind, []).append(thing)
+        for service in self.of_kind("Service"):
+            selector = {k.text: text(v) or "" for k, v in entries(at(service.root, "spec", "selector"))}
+            if selector:
+                self.selectors.append((service, selector))
 
     def find(self, kind: str, name: str, near: KubernetesObject) -> KubernetesObject | None:
         """An object by kind and name: of the same namespace if there is one, then the nearest by path."""
@@ -73,7 +80,7 @@ class Cluster:
 
     def of_kind(self, *kinds: str) -> Iterator[KubernetesObject]:
         """All objects of these kinds, in order."""
-        return (thing for thing in self.objects if thing.kind in kinds)
+        return (thing for kind in kinds for thing in self._by_kind.get(kind, ()))
 
 
 class PodReader:
@@ -209,11 +216,9 @@ class PodReader:
         return Replicas(declared, most, tuple(because))
 
     def _services(self, thing: KubernetesObject, labels: Mapping[str, str]) -> Iterator[KubernetesObject]:
-        for service in self.cluster.of_kind("Service"):
-            selector = {k.text: text(v) or "" for k, v in entries(at(service.root, "spec", "selector"))}
-            if not selector or not all(labels.get(k) == v for k, v in selector.items()):
-                continue
-            if service.namespace in ("", thing.namespace) or not thing.namespace:
+        wanted = labels.items()
+        for service, selector in self.cluster.selectors:
+            if selector.items() <= wanted and (service.namespace in ("", thing.namespace) or not thing.namespace):
                 yield service
 
     def _names(self, thing: KubernetesObject, labels: Mapping[str, str]) -> tuple[str, ...]:
