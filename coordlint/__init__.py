@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Severity as Severity,
     )
     from coordlint.models.schema import Late as Late, OnBusy as OnBusy, Op as Op, Scope as Scope
+    from coordlint.pipeline import check as check
     from coordlint.rulebook import (
         ERROR as ERROR,
         HIGH as HIGH,
@@ -83,6 +84,7 @@ _HOMES = {
     "coordlint.deployment": "Coordinator Deployment Ensemble Port Workload",
     "coordlint.finding": "Confidence Evidence Finding Fix Severity",
     "coordlint.models.schema": "Late OnBusy Op Scope",
+    "coordlint.pipeline": "check",
     "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
     "coordlint.outage": "WayIn sees_outage survives_outage way_in",
     "coordlint.source": "Place Skip Span",

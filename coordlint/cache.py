@@ -6,6 +6,7 @@ that cannot be read is as good as none. Never follows a link: the folder may lie
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -97,9 +98,10 @@ def open_cache(root: Path) -> Cache:
             folder.mkdir(parents=True, exist_ok=True)
             if not os.access(folder, os.W_OK):
                 continue
-            if not (folder / "CACHEDIR.TAG").exists():
-                (folder / "CACHEDIR.TAG").write_text(_TAG)
-                (folder / ".gitignore").write_text("*\n")
+            for name, text in (("CACHEDIR.TAG", _TAG), (".gitignore", "*\n")):
+                # never through a link that a repository may have put there
+                with contextlib.suppress(FileExistsError), (folder / name).open("x") as file:
+                    file.write(text)
         except OSError:
             continue
         return Cache(folder)

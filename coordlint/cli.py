@@ -142,7 +142,7 @@ def check(paths: tuple[str, ...], format_: str | None, output: tuple[str, ...], 
     files = [_output(text) for text in output]
     with _told_problems():
         from coordlint.config import SEVERITIES as SEVERITY_OF
-        from coordlint.pipeline import check as run
+        from coordlint.pipeline import run
 
         report, config = run(_options(paths, given))
     format_ = format_ or ("concise" if os.environ.get("PRE_COMMIT") else "full")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -55,19 +56,27 @@ class _Run(msgspec.Struct, frozen=True):
     judged: Judged
 
 
-def check(options: Options) -> tuple[Report, Config]:
-    """One run from paths to report. Raises BadUsage, BadConfig, NothingToAnalyse, ModelsInvalid, BrokenRule."""
+def check(paths: Iterable[str | Path] = (".",), **options: Any) -> Report:
+    """Analyses the project that the paths lie in and reports on them; `options` as the fields of Options.
+
+    Raises BadUsage, BadConfig, NothingToAnalyse, BrokenBaseline, NoChanges, ModelsInvalid, BrokenRule.
+    """
+    return run(Options(paths=tuple(str(path) for path in paths), **options))[0]
+
+
+def run(options: Options) -> tuple[Report, Config]:
+    """One run from paths to report, with the configuration that it followed. Raises as `check` does."""
     project = open_project(options)
     changes = changed_lines(project.root, options.diff_base) if options.changed or options.diff_base else None
-    run = _run_rules(project, options)
-    return _report(run, _baseline(project, options), options, changes), project.config
+    done = _run_rules(project, options)
+    return _report(done, _baseline(project, options), options, changes), project.config
 
 
 def audit(options: Options) -> tuple[Report, Understanding]:
     """One run, with the system that it judged. Raises as `check` does."""
     project = open_project(options)
-    run = _run_rules(project, options)
-    return _report(run, _baseline(project, options), options), run.understanding
+    done = _run_rules(project, options)
+    return _report(done, _baseline(project, options), options), done.understanding
 
 
 def rebaseline(action: str, options: Options, file: str | None) -> tuple[Path, str]:
@@ -77,15 +86,17 @@ def rebaseline(action: str, options: Options, file: str | None) -> tuple[Path, s
     """
     project = open_project(options)
     place = Path(file) if file else project.root / (project.config.baseline or baselines.DEFAULT_NAME)
+    if place.is_symlink():
+        raise BadUsage(f"{place} is a symbolic link: a repository must not choose what is overwritten")
     if action == "create" and place.exists():
         raise BadUsage(f"{place} exists already: use 'coordlint baseline update'")
     old = baselines.Baseline() if action == "create" else baselines.read(place)
-    run = _run_rules(project, options)
+    judged = _run_rules(project, options)
     if action == "prune":
-        stale = _report(run, old, options).stale
+        stale = _report(judged, old, options).stale
         new, done = baselines.prune(old, stale), f"{len(stale)} stale entries removed"
     else:
-        new = baselines.make([r.finding for r in _report(run, baselines.Baseline(), options).findings])
+        new = baselines.make([r.finding for r in _report(judged, baselines.Baseline(), options).findings])
         done = f"{sum(e.count for e in new.entries)} findings in {len(new.entries)} entries"
     place.write_text(baselines.dump(new), encoding="utf-8")
     return place, done

@@ -338,6 +338,20 @@ def test_create_does_not_overwrite_and_a_broken_baseline_is_told(project, run) -
     assert check(run, "--baseline", "").code == 1
 
 
+def test_a_baseline_is_never_written_through_a_link(project, run, tmp_path) -> None:
+    (project / ".coordlint-baseline.json").symlink_to(tmp_path / "victim")
+    ran = run("baseline", "create")
+    assert ran.code == 2 and "symbolic link" in ran.err
+    assert not (tmp_path / "victim").exists()
+
+
+def test_the_public_door_gives_a_report(project) -> None:
+    import coordlint
+
+    report = coordlint.check(["tasks.py"], no_cache=True, select=("CL101",))
+    assert [r.finding.name for r in report.findings] == ["lock-without-fencing"]
+
+
 # -- changes --------------------------------------------------------------------------------------------------------
 
 
@@ -499,7 +513,7 @@ def test_closed_streams_are_no_error(project) -> None:
 def test_an_interrupt_ends_with_130_and_no_traceback(project) -> None:
     code = (
         "import coordlint.pipeline as p\nfrom coordlint.cli import main\n"
-        "def stop(options): raise KeyboardInterrupt\np.check = stop\nmain(['check'])\n"
+        "def stop(options): raise KeyboardInterrupt\np.run = stop\nmain(['check'])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (130, "coordlint: interrupted")

@@ -114,6 +114,15 @@ def test_the_cache_never_follows_a_link(tmp_path: Path, monkeypatch: pytest.Monk
     assert cache.folder is not None and cache.folder.is_relative_to(tmp_path / "user")
 
 
+def test_the_cache_does_not_write_through_links_that_wait_in_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / ".coordlint_cache"
+    folder.mkdir()
+    (folder / ".gitignore").symlink_to(tmp_path / "victim")
+    (folder / "ab").symlink_to(tmp_path)
+    open_cache(tmp_path).put("ab" * 20, b"x")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".coordlint_cache"]
+
+
 def test_the_cache_forgets_what_is_oldest_when_it_grows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

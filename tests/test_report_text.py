@@ -99,4 +99,4 @@ def test_a_very_long_line_is_cut() -> None:
 
 
 def test_visible_escapes_are_readable() -> None:
-    assert visible("a\tb\n\x1b\x85\u2066é漢") == "a\tb\\n\\x1b\\x85\\u2066é漢"
+    assert visible("a\tb\n\x1b\x85\u2066é漢") == "a\\tb\\n\\x1b\\x85\\u2066é漢"

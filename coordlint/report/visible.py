@@ -7,12 +7,12 @@ import unicodedata
 from urllib.parse import quote
 
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
 
 
 def visible(text: str) -> str:
-    """One line that no terminal obeys: newlines, escapes and bidirectional marks stand as \\n, \\x1b, \\u202e."""
+    """One line that no terminal obeys: newlines, tabs, escapes and bidirectional marks stand as \\n, \\x1b, \\u202e."""
     return _UNSAFE.sub(_escape, text)
 
 
@@ -51,6 +51,6 @@ def code(text: str) -> str:
 
 
 def _escape(found: re.Match[str]) -> str:
-    known = {"\n": "\\n", "\r": "\\r", "\x1b": "\\x1b"}
+    known = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\x1b": "\\x1b"}
     char = found[0]
     return known.get(char) or (f"\\x{ord(char):02x}" if ord(char) < 256 else f"\\u{ord(char):04x}")
