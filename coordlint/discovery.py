@@ -33,7 +33,6 @@ MAX_DEPTH = 60
 _NOT_OURS = {
     "node_modules": "node_modules",
     "bower_components": "node_modules",
-    "vendor": "vendored code",
     "vendored": "vendored code",
     "third_party": "vendored code",
     "third-party": "vendored code",
@@ -51,8 +50,15 @@ _NOT_OURS = {
     ".ruff_cache": "cache",
     ".coordlint_cache": "cache",
     ".eggs": "build output",
-    "dist": "build output",
 }
+_OF_AN_APP = {
+    "models.py",
+    "views.py",
+    "apps.py",
+    "urls.py",
+    "migrations",
+    "tasks.py",
+}  # an app about vendors is ours
 _UNCOUNTED = {".git", ".hg", ".svn", "__pycache__", ".coordlint_cache"}
 
 
@@ -236,6 +242,8 @@ def _folder_reason(prefix: str, names: set[str]) -> str:
     if "CACHEDIR.TAG" in names:
         return "cache"
     name = prefix[:-1].rpartition("/")[2]
+    if name in ("vendor", "dist") and not names & _OF_AN_APP:
+        return "vendored code" if name == "vendor" else "build output"
     if name == "build" and any(n == "lib" or n.startswith(("bdist.", "temp.", "lib.")) for n in names):
         return "build output"
     return "build output" if name.endswith(".egg-info") else ""
