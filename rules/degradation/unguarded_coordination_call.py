@@ -47,9 +47,9 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
         if _has_its_own_rule(call) or survives_outage(system, call):
             continue
         way = way_in(system, call)
-        if way is None or {call.symbol, way.place} & told:
+        if way is None or {call.symbol, (way.place, way.harm)} & told:
             continue  # one finding for each function and for each way in
-        told |= {call.symbol, way.place}
+        told |= {call.symbol, (way.place, way.harm)}
         too_narrow = [(g.place, f"catches {', '.join(g.catches)}: not what an outage raises") for g in call.guards]
         yield found(
             f"An outage of {backend_name(call.backend)} {way.harm}: nothing handles the failure of {call_name(call)}.",

@@ -63,7 +63,7 @@ def the_only_step(section: Section) -> Effect | None:
     match effects, section.reads:
         case [effect], ():
             operation = effect.operation
-            safe = operation.late in REPEATABLE and operation.reads_back is None and operation.kind in STORED and not operation.loop
+            safe = not effect.token and operation.late in REPEATABLE and operation.reads_back is None and operation.kind in STORED and not operation.loop
             return effect if safe else None
         case [], (read,):
             return read if not read.operation.loop and read.operation.kind in STORED else None
@@ -175,6 +175,25 @@ db = psycopg2.connect("dbname=shop")
 def hit(page):
     with r.lock(f"page:{page}", timeout=10):
         db.cursor().execute("UPDATE pages SET hits = hits + 1 WHERE id = %s", (page,))
+
+=== good: the lock is there for the number that it gives
+--- bank.py
+import psycopg2
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+db = psycopg2.connect("dbname=bank")
+
+def pay_interest(account, percent):
+    lock = zk.Lock(f"/locks/{account}")
+    with lock:
+        fence = int(lock.node[-10:])
+        cur = db.cursor()
+        cur.execute(
+            "UPDATE accounts SET balance = balance * (1 + %s), fence = %s WHERE id = %s AND fence < %s",
+            (percent, fence, account, fence),
+        )
+        db.commit()
 
 === good: two effects belong together
 --- move.py
