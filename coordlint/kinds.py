@@ -61,6 +61,7 @@ class Sniffed(Enum):
     YAML = auto()
     JSON = auto()
     SCRIPT = auto()
+    SETTINGS = auto()
 
     def plausible(self, head: bytes) -> bool:
         """Whether a file whose first HEAD_BYTES are these can be one of ours."""
@@ -71,8 +72,13 @@ class Sniffed(Enum):
                 return b'"apiVersion"' in head
             case Sniffed.SCRIPT:
                 return head.startswith(b"#!")
+            case Sniffed.SETTINGS:
+                return any(mark in head for mark in _SETTINGS_MARKS)
             case _:
                 return False
+
+
+_SETTINGS_MARKS = (b"[program:", b"[uwsgi]", b"proxy_pass", b"uwsgi_pass")  # process managers, proxies
 
 
 @lru_cache(maxsize=65_536)
@@ -103,6 +109,8 @@ def kind_of_name(path: str) -> Kind | Sniffed:
         return Sniffed.JSON
     if suffix == "txt" and "/requirements/" in f"/{path.lower()}":
         return Kind.REQUIREMENTS
+    if suffix in ("conf", "ini") and dot:
+        return Sniffed.SETTINGS
     if not dot and not name.isupper():
         return Sniffed.SCRIPT
     return Sniffed.NOTHING
@@ -128,6 +136,8 @@ def kind_of(named: Kind | Sniffed, data: bytes) -> Kind | None:
             return Kind.KUBERNETES if _JSON_KIND.search(data) and _JSON_API.search(data) else None
         case Sniffed.SCRIPT:
             return _kind_of_script(data)
+        case Sniffed.SETTINGS:
+            return Kind.OTHER
         case _:
             return None
 

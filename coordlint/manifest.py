@@ -106,6 +106,17 @@ def text(node: Node | None) -> str | None:
     return node.text
 
 
+def image_name(node: Node | None) -> str | None:
+    """An image whose name is known, its tag left out when that is not; None when the name itself is not known."""
+    if not isinstance(node, Scalar) or not node.text:
+        return None
+    name = node.text.lstrip(UNKNOWN).lstrip("/:")  # an unset registry in front is an empty text to compose
+    if UNKNOWN not in name:
+        return name or None
+    head = name.split(UNKNOWN)[0].rstrip(":@-")
+    return head if head and ":" in name.split(UNKNOWN)[0] and not head.endswith("/") else None
+
+
 def integer(node: Node | None) -> int | None:
     """A scalar's whole number, quoted or not; None when it is anything else."""
     if not isinstance(node, Scalar):

@@ -108,6 +108,8 @@ class _Reader:
                 self._tests = max(self._tests - 1, 0)
             elif word in ("if", "while", "until", "for"):
                 self._tests += 1
+                if word == "for":
+                    found = []  # its words are a name and values
         if found == ["esac"]:
             if self._cases:
                 self._cases.pop()

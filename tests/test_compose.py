@@ -36,8 +36,12 @@ def test_variables_come_from_the_env_file_beside_the_manifest_or_its_template() 
     assert one(deployed(files), "web").image == "nginx:1.25"
 
 
-def test_an_unknown_variable_makes_the_value_unknown() -> None:
-    assert one(deployed(compose("services:\n  web: {image: 'nginx:${TAG}'}\n")), "web").image is None
+@pytest.mark.parametrize(
+    ("written", "image"),
+    [("nginx:${TAG}", "nginx"), ("${REGISTRY}acme/zk:3", "acme/zk:3"), ("${IMAGE}", None), ("acme/${NAME}:1", None)],
+)
+def test_an_image_is_known_as_far_as_its_name_is(written: str, image: str | None) -> None:
+    assert one(deployed(compose(f"services:\n  web: {{image: '{written}'}}\n")), "web").image == image
 
 
 def test_environment_is_read_as_list_and_as_map_with_its_lines() -> None:

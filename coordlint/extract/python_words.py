@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 
-from coordlint.manifest import PythonWords, Setting
+from coordlint.manifest import EntryPoints, PythonWords, Setting
 from coordlint.source import Source
 
 MAX_WORDS = 400
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#]+)|import[ \t]+([\w., \t]+))", re.M)
 _DOTTED = re.compile(r"[\"']([a-z_]\w*(?:\.[A-Za-z_]\w*)+)[\"']")
+_SCRIPT = re.compile(r"[\"']([A-Za-z][\w.-]*)\s*=\s*([A-Za-z_][\w.]*:[A-Za-z_][\w.]*)\s*[\"']")
 _NAME = re.compile(r"[\"']([A-Z][A-Z0-9_]{2,60})[\"']")
 _FIELD = re.compile(r"^[ \t]+([A-Za-z_]\w*)[ \t]*:[ \t]*[\w\[\], |.\"']+(?:=[ \t]*(?:Field\([^\n]*?)?[\"']([^\"'\n]*)[\"'])?", re.M)
 _URL = re.compile(r"[\"']([a-z][a-z0-9+.-]*://[^\"'\s]{2,200})[\"']")
@@ -27,9 +28,14 @@ _KEYWORD = re.compile(
 )
 
 
-def read_words(source: Source) -> tuple[PythonWords, ...]:
-    """The words of one file; nothing when it has none."""
+def read_words(source: Source) -> tuple[PythonWords | EntryPoints, ...]:
+    """The words of one file, nothing when it has none; of a setup.py also its console scripts."""
     text = source.text
+    scripts: tuple[EntryPoints, ...] = ()
+    if source.path.rpartition("/")[2] == "setup.py" and "console_scripts" in text:
+        lines = _Lines(text)
+        made = tuple(Setting(m[1], m[2], lines.of(m.start())) for m in _SCRIPT.finditer(text))
+        scripts = (EntryPoints(source.path, made),) if made else ()
     names = set(_NAME.findall(text))
     hosts: dict[tuple[str, str], int] = {}
 
@@ -53,10 +59,10 @@ def read_words(source: Source) -> tuple[PythonWords, ...]:
             found(match[1].upper(), match[2], match.start(2))
     imports = _imports(text)
     if not names and not hosts and not imports:
-        return ()
+        return scripts
     lines = _Lines(text)
     settings = tuple(Setting(variable, value, lines.of(at)) for (variable, value), at in hosts.items())
-    return (PythonWords(source.path, tuple(imports), tuple(sorted(names))[:MAX_WORDS], settings),)
+    return (PythonWords(source.path, tuple(imports), tuple(sorted(names))[:MAX_WORDS], settings), *scripts)
 
 
 def _imports(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -32,7 +33,7 @@ class Directory:
 
     def lookup(self, host: str, source: Workload) -> tuple[Workload, ...]:
         """The workloads that a host name means to `source`: of its own file, else of its own folder, else nearest."""
-        for name in host_forms(host):
+        for name in host_forms(host, source.kind != "compose"):
             found = [w for w in self._by_name.get(name, ()) if _same_world(w, source)]
             if not found:
                 continue
@@ -47,19 +48,28 @@ class Directory:
         return ()
 
 
-def host_forms(host: str) -> Iterator[str]:
-    """A host name and what it shortens to: `zk-0.zk.prod.svc.cluster.local` is `zk-0.zk`, and belongs to `zk`."""
+def host_forms(host: str, in_cluster: bool = True) -> Iterator[str]:
+    """A host name and what it shortens to: `zk-0.zk.prod.svc.cluster.local` is `zk-0.zk`, and belongs to `zk`.
+
+    Outside a cluster a name is only itself: `version.redis.io` is no service called redis.
+    """
     name = host.lower().rstrip(".")
-    for suffix in (".cluster.local", ".svc"):
-        name = name.removesuffix(suffix)
     yield name
-    parts = name.split(".")
-    if len(parts) > 2:
-        yield ".".join(parts[:2])
-        yield ".".join(parts[1:])
-    if len(parts) > 1:
-        yield parts[1]  # pod.service
-        yield parts[0]  # service.namespace
+    if not in_cluster or "." not in name:
+        return
+    bare = name.removesuffix(".cluster.local").removesuffix(".svc")
+    parts = bare.split(".")
+    if bare != name:
+        yield bare
+        if len(parts) > 2:
+            yield ".".join(parts[:2])  # pod.service
+            yield parts[1]
+        yield parts[0]  # service
+    elif len(parts) == 2 and parts[1] not in _PUBLIC:
+        yield parts[1] if re.search(r"-\d+$", parts[0]) else parts[0]
+
+
+_PUBLIC = frozenset(("com", "io", "org", "net", "dev", "co", "app", "ai", "cloud", "me", "info", "edu", "gov", "de", "uk", "ru", "cn", "internal", "local"))
 
 
 def _same_world(first: Workload, second: Workload) -> bool:

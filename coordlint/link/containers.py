@@ -57,14 +57,15 @@ def start(container: Container, catalogue: Catalogue) -> Started:
     """Follows the container's start."""
     line = command_line(container)
     environment = {v.name: v.value for v in container.environment}
-    if line is None:
-        return Started(environment=environment)
     image = container.image
     placed = (*(image.copied if image else ()), *container.binds)
     layout = Layout(catalogue, placed, container.path, image.context if image else None)
     folder = container.folder or (image.folder if image else "")
     launcher = Launcher(layout, catalogue.settings)
-    launcher.start(line.argv, line.place, folder, environment)
+    if line is not None:
+        launcher.start(line.argv, line.place, folder, environment)
+    else:
+        launcher.start_included(folder, environment)
     processes = tuple(dict.fromkeys(_process(one) for one in launcher.programs))
     runs: dict[tuple[str, str], Run] = {}
     unresolved: list[Process] = []
@@ -75,8 +76,8 @@ def start(container: Container, catalogue: Catalogue) -> Started:
         if not found and any(target.kind != "script" for target in one.program.targets):
             unresolved.append(_process(one))
     return Started(
-        line.argv,
-        line.place,
+        line.argv if line else (),
+        line.place if line else None,
         processes,
         tuple(runs.values()),
         tuple(launcher.spoken),
@@ -94,10 +95,10 @@ def command_line(container: Container) -> Words | None:
         entry = Words(_instruction_words(instruction), place)
         if not instruction.exec_form:
             return entry if command is None or entry.argv else command
-    if command is None and image is not None and image.command is not None:
-        if container.entrypoint is None or not container.clears_command:
-            instruction, place = image.command
-            command = Words(_instruction_words(instruction), place)
+    keeps_command = container.entrypoint is None or not container.clears_command
+    if command is None and image is not None and image.command is not None and keeps_command:
+        instruction, place = image.command
+        command = Words(_instruction_words(instruction), place)
     if entry is None or not entry.argv:
         return command
     if command is None or not command.argv:

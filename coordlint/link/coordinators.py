@@ -31,8 +31,9 @@ def recognised(workload: Workload, table: CoordinatorTable) -> tuple[Coordinator
     """The table's entry for a workload that runs a coordinator's server, and how it shows."""
     if workload.processes and not workload.runs:  # a script that may also start its own store is no store to others
         started = [table.of_program(p.program) if _serves(p.argv) else None for p in workload.processes]
-        only = started[0]
-        if only is not None and all(model == only for model in started):
+        only = next((model for model in started if model is not None), None)
+        is_named = only is not None and only.backend in workload.name.lower()
+        if only is not None and (is_named or all(model == only for model in started)):
             return only, Evidence(workload.command_place or workload.place, f"starts {only.backend}")
     image = workload.base_image or workload.image
     model = table.of_image(bare_name(image)) if image else None

@@ -138,7 +138,7 @@ def _said(expression: str, values: Table | None, chart: str) -> str:
         if isinstance(found, Scalar) and found.value is not None and found.text != "":
             return found.text
         default = _DEFAULT.search(expression)
-        return default[1].strip("\"'") if default else UNKNOWN
+        return default[1].strip("\"'") if default and not default[1].startswith(".") else UNKNOWN
     if re.match(r"\.(Release\.Name|Chart\.Name)\b", expression):
         return chart
     if re.match(r"(include|template)\s+\"[^\"]*(fullname|name)\"", expression):

@@ -111,8 +111,8 @@ class Launcher:
         script = self.layout.script(argv[0], folder) if _may_be_script(argv[0]) else None
         if script is not None:
             self._script(script, argv[1:], folder, environment, depth)
-        elif name.isdigit() or name.startswith("-"):
-            return  # arguments for an entry point that is not known
+        elif name.isdigit() or not re.fullmatch(r"[A-Za-z_][\w.+-]*", name):
+            return  # arguments for an entry point that is not known, or shell that is beyond us
         elif name not in _QUIET or (name in ("poetry", "pipenv", "uv") and "run" in argv):
             for program in recognise(argv, environment):
                 self._add(program, place, folder, environment, depth)
@@ -208,14 +208,22 @@ class Launcher:
         self, program: Program, folder: str, environment: Mapping[str, str | None], depth: int
     ) -> bool:
         """The programs of a process manager's configuration, if the repository holds it."""
-        file = self._settings(program.settings, folder)
-        if file is None:
-            return False
         found = len(self.programs)
+        file = self._settings(program.settings, folder)
+        if file is None and program.program == "supervisord":
+            self.start_included(folder, environment)  # conf.d files beside a configuration that the image brings
+        elif file is not None:
+            self._started_by(file, folder, environment, depth)
+        return len(self.programs) > found
+
+    def _started_by(
+        self, file: SettingsFile, folder: str, environment: Mapping[str, str | None], depth: int
+    ) -> None:
         if file.what == "procfile":
             for setting in file.settings:
                 line = words(setting.value)
-                self.start(("sh", "-c", setting.value) if "&&" in line else line, Place(file.path, Span(setting.line)), folder, environment, depth + 1)
+                argv = ("sh", "-c", setting.value) if "&&" in line else line
+                self.start(argv, Place(file.path, Span(setting.line)), folder, environment, depth + 1)
         elif file.what == "supervisor":
             self._supervised(file, folder, environment, depth)
         elif file.what == "uwsgi":
@@ -225,7 +233,22 @@ class Launcher:
                 if section == "uwsgi" and key != "ini":
                     flags += [f"--{key}", setting.value]
             self.start(("uwsgi", *flags), Place(file.path, Span(1)), folder, environment, depth + 1)
-        return len(self.programs) > found
+
+    def start_included(self, folder: str, environment: Mapping[str, str | None]) -> None:
+        """What supervisor files of the container start, where the command itself is a base image's."""
+        for part in self._included():
+            self._supervised(part, folder, environment, 0)
+
+    def _included(self) -> list[SettingsFile]:
+        """Supervisor files that are copied or mounted into the container."""
+        sources = [copied.source for copied in self.layout.placed if copied.source]
+        if self.layout.context:
+            sources.append(self.layout.context)  # a RUN may copy them further
+        return [
+            file
+            for path, file in sorted(self.settings.items())
+            if file.what == "supervisor" and any(path == s or path.startswith(f"{s}/") for s in sources)
+        ]
 
     def _supervised(
         self, file: SettingsFile, folder: str, environment: Mapping[str, str | None], depth: int

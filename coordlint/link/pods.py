@@ -20,6 +20,7 @@ from coordlint.manifest import (
     Table,
     at,
     entries,
+    image_name,
     integer,
     items,
     place,
@@ -143,7 +144,7 @@ class PodReader:
         return workload, joined
 
     def _container(self, node: Table, thing: KubernetesObject, volumes: Mapping[str, Mount]) -> Container:
-        name = text(node.get("image"))
+        name = image_name(node.get("image"))
         environment = tuple(self._environment(node, thing))
         known = {v.name: v.value for v in environment}
         return Container(

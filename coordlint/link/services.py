@@ -22,6 +22,7 @@ from coordlint.manifest import (
     Table,
     at,
     entries,
+    image_name,
     integer,
     items,
     place,
@@ -50,15 +51,15 @@ class ServiceReader:
         key, service = self.view.services[name]
         path = self.view.home(name)
         image = self._image(service, path)
-        image_name = text(service.get("image"))
-        if image is None and image_name and service.get("build") is None:
-            image = self.builder.named(image_name, name, folder_of(path))
+        written = image_name(service.get("image"))
+        if image is None and written and service.get("build") is None:
+            image = self.builder.named(written, name, folder_of(path))
         environment = self._environment(service, path, image)
         mounts, binds = self._mounts(service, path)
         container = Container(
             path,
             place(key, path),
-            image_name,
+            written,
             image,
             _command(service.get("entrypoint"), path),
             _command(service.get("command"), path),
@@ -73,7 +74,7 @@ class ServiceReader:
             place=place(key, path),
             role=role_of(profiles[0], path) if profiles and self.view.role is Role.PRODUCTION else self.view.role,
             replicas=_replicas(service, path),
-            image=image_name,
+            image=written,
             base_image=image.base if image else None,
             image_place=_place_of(service, path, "image", "build") or place(key, path),
             is_built_here=image is not None or service.get("build") is not None,
