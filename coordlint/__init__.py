@@ -74,7 +74,7 @@ if TYPE_CHECKING:
         told as told,
         trail as trail,
     )
-    from coordlint.wording import words as words
+    from coordlint.wording import fixed as fixed, words as words
 
 __version__ = "0.1.0"
 
@@ -94,7 +94,7 @@ _HOMES = {
         "backend_name call_name distinct does_late effect_name lock_name many_instances many_processes sounds_like_lock "
         "told trail"
     ),
-    "coordlint.wording": "words",
+    "coordlint.wording": "fixed words",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

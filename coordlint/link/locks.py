@@ -121,7 +121,7 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
         by_hand=made.sql is None and made.op is not Op.ROW_LOCK and (model is BY_HAND or backend == "consul" or not model.checks_owner),
         topology=_topology(ev, owner) if isinstance(owner, Instance) else "",
         masters=_masters(owner) if isinstance(owner, Instance) else None,
-        identity=f"{backend}:{key.named}" if key is not None and key.text not in ("", "{}") else f"{at}",
+        identity=f"{backend}:{key.text}" if key is not None and says_something(key) else f"{at}",
     )
 
 
@@ -173,9 +173,14 @@ def _topology(ev: Evaluator, value: Value | None) -> str:
 
 
 def _identity(made: Instance, key: Pattern | None, library: str) -> str:
-    if key is not None and key.text not in ("", "{}"):
-        return f"{library}:{key.named}"
+    if key is not None and says_something(key):
+        return f"{library}:{key.text}"
     return f"{made.type}@{made.place}"
+
+
+def says_something(key: Pattern) -> bool:
+    """Whether a key has a word of its own: "acct:{}" names a family of locks, "{}:{}" could be any."""
+    return any(c.isalnum() for c in key.text)
 
 
 def _masters(made: Instance) -> int | None:

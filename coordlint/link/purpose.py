@@ -68,7 +68,7 @@ def _is_cheap(effect: Effect) -> bool:
 
 
 def _acquire(section: Section) -> list[Point]:
-    if section.skips_when_busy and section.can_fail is not False:
+    if section.skips_when_busy:
         return [Point(-3, "a busy lock means that the work is skipped", section.acquired)]
     if section.wait.kind == "never" and section.lock.model.scope in (Scope.DISTRIBUTED, Scope.DB_SESSION):
         return [Point(2, "the acquire waits without limit", section.acquired)]

@@ -11,7 +11,7 @@ from coordlint.coordination import Guard, Lock
 from coordlint.link import calling, records, stepping
 from coordlint.link.evaluate import Evaluator
 from coordlint.link.flows import Flow
-from coordlint.link.locks import by_hand_lock, lock_instance, lock_of
+from coordlint.link.locks import by_hand_lock, lock_instance, lock_model, lock_of
 from coordlint.link.project import Scope
 from coordlint.link.trace import Draft, Trace
 from coordlint.link.usage import Usage
@@ -77,7 +77,7 @@ class Tracer:
     def relock(self, d: Draft, subject: Value, args: tuple[Arg, ...], via: tuple[str, ...]) -> Lock:
         """The lock of a section with a caller's arguments filled in."""
         meaning = with_fields(d.meaning, args=args) if d.meaning is not None else None
-        if isinstance(subject, Instance):
+        if isinstance(subject, Instance) and lock_model(self.ev, subject.type) is not None:
             made = lock_of(self.ev, subject, meaning, d.lock.made, via)
         elif meaning is not None:
             made = by_hand_lock(self.ev, meaning, d.owner, d.lock.made, via)

@@ -6,6 +6,8 @@ result of an acquire say where it is held and where it is not.
 
 from __future__ import annotations
 
+import re
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -238,23 +240,23 @@ class Walk:
 
     def _try(self, s: ir.Try, around: Around) -> None:
         guards = tuple(self._guard(h, s, around) for h in s.handlers)
-        before = list(self.held)
+        before, known = list(self.held), len(self.trace.drafts)
         self.block(s.body, replace(around, guards=(*guards, *around.guards)))
         self.block(s.orelse, around)
-        after = list(self.held)
+        after, opened = list(self.held), self.trace.drafts[known:]
         for h in s.handlers:
             # A handler runs instead of the rest of the body: what was held before it is held, what failed is not.
             self.held = list(before) + [d for d in after if d not in before]
             self.block(h.body, replace(around, in_handler=True))
-            self._note_handler(h, before, after)
+            self._note_handler(h, [d for d in opened if d in after or _is_about_locks(h)])
         self.held = after
         self.block(s.final, replace(around, in_final=True))
 
-    def _note_handler(self, h: ir.Handler, before: list[Draft], after: list[Draft]) -> None:
+    def _note_handler(self, h: ir.Handler, opened: list[Draft]) -> None:
         """`except LockError: return` is what a raising acquire does when it is busy."""
         ending = ends(h.body)
-        for d in self.trace.drafts:
-            if d not in before and d in after and d.can_fail is False:
+        for d in opened:
+            if d.can_fail is False:
                 d.skips = d.skips or ending in ("return", "continue", "")
 
     def _guard(self, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
@@ -279,3 +281,12 @@ class Walk:
         if not step.deferred:
             for d in step.held:
                 d.steps.append(step)
+
+
+_BUSY = re.compile(r"lock|busy|acquir|mutex|semaphore|quorum", re.IGNORECASE)
+
+
+def _is_about_locks(h: ir.Handler) -> bool:
+    """Whether a handler is for a lock that could not be had, by the names that it catches."""
+    types = [i for t in h.types for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
+    return any(_BUSY.search(written(t).rpartition(".")[2]) for t in types)

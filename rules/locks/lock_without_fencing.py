@@ -93,6 +93,8 @@ def is_unfenced(section: Section, effect: Effect) -> bool:
         return False  # the connection that holds the lock is, as a rule, the one that writes: both end together
     if operation.kind in ("http", "remote", "message", "task", "search"):
         return section.purpose.kind == "correctness"  # a request may be a query, a message may be repeatable
+    if section.skips_when_busy and section.purpose.kind != "correctness":
+        return operation.kind in LEAVES_THE_SYSTEM or operation.reads_back is not None
     return section.purpose.kind != "performance" or operation.kind in LEAVES_THE_SYSTEM
 
 

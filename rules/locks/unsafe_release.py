@@ -32,12 +32,14 @@ from coordlint import (
     Section,
     System,
     distinct,
+    fixed,
     found,
     lock_name,
     rule,
     sounds_like_lock,
     told,
     trail,
+    words,
 )
 
 HOW = {
@@ -108,7 +110,11 @@ def called_at(system: System, operation: Operation, place: Place) -> bool:
 
 
 def by_hand(system: System) -> Iterator[Section]:
-    return (s for s in system.critical_sections(distributed=True) if s.lock.by_hand)
+    """Locks that no library releases; where the key is not known, the code must at least call it a lock."""
+    for section in system.critical_sections(distributed=True):
+        is_named = bool(words(fixed(section.lock.key_text)))
+        if section.lock.by_hand and (is_named or sounds_like_lock(section.symbol, *section.lock.via)):
+            yield section
 
 
 def is_wrapped(system: System, place: Place) -> bool:
