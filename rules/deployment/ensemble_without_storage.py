@@ -49,7 +49,7 @@ def where(coordinator: Coordinator) -> str:
     """Where the data is, as far as the manifest says."""
     if coordinator.is_development_mode:
         return "in memory (-dev)"
-    return coordinator.storage[0].message.replace(" is ", ", ") if coordinator.storage else "in the container"
+    return "in " + coordinator.storage[0].message.replace(" is ", ", ") if coordinator.storage else "in the container"
 
 
 def memory(coordinator: Coordinator) -> list[Evidence]:
