@@ -7,7 +7,6 @@ result of an acquire say where it is held and where it is not.
 from __future__ import annotations
 
 import re
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
