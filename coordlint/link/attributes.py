@@ -72,10 +72,24 @@ def _one(ev: Evaluator, base: Value, name: str) -> Value:
             return _of_instance(ev, base, name)
         case Super(symbol=symbol, receiver=receiver):
             return _of_super(ev, symbol, receiver, name)
+        case FunctionRef(symbol=symbol):
+            return _of_function(ev, symbol, name)
         case Result():
             return base if name in ("value", "rowcount", "data", "body", "text") else UNKNOWN
         case _:
             return UNKNOWN
+
+
+def _of_function(ev: Evaluator, symbol: str, name: str) -> Value:
+    """`connect.client = Redis()` in the function's own module: a function that keeps what it made."""
+    module, last = ev.project.scopes[symbol].module, symbol.rpartition(".")[2]
+    return one_of(
+        [
+            ev.binding(b, scope, name)
+            for base, scope, b in ev.project.outside.get(name, ())
+            if scope.module == module and isinstance(base, ir.Name) and base.id == last
+        ]
+    )
 
 
 def external(ev: Evaluator, dotted: str, name: str = "") -> Value:
