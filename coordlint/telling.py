@@ -35,7 +35,7 @@ _DOES_LATE = {
     Late.APPEND: "adds a second record",
     Late.ACCUMULATE: "counts twice",
     Late.DELETE: "deletes what a newer holder relies on",
-    Late.EXTERNAL: "cannot be taken back",
+    Late.EXTERNAL: "acts a second time, which nothing takes back",
 }
 
 _LOCKISH = frozenset(
