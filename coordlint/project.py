@@ -64,6 +64,8 @@ class Project(msgspec.Struct, frozen=True):
 
 def open_project(options: Options) -> Project:
     """Root, configuration, rules and sources."""
+    if lacking := [folder for folder in options.rule_folders if not Path(folder).is_dir()]:
+        raise BadUsage(*(f"--rules {folder}: no such folder" for folder in lacking))
     rules = tuple(load_rules([Path(folder) for folder in options.rule_folders]))
     names = {rule.code: rule.name for rule in rules}
     _, problems = expand_all([*options.select, *options.ignore], names)

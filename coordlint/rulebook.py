@@ -151,7 +151,10 @@ def _import(path: Path, built_in: bool) -> ModuleType:
     if spec is None or spec.loader is None:
         raise BrokenRule(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # somebody else's code: whatever it raises is told with its file
+        raise BrokenRule(f"{path}: {type(error).__name__}: {error}") from None
     return module
 
 

@@ -181,6 +181,14 @@ def test_a_rule_that_breaks_is_told_and_the_others_still_speak(project, run, tmp
     ]
 
 
+@pytest.mark.parametrize("text", ["def (", "raise ValueError('odd')", "x = 1"])
+def test_a_file_that_is_no_rule_is_a_usage_error(project, run, tmp_path, text: str) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    ran = check(run, "--rules", str(tmp_path))
+    assert ran.code == 2 and "mine.py" in ran.err
+    assert check(run, "--rules", str(tmp_path / "nowhere")).code == 2
+
+
 def test_rule_folders_of_a_scanned_repository_are_not_loaded(project, run) -> None:
     (project / "pyproject.toml").write_text('[tool.coordlint]\nrules = ["lint"]\n')
     ran = check(run)
