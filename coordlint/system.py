@@ -123,10 +123,15 @@ class System:
         return self._world.uses
 
     def rivals(self, section: Section) -> tuple[Section, ...]:
-        """Other sections that take the same lock."""
-        same = section.lock.identity
+        """Other sections that take the same lock; a wrapper is no rival of those who call it."""
+        same, made = section.lock.identity, section.lock.made
         return tuple(
-            s for s in self._world.sections if same and s.lock.identity == same and s.acquired != section.acquired
+            s
+            for s in self._world.sections
+            if same
+            and s.lock.identity == same
+            and s.acquired not in (section.acquired, made)
+            and s.lock.made != section.acquired
         )
 
     def inner(self, section: Section) -> Section | None:
