@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     )
     from coordlint.outage import (
         WayIn as WayIn,
+        reads_configuration as reads_configuration,
         sees_outage as sees_outage,
         survives_outage as survives_outage,
         way_in as way_in,
@@ -86,7 +87,7 @@ _HOMES = {
     "coordlint.models.schema": "Late OnBusy Op Scope",
     "coordlint.pipeline": "check",
     "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
-    "coordlint.outage": "WayIn sees_outage survives_outage way_in",
+    "coordlint.outage": "WayIn reads_configuration sees_outage survives_outage way_in",
     "coordlint.source": "Place Skip Span",
     "coordlint.stores": "lock_held_in",
     "coordlint.system": "COORDINATORS System",

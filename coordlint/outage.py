@@ -27,12 +27,23 @@ _ONE_SHOT = ("job", "cronjob")
 
 
 class WayIn(msgspec.Struct, frozen=True):
-    """Whom a failing call hits: `harm` says what happens, `reason` what stands at `place` and proves it."""
+    """Whom a failing call hits: `harm` says what happens, `reason` what stands at `place` and proves it.
+
+    `when` is "import", "request" or "start".
+    """
 
     place: Place
     reason: str
     harm: str
+    when: str
     confidence: Confidence = Confidence.HIGH
+
+
+def reads_configuration(call: Operation, way: WayIn | None) -> bool:
+    """Whether a read is of configuration: its key or function says so, or a program reads it in order to start."""
+    if call.op not in (Op.READ, Op.LIST):
+        return False
+    return call.is_configuration or (way is not None and way.when != "request" and call.op is Op.READ)
 
 
 def survives_outage(system: System, call: Operation) -> bool:
@@ -76,7 +87,7 @@ def way_in(system: System, call: Operation) -> WayIn | None:
     entries = system.entries_reaching(call.symbol)
     request = next((e for e in entries if e.kind == "http"), None)
     if request is not None and not _has_error_handler(system):
-        return WayIn(request.place, f"a request comes in here: {request.reason}", "fails the request")
+        return WayIn(request.place, f"a request comes in here: {request.reason}", "fails the request", "request")
     if call.op in _AT_START and (module or any(e.kind == "main" for e in entries)):
         return _at_start(system, module or call.symbol, call)
     return None
@@ -84,7 +95,8 @@ def way_in(system: System, call: Operation) -> WayIn | None:
 
 def _module_level(system: System, call: Operation) -> tuple[str, Place]:
     """The module whose top-level code makes the call, itself or through functions, and where; ("", ...) for none."""
-    todo, seen = [(call.symbol, call.place)], set()
+    todo = [(call.symbol, call.place)]
+    seen: set[str] = set()
     while todo and len(seen) < 40:
         symbol, place = todo.pop(0)
         if symbol in seen:
@@ -105,10 +117,10 @@ def _covers(entry: Entry, place: Place) -> bool:
 def _at_import(system: System, module: str, at: Place) -> WayIn | None:
     importers = system.imported_by(module)
     if importers:
-        return WayIn(importers[0], f"this imports {module.rpartition('.')[2]}, whose line {at.line} asks", "makes the import fail")
+        return WayIn(importers[0], f"this imports {module.rpartition('.')[2]}, whose line {at.line} asks", "makes the import fail", "import")
     served = next((e for e in system.entries("http") if e.symbol.startswith(module + ".")), None)
     if served is not None:
-        return WayIn(served.place, f"the same module serves requests: {served.reason}", "keeps the application from starting")
+        return WayIn(served.place, f"the same module serves requests: {served.reason}", "keeps the application from starting", "import")
     return None
 
 
@@ -116,10 +128,10 @@ def _at_start(system: System, symbol: str, call: Operation) -> WayIn | None:
     for workload in system.workloads_of(symbol):
         if workload.kind not in _ONE_SHOT:
             run = workload.runs[0].place if workload.runs else workload.place
-            return WayIn(run, f"{workload.name} runs this as a service", "ends the program when it starts", Confidence.MEDIUM)
+            return WayIn(run, f"{workload.name} runs this as a service", "ends the program when it starts", "start", Confidence.MEDIUM)
     client = next((c for c in system.clients(backend=call.backend) if c.place == call.client and c.listeners), None)
     if client is not None:
-        return WayIn(client.listeners[0], "the program stays and listens", "ends the program when it starts", Confidence.MEDIUM)
+        return WayIn(client.listeners[0], "the program stays and listens", "ends the program when it starts", "start", Confidence.MEDIUM)
     return None
 
 

@@ -18,6 +18,7 @@ Sources: Redis documentation, Transactions (optimistic locking); AWS Builders' L
 from collections.abc import Iterator
 
 from coordlint import (
+    INFO,
     WARNING,
     Found,
     Guard,
@@ -45,6 +46,7 @@ def cas_retry_unbounded(system: System) -> Iterator[Found]:
             yield found(
                 f"Tries a conditional {backend_name(update.backend)} write ({call_name(update)}) again for ever and without a pause.",
                 at=update,
+                severity=INFO if update.backend == "redis" else WARNING,  # one server, and each round lets one through
                 because=[again, *update.origin],
             )
 

@@ -25,6 +25,7 @@ from coordlint import (
     System,
     backend_name,
     found,
+    reads_configuration,
     rule,
     survives_outage,
     way_in,
@@ -35,10 +36,8 @@ from coordlint import (
 def config_read_without_fallback(system: System) -> Iterator[Found]:
     watched = {op.key for op in system.operations(Op.WATCH, backend=COORDINATORS) if op.key}
     for read in system.operations(Op.READ, Op.LIST, backend=COORDINATORS):
-        if not read.is_configuration or read.key in watched or survives_outage(system, read):
-            continue
         way = way_in(system, read)
-        if way is None:
+        if way is None or not reads_configuration(read, way) or read.key in watched or survives_outage(system, read):
             continue
         yield found(
             f"Reads configuration from {backend_name(read.backend)}{_named(read)} with no last known value: an outage {way.harm}.",
@@ -77,6 +76,20 @@ app = FastAPI()
 @app.get("/")
 def root():
     return TOPIC
+
+=== bad: what is read in order to start is configuration, whatever its key
+--- svc/app.py
+import consul
+from fastapi import FastAPI
+
+client = consul.Consul(host="consul")
+QUEUE = client.kv.get("queue_name")[1]["Value"].decode()  # finding: config-read-without-fallback
+app = FastAPI()
+
+
+@app.get("/")
+def root():
+    return QUEUE
 
 === bad: read with each request
 --- svc/views.py

@@ -27,11 +27,11 @@ from coordlint import (
     WARNING,
     Found,
     Op,
-    Operation,
     System,
     backend_name,
     call_name,
     found,
+    reads_configuration,
     rule,
     survives_outage,
     way_in,
@@ -44,11 +44,11 @@ _ROUND_TRIPS = (Op.CONNECT, Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.DELETE, Op
 def unguarded_coordination_call(system: System) -> Iterator[Found]:
     told: set[object] = set()
     for call in system.operations(*_ROUND_TRIPS, backend=COORDINATORS):
-        if _has_its_own_rule(call) or survives_outage(system, call):
-            continue
         way = way_in(system, call)
-        if way is None or {call.symbol, (way.place, way.harm)} & told:
+        if way is None or {call.symbol, (way.place, way.harm)} & told or survives_outage(system, call):
             continue  # one finding for each function and for each way in
+        if reads_configuration(call, way):
+            continue  # which has a rule and a cure of its own
         told |= {call.symbol, (way.place, way.harm)}
         too_narrow = [(g.place, f"catches {', '.join(g.catches)}: not what an outage raises") for g in call.guards]
         yield found(
@@ -57,11 +57,6 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
             because=[(way.place, way.reason), *too_narrow[:1], *call.origin],
             confidence=way.confidence,
         )
-
-
-def _has_its_own_rule(call: Operation) -> bool:
-    """Reading configuration, and looking up instances, have another cure."""
-    return call.op in (Op.READ, Op.LIST) and call.is_configuration
 
 
 EXAMPLES = '''

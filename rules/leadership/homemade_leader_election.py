@@ -37,6 +37,7 @@ from coordlint import (
 )
 
 _LEADERSHIP = frozenset({"leader", "leadership", "master", "primary", "election", "elect", "elected", "coordinator"})
+_ROLES = frozenset({"scheduler", "beat", "cron", "singleton"})
 _FLEETING = ("redis", "memcached", "django-cache")
 
 
@@ -44,7 +45,7 @@ _FLEETING = ("redis", "memcached", "django-cache")
 def homemade_leader_election(system: System) -> Iterator[Found]:
     seen: set[str] = set()
     for section in system.critical_sections(distributed=True, backend=_FLEETING):
-        if not _is_leadership(section) or (section.lock.key or section.symbol) in seen:
+        if not _is_leadership(system, section) or (section.lock.key or section.symbol) in seen:
             continue
         seen.add(section.lock.key or section.symbol)
         renewed = [(place, "the leadership is renewed by hand here") for place in section.extended]
@@ -66,11 +67,13 @@ def homemade_leader_election(system: System) -> Iterator[Found]:
             )
 
 
-def _is_leadership(section: Section) -> bool:
-    """A key or function that speaks of a role that is held, not of one piece of work."""
-    if section.lock.model.kind == "election":
+def _is_leadership(system: System, section: Section) -> bool:
+    """A key that speaks of a role that is held, not of one piece of work: a leader, or a scheduler that renews its key."""
+    said = words(section.lock.key_text or section.lock.key or "")
+    if section.lock.model.kind == "election" or not said & (_LEADERSHIP | _ROLES):
         return False
-    return bool((words(section.lock.key_text or section.lock.key or "")) & _LEADERSHIP)
+    renewals = system.operations(Op.EXPIRE, Op.EXTEND, backend=section.lock.backend)
+    return bool(said & _LEADERSHIP or section.extended) or any(r.key == section.lock.key for r in renewals if r.key)
 
 
 def _ballot(system: System, candidate: Operation) -> Place | None:
@@ -99,6 +102,21 @@ def lead(me, tick):
         if r.set("scheduler:leader", me, nx=True, ex=30):  # finding: homemade-leader-election
             tick()
         time.sleep(10)
+
+=== bad: a scheduler's key, renewed by a timer
+--- app/scheduler.py
+import redis
+
+r = redis.Redis(host="redis")
+KEY = "app:scheduler-lock"
+
+
+def acquire(me):
+    return bool(r.set(KEY, me, nx=True, ex=60))  # finding: homemade-leader-election
+
+
+def heartbeat():
+    r.expire(KEY, 60)
 
 === bad: candidates compared by hand
 --- app/vote.py
