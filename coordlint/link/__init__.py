@@ -12,15 +12,18 @@ from coordlint.link import clients, entries, records, uses
 from coordlint.link.evaluate import Evaluator, last_name
 from coordlint.link.deployment import link_deployment
 from coordlint.link.operations import is_test
-from coordlint.link.project import Project, Scope
+from coordlint.link.calling import arguments_of
+from coordlint.link.project import Project, Scope, expressions, statements
 from coordlint.link.sections import Sections
 from coordlint.link.trace import Trace
 from coordlint.link.tracer import Tracer
+from coordlint.link.values import ClassRef, FunctionRef, Object, options
 from coordlint.models import Models
 from coordlint.source import Place
 from coordlint.system import System, World
 
 ROUNDS = 2  # call sites seen in one round tell the types of parameters in the next
+MOST_SITES = 40  # calls of one function that are remembered
 DEEP = 20_000  # frames: the linker recurses in Python only, which needs no machine stack
 
 
@@ -38,11 +41,10 @@ def link(facts: Iterable[Facts], models: Models) -> System:
 def _world(facts: Sequence[Facts], models: Models) -> World:
     project = Project(facts)
     ev = Evaluator(project, models)
-    tracer = Tracer(ev)
     for _ in range(ROUNDS - 1):
-        _note_sites(ev, tracer, project)
+        _note_sites(ev, project)
         ev.forget()
-        tracer = Tracer(ev)
+    tracer = Tracer(ev)
     traces = [tracer.trace(symbol) for symbol in _walked(project)]
     making = Sections(tracer)
     found = tuple(sorted(_sections(making, traces), key=lambda s: (s.acquired, s.lock.type)))
@@ -70,16 +72,28 @@ def _walked(project: Project) -> list[str]:
     return sorted(s.symbol for s in project.scopes.values() if s.kind in ("function", "module"))
 
 
-def _note_sites(ev: Evaluator, tracer: Tracer, project: Project) -> None:
-    """Remembers which arguments each function of the project is called with; what tests pass says nothing of the others."""
+def _note_sites(ev: Evaluator, project: Project) -> None:
+    """Remembers which arguments each function of the project is called with, without walking its paths."""
     for symbol in _walked(project):
-        inside_test = is_test(project.scopes[symbol].path)
-        for step in tracer.trace(symbol).steps:
-            for function in step.functions[:1]:
-                if step.args and (not inside_test or is_test(project.scopes[function.symbol].path)):
-                    sites = ev.sites.setdefault(function.symbol, [])
-                    if len(sites) < 40:
-                        sites.append(step.args)
+        scope = project.scopes[symbol]
+        body = scope.function.body if scope.kind == "function" else scope.node.body  # type: ignore[union-attr]
+        for s in statements(body):
+            for expr in expressions(s):
+                for call in ev.inside(expr).calls:
+                    if call.args or call.keywords:
+                        _note_site(ev, call, scope)
+
+
+def _note_site(ev: Evaluator, call: ir.Call, scope: Scope) -> None:
+    for callee in options(ev.settle(ev.value(call.func, scope))):
+        if isinstance(callee, ClassRef):
+            init = f"{callee.symbol}.__init__"
+            callee = FunctionRef(init, Object(callee.symbol)) if init in ev.project.scopes else callee
+        if isinstance(callee, FunctionRef):
+            sites = ev.sites.setdefault(callee.symbol, [])
+            if len(sites) < MOST_SITES:
+                sites.append(arguments_of(ev, callee, call, scope))
+            return
 
 
 def _sections(making: Sections, traces: list[Trace]) -> list[Section]:

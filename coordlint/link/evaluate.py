@@ -9,6 +9,7 @@ from __future__ import annotations
 from coordlint import ir
 from coordlint.link import attributes, calling, texts
 from coordlint.link.project import Binding, Project, Scope
+from coordlint.link.usage import Inside, inside
 from coordlint.link.values import (
     UNKNOWN,
     Arg,
@@ -51,8 +52,16 @@ class Evaluator:
         self._returns: dict[str, Value] = {}
         self._busy: set[str] = set()
         self._settled: dict[tuple[str, str], Value] = {}
+        self._insides: dict[int, Inside] = {}
         self.ancestries: dict[str, tuple[tuple[Scope, ...], tuple[str, ...]]] = {}
         self.children: dict[str, tuple[str, ...]] | None = None
+
+    def inside(self, expr: ir.Expr) -> Inside:
+        """The calls, yields and lambdas of an expression; looked for once."""
+        found = self._insides.get(id(expr))
+        if found is None:
+            found = self._insides[id(expr)] = inside(expr)
+        return found
 
     def forget(self) -> None:
         """Drops remembered answers; what is known of call sites stays."""
@@ -122,6 +131,8 @@ class Evaluator:
         key = self.value(index, scope)
         made: list[Value] = []
         for option in options(self.settle(base)):
+            if isinstance(option, External) and (already := self.models.instance(option.name)) is not None:
+                option = Instance(already, call=option.name)
             match option, key:
                 case Table(), Literal(value=k) if option.get(str(k)) is not None:
                     made.append(option.get(str(k)) or UNKNOWN)

@@ -136,7 +136,7 @@ class Project:
     # -- scopes ------------------------------------------------------------------------------------------------
 
     def _collect(self, scope: Scope, body: tuple[ir.Stmt, ...]) -> None:
-        for statement in _statements(body):
+        for statement in statements(body):
             self._bind_statement(scope, statement)
 
     def _bind_statement(self, scope: Scope, s: ir.Stmt) -> None:
@@ -242,12 +242,12 @@ def _bind(
             pass
 
 
-def _statements(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Stmt]:
+def statements(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Stmt]:
     """All statements of a scope in order, through blocks, not into functions and classes."""
     for s in body:
         yield s
         for block in blocks(s):
-            yield from _statements(block)
+            yield from statements(block)
 
 
 def blocks(s: ir.Stmt) -> tuple[tuple[ir.Stmt, ...], ...]:

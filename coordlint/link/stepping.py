@@ -14,7 +14,7 @@ from coordlint.link.operations import describe
 from coordlint.link.project import Scope, blocks, expressions
 from coordlint.link.texts import written
 from coordlint.link.trace import Draft, Loose, Step
-from coordlint.link.usage import calls_in, names_in, outcome_of
+from coordlint.link.usage import STARTERS, calls_in, last_word, names_in, outcome_of
 from coordlint.link.values import (
     Arg,
     ClassRef,
@@ -38,7 +38,6 @@ from coordlint.source import Place
 if TYPE_CHECKING:
     from coordlint.link.walk import Around, Walk
 
-_STARTERS = frozenset("Thread Process Timer submit apply_async create_task ensure_future start_soon run_in_executor on_commit add_job defer delay after_commit call_soon call_later spawn greenlet start_new_thread add_callback".split())  # fmt: skip
 MOST_HANDED_ON = 8  # locks or releases that one function hands on to its callers
 _KEYED = ("redis", "memcached", "django-cache", "zookeeper", "etcd", "consul")  # where a delete of a key can free a lock
 _SLEEPS = ("time.sleep", "asyncio.sleep", "gevent.sleep", "eventlet.sleep", "trio.sleep", "anyio.sleep")
@@ -48,11 +47,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     """Understands one call and records it."""
     place = w.scope.place(call.at)
     callee = w.ev.settle(w.ev.value(call.func, w.scope))
-    outcome = outcome_of(call, s, w.usage)
-    made = Step(
-        place, call, guards=around.guards, loop=around.loop, held=tuple(w.held), outcome=outcome,
-        deferred=around.deferred or _is_started(call, s),
-    )  # fmt: skip
+    made = Step(place, call, guards=around.guards, loop=around.loop, held=tuple(w.held), deferred=around.deferred)
     functions: list[FunctionRef] = []
     understood = False
     for option in options(callee):
@@ -82,16 +77,6 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
         _project_call(w, made, function, made.args, call, s, around)
 
 
-def _is_started(call: ir.Call, s: ir.Stmt) -> bool:
-    """Whether a coroutine is handed to something that runs it beside this code: `create_task(work())`."""
-    for expr in expressions(s):
-        for outer in ir.walk(expr):
-            if isinstance(outer, ir.Call) and any(a is call for a in outer.args):
-                name = outer.func.name if isinstance(outer.func, ir.Attribute) else outer.func.id if isinstance(outer.func, ir.Name) else ""
-                return name in _STARTERS
-    return False
-
-
 def _callbacks(w: Walk, made: Step, call: ir.Call) -> tuple[FunctionRef, ...]:
     """Functions that are passed to be called: here and now, or elsewhere and later."""
     found: list[FunctionRef] = []
@@ -101,8 +86,7 @@ def _callbacks(w: Walk, made: Step, call: ir.Call) -> tuple[FunctionRef, ...]:
             value = w.ev.value(arg, w.scope)
             passed = w.ev.settle(value) if elects else value  # what leads may have come through a wrapper
             found += [v for v in options(passed) if isinstance(v, FunctionRef)]
-    name = call.func.name if isinstance(call.func, ir.Attribute) else call.func.id if isinstance(call.func, ir.Name) else ""
-    if found and name in _STARTERS:
+    if found and last_word(call.func) in STARTERS:
         made.deferred = True
     return tuple(found)
 
@@ -156,6 +140,7 @@ def _library(w: Walk, made: Step, callee: Value, call: ir.Call, s: ir.Stmt, arou
     if not isinstance(callee, Partial):
         args = calling.bind(w.ev, model.params, call, w.scope, model.variadic)
     meaning = understand(w.ev, model, args, owner)
+    made.outcome = outcome_of(call, s, w.usage)
     if made.operation is None:
         made.operation = describe(w, made, meaning, owner, call, around)
     _locking(w, made, meaning, owner, call, s, around)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from coordlint import ir
 from coordlint.coordination import Outcome
@@ -120,19 +121,55 @@ def bare(expr: ir.Expr) -> ir.Expr:
             return expr
 
 
-def calls_in(expr: ir.Expr) -> list[ir.Call]:
-    """The calls of an expression in the order in which they happen; bodies of lambdas are left out."""
-    made: list[ir.Call] = []
+class Inside(NamedTuple):
+    """What an expression does, in order: calls (innermost first), yields and lambdas."""
+
+    calls: tuple[ir.Call, ...] = ()
+    yields: bool = False
+    lambdas: tuple[ir.Lambda, ...] = ()
+    started: frozenset[int] = frozenset()  # ids of calls that are handed to something that runs them beside this code
+
+
+NOTHING = Inside()
+STARTERS = frozenset("Thread Process Timer submit apply_async create_task ensure_future start_soon run_in_executor on_commit add_job defer delay after_commit call_soon call_later spawn greenlet start_new_thread add_callback".split())  # fmt: skip
+
+
+def inside(expr: ir.Expr) -> Inside:
+    """The calls, yields and lambdas of an expression; bodies of lambdas are left out."""
+    if isinstance(expr, ir.Name | ir.Const):
+        return NOTHING
+    calls: list[ir.Call] = []
+    lambdas: list[ir.Lambda] = []
+    started: set[int] = set()
+    yields = False
     todo: list[tuple[ir.Expr, bool]] = [(expr, False)]
     while todo:
         node, done = todo.pop()
         if done:
-            if isinstance(node, ir.Call):
-                made.append(node)
+            assert isinstance(node, ir.Call)
+            calls.append(node)
             continue
-        todo.append((node, True))
-        todo.extend((part, False) for part in reversed(ir.parts(node)))
-    return made
+        if isinstance(node, ir.Call):
+            todo.append((node, True))
+            if last_word(node.func) in STARTERS:
+                started.update(id(a) for a in node.args if isinstance(a, ir.Call))
+        elif isinstance(node, ir.Lambda):
+            lambdas.append(node)
+            continue
+        elif isinstance(node, ir.Yield):
+            yields = True
+        todo.extend([(part, False) for part in ir.parts(node)[::-1]])
+    return Inside(tuple(calls), yields, tuple(lambdas), frozenset(started)) if calls or yields or lambdas else NOTHING
+
+
+def calls_in(expr: ir.Expr) -> tuple[ir.Call, ...]:
+    """The calls of an expression in the order in which they happen; bodies of lambdas are left out."""
+    return inside(expr).calls
+
+
+def last_word(func: ir.Expr) -> str:
+    """The last name of what is called."""
+    return func.name if isinstance(func, ir.Attribute) else func.id if isinstance(func, ir.Name) else ""
 
 
 def outcome_of(call: ir.Call, s: ir.Stmt, usage: Usage) -> Outcome:

@@ -18,7 +18,7 @@ from coordlint.link import stepping
 from coordlint.link.project import Scope, expressions
 from coordlint.link.texts import written
 from coordlint.link.trace import Draft, Step, Trace
-from coordlint.link.usage import Usage, bare, calls_in, ends, names_in
+from coordlint.link.usage import Usage, bare, ends, names_in
 from coordlint.link.values import External, Literal
 
 if TYPE_CHECKING:
@@ -103,17 +103,15 @@ class Walk:
 
     def calls(self, expr: ir.Expr, s: ir.Stmt, around: Around) -> None:
         """The calls of an expression, innermost first; a yield shows what is held."""
-        for call in calls_in(expr):
-            stepping.step(self, call, s, around)
-        for node in ir.walk(expr):
-            if isinstance(node, ir.Yield):
-                self.trace.yields_in_transaction |= around.transaction
-                self.trace.guards_at_yield = self.trace.guards_at_yield or around.guards
-                for draft in self.held:
-                    if draft not in self.trace.at_yield:
-                        self.trace.at_yield.append(draft)
-            elif isinstance(node, ir.Lambda):
-                self.calls(node.body, s, replace(around, deferred=True))
+        found = self.ev.inside(expr)
+        for call in found.calls:
+            stepping.step(self, call, s, replace(around, deferred=True) if id(call) in found.started else around)
+        if found.yields:
+            self.trace.yields_in_transaction |= around.transaction
+            self.trace.guards_at_yield = self.trace.guards_at_yield or around.guards
+            self.trace.at_yield += [d for d in self.held if d not in self.trace.at_yield]
+        for made in found.lambdas:
+            self.calls(made.body, s, replace(around, deferred=True))
 
     def _jumps(self, s: ir.Stmt) -> None:
         """A lock that is returned or stored is somebody else's to release."""
