@@ -45,9 +45,11 @@ def lock_around_idempotent_operation(system: System) -> Iterator[Found]:
         if section.unresolved or section.skips_when_busy or section.escapes or section.shares_fate or section.lock.model.stampede_only:
             continue
         only = the_only_step(section)
-        if only is None or any(writes_other(rival, only) for rival in system.rivals(section)):
+        if only is None:
             continue
-        is_read = only in section.reads
+        is_read = only in section.reads  # one read is whole whatever others do; one write may depend on theirs
+        if not is_read and any(writes_other(rival, only) for rival in system.rivals(section)):
+            continue
         yield found(
             f"{lock_name(section.lock)} guards one operation, {effect_name(only.operation)}, which "
             + ("only reads" if is_read else "ends the same when it is repeated or done twice"),
@@ -113,6 +115,21 @@ def set_email(pk, email):
     with zk.Lock(f"/locks/user/{pk}"):  # finding: lock-around-idempotent-operation
         db.cursor().execute("UPDATE users SET email = %s WHERE id = %s", (email, pk))
         db.commit()
+
+=== bad: a lock around one read
+--- listing.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+def workers():
+    with zk.Lock("/locks/workers"):  # finding: lock-around-idempotent-operation
+        return zk.get_children("/workers")
+
+def register(name):
+    with zk.Lock("/locks/workers"):
+        if name not in zk.get_children("/workers"):
+            zk.create(f"/workers/{name}", b"", ephemeral=True)
 
 === good: another section writes another value under the same lock
 --- flags.py
