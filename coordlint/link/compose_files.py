@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from coordlint.deployment import Role
 from coordlint.link.catalogue import Catalogue, folder_of, join
 from coordlint.link.compose_merge import merged
-from coordlint.link.interpolation import interpolated
+from coordlint.link.interpolation import filled, interpolated
 from coordlint.link.roles import is_test_name, role_of, role_of_heading
-from coordlint.manifest import ComposeFile, Items, Node, Scalar, Table, entries, items, stamped, text
+from coordlint.manifest import UNKNOWN, ComposeFile, Items, Node, Scalar, Table, entries, items, stamped, text
 from coordlint.source import Skip
 
 MAX_EXTENDS = 20
@@ -154,7 +154,11 @@ class _Reader:
     def _environment(self, path: str) -> dict[str, str | None]:
         """What `.env` beside the file says; compose reads no other file for interpolation."""
         found = self.catalogue.env_file(join(folder_of(path), ".env") or ".env")
-        return {setting.name: setting.value for setting in found.settings} if found else {}
+        known: dict[str, str | None] = {}
+        for setting in found.settings if found else ():
+            value = filled(setting.value, known)
+            known[setting.name] = None if UNKNOWN in value else value
+        return known
 
     def _extended(self, path: str, key: Scalar, service: Table, seen: tuple[tuple[str, str], ...]) -> Table:
         wish = service.get("extends")

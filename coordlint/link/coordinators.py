@@ -43,10 +43,11 @@ def recognised(workload: Workload, table: CoordinatorTable) -> tuple[Coordinator
 
 
 def _serves(argv: tuple[str, ...]) -> bool:
-    """Whether a program that is client and server in one is started as the server: `consul agent`, not `consul kv`."""
-    if not argv or argv[0].rpartition("/")[2] != "consul" or len(argv) == 1:
-        return True
-    return argv[1] == "agent" or argv[1].startswith("-")
+    """Whether a program that is more than a server is started as one: `consul agent`, not `consul kv`."""
+    name = argv[0].rpartition("/")[2] if argv else ""
+    if name == "etcd":
+        return argv[1:2] not in (("grpc-proxy",), ("gateway",))
+    return name != "consul" or len(argv) == 1 or argv[1] == "agent" or argv[1].startswith("-")
 
 
 def _is_client_job(workload: Workload, model: CoordinatorModel) -> bool:
@@ -260,11 +261,29 @@ def _in_ensemble(coordinator: Coordinator, everyone: list[Coordinator], table: C
         if names & listed or set(coordinator.workload.names) & theirs:
             group.add(other.workload.key)
     if len(group) == 1:
-        return coordinator
+        return _with_siblings(coordinator, everyone)
     members = coordinator.members
     if members is None or members < len(group):
         members = len(group)
     return replace(coordinator, ensemble=tuple(sorted(group)), members=members)
+
+
+def _with_siblings(coordinator: Coordinator, everyone: list[Coordinator]) -> Coordinator:
+    """zk1, zk2 and zk3 of one file, whose lists are not known (in an image, say): how many vote is not known either."""
+    stem = re.sub(r"\d+", "", coordinator.workload.name)
+    if coordinator.listed or stem == coordinator.workload.name or coordinator.members not in (1, None):
+        return coordinator
+    group = [
+        c.workload.key
+        for c in everyone
+        if c.backend == coordinator.backend
+        and not c.listed
+        and re.sub(r"\d+", "", c.workload.name) == stem
+        and _same_neighbourhood(c.workload, coordinator.workload)
+    ]
+    if len(group) < 3:
+        return coordinator
+    return replace(coordinator, ensemble=tuple(sorted(group)), members=None)
 
 
 def _same_neighbourhood(first: Workload, second: Workload) -> bool:

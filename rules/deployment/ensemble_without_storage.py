@@ -7,6 +7,8 @@ what was acknowledged disappears, and two holders believe in one lock.
 Instead: a volume at the server's data directory: `volumeClaimTemplates` in a StatefulSet (never an emptyDir), a named volume in compose. For
 ZooKeeper both the data and the transaction log directory.
 
+In compose it is a warning: a container there restarts with its file system, and whoever runs one on one host knows it.
+
 Fine when: the manifest belongs to tests, whose state may die with them; an operator manages the storage.
 
 Known misses: data directories that are set in an image's own configuration.
@@ -19,7 +21,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import COORDINATORS, ERROR, Coordinator, Evidence, Found, System, backend_name, found, rule
+from coordlint import (
+    COORDINATORS,
+    ERROR,
+    WARNING,
+    Coordinator,
+    Evidence,
+    Found,
+    System,
+    backend_name,
+    found,
+    rule,
+)
 
 
 @rule("CL703", severity=ERROR)
@@ -36,20 +49,26 @@ def ensemble_without_storage(system: System) -> Iterator[Found]:
             because=[*memory(first), *first.evidence, *(Evidence(c.place, f"{c.workload.name} as well") for c in forgetful[1:])],
             symbol=first.workload.symbol,
             resource=ensemble.backend,
-            severity=ensemble.role.softened(ERROR),
+            severity=ensemble.role.softened(WARNING if first.workload.kind == "compose" else ERROR),
         )
 
 
+def is_lost_by_a_restart(coordinator: Coordinator) -> bool:
+    """Whether a mere restart loses the data: compose restarts a container with its file system, Kubernetes without."""
+    in_memory = coordinator.is_development_mode or bool(coordinator.storage)
+    return in_memory or coordinator.workload.kind != "compose"
+
+
 def when(coordinator: Coordinator) -> str:
-    """What loses the data: compose restarts a container with its file system, Kubernetes without."""
-    return "recreating the container" if coordinator.workload.kind == "compose" and not coordinator.is_development_mode else "a restart"
+    """What loses the data."""
+    return "a restart" if is_lost_by_a_restart(coordinator) else "recreating the container"
 
 
 def where(coordinator: Coordinator) -> str:
     """Where the data is, as far as the manifest says."""
     if coordinator.is_development_mode:
         return "in memory (-dev)"
-    return "in " + coordinator.storage[0].message.replace(" is ", ", ") if coordinator.storage else "in the container"
+    return f"where it does not last ({coordinator.storage[0].message})" if coordinator.storage else "in the container"
 
 
 def memory(coordinator: Coordinator) -> list[Evidence]:
