@@ -12,7 +12,7 @@ from coordlint.link.project import Scope
 from coordlint.link.texts import written
 from coordlint.link.trace import Step
 from coordlint.link.usage import names_in
-from coordlint.link.values import Arg, ClassRef, Instance, Literal, Pattern, Table, Unknown, Value, options, shown
+from coordlint.link.values import Arg, ClassRef, Instance, Literal, Object, Pattern, Table, Unknown, Value, options, shown
 from coordlint.models.schema import Late, Op
 from coordlint.source import Place
 
@@ -114,11 +114,31 @@ def _conditional(w: Walk, made: Meaning, owner: Value | None, step: Step) -> str
     if made.model.effect == "database":
         if any(name.rpartition(".")[2] in _UNIQUE for g in step.guards for name in g.catches):
             return "unique constraint handled"
+        if made.late is Late.APPEND and (field := _unique_field(w, made, owner)):
+            return f"unique constraint on {field}"
         if isinstance(owner, Instance):
             for arg in owner.arguments:
                 method, _, field = arg.name.partition(".")
                 if method in ("filter", "filter_by", "exclude", "where") and field.partition("__")[0] in _VERSION:
                     return f"{method}({field}=...)"
+    return ""
+
+
+def _unique_field(w: Walk, made: Meaning, owner: Value | None) -> str:
+    """A field of an inserted record that its class declares unique: the database refuses the second one."""
+    about = owner.argument("model") if isinstance(owner, Instance) else None
+    record: Value | None = about.value if about is not None else None
+    given = {a.name for a in made.args}
+    if record is None and made.args and isinstance(made.args[0].value, Object):
+        record = ClassRef(made.args[0].value.symbol)
+        given = {a.name for a in made.args[0].value.arguments or ()}
+    scope = w.ev.project.scopes.get(record.symbol) if isinstance(record, ClassRef) else None
+    for name, bindings in (scope.names if scope is not None else {}).items():
+        for b in bindings:
+            if name in given and isinstance(b.expr, ir.Call):
+                unique = b.expr.keyword("unique")
+                if isinstance(unique, ir.Const) and unique.value is True:
+                    return name
     return ""
 
 

@@ -292,6 +292,25 @@ def pay(order_id, amount):
             return "already paid"
         return "paid"
 
+=== good: a unique field refuses the second record by itself
+--- orders/models.py
+from django.db import models
+
+class Payment(models.Model):
+    order = models.CharField(max_length=40, unique=True)
+    amount = models.IntegerField()
+--- orders/views.py
+import redis
+
+from orders.models import Payment
+
+r = redis.Redis()
+
+def pay(order_id, amount):
+    with r.lock(f"order:{order_id}", timeout=30):
+        if not Payment.objects.filter(order=order_id).exists():
+            Payment.objects.create(order=order_id, amount=amount)
+
 === good: a row lock and the write are one transaction
 --- bank.py
 from django.db import transaction
