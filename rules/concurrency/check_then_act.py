@@ -1,0 +1,178 @@
+"""A look-up decides whether to create or change a record, and nothing keeps the answer true until then.
+
+Why: two requests that look at the same time both find nothing and both create the record: two accounts for one address, a coupon
+used twice, a wallet whose first deposit the second creator overwrites. It takes no load, only a double click or a retry by the
+client while the first request is still running.
+
+Instead: let the store decide in one step: a unique constraint and its error handled (Django `get_or_create` over unique fields, SQL
+INSERT ... ON CONFLICT DO NOTHING with the row count tested), Redis SET with nx=True or HSETNX, ZooKeeper `create` and NodeExistsError,
+etcd `put_if_not_exists`. To spend from a balance: UPDATE ... WHERE balance >= :amount, and test the row count.
+
+Fine when: a unique constraint's error is handled, the step is get_or_create or an upsert, or a lock is held around both.
+
+Known misses: a look-up in one function and the creation in another; constraints that the database has and the code does not show
+(so this is a preview).
+
+Sources: Django documentation, get_or_create (needs unique fields to be atomic); PostgreSQL documentation, INSERT ... ON CONFLICT;
+CWE-367 (time-of-check time-of-use race condition).
+"""
+
+from collections.abc import Iterator
+
+from coordlint import (
+    COORDINATORS,
+    LOW,
+    MEDIUM,
+    WARNING,
+    Found,
+    Late,
+    Op,
+    Operation,
+    Outcome,
+    System,
+    backend_name,
+    call_name,
+    found,
+    rule,
+)
+
+_CREATES = (Late.APPEND, Late.OVERWRITE, Late.ADD_MEMBER)
+_DEAR = frozenset(
+    {"payment", "charge", "refund", "invoice", "order", "booking", "reservation", "wallet", "account", "coupon", "voucher"}
+    | {"redemption", "payout", "transfer", "transaction", "subscription", "ticket", "withdrawal", "balance", "ledger"}
+)
+_CACHED = frozenset({"cache", "cached", "memo", "tmp", "temp"})
+
+
+@rule("CL507", severity=WARNING, preview=True)
+def check_then_act(system: System) -> Iterator[Found]:
+    checks: dict[str, list[Operation]] = {}
+    for check in system.operations(Op.READ, Op.DB_READ):
+        if check.outcome is Outcome.TESTED and check.key and check.backend not in COORDINATORS:
+            checks.setdefault(check.symbol, []).append(check)
+    for act in system.operations(Op.WRITE, Op.EFFECT, Op.CREATE, Op.SET_ADD):
+        check = _decided_by(act, checks.get(act.symbol, []))
+        if check is None or act.conditional or act.atomic or act.reads_back or system.is_locked(act):
+            continue
+        store = backend_name(act.backend) if act.backend == "redis" else "the database"
+        yield found(
+            f"{call_name(check)} decides whether `{act.key_text or act.key}` is created in {store}: two callers at a time both do it.",
+            at=check,
+            because=[(act.place, "the answer may be old by the time it is used here"), *act.origin],
+            confidence=MEDIUM if act.backend == "redis" else LOW,
+        )
+
+
+def _decided_by(act: Operation, checks: list[Operation]) -> Operation | None:
+    """The look-up of the same record before a creation; a fill of a cache is none."""
+    if act.late not in _CREATES or (act.ttl is not None and act.ttl.kind == "seconds") or act.key_words & _CACHED:
+        return None
+    if act.backend != "redis" and (act.late is not Late.APPEND or not act.key_words & _DEAR):
+        return None  # most tables have a unique constraint that the code does not show
+    for check in checks:
+        same = check.backend == act.backend and check.key == act.key and check.key_text == act.key_text
+        if same and check.place < act.place:
+            return check
+    return None
+
+
+EXAMPLES = '''
+=== bad: a wallet is made when it is not there, with a client of another module
+--- shop/store.py
+import redis
+
+r = redis.Redis(host="redis")
+--- shop/wallet.py
+from shop.store import r
+
+
+def open_wallet(user):
+    if not r.exists(f"wallet:{user}"):  # finding: check-then-act
+        r.hset(f"wallet:{user}", mapping={"balance": 0})
+
+=== bad: a payment is recorded when none is there
+--- shop/pay.py
+from django.db import models
+
+
+class Payment(models.Model):
+    order = models.IntegerField()
+
+
+def record(order):
+    if not Payment.objects.filter(order=order).exists():  # finding: check-then-act
+        Payment.objects.create(order=order)
+
+=== good: the error of the unique constraint is handled
+--- shop/pay.py
+from django.db import IntegrityError, models
+
+
+class Payment(models.Model):
+    order = models.IntegerField(unique=True)
+
+
+def record(order):
+    if not Payment.objects.filter(order=order).exists():
+        try:
+            Payment.objects.create(order=order)
+        except IntegrityError:
+            pass
+
+=== good: get_or_create
+--- shop/pay.py
+from django.db import models
+
+
+class Payment(models.Model):
+    order = models.IntegerField(unique=True)
+
+
+def record(order):
+    return Payment.objects.get_or_create(order=order)
+
+=== good: the store decides
+--- shop/wallet.py
+import redis
+
+r = redis.Redis()
+
+
+def open_wallet(user):
+    if not r.set(f"wallet:{user}", 0, nx=True):
+        raise RuntimeError("there already")
+
+=== good: a cache is filled
+--- shop/pages.py
+import redis
+
+r = redis.Redis()
+
+
+def page(name, render):
+    if not r.exists(f"page:{name}"):
+        r.set(f"page:{name}", render(name), ex=60)
+
+=== good: a lock is held around both
+--- shop/wallet.py
+import redis
+
+r = redis.Redis()
+
+
+def open_wallet(user):
+    with r.lock(f"lock:{user}", timeout=10, blocking_timeout=2):
+        if not r.exists(f"wallet:{user}"):
+            r.hset(f"wallet:{user}", mapping={"balance": 0})
+
+=== good: a script
+--- shop/wallet.py
+import redis
+
+r = redis.Redis()
+OPEN = r.register_script("if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('HSET', KEYS[1], 'balance', 0) end")
+
+
+def open_wallet(user):
+    OPEN(keys=[f"wallet:{user}"])
+'''
