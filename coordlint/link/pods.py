@@ -14,6 +14,7 @@ from coordlint.link.images import ImageBuilder
 from coordlint.link.interpolation import filled
 from coordlint.link.roles import role_of
 from coordlint.manifest import (
+    UNKNOWN,
     KubernetesObject,
     Node,
     Scalar,
@@ -174,7 +175,7 @@ class PodReader:
             here = place(item.get("name") or item, thing.path)
             said = item.get("value")
             if isinstance(said, Scalar):
-                content = filled(_parenthesised(said.text), known)
+                content = _substituted(said.text, known)
                 known[name] = content
                 yield Variable(name, content, place(said, thing.path))
                 continue
@@ -231,7 +232,7 @@ class PodReader:
             found.append(headless)
             count = integer(at(thing.root, "spec", "replicas")) or 1
             found += [f"{thing.name}-{number}.{headless}" for number in range(min(count, 50))]
-        return tuple(dict.fromkeys(name.lower() for name in found if name))
+        return tuple(dict.fromkeys(_undollared(name).lower() for name in found if name))
 
     def _service_ports(self, thing: KubernetesObject, labels: Mapping[str, str]) -> Iterator[Port]:
         for service in self._services(thing, labels):
@@ -259,6 +260,17 @@ def _words(node: Node | None, path: str, known: Mapping[str, str | None]) -> Wor
         return None
     argv = tuple(filled(_parenthesised(i.text), known) if "$(" in i.text else i.text for i in items(node) if isinstance(i, Scalar))
     return Words(argv, place(node, path)) if argv else None
+
+
+def _substituted(text_: str, known: Mapping[str, str | None]) -> str:
+    """A value with Kubernetes' own `$(NAME)` filled in; what a deploy script fills in keeps its name, without the dollar."""
+    inner = re.sub(r"\$\(([A-Za-z_]\w*)\)", lambda m: known.get(m[1]) or UNKNOWN, text_)
+    return _undollared(inner)
+
+
+def _undollared(text_: str) -> str:
+    """`$APP-redis` in a name and in an address are one name, whatever a deploy script makes of it."""
+    return re.sub(r"\$\{?([A-Za-z_]\w*)\}?", r"\1", text_)
 
 
 def _parenthesised(text_: str) -> str:

@@ -8,7 +8,9 @@ Instead: publish no port (services of one compose file reach each other by name)
 ClusterIP and fence it with a NetworkPolicy. Switch authentication on (SASL or mutual TLS for ZooKeeper, client certificates for
 etcd, ACLs for Consul, requirepass or ACLs for Redis). Allow the four-letter words that probes need: srvr, ruok.
 
-Fine when: the port is bound to loopback, or the load balancer is internal. A Redis that holds no locks is another tool's business.
+A Redis without locks that this repository's own programs use is information: it still holds sessions, queues or cached rights.
+
+Fine when: the port is bound to loopback, or the load balancer is internal. A Redis that none of our code uses is another tool's business.
 
 Known misses: ports that a firewall closes, and firewalls that do not.
 
@@ -49,18 +51,21 @@ HOW = {
 def coordinator_exposed(system: System) -> Iterator[Found]:
     for ensemble in system.deployment.ensembles(*COORDINATORS, "redis", "hazelcast"):
         locks = holds_locks(system, ensemble)
-        if ensemble.backend not in COORDINATORS and (not locks or ensemble.has_password):
+        users = () if locks else used_by_us(system, ensemble)
+        if ensemble.backend not in COORDINATORS and (ensemble.has_password or not (locks or users)):
             continue
         reachable = [Evidence(port.place, told(port)) for port in ensemble.exposed]
         open_doors = [*ensemble.anonymous, *ensemble.open_commands]
         if not reachable and not open_doors:
             continue
         severity = ERROR if reachable and ensemble.anonymous else WARNING
+        if ensemble.backend not in COORDINATORS and not locks:
+            severity = severity.lowered()
         role = ensemble.role
         yield found(
             f"{backend_name(ensemble.backend)} ({ensemble.name}) {sentence(ensemble)}",
             at=(reachable or open_doors)[0].place,
-            because=[*reachable[1:], *(open_doors if reachable else open_doors[1:]), *ensemble.first.evidence, *locks],
+            because=[*reachable[1:], *(open_doors if reachable else open_doors[1:]), *ensemble.first.evidence, *locks, *users],
             symbol=ensemble.first.workload.symbol,
             resource=ensemble.backend,
             severity=role.softened(severity if reachable else severity.lowered()),
@@ -74,6 +79,13 @@ def holds_locks(system: System, ensemble: Ensemble) -> list[Evidence]:
         if section is not None:
             return [Evidence(section.acquired, f"{lock_name(section.lock)} is held there")]
     return []
+
+
+def used_by_us(system: System, ensemble: Ensemble) -> tuple[Evidence, ...]:
+    """The workloads of this repository's own code that talk to a store."""
+    ours = {w.key for w in system.workloads() if w.runs or w.is_built_here}
+    mine = [c for c in system.deployment.clients_of(*ensemble.keys) if c.source in ours]
+    return tuple(Evidence(c.evidence[0].place, f"{c.source.name} keeps something there") for c in mine[:1])
 
 
 def sentence(ensemble: Ensemble) -> str:
@@ -200,6 +212,20 @@ def close_books():
     with r.lock("books", timeout=30):
         r.set("books", "closed")
 
+=== bad: the Redis that our own code caches in, published without a password
+--- compose.yaml
+services:
+  redis:
+    image: redis:7
+    ports:
+      - "6379:6379"  # finding: coordinator-exposed
+  mint:
+    build: .
+    environment: {CACHE_URL: "redis://redis:6379"}
+--- Dockerfile
+FROM python:3.12
+CMD ["mint"]
+
 === good: bound to loopback
 --- compose.yaml
 services:
@@ -250,7 +276,7 @@ spec:
   selector: {app: consul}
   ports: [{port: 8500}]
 
-=== good: a Redis that holds no locks
+=== good: a Redis that nobody here uses
 --- compose.yaml
 services:
   redis:

@@ -37,6 +37,7 @@ from coordlint import (
 
 @rule("CL703", severity=ERROR)
 def ensemble_without_storage(system: System) -> Iterator[Found]:
+    yield from promised_and_lost(system)
     for ensemble in system.deployment.ensembles(*COORDINATORS):
         forgetful = [c for c in ensemble.coordinators if c.persistent is False]
         if not forgetful or not ensemble.is_ours_to_run or ensemble.role == "test":
@@ -50,6 +51,23 @@ def ensemble_without_storage(system: System) -> Iterator[Found]:
             symbol=first.workload.symbol,
             resource=ensemble.backend,
             severity=ensemble.role.softened(WARNING if first.workload.kind == "compose" else ERROR),
+        )
+
+
+def promised_and_lost(system: System) -> Iterator[Found]:
+    """A Redis that is told to keep its data, on a volume that does not."""
+    for store in system.coordinators("redis"):
+        option = store.option("--appendonly", "appendonly", "REDIS_AOF_ENABLED")
+        keeps = option is not None and option[0].strip("\"'").lower() in ("yes", "true")
+        if option is None or not keeps or store.persistent is not False or not store.storage or store.workload.role == "test":
+            continue
+        yield found(
+            f"Redis ({store.workload.name}) writes its append-only file {where(store)}: a restart loses what it was to keep",
+            at=store.storage[0].place,
+            because=[Evidence(option[1], "the append-only file is switched on"), *store.evidence],
+            symbol=store.workload.symbol,
+            resource="redis",
+            severity=store.workload.role.softened(WARNING),
         )
 
 
@@ -124,6 +142,40 @@ services:
     image: zookeeper:3.9
     volumes:
       - ./zoo.cfg:/conf/zoo.cfg:ro
+
+=== bad: a Redis that is to keep its data, on an emptyDir
+--- k8s/redis.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: redis}
+spec:
+  template:
+    spec:
+      containers:
+        - name: redis
+          image: redis:7
+          command: [redis-server, --appendonly, "yes"]
+          volumeMounts: [{name: data, mountPath: /data}]
+      volumes:
+        - name: data
+          emptyDir: {}  # finding: ensemble-without-storage
+
+=== good: a Redis that is to keep its data, on a claim
+--- k8s/redis.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: redis}
+spec:
+  template:
+    spec:
+      containers:
+        - name: redis
+          image: redis:7
+          command: [redis-server, --appendonly, "yes"]
+          volumeMounts: [{name: data, mountPath: /data}]
+      volumes:
+        - name: data
+          persistentVolumeClaim: {claimName: redis}
 
 === good: a named volume at the data directory
 --- compose.yaml

@@ -7,6 +7,8 @@ to live, so they are exactly what is evicted first.
 Instead: `--maxmemory-policy noeviction` on the instance that holds locks, with memory to spare and an alarm on it, and the cache in an instance
 of its own.
 
+Where no lock is known, a store that is kept on a volume and may evict any key is told as information: it holds more than a cache.
+
 Fine when: the evicting instance is the cache, and the locks are kept in another.
 
 Known misses: managed services, whose default is often volatile-lru and stands in no manifest; the policy set at run time.
@@ -18,7 +20,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import ERROR, Evidence, Found, System, found, lock_held_in, lock_name, rule
+from coordlint import (
+    ERROR,
+    INFO,
+    LOW,
+    Coordinator,
+    Evidence,
+    Found,
+    Place,
+    System,
+    found,
+    lock_held_in,
+    lock_name,
+    rule,
+)
 
 
 @rule("CL706", severity=ERROR)
@@ -27,10 +42,11 @@ def lock_store_evicts(system: System) -> Iterator[Found]:
         option = store.option("--maxmemory-policy", "maxmemory-policy", "REDIS_MAXMEMORY_POLICY")
         if option is None or option[0] == "noeviction" or "$" in option[0]:
             continue
+        policy, place = option
         section = lock_held_in(system, store)
         if section is None:
+            yield from kept_and_evicted(store, policy, place)
             continue
-        policy, place = option
         first = " first of all, because it has a time to live" if policy.startswith("volatile") else ""
         yield found(
             f"{store.workload.name} may evict {lock_name(section.lock)}{first} (maxmemory-policy {policy})",
@@ -39,6 +55,22 @@ def lock_store_evicts(system: System) -> Iterator[Found]:
             symbol=store.workload.symbol,
             resource="redis",
             severity=store.workload.role.softened(ERROR),
+        )
+
+
+def kept_and_evicted(store: Coordinator, policy: str, place: Place) -> Iterator[Found]:
+    """A store whose data is kept on a volume, and any of whose keys may go: it is more than a cache."""
+    if policy.startswith("allkeys") and store.persistent and store.storage:
+        yield found(
+            f"{store.workload.name} keeps its data on a volume and may evict any of it (maxmemory-policy {policy})",
+            at=place,
+            because=[*store.storage, *store.evidence],
+            symbol=store.workload.symbol,
+            resource="redis",
+            severity=INFO,
+            confidence=LOW,
+            help="If queues, locks or sessions are kept there, use noeviction (or volatile-* where only keys with a lifetime may go), "
+            "and a separate instance for the cache.",
         )
 
 
@@ -93,6 +125,20 @@ r = redis.Redis(host="redis")
 def close_books():
     with r.lock("books", timeout=30):
         print("closing")
+
+=== bad: what is kept on a volume may be evicted
+--- compose.yaml
+services:
+  redis:
+    image: redis:7
+    command: redis-server /usr/local/etc/redis.conf
+    volumes:
+      - data:/data
+      - ./redis.conf:/usr/local/etc/redis.conf
+volumes: {data: {}}
+--- redis.conf
+maxmemory 1gb
+maxmemory-policy allkeys-lru  # finding: lock-store-evicts
 
 === good: noeviction
 --- compose.yaml
