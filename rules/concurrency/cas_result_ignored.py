@@ -14,8 +14,8 @@ StaleDataError.
 Fine when: the call raises by itself (kazoo `set(version=...)`, DynamoDB, S3) and the exception is not swallowed; the write
 only makes sure that something exists, and whoever was first is as good; the transaction's failure branch does the work.
 
-Sources: etcd API guarantees and transactions; Consul KV API (cas); Django and SQLAlchemy documentation (matched rows,
-version counters); kazoo API documentation, TransactionRequest.commit.
+Sources: Consul KV API (cas answers true or false); kazoo source, TransactionRequest.commit; etcd3, py-consul and pymemcache
+sources; SQLAlchemy documentation, Configuring a version counter.
 """
 
 from collections.abc import Iterator

@@ -12,7 +12,7 @@ Fine when: the loop counts its tries, has a deadline, or waits between them.
 
 Known misses: loops whose condition is a variable.
 
-Sources: Redis documentation, Transactions (optimistic locking); AWS Builders' Library, Timeouts, retries, and backoff with jitter.
+Sources: ZooKeeper, Data Model (conditional updates); redis-py source, Redis.transaction, which loops on WatchError.
 """
 
 from collections.abc import Iterator

@@ -13,8 +13,7 @@ Fine when: a unique constraint's error is handled, the step is get_or_create or 
 Known misses: a look-up in one function and the creation in another; constraints that the database has and the code does not show
 (so this is a preview).
 
-Sources: Django documentation, get_or_create (needs unique fields to be atomic); PostgreSQL documentation, INSERT ... ON CONFLICT;
-CWE-367 (time-of-check time-of-use race condition).
+Sources: Django documentation, get_or_create (atomic only with unique fields); CWE-367 (time-of-check time-of-use).
 """
 
 from collections.abc import Iterator

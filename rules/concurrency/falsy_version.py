@@ -9,7 +9,7 @@ Instead: ask for None: `version=-1 if version is None else version`.
 Fine when: the number can never be 0 (Consul's ModifyIndex and etcd's revisions start at 1), or the default is chosen by
 `is None`.
 
-Sources: ZooKeeper, Programmer's Guide (versions, -1 matches any); Python reference, Boolean operations.
+Sources: ZooKeeper, Data Model (versions, -1 matches any); kazoo source, KazooClient.set.
 """
 
 import re

@@ -15,8 +15,8 @@ operation is atomic in the store; an operator's command does it. Counters are re
 Known misses: fields that are set from their old value by other means than arithmetic; records that are read and
 written in different functions.
 
-Sources: Kleppmann, Designing Data-Intensive Applications, chapter 7 (preventing lost updates); ZooKeeper, Programmer's
-Guide (versions); Consul KV API (cas); Redis documentation, Transactions (optimistic locking with WATCH).
+Sources: ZooKeeper, Data Model (versions, conditional updates); Consul KV API (cas); Django documentation, F() expressions (avoiding
+race conditions).
 """
 
 from collections.abc import Iterator

@@ -11,7 +11,8 @@ Instead: count in the store, with INCRBY, memcached `incr`, or `UPDATE ... SET n
 Fine when: the two commands are sent in one MULTI pipeline or stand in one script; the counter is only counted up; a lock is
 held around both.
 
-Sources: Redis documentation, INCR (pattern: rate limiter, which names this very race) and Transactions; memcached protocol, incr.
+Sources: two such bugs and their fixes: alisaifee/limits#14 (INCR then EXPIRE), jazzband/django-axes#784 (get then set); redis-py and
+Django cache documentation (incr, add).
 """
 
 from collections.abc import Iterator

@@ -9,7 +9,7 @@ effect can fail, record what is to be done in the same write (an outbox row) and
 
 Fine when: the effect carries an idempotency key, only reads, or is undone when the claim fails.
 
-Sources: Kleppmann, Designing Data-Intensive Applications, chapter 11 (idempotence and exactly-once); Stripe API, Idempotent requests.
+Sources: Stripe API, Idempotent requests; ZooKeeper, Data Model (conditional updates).
 """
 
 from collections.abc import Iterator

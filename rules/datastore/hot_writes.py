@@ -1,7 +1,6 @@
 """A coordinator is written to in a tight loop, or at an interval below a second.
 
-Why: each write is a round of consensus with a disk flush on a majority of members: 2 to 10 ms on good disks, and the
-members do them one after another. One process that writes ten times a second takes a visible share of what the ensemble
+Why: each write is a round of consensus with a disk flush on a majority of members, and the members do them one after another. One process that writes ten times a second takes a visible share of what the ensemble
 can do at all, fills etcd's revision history until compaction, and wakes every watcher of the key each time.
 
 Instead: write when something changes; keep liveness in a lease that is renewed each third of its time to live; put counters,
@@ -11,7 +10,7 @@ Fine when: the loop waits a second or more, or for an event.
 
 Known misses: loops that are paced by a queue or a socket.
 
-Sources: etcd documentation, Hardware recommendations and Performance (fsync latency); ZooKeeper, Overview (read-dominant workloads).
+Sources: etcd documentation, Hardware recommendations (disk latency of a write); ZooKeeper, Best Practices.
 """
 
 from collections.abc import Iterator

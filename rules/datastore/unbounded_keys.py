@@ -10,7 +10,7 @@ persistent node for each.
 
 Fine when: something deletes keys of the same pattern, or of the directory above; the set is bounded (hosts, shards, services).
 
-Sources: ZooKeeper, Administrator's Guide (data size, snapshots); etcd documentation, Maintenance (space quota, NOSPACE).
+Sources: ZooKeeper, Data Model (kept in memory, measured in kilobytes); etcd documentation, System limits (space quota).
 """
 
 from collections.abc import Iterator

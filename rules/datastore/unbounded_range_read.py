@@ -9,7 +9,7 @@ Instead: read the one key that is meant (build its name from the id), keep the l
 
 Fine when: the set is bounded, watched, or read once at start.
 
-Sources: ZooKeeper, configuration parameters (jute.maxbuffer); etcd documentation, System limits and range requests.
+Sources: ZooKeeper, configuration parameters (jute.maxbuffer); etcd documentation, System limits (request size).
 """
 
 from collections.abc import Iterator

@@ -9,8 +9,7 @@ changes the entity tell the one that waits for it (a queue, a callback).
 
 Fine when: the watched keys are configuration or members, a bounded set.
 
-Sources: ZooKeeper, Programmer's Guide (watches, herd effect in the lock recipe) and setWatches on reconnect; etcd documentation,
-gRPC proxy (watch coalescing).
+Sources: ZooKeeper, Recipes (the herd effect); ZooKeeper, Data Model (watches).
 """
 
 from collections.abc import Iterator

@@ -9,7 +9,7 @@ so in the log. Keep the value fresh by a watch (kazoo DataWatch, etcd watch, Con
 
 Fine when: the failure is handled here or by every caller; the value is kept by a watch; a command for operators reads it.
 
-Sources: AWS Builders' Library, Static stability using Availability Zones; kazoo documentation, DataWatch; Consul KV API.
+Sources: kazoo documentation, Basic Usage (DataWatch, connection states); Consul KV API (blocking queries, missing keys).
 """
 
 from collections.abc import Iterator

@@ -9,7 +9,7 @@ resolve names.
 
 Fine when: the failure is handled here or by every caller; the list is kept by a watch; a command for operators looks it up.
 
-Sources: AWS Builders' Library, Static stability using Availability Zones; Consul documentation, DNS caching and stale reads.
+Sources: kazoo documentation, Basic Usage (ChildrenWatch); py-consul source (what health.service raises).
 """
 
 from collections.abc import Iterator

@@ -16,8 +16,7 @@ exit code; a lock that cannot be taken refuses the work on purpose.
 Known misses: threads and consumers that end with the first error; error handlers of a framework that are registered by
 configuration. Configuration reads and look-ups of instances have rules of their own.
 
-Sources: kazoo API documentation (KazooClient.start, KazooTimeoutError); etcd documentation, Failure modes; AWS Builders'
-Library, Static stability using Availability Zones.
+Sources: kazoo source, KazooClient.start and KazooTimeoutError; etcd documentation, FAQ (without a majority nothing is written).
 """
 
 from collections.abc import Iterator

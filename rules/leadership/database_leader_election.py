@@ -11,7 +11,7 @@ Fine when: the work tolerates a gap of the time-out and two leaders for a moment
 
 Known misses: heartbeat rows under names that speak neither of leaders nor of heartbeats.
 
-Sources: AWS Builders' Library, Leader election in distributed systems; PostgreSQL documentation, Advisory locks.
+Sources: AWS Builders' Library, Leader election in distributed systems.
 """
 
 from collections.abc import Iterator

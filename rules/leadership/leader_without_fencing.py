@@ -11,8 +11,8 @@ the session listener clears at SUSPENDED and LOST; on Kubernetes end the process
 
 Fine when: the effects are conditional or harmless when late; a listener for the loss of the session stops the loop.
 
-Sources: kazoo API documentation, Election; client-go, leaderelection (no guarantee that only one client acts as leader);
-Kleppmann, How to do distributed locking.
+Sources: kazoo source, Election.run; client-go, leaderelection (does not guarantee that only one client acts as leader); etcd
+documentation, etcd versus other key-value stores (notes on the usage of lock and lease).
 """
 
 from collections.abc import Iterator

@@ -10,8 +10,8 @@ CONNECTED after LOST (the listener itself must not block); or use a recipe that 
 
 Fine when: a state listener, a retry loop or the creation in a loop brings the node back.
 
-Sources: kazoo documentation, Basic Usage (KazooState.LOST, ephemeral nodes are lost with the session); ZooKeeper, Programmer's
-Guide (ephemeral nodes, sessions).
+Sources: kazoo documentation, Basic Usage (KazooState.LOST); such a bug and its fix: linkedin/iris#244 (a party that is not joined
+again).
 """
 
 from collections.abc import Iterator

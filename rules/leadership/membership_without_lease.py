@@ -13,8 +13,8 @@ state that must outlive its writer; the entry carries a time that readers compar
 
 Known misses: registrations in Redis or a table; addresses under a prefix that does not name members.
 
-Sources: ZooKeeper, Data Model (ephemeral nodes); etcd documentation, Lease; Consul documentation, Service registration
-and Health checks (deregister_critical_service_after).
+Sources: ZooKeeper, Data Model (ephemeral nodes); etcd documentation, etcd versus other key-value stores (lease); py-consul source,
+agent.service.register (check and ttl default to None).
 """
 
 from collections.abc import Iterator

@@ -16,8 +16,8 @@ project for this client.
 
 Known misses: a listener that is registered but does nothing useful; code that compares session ids by hand.
 
-Sources: kazoo documentation, Basic Usage (listening for connection events, KazooState); etcd API reference,
-LeaseKeepAlive (TTL in the reply).
+Sources: kazoo documentation, Basic Usage (on SUSPENDED pause, on LOST the lock is gone); etcd3 and etcd3gw sources (a refresh
+returns the reply and raises nothing for a lease that is gone).
 """
 
 from collections.abc import Iterator

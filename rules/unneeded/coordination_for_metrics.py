@@ -9,7 +9,7 @@ write readings to a time-series database or a broker. Discovery of what to scrap
 
 Fine when: the entry is a lease or an ephemeral node that says "I am alive" and nothing more.
 
-Sources: ZooKeeper, Data Model (coordination data); etcd documentation, System limits and Maintenance (history compaction).
+Sources: ZooKeeper, Data Model (coordination data); etcd documentation, System limits.
 """
 
 from collections.abc import Iterator

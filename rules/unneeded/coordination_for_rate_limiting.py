@@ -9,7 +9,7 @@ sorted set), or give each of N processes a limit of its own, 1/N of the whole.
 
 Fine when: the store holds only the limit's configuration; the counter is Redis or in the process.
 
-Sources: Redis documentation, INCR (pattern: rate limiter); etcd documentation, Performance (every write is a round of consensus).
+Sources: etcd documentation, Hardware recommendations (every write waits for a disk); ZooKeeper, Best Practices.
 """
 
 from collections.abc import Iterator

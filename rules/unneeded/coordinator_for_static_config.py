@@ -9,7 +9,7 @@ coordinator is good at: watch the keys, so that a change reaches all processes i
 
 Fine when: the coordinator is needed for something else anyway, or some process watches.
 
-Sources: etcd documentation, etcd versus other key-value stores; Kubernetes documentation, ConfigMaps; The Twelve-Factor App, Config.
+Sources: etcd documentation, etcd versus other key-value stores.
 """
 
 from collections.abc import Iterator

@@ -10,7 +10,7 @@ provider or the API. No lock is needed then.
 
 Fine when: such a key or constraint is already checked inside; the lock only saves doubled work that does no harm.
 
-Sources: Stripe API, Idempotent requests; AWS documentation, SQS at-least-once delivery and Lambda idempotency.
+Sources: Stripe API, Idempotent requests; Redis documentation, Distributed Locks (a lock expires, its holder may go on).
 """
 
 from collections.abc import Iterator
