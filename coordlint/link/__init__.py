@@ -9,10 +9,10 @@ from coordlint import ir
 from coordlint.coordination import FunctionInfo, Guard, Mutation, Operation, Section
 from coordlint.facts import Facts
 from coordlint.link import clients, entries, records, uses
-from coordlint.link.evaluate import Evaluator, last_name
+from coordlint.link.arguments import arguments_of
 from coordlint.link.deployment import link_deployment
+from coordlint.link.evaluate import Evaluator, last_name
 from coordlint.link.operations import is_test
-from coordlint.link.calling import arguments_of
 from coordlint.link.project import Project, Scope, expressions, statements
 from coordlint.link.sections import Sections
 from coordlint.link.trace import Trace

@@ -370,6 +370,8 @@ class Evaluator:
 
     def is_manager(self, scope: Scope) -> bool:
         """Whether calling a function makes a context manager from its generator."""
+        if not isinstance(scope.node, ir.Function):
+            return False  # a class of the same name has taken the function's place
         return scope.function.is_generator and self.is_decorated(scope, "contextmanager", "asynccontextmanager")
 
     def place(self, expr: ir.Expr, scope: Scope) -> Place:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from coordlint.coordination import UNKNOWN_TIME, Argument, Time
-from coordlint.link.calling import expanded
+from coordlint.link.arguments import expanded
 from coordlint.link.values import (
     UNKNOWN,
     Arg,

@@ -8,7 +8,7 @@ import msgspec
 
 from coordlint import ir
 from coordlint.coordination import Guard, Lock
-from coordlint.link import calling, records, stepping
+from coordlint.link import arguments, calling, entering, holding, records
 from coordlint.link.evaluate import Evaluator
 from coordlint.link.flows import Flow
 from coordlint.link.locks import by_hand_lock, lock_instance, lock_model, lock_of
@@ -30,7 +30,6 @@ from coordlint.link.values import (
 )
 from coordlint.link.walk import Walk
 from coordlint.models.schema import Op
-
 
 MOST_OPEN = 60  # calls within calls that one walk may follow
 
@@ -120,7 +119,7 @@ class Tracer:
         for option in options(value):
             if isinstance(option, Manager) or (isinstance(option, Instance) and lock_instance(self.ev, option)):
                 item = ir.Item(decorator, None)
-                drafts = stepping._entered(walk, option, item, place, "")
+                drafts = entering.opened_by(walk, option, item, place, "")
                 for d in drafts:
                     d.how = "decorator"
                 return drafts
@@ -128,11 +127,11 @@ class Tracer:
             outer = self.ev.value(decorator.func, around)
             for option in options(outer):
                 if isinstance(option, FunctionRef):
-                    args = calling.arguments_of(self.ev, option, decorator, around)
+                    args = arguments.arguments_of(self.ev, option, decorator, around)
                     return self._around_param(walk, option, args, scope, decorator)
                 target = self._decorator_class(option)
                 if target is not None:
-                    args = calling.arguments_of(self.ev, option, decorator, around)  # type: ignore[arg-type]
+                    args = arguments.arguments_of(self.ev, option, decorator, around)  # type: ignore[arg-type]
                     return self._around_param(walk, FunctionRef(target, Object(option.symbol, args)), (), scope, decorator)  # type: ignore[union-attr]
             return []
         for option in options(value):
@@ -153,7 +152,7 @@ class Tracer:
             model = option.model if isinstance(option, Method) else self.ev.models.call(option.name) if isinstance(option, External) else None
             if model is None or not model.lock or model.op is not Op.LOCK_DECORATOR:
                 continue
-            args = calling.bind(self.ev, model.params, decorator, around, model.variadic) if isinstance(decorator, ir.Call) else ()
+            args = arguments.bind(self.ev, model.params, decorator, around, model.variadic) if isinstance(decorator, ir.Call) else ()
             place = scope.place(decorator.at)
             made = Instance(model.lock, model.name, place, args)
             if lock_instance(self.ev, made) is None:
@@ -164,7 +163,7 @@ class Tracer:
 
     def _around_param(self, walk: Walk, outer: FunctionRef, args: tuple[Arg, ...], scope: Scope, decorator: ir.Expr) -> list[Draft]:
         """What a decorator of the project holds where it calls the function that it was given."""
-        bindings = calling.bindings(self.ev, outer, args)
+        bindings = arguments.bindings(self.ev, outer, args)
         place = scope.place(decorator.at)
         source = self.ev.project.scopes[outer.symbol]
         for inner in [source, *_nested(source)]:
@@ -174,9 +173,9 @@ class Tracer:
                     continue
                 drafts = []
                 for d in step.held:
-                    draft = stepping.inherit(walk, d, source, bindings, place)
+                    draft = holding.inherit(walk, d, source, bindings, place)
                     draft.how = "decorator"
-                    draft.releases = [stepping.replace_release(r, place) if d.how == "with" else r for r in d.releases]
+                    draft.releases = [entering.replace_release(r, place) if d.how == "with" else r for r in d.releases]
                     draft.tested, draft.can_fail, draft.skips = d.tested, d.can_fail, d.skips
                     drafts.append(draft)
                 return drafts

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from coordlint.coordination import Operation, Section, Use
-from coordlint.link.calling import bindings
+from coordlint.link.arguments import bindings
 from coordlint.link.evaluate import Evaluator
 from coordlint.link.operations import is_test
 from coordlint.link.trace import Step, Trace

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.coordination import Guard, Time
-from coordlint.link import stepping
+from coordlint.link import entering, stepping
 from coordlint.link.project import Scope, expressions
 from coordlint.link.texts import written
 from coordlint.link.trace import Draft, Step, Trace
@@ -227,11 +227,11 @@ class Walk:
         inside = around
         for item in s.items:
             self.calls(item.context, s, inside)
-            made, inside = stepping.enter(self, item, s, inside)
+            made, inside = entering.enter(self, item, s, inside)
             opened += made
         self.block(s.body, inside)
         for d in reversed(opened):
-            stepping.leave(self, d, s)
+            entering.leave(self, d, s)
 
     # -- exceptions ----------------------------------------------------------------------------------------------
 
