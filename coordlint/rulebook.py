@@ -129,9 +129,8 @@ def load_rules(extra: Iterable[Path] = ()) -> list[Rule]:
 
     Raises BrokenRule for a file without exactly one marked function, or a code used twice.
     """
-    import coordlint.rules
-
-    folders = [Path(p) for p in coordlint.rules.__path__]
+    shipped = importlib.import_module("coordlint.rules")  # its folder is `rules/`, mapped by the package metadata
+    folders = [Path(p) for p in shipped.__path__]
     rules: dict[str, Rule] = {}
     for folder in [*folders, *extra]:
         for path in sorted(folder.rglob("*.py")):
@@ -162,7 +161,7 @@ def _read(module: ModuleType, path: Path) -> Rule:
     marked = [v for v in vars(module).values() if hasattr(v, "__coordlint__") and inspect.isfunction(v)]
     if len(marked) != 1:
         raise BrokenRule(f"{path}: needs exactly one function marked with @rule, has {len(marked)}")
-    code, severity, preview = marked[0].__coordlint__
+    code, severity, preview = vars(marked[0])["__coordlint__"]
     doc = inspect.cleandoc(module.__doc__ or "")
     return Rule(
         code=code,

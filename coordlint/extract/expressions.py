@@ -79,7 +79,9 @@ def _comprehension(node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.Dic
     element: ir.Expr = next(rest)
     if isinstance(node, ast.DictComp):
         element = ir.Sequence("tuple", (element, next(rest)), at)
-    targets, sources, tests = [], [], []
+    targets: list[ir.Expr] = []
+    sources: list[ir.Expr] = []
+    tests: list[ir.Expr] = []
     for g in node.generators:
         targets.append(next(rest))
         sources.append(next(rest))
@@ -125,7 +127,7 @@ _ROWS: dict[type[ast.expr], _Row] = {
         lambda n: [n.left, *n.comparators],
         lambda n, k: ir.Compare(tuple(map(operator, n.ops)), tuple(k), span(n)),
     ),
-    ast.IfExp: (lambda n: [n.test, n.body, n.orelse], lambda n, k: ir.Conditional(*k, span(n))),
+    ast.IfExp: (lambda n: [n.test, n.body, n.orelse], lambda n, k: ir.Conditional(k[0], k[1], k[2], span(n))),
     ast.Tuple: (lambda n: n.elts, lambda n, k: ir.Sequence("tuple", tuple(k), span(n))),
     ast.List: (lambda n: n.elts, lambda n, k: ir.Sequence("list", tuple(k), span(n))),
     ast.Set: (lambda n: n.elts, lambda n, k: ir.Sequence("set", tuple(k), span(n))),

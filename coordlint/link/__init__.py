@@ -76,7 +76,7 @@ def _note_sites(ev: Evaluator, project: Project) -> None:
     """Remembers which arguments each function of the project is called with, without walking its paths."""
     for symbol in _walked(project):
         scope = project.scopes[symbol]
-        body = scope.function.body if scope.kind == "function" else scope.node.body  # type: ignore[union-attr]
+        body = scope.function.body if scope.kind == "function" else scope.node.body
         for s in statements(body):
             for expr in expressions(s):
                 for call in ev.inside(expr).calls:

@@ -26,7 +26,6 @@ from coordlint.link.values import (
     options,
     substitute,
 )
-
 from coordlint.wording import words
 
 if TYPE_CHECKING:

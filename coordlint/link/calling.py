@@ -251,10 +251,10 @@ def entered(ev: Evaluator, value: Value) -> Value:
         case Result(model=model, place=place, owner=owner) if model.yields:
             return Instance(model.yields, model.name, place, owner=owner)
         case Instance(type=type_name):
-            model = ev.models.type(type_name)
-            if model is None or model.lock is None or model.lock.binds == "self":
+            typed = ev.models.type(type_name)
+            if typed is None or typed.lock is None or typed.lock.binds == "self":
                 return value
-            return Literal(None) if model.lock.binds == "none" else UNKNOWN
+            return Literal(None) if typed.lock.binds == "none" else UNKNOWN
         case Manager(symbol=symbol, arguments=args, receiver=receiver):
             made = ev.yields(symbol)
             return substitute(made, bindings(ev, FunctionRef(symbol, receiver), args))

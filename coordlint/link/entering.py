@@ -182,7 +182,7 @@ def _is_checked(body: tuple[ir.Stmt, ...], lock: str, name: str) -> bool:
         tests = [b.test for b in s.branches] if isinstance(s, ir.If) else [s.test] if isinstance(s, ir.Assert) else []
         for test in tests:
             found = names_in(test)
-            if name and name in found or any(f"{lock}.{a}" in found or (name and f"{name}.{a}" in found) for a in asked):
+            if (name and name in found) or any(f"{lock}.{a}" in found or (name and f"{name}.{a}" in found) for a in asked):
                 return True
         if any(_is_checked(b, lock, name) for b in blocks(s)):
             return True

@@ -220,7 +220,7 @@ class Evaluator:
                 return UNKNOWN
 
     def _bound_value(self, b: Binding, scope: Scope) -> Value:
-        if b.expr is None or isinstance(b.expr, ir.Const) and b.expr.value is None:
+        if b.expr is None or (isinstance(b.expr, ir.Const) and b.expr.value is None):
             typed = self.annotated(b.annotation, scope) if b.annotation is not None else UNKNOWN
             if not isinstance(typed, Unknown):
                 return typed

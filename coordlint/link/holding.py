@@ -91,7 +91,7 @@ def _can_fail(lock: Lock, meaning: Meaning) -> bool | None:
         return False
     if lock.blocking is False:
         return True
-    if lock.wait.kind in ("seconds",) or lock.wait.kind == "unknown" and lock.wait.place is not None:
+    if lock.wait.kind in ("seconds",) or (lock.wait.kind == "unknown" and lock.wait.place is not None):
         # A library that raises on a timeout is told apart by `raises`.
         return not meaning.model.raises
     return None if lock.blocking is None else False

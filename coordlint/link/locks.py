@@ -9,7 +9,18 @@ import msgspec
 from coordlint.coordination import UNKNOWN_TIME, Lock, Time
 from coordlint.link import attributes
 from coordlint.link.meaning import Meaning, key_of, lifetime, time_of, understand
-from coordlint.link.values import Arg, External, Instance, Items, Literal, Object, Pattern, Value, options, shown
+from coordlint.link.values import (
+    Arg,
+    External,
+    Instance,
+    Items,
+    Literal,
+    Object,
+    Pattern,
+    Value,
+    options,
+    shown,
+)
 from coordlint.models.schema import LockModel, OnBusy, Op, Scope
 from coordlint.source import Place
 

@@ -237,6 +237,9 @@ def _time(number: object, duration: Duration, place: Place | None, words: str, u
     return Time("seconds", seconds, place, told, float(number), unit)
 
 
+_OTHER_WAYS = ("**", "*", "expire", "expires", "expiry", "ttl", "lease", "lease_time")
+
+
 def lifetime(ev: Evaluator, made: Meaning, at: Place) -> Time | None:
     """The time to live that a call gives, None when the call has no such thing."""
     ways = ((made.model.ttl,) if made.model.ttl else ()) + made.model.ttls
@@ -247,6 +250,9 @@ def lifetime(ev: Evaluator, made: Meaning, at: Place) -> Time | None:
         if given is not None and not (isinstance(given.value, Literal) and given.value.value is None):
             return time_of(ev, given, way, made.model, at)
     given = next((a for way in ways for a in (made.arg(way.param),) if a is not None), None)
+    elsewhere = next((a for a in made.args if a.name in _OTHER_WAYS and a is not given), None)
+    if elsewhere is not None:  # **options, or a keyword of another library's twin of this call
+        return Time("unknown", place=elsewhere.place, told="not known")
     return time_of(ev, given, ways[0], made.model, at)
 
 

@@ -12,7 +12,19 @@ from coordlint.link.project import Scope
 from coordlint.link.texts import written
 from coordlint.link.trace import Step
 from coordlint.link.usage import names_in
-from coordlint.link.values import Arg, ClassRef, Instance, Literal, Object, Pattern, Table, Unknown, Value, options, shown
+from coordlint.link.values import (
+    Arg,
+    ClassRef,
+    Instance,
+    Literal,
+    Object,
+    Pattern,
+    Table,
+    Unknown,
+    Value,
+    options,
+    shown,
+)
 from coordlint.models.schema import Late, Op
 from coordlint.source import Place
 

@@ -16,7 +16,17 @@ from coordlint.link.project import Scope, blocks
 from coordlint.link.texts import written
 from coordlint.link.trace import Trace
 from coordlint.link.usage import names_in
-from coordlint.link.values import UNKNOWN, Literal, Object, Parameter, Pattern, Value, as_pattern, options, shown
+from coordlint.link.values import (
+    UNKNOWN,
+    Literal,
+    Object,
+    Parameter,
+    Pattern,
+    Value,
+    as_pattern,
+    options,
+    shown,
+)
 from coordlint.models.schema import Late, Op
 from coordlint.source import Span
 
@@ -104,7 +114,7 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
         if record is None or not record.loaded or not attributes.is_record(ev, record.symbol):
             continue
         place = scope.place(at)
-        after = [p for p, text in saves if p.line >= place.line and text.rpartition(".")[0] in (base, "") or text.rpartition(".")[2] in ("commit", "flush")]
+        after = [p for p, text in saves if (p.line >= place.line and text.rpartition(".")[0] in (base, "")) or text.rpartition(".")[2] in ("commit", "flush")]
         if not after:
             continue
         held = [d for s in trace.steps if s.place in after for d in s.held]

@@ -21,7 +21,7 @@ class Unknown:
 class Literal:
     """A constant; `unit` is "s" for a timedelta that was turned into seconds."""
 
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
     place: Place | None = None
     unit: str = ""
 

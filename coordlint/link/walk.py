@@ -140,7 +140,7 @@ class Walk:
                 self._note_denied(d, branch.body, s)
             for d in with_:
                 d.tested = True
-                d.skips = d.skips or ends(s.orelse) in ("", "return", "continue") and not s.orelse
+                d.skips = d.skips or (ends(s.orelse) in ("", "return", "continue") and not s.orelse)
             ending = ends(branch.body)
             with self._without(without + denied):
                 entering = list(self.held)
