@@ -11,41 +11,39 @@ import msgspec
 from coordlint.finding import Confidence, Evidence
 from coordlint.source import Place
 from coordlint.workload import (
-    Dependency as Dependency,
+    Dependency,
+    Key,
+    Mount,
+    Port,
+    Probe,
+    Process,
+    Replicas,
+    Role,
+    Run,
+    Variable,
+    Workload,
+    is_loopback,
 )
-from coordlint.workload import (
-    Key as Key,
-)
-from coordlint.workload import (
-    Mount as Mount,
-)
-from coordlint.workload import (
-    Port as Port,
-)
-from coordlint.workload import (
-    Probe as Probe,
-)
-from coordlint.workload import (
-    Process as Process,
-)
-from coordlint.workload import (
-    Replicas as Replicas,
-)
-from coordlint.workload import (
-    Role as Role,
-)
-from coordlint.workload import (
-    Run as Run,
-)
-from coordlint.workload import (
-    Variable as Variable,
-)
-from coordlint.workload import (
-    Workload as Workload,
-)
-from coordlint.workload import (
-    is_loopback as is_loopback,
-)
+
+__all__ = [
+    "Connection",
+    "Coordinator",
+    "Dependency",
+    "Deployment",
+    "Ensemble",
+    "Key",
+    "Listed",
+    "Mount",
+    "Port",
+    "Probe",
+    "Process",
+    "Replicas",
+    "Role",
+    "Run",
+    "Variable",
+    "Workload",
+    "is_loopback",
+]
 
 
 class Listed(msgspec.Struct, frozen=True):

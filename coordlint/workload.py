@@ -177,6 +177,7 @@ class Workload(msgspec.Struct, frozen=True):
     labels: tuple[tuple[str, str], ...] = ()
     runs: tuple[Run, ...] = ()
     strategy: str = ""  # Recreate | RollingUpdate | OnDelete; empty when the kind has none or it is not said
+    surge: int | None = None  # pods that a rolling update may start before it stops one, where it is said as a number
     concurrency_policy: str = ""  # of a CronJob
     schedule: str = ""
     has_spread: bool | None = None  # anti-affinity or topology spread; None where the platform has neither

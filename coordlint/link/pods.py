@@ -127,6 +127,7 @@ class PodReader:
             labels=labels,
             runs=tuple(dict.fromkeys(r for s in started for r in s.runs)),
             strategy=text(at(thing.root, "spec", "strategy", "type")) or text(at(thing.root, "spec", "updateStrategy", "type")) or "",
+            surge=integer(at(thing.root, "spec", "strategy", "rollingUpdate", "maxSurge")),
             concurrency_policy=text(at(thing.root, "spec", "concurrencyPolicy")) or "",
             schedule=text(at(thing.root, "spec", "schedule")) or "",
             has_spread=_has_spread(spec),
