@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from coordlint.coordination import UNKNOWN_TIME, Argument, Time
 from coordlint.link.arguments import expanded
+from coordlint.link.rest import Rest, request
 from coordlint.link.values import (
     UNKNOWN,
     Arg,
@@ -42,6 +43,7 @@ class Meaning:
     on_busy: OnBusy | None = None
     scope: Scope | None = None
     sql: SqlMeaning | None = None
+    rest: Rest | None = None  # a request to a coordinator's REST interface
     lua: str = ""  # what a script does: "compare-and-delete", "compare-and-expire", "acquire", ...
 
     def arg(self, name: str) -> Arg | None:
@@ -67,6 +69,8 @@ def understand(ev: Evaluator, model: CallModel, args: tuple[Arg, ...], owner: Va
                 on_busy=when.on_busy or made.on_busy,
                 scope=when.scope or made.scope,
             )
+    if made.model.effect == "http":
+        return _rest(ev, made)
     if made.op is Op.SQL:
         return _sql(ev, made)
     if made.op is Op.SCRIPT:
@@ -88,6 +92,24 @@ def _holds(ev: Evaluator, value: Value, wanted: object) -> bool:
 
 
 # -- raw protocols -------------------------------------------------------------------------------------------------
+
+def _rest(ev: Evaluator, made: Meaning) -> Meaning:
+    """An HTTP request whose path is a coordinator's."""
+    given = made.arg("url")
+    if given is None:
+        return made
+    method = made.arg("method")
+    verb = made.model.name.rpartition(".")[2]
+    if method is not None and isinstance(method.value, Literal):
+        verb = str(method.value.value)
+    for option in options(ev.settle(given.value)):
+        if isinstance(option, Literal | Pattern):
+            found = request(verb, as_pattern(option))
+            if found is not None:
+                late = Late.READ if found.op in (Op.READ, Op.DISCOVER) else Late.OVERWRITE
+                return replace(made, op=found.op, rest=found, late=late)
+    return made
+
 
 _SET_FLAGS = {"NX": "nx", "XX": "xx", "KEEPTTL": "keepttl", "GET": "get"}
 _SET_TIMES = {"EX": "ex", "PX": "px", "EXAT": "exat", "PXAT": "pxat"}
@@ -261,6 +283,8 @@ def lifetime(ev: Evaluator, made: Meaning, at: Place) -> Time | None:
 
 def key_of(ev: Evaluator, made: Meaning) -> Pattern | None:
     """The resource that a call names, as a pattern."""
+    if made.rest is not None:
+        return made.rest.key
     if made.sql is not None and made.sql.kind.removeprefix("try-").startswith(("advisory", "get-lock", "release-lock")):
         return _advisory_id(ev, made)
     if made.sql is not None:

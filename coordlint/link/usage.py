@@ -63,6 +63,8 @@ class _Sets:
                         self.tested |= names_in(b.test)
                 case ir.Loop(target=None, test=test) | ir.Assert(test=test):
                     self.tested |= names_in(test)
+                case ir.Global(names=names):
+                    self.read |= set(names)  # others read it
                 case ir.Return(value=value) if value is not None:
                     self.returned |= names_in(value)
                 case _:

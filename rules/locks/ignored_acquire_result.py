@@ -82,6 +82,8 @@ def is_meant_as_lock(system: System, section: Section) -> bool:
         return True
     if any(o.key == lock.key for o in system.operations(Op.INCREMENT, backend=lock.backend) if lock.key is not None):
         return False
+    if lock.via:  # a wrapper that may do several things
+        return sounds_like_lock(lock.key_text, *lock.via)
     return bool(section.releases) or sounds_like_lock(lock.key_text, lock.key, section.symbol.rpartition(".")[2])
 
 

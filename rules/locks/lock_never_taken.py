@@ -23,14 +23,14 @@ from coordlint import ERROR, Found, Op, Outcome, System, call_name, found, rule
 def lock_never_taken(system: System) -> Iterator[Found]:
     taken = {section.lock.made for section in system.critical_sections(tests=True)}
     for made in system.operations(Op.MAKE_LOCK):
-        if made.outcome is not Outcome.DEAD or made.place in taken:
-            continue
         function = system.function(made.symbol)
+        if made.outcome is not Outcome.DEAD or made.place in taken or function is None:
+            continue  # at the top of a module, everybody may take it
         name = f' "{made.key_text or made.key}"' if made.key else ""
         yield found(
             f"{call_name(made)} builds the lock{name}, and nothing acquires or enters it: what follows runs without a lock",
             at=made,
-            because=[(function.place if function else made.place, "in this function the lock is not taken")],
+            because=[(function.place, "in this function the lock is not taken")],
         )
 
 
@@ -70,6 +70,20 @@ def post(job):
     lock = r.lock("invoices", timeout=60)
     with lock:
         job.run()
+
+=== good: a global that other functions take
+--- pools.py
+import threading
+
+lock = threading.Lock()
+
+def after_fork():
+    global lock
+    lock = threading.Lock()
+
+def close():
+    with lock:
+        print("closed")
 
 === good: returned
 --- locks.py

@@ -38,6 +38,7 @@ from coordlint import (
     Lock,
     Op,
     Operation,
+    Place,
     Scope,
     Section,
     System,
@@ -59,6 +60,7 @@ STORES = ("redis", "memcached", "zookeeper", "etcd", "consul", "dynamodb")
 
 @rule("CL101", severity=ERROR)
 def lock_without_fencing(system: System) -> Iterator[Found]:
+    reported: set[tuple[Place, Place]] = set()
     for section in system.critical_sections(distributed=True):
         if section.shares_fate or section.lock.model.kind not in ("lock", "write-lock"):
             continue
@@ -66,6 +68,9 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
         if not unfenced:
             continue
         worst = min(unfenced, key=harm)
+        if (section.acquired, worst.place) in reported:
+            continue  # a factory that makes one of several locks
+        reported.add((section.acquired, worst.place))
         proven = section.purpose.kind == "correctness" or worst.operation.kind == "payment"
         rivals = [(r.acquired, "the same lock is taken here") for r in system.rivals(section)[:2]]
         others = [(e.place, f"{effect_name(e.operation)} is not fenced either") for e in unfenced if e is not worst]
@@ -102,7 +107,7 @@ def is_shared(operation: Operation) -> bool:
     """Whether the effect lands where other processes see it. An entry with a time to live is a cache, not a record."""
     if operation.backend in STORES:
         return operation.op in (Op.WRITE, Op.DELETE, Op.INCREMENT, Op.COUNTER, Op.EFFECT) and not is_cache_entry(operation)
-    return operation.kind in SHARED
+    return operation.kind in SHARED and operation.library != "stdlib-sqlite3"  # a file beside the process
 
 
 def is_cache_entry(operation: Operation) -> bool:

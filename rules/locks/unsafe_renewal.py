@@ -32,6 +32,7 @@ from coordlint import (
     found,
     lock_name,
     rule,
+    sounds_like_lock,
     told,
 )
 
@@ -41,6 +42,8 @@ STORES = ("redis", "memcached", "django-cache")
 @rule("CL123", severity=WARNING)
 def unsafe_renewal(system: System) -> Iterator[Found]:
     for section in system.critical_sections(distributed=True, backend=STORES):
+        if not sounds_like_lock(section.lock.key_text, section.symbol, *section.lock.via):
+            continue
         if not section.lock.by_hand or section.lock.key in (None, "", "{}") or system.inner(section) is not None:
             continue
         for operation in system.operations(Op.EXPIRE, Op.WRITE, backend=section.lock.backend):
