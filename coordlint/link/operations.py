@@ -50,7 +50,7 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
         call=made.model.name,
         library=library.library if library is not None else "",
         backend=_backend(w, made, owner),
-        kind=made.model.effect or ("database" if made.sql is not None else ""),
+        kind="" if made.rest is not None else made.model.effect or ("database" if made.sql is not None else ""),
         key=key.text if key is not None else None,
         key_text=shown(key.named) if key is not None else "",
         late=late,
@@ -94,6 +94,8 @@ def _argument(arg: Arg, mentions: dict[Place | None, tuple[tuple[str, ...], str]
 
 
 def _backend(w: Walk, made: Meaning, owner: Value | None) -> str:
+    if made.rest is not None:
+        return made.rest.backend
     if made.sql is not None:
         if made.sql.kind in ("get-lock", "release-lock"):
             return "mysql-get-lock"
