@@ -71,7 +71,7 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
         if (section.acquired, worst.place) in reported:
             continue  # a factory that makes one of several locks
         reported.add((section.acquired, worst.place))
-        proven = section.purpose.kind == "correctness" or worst.operation.kind == "payment"
+        proven = worst.operation.kind == "payment" or (section.purpose.kind == "correctness" and is_concrete(worst.operation))
         rivals = [(r.acquired, "the same lock is taken here") for r in system.rivals(section)[:2]]
         others = [(e.place, f"{effect_name(e.operation)} is not fenced either") for e in unfenced if e is not worst]
         yield found(
@@ -118,17 +118,24 @@ def is_lock_itself(lock: Lock, operation: Operation) -> bool:
     return operation.backend == lock.backend and operation.key is not None and operation.key == lock.key
 
 
+def is_concrete(operation: Operation) -> bool:
+    """Whether the harm is plain: a second record, a second count, a lost change. A blind overwrite or delete may be meant to repeat."""
+    return operation.reads_back is not None or operation.kind == "object-store" or operation.late in (
+        Late.APPEND, Late.ACCUMULATE, Late.EXTERNAL
+    )  # fmt: skip
+
+
 def harm(effect: Effect) -> tuple[int, str, int]:
     """The worst effect first; among equals the one that stands first."""
     operation = effect.operation
     if operation.kind == "payment":
         rank = 0
-    elif operation.kind in LEAVES_THE_SYSTEM:
-        rank = 2
     elif operation.reads_back is not None or operation.late is Late.ACCUMULATE:
         rank = 1
+    elif operation.kind in LEAVES_THE_SYSTEM:
+        rank = 2
     else:
-        rank = 3
+        rank = 3 if is_concrete(operation) else 4
     return rank, effect.place.path, effect.place.line
 
 
