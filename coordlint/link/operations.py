@@ -190,11 +190,17 @@ def _ephemeral(w: Walk, made: Meaning) -> bool | None:
     return None if isinstance(value, Unknown) and is_symbolic(given.value) else True
 
 
+_CLIENT_PARAMS = ("client", "redis", "redis_client", "etcd_client", "connection")  # of recipes that are built around one
+
+
 def _client(owner: Value | None) -> Place | None:
     """Where the object at the end of the chain of owners was made."""
     depth = 0
-    while isinstance(owner, Instance) and isinstance(owner.owner, Instance) and depth < 8:
-        owner = owner.owner
+    while isinstance(owner, Instance) and depth < 8:
+        given = next((a.value for a in owner.arguments if a.name in _CLIENT_PARAMS and isinstance(a.value, Instance)), None)
+        if not isinstance(owner.owner, Instance) and given is None:
+            break
+        owner = owner.owner if isinstance(owner.owner, Instance) else given
         depth += 1
     return owner.place if isinstance(owner, Instance) else None
 

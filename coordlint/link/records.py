@@ -38,7 +38,7 @@ def mark_reads(ev: Evaluator, trace: Trace, flow: Callable[[], Flow], of: Callab
     """Marks the writes of one function whose value comes from a read of the same record; `of` gives a callee's trace."""
     steps = [s for s in trace.steps if s.operation is not None]
     operations = [s.operation for s in steps if s.operation is not None]
-    writes = any(o.op in _WRITES and o.key for o in operations)
+    writes = any(o.op in _WRITES and _record_of(o) for o in operations)
     marked = with_reads([*operations, *_wrapped_reads(trace, of)] if writes else operations, flow)[: len(operations)]
     changed = {m.written: m for m in mutations(ev, trace.scope, trace)}
     for step, operation in zip(steps, marked, strict=True):
@@ -79,17 +79,25 @@ def _written_back(operation: Operation, mutation: Mutation) -> Operation:
 
 def with_reads(operations: list[Operation], flow: Callable[[], Flow]) -> list[Operation]:
     """The operations of one function, with the read that a write's value comes from."""
-    reads = [o for o in operations if o.op in (Op.READ, Op.DB_READ, Op.LIST) and o.key not in (None, "", "{}")]
+    reads = [o for o in operations if o.op in (Op.READ, Op.DB_READ, Op.LIST) and _record_of(o)]
     made: list[Operation] = []
     for o in operations:
         source = None
-        if reads and o.op in _WRITES and o.key:
+        if reads and o.op in _WRITES and _record_of(o):
             for read in reads:
-                same = read.backend == o.backend and read.key_text == o.key_text and read.place.line <= o.place.line
+                same = read.backend == o.backend and _record_of(read) == _record_of(o) and read.place.line <= o.place.line
                 if same and _feeds(read, o, flow()):
                     source = read.place
         made.append(msgspec.structs.replace(o, reads_back=source) if source is not None else o)
     return made
+
+
+def _record_of(operation: Operation) -> str:
+    """The key as far as it is known; within one function, a variable that holds it is as good."""
+    if operation.key:
+        return "" if operation.key_text == "{}" else operation.key_text
+    first = operation.arguments[0].text if operation.arguments and operation.backend else ""
+    return f"{{{first}}}" if first.isidentifier() else ""
 
 
 def _feeds(read: Operation, write: Operation, flow: Flow) -> bool:

@@ -41,7 +41,7 @@ def non_atomic_counter(system: System) -> Iterator[Found]:
     for write in system.operations(Op.WRITE, backend=_COUNTING):
         if write.counts and write.reads_back and not (write.atomic or write.conditional or system.is_locked(write)):
             yield found(
-                f"Counts in {backend_name(write.backend)} by reading `{write.key_text or write.key}` and setting it: two processes "
+                f"Counts in {backend_name(write.backend)} by reading `{write.key_text or _first_text(write)}` and setting it: two processes "
                 "at a time count once.",
                 at=write,
                 because=[(write.reads_back, "the old count is read here"), *write.origin],
@@ -125,6 +125,24 @@ from django.core.cache import cache
 def failed(user):
     attempts = cache.get(f"failures:{user}", 0)
     cache.set(f"failures:{user}", attempts + 1, 300)  # finding: non-atomic-counter
+
+=== bad: the key is a variable
+--- shop/handler.py
+from django.core.cache import caches
+
+
+def store():
+    return caches["default"]
+
+
+class Handler:
+    def __init__(self):
+        self.cache = store()
+
+    def failed(self, keys):
+        for key in keys:
+            failures = self.cache.get(key, default=0)
+            self.cache.set(key, failures + 1, 300)  # finding: non-atomic-counter
 
 === good: both in one transaction
 --- api/limit.py

@@ -16,7 +16,7 @@ again).
 
 from collections.abc import Iterator
 
-from coordlint import HIGH, MEDIUM, WARNING, Client, Found, Operation, System, found, rule
+from coordlint import HIGH, MEDIUM, WARNING, Client, Found, Op, Operation, System, found, rule
 
 _MEMBERS = frozenset(
     {"service", "provider", "node", "member", "instance", "worker", "server", "broker", "host", "master", "agent", "peer"}
@@ -40,6 +40,18 @@ def membership_not_restored(system: System) -> Iterator[Found]:
             at=registration,
             because=[(client.place, "no listener on this client tells of a new session")],
             confidence=HIGH if registration.symbol_words & _REGISTERS else MEDIUM,
+        )
+    joins = [op for op in system.operations(Op.JOIN, backend="zookeeper") if op.call.endswith(".join")]
+    for join in joins:
+        client = _client_of(join, clients)
+        if client is None or join.loop or any(other.client == join.client for other in joins if other.place != join.place):
+            continue
+        listener = [(place, "this listener does not lead back to it") for place in client.listeners]
+        yield found(
+            "Joins the party once: after the session is lost nothing joins again.",
+            at=join,
+            because=listener[:1] or [(client.place, "no listener on this client tells of a new session")],
+            confidence=MEDIUM if client.listeners else HIGH,
         )
 
 
@@ -75,6 +87,43 @@ from app.zk import zk
 
 def register():
     zk.create("/workers/" + socket.gethostname(), b"", ephemeral=True)  # finding: membership-not-restored
+
+=== bad: a party that is joined once, although somebody listens
+--- app/member.py
+from kazoo.client import KazooClient, KazooState
+from kazoo.recipe.party import Party
+
+
+class Member:
+    def __init__(self, hosts, me):
+        self.zk = KazooClient(hosts=hosts)
+        self.party = Party(self.zk, "/senders", me)
+        self.usable = False
+        self.zk.add_listener(self.on_state)
+        self.party.join()  # finding: membership-not-restored
+
+    def on_state(self, state):
+        self.usable = state not in (KazooState.SUSPENDED, KazooState.LOST)
+
+=== good: the party is joined again
+--- app/member.py
+from kazoo.client import KazooClient, KazooState
+from kazoo.recipe.party import Party
+
+
+class Member:
+    def __init__(self, hosts, me):
+        self.zk = KazooClient(hosts=hosts)
+        self.party = Party(self.zk, "/senders", me)
+        self.zk.add_listener(self.on_state)
+        self.party.join()
+
+    def on_state(self, state):
+        if state == KazooState.CONNECTED:
+            self.zk.handler.spawn(self.again)
+
+    def again(self):
+        self.party.join()
 
 === good: a listener brings it back
 --- app/member.py
