@@ -51,6 +51,7 @@ class Started:
     spoken: tuple[Spoken, ...] = ()
     unresolved: tuple[Process, ...] = ()  # processes that name code which was not found
     environment: Mapping[str, str | None] = field(default_factory=dict)
+    placed: tuple[Copied, ...] = ()  # repository files and folders that stand in it
 
 
 def start(container: Container, catalogue: Catalogue) -> Started:
@@ -83,6 +84,7 @@ def start(container: Container, catalogue: Catalogue) -> Started:
         tuple(launcher.spoken),
         tuple(unresolved),
         environment,
+        placed,
     )
 
 

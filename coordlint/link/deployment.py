@@ -21,15 +21,16 @@ from coordlint.link.operators import operator_coordinators
 from coordlint.link.pods import POD_OWNERS, Cluster, PodReader
 from coordlint.link.reach import Reach
 from coordlint.link.services import ServiceReader
-from coordlint.manifest import KubernetesObject, SettingsFile, Table, text
+from coordlint.manifest import ComposeFile, HelmFile, KubernetesObject, SettingsFile, Table, text
 from coordlint.source import Kind
 
 MAX_WORKLOADS = 5_000
+_DEPLOYING = (ComposeFile, KubernetesObject, HelmFile)
 
 
 def link_deployment(facts: Sequence[Facts], python_modules: Mapping[str, str]) -> Deployment:
     """The deployed system. `python_modules` maps dotted names to paths; facts may come in any order."""
-    if not any(fact.manifests for fact in facts):
+    if not any(isinstance(manifest, _DEPLOYING) for fact in facts for manifest in fact.manifests):
         return Deployment()
     known = catalogue(facts, {**_unread_modules(facts), **python_modules})
     views, _ = compose_views(known)
@@ -50,7 +51,7 @@ def link_deployment(facts: Sequence[Facts], python_modules: Mapping[str, str]) -
     )
     everything = tuple(sorted((*ordered, *(c.workload for c in managed)), key=lambda w: (w.place, w.key)))
     reach = Reach(known.words, known.python_files, known.modules)
-    connections = find_connections(everything, started, {w.key: _upstreams(w, known) for w in ordered}, reach)
+    connections = find_connections(everything, started, {w.key: _upstreams(w, started[w.key], known) for w in ordered}, reach)
     peers = {frozenset((a, b)) for c in coordinators for a in c.ensemble for b in c.ensemble if a != b}
     unresolved = tuple(
         Evidence(p.place, f"{w.name} starts {' '.join(p.argv)[:200]}, and what that runs was not found")
@@ -128,6 +129,7 @@ def _varied(base: Workload, variant: Workload, began: Started, begins: Started) 
         began.place or begins.place,
         spoken=(*began.spoken, *(s for s in begins.spoken if s not in began.spoken)),
         unresolved=begins.unresolved if is_bare else began.unresolved,
+        placed=(*began.placed, *begins.placed),
     )
     return whole, joined
 
@@ -154,14 +156,17 @@ def _local_images(known: Catalogue, views: Iterable[View]) -> dict[str, tuple[st
     return found
 
 
-def _upstreams(workload: Workload, known: Catalogue) -> list[SettingsFile]:
+def _upstreams(workload: Workload, begun: Started, known: Catalogue) -> list[SettingsFile]:
     """nginx configurations that are mounted into the workload or copied into its image."""
-    found = []
-    sources = [s for m in workload.mounts if m.kind == "bind" and (s := join(folder_of(m.place.path), m.source)) is not None]
-    for path, file in sorted(known.settings.items()):
-        if file.what == "nginx" and any(path == s or path.startswith(f"{s}/") for s in sources if s):
-            found.append(file)
-    return found
+    placed = [copied.source for copied in begun.placed if copied.source]
+    mounted = (join(folder_of(m.place.path), m.source) for m in workload.mounts if m.kind == "bind")
+    sources = [*placed, *(source for source in mounted if source)]
+    serves = any(p.program == "nginx" for p in workload.processes) or "nginx" in (workload.base_image or workload.image or "")
+    return [
+        file
+        for path, file in sorted(known.settings.items())
+        if file.what == "nginx" and serves and any(path == s or path.startswith(f"{s}/") for s in sources)
+    ]
 
 
 def _without_peers(connections: tuple[Connection, ...], peers: set[frozenset[Key]]) -> tuple[Connection, ...]:

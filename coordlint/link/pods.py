@@ -142,6 +142,7 @@ class PodReader:
             spoken=tuple(w for s in started for w in s.spoken),
             unresolved=tuple(p for s in started for p in s.unresolved),
             environment=main.environment,
+            placed=tuple(c for s in started for c in s.placed),
         )
         return workload, joined
 
