@@ -121,7 +121,7 @@ class Project:
             return dotted
         tail = "." + dotted
         home = importer.module.rpartition(".")[0]
-        found = [m for m in self._by_last.get(dotted.rpartition(".")[2], ()) if m.endswith(tail)]
+        found = [m for m in self._by_last.get(dotted.rpartition(".")[2], ()) if m.endswith(tail) and m != importer.module]
         roots = [(m.removesuffix(tail), m) for m in found]
         beside = "" if known_library and home in self._packages else home  # no implicit relative import of "consul"
         fitting = [(r, m) for r, m in roots if r == beside or (r not in self._packages and not known_library)]

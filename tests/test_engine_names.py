@@ -1,0 +1,125 @@
+"""Which library object a name is, wherever it was made and however it was passed on."""
+
+from __future__ import annotations
+
+import pytest
+from systems import system, uses
+
+LOCKED = ("lock", "redis")
+
+
+def locks(files: dict[str, str] | None = None, /, **modules: str) -> list[str]:
+    return [place for place, role, backend in uses(system(files, **modules)) if (role, backend) == LOCKED]
+
+
+def test_an_alias_of_an_import_is_the_library() -> None:
+    assert locks(a="import redis as r\nclient = r.StrictRedis()\nclient.lock('x')\n") == ["a.py:3"]
+
+
+def test_a_name_that_is_reexported_by_a_package_is_found_where_it_was_made() -> None:
+    found = locks(
+        {
+            "infra/clients.py": "import redis\nclient = redis.Redis()\n",
+            "infra/__init__.py": "from .clients import client\n",
+            "jobs.py": "from infra import client\nclient.lock('x')\n",
+        }
+    )
+    assert found == ["jobs.py:2"]
+
+
+def test_a_star_import_brings_the_names_of_its_module() -> None:
+    found = locks(
+        clients="import redis\nclient = redis.Redis()\n",
+        shim="from clients import *\n",
+        jobs="from shim import client\nclient.lock('x')\n",
+    )
+    assert found == ["jobs.py:2"]
+
+
+def test_a_local_module_named_like_a_library_does_not_hide_the_library() -> None:
+    found = uses(
+        system(
+            {
+                "app/consul.py": "from consul import Consul\ndef make():\n    return Consul()\n",
+                "app/store.py": "from app.consul import make\nmake().kv.get('config/a')\n",
+            }
+        )
+    )
+    assert ("app/store.py:2", "config", "consul") in found
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "class Jobs:\n    def __init__(self):\n        self.r = redis.Redis()\n    def run(self):\n        self.r.lock('x')\n",
+        "class Jobs:\n    r = redis.Redis()\n    def run(self):\n        self.r.lock('x')\n",
+        "class Base:\n    def __init__(self):\n        self.r = redis.Redis()\nclass Jobs(Base):\n    def run(self): self.r.lock('x')\n",
+        "class Jobs:\n    @property\n    def r(self):\n        return redis.Redis()\n    def run(self): self.r.lock('x')\n",
+        "def make():\n    return redis.Redis()\ndef run(): make().lock('x')\n",
+        "def run(r: redis.Redis): r.lock('x')\n",
+        "def run(r: 'redis.Redis | None'): r.lock('x')\n",
+        "def run(r): r.lock('x')\nrun(redis.Redis())\n",
+        "def run(flag):\n    r = redis.Redis() if flag else None\n    r.lock('x')\n",
+        "async def make():\n    return redis.Redis()\nasync def run():\n    (await make()).lock('x')\n",
+        "from fastapi import Depends\ndef get():\n    yield redis.Redis()\ndef view(r=Depends(get)): r.lock('x')\n",
+        "class Mine(redis.Redis):\n    pass\ndef run(): Mine().lock('x')\n",
+        "app.state.redis = redis.Redis()\ndef view(request): request.app.state.redis.lock('x')\n",
+        "clients = {'main': redis.Redis()}\ndef run(): clients['main'].lock('x')\n",
+    ],
+    ids=[
+        "set in the constructor", "class attribute", "inherited", "property", "factory", "annotation", "quoted union",
+        "passed by a caller", "conditional expression", "awaited factory", "injected dependency", "subclass of the library's",
+        "set on an object of somebody else", "kept in a dict",
+    ],
+)  # fmt: skip
+def test_a_client_is_followed_to_where_it_is_used(body: str) -> None:
+    line = next(n for n, text in enumerate(body.split("\n"), 2) if ".lock('x')" in text)
+    assert f"a.py:{line}" in locks(a="import redis\n" + body)
+
+
+def test_a_method_of_a_plain_value_is_no_use() -> None:
+    assert uses(system(a="import redis\nd = {}\nd.get('x')\nd.lock('y')\n")) == []
+
+
+def test_a_partial_of_a_library_class_makes_the_lock_where_it_is_called() -> None:
+    found = system(
+        a="""
+        import functools, redis, redis_lock
+        class Global:
+            factory = None
+            @classmethod
+            def configure(cls):
+                cls.factory = functools.partial(redis_lock.Lock, redis.Redis())
+            def __init__(self, name, ttl=600):
+                self.name, self.ttl = name, ttl
+            def __enter__(self):
+                self._lock = Global.factory(self.name, expire=self.ttl)
+                if not self._lock.acquire():
+                    raise RuntimeError
+            def __exit__(self, *exc):
+                self._lock.release()
+        def run(i):
+            with Global(f"job:{i}", ttl=9):
+                pass
+        """
+    )
+    section = next(s for s in found.critical_sections() if s.symbol == "a.run")
+    assert (section.lock.key, section.lock.lifetime.seconds, section.how) == ("job:{}", 9, "with")
+    assert section.lock.via == ("Global",)
+
+
+def test_a_request_to_the_rest_interface_of_consul_is_a_use_of_consul() -> None:
+    found = uses(
+        system(
+            a="""
+            import os, requests
+            BASE = f"http://{os.getenv('CONSUL')}:8500"
+            session = requests.Session()
+            def register(body):
+                session.put(BASE + "/v1/agent/service/register", json=body, timeout=2)
+            def find(name):
+                return session.get(f"{BASE}/v1/health/service/{name}?passing=true", timeout=2)
+            """
+        )
+    )
+    assert found == [("a.py:6", "service-discovery", "consul"), ("a.py:8", "service-discovery", "consul")]

@@ -1,0 +1,111 @@
+"""What is held where: with, acquire and release, decorators, context managers, and what happens inside."""
+
+from __future__ import annotations
+
+from systems import system
+
+from coordlint.coordination import Section
+from coordlint.models.schema import OnBusy
+
+
+def sections(text: str) -> list[Section]:
+    return list(system(a="import redis\nr = redis.Redis()\n" + text).critical_sections())
+
+
+def effects(section: Section) -> list[int]:
+    return [e.place.line for e in section.effects if e.operation.kind]
+
+
+def test_a_with_block_holds_its_lock_to_its_end() -> None:
+    (found,) = sections("with r.lock('x', timeout=3):\n    open('f', 'w')\nopen('g', 'w')\n")
+    assert effects(found) == [4]
+    assert (found.lock.key, found.lock.lifetime.seconds, found.how) == ("x", 3, "with")
+
+
+def test_an_acquire_holds_until_its_release() -> None:
+    (found,) = sections("l = r.lock('x')\nl.acquire()\nopen('f', 'w')\nl.release()\nopen('g', 'w')\n")
+    assert effects(found) == [5]
+    assert [release.how for release in found.releases] == ["library"]
+
+
+def test_a_guarded_acquire_is_tested_and_the_way_out_is_not_inside() -> None:
+    (found,) = sections(
+        "def run():\n    l = r.lock('x')\n    if not l.acquire(blocking=False):\n        open('g', 'w')\n        return\n"
+        "    open('f', 'w')\n    l.release()\n"
+    )
+    assert (found.can_fail, found.tested, found.skips_when_busy, effects(found)) == (True, True, True, [8])
+
+
+def test_a_result_in_a_variable_that_nobody_tests_is_not_tested() -> None:
+    (found,) = sections("def run():\n    l = r.lock('x')\n    ok = l.acquire(blocking=False)\n    open('f', 'w')\n")
+    assert (found.can_fail, found.tested) == (True, False)
+
+
+def test_a_release_in_finally_runs_on_errors_too() -> None:
+    (found,) = sections("l = r.lock('x')\nl.acquire()\ntry:\n    open('f', 'w')\nfinally:\n    l.release()\n")
+    assert [release.on_error for release in found.releases] == [True]
+
+
+def test_waiting_in_a_loop_for_set_nx_holds_the_key_after_the_loop() -> None:
+    (found,) = sections(
+        "import time\ndef run():\n    while not r.set('lock:x', 1, nx=True, ex=5):\n        time.sleep(1)\n    open('f', 'w')\n    r.delete('lock:x')\n"
+    )
+    assert (found.lock.by_hand, found.lock.lifetime.seconds, effects(found)) == (True, 5, [7])
+
+
+def test_a_conditional_write_that_nobody_calls_a_lock_and_nobody_deletes_is_none() -> None:
+    assert sections("def seen(i):\n    return r.set(f'seen:{i}', 1, nx=True, ex=60)\n") == []
+
+
+def test_a_context_manager_of_the_project_holds_what_it_holds_at_its_yield() -> None:
+    found = sections(
+        "from contextlib import contextmanager\n@contextmanager\ndef guard(name, ttl=30):\n    with r.lock(name, timeout=ttl):\n        yield\n"
+        "def run(i):\n    with guard(f'job:{i}'):\n        open('f', 'w')\n"
+    )
+    mine = next(s for s in found if s.symbol == "a.run")
+    assert (mine.lock.key, mine.lock.lifetime.seconds, mine.lock.via, effects(mine)) == ("job:{}", 30, ("guard",), [10])
+
+
+def test_a_decorator_of_the_project_holds_its_lock_around_the_function() -> None:
+    found = sections(
+        "def locked(name):\n    def deco(fn):\n        def inner(*a):\n            with r.lock(name):\n                return fn(*a)\n        return inner\n"
+        "    return deco\n@locked('nightly')\ndef run():\n    open('f', 'w')\n"
+    )
+    mine = next(s for s in found if s.symbol == "a.run")
+    assert (mine.how, mine.lock.key, effects(mine)) == ("decorator", "nightly", [12])
+
+
+def test_effects_are_followed_through_calls_with_the_places_of_the_calls() -> None:
+    (found,) = sections("def pay():\n    open('f', 'w')\ndef run():\n    with r.lock('x'):\n        pay()\n")
+    (effect,) = [e for e in found.effects if e.operation.kind]
+    assert (effect.place.line, [p.line for p in effect.chain]) == (4, [7])
+
+
+def test_a_function_that_is_started_beside_is_not_inside() -> None:
+    (found,) = sections(
+        "import threading\ndef pay():\n    open('f', 'w')\nwith r.lock('x'):\n    threading.Thread(target=pay).start()\n"
+    )
+    assert effects(found) == []
+
+
+def test_the_default_of_a_wrapper_decides_the_time_to_live() -> None:
+    found = sections("def lock(name, ttl=None):\n    return r.lock(name, timeout=ttl)\nwith lock('x'):\n    pass\n")
+    mine = next(s for s in found if s.symbol == "a")
+    assert (mine.lock.lifetime.kind, mine.lock.lifetime.place.line if mine.lock.lifetime.place else 0) == ("never", 3)
+
+
+def test_a_lock_that_enters_without_being_granted_says_so() -> None:
+    found = system(a="import etcd3\nwith etcd3.client().lock('x', ttl=9):\n    open('f', 'w')\n")
+    (section,) = found.critical_sections()
+    assert (section.on_busy, section.can_fail, section.tested) == (OnBusy.ENTERS, True, False)
+
+
+def test_an_unknown_call_inside_is_told_as_unresolved_and_never_counts_as_an_effect() -> None:
+    (found,) = sections("def run(thing):\n    with r.lock('x'):\n        thing.launch()\n")
+    assert (effects(found), [p.line for p in found.unresolved]) == ([], [5])
+
+
+def test_the_order_of_the_facts_does_not_matter() -> None:
+    files = {"b": "import redis\nr = redis.Redis()\n", "c": "from b import r\nwith r.lock('x'):\n    pass\n"}
+    turned = dict(reversed(files.items()))
+    assert system(**files).uses() == system(**turned).uses()
