@@ -71,6 +71,12 @@ def settings_kind(path: str, text: str) -> str:
     return "ini" if name.endswith((".ini", ".cfg", ".conf")) else ""
 
 
+def server_settings(backend: str, text: str) -> tuple[Setting, ...]:
+    """The settings of a server's own configuration file, wherever its text stands; nothing for other servers."""
+    reader = {"redis": _words, "zookeeper": _equals}.get(backend)
+    return reader(text) if reader else ()
+
+
 def _procfile(text: str) -> tuple[Setting, ...]:
     found = ((number, _PROC_LINE.match(line)) for number, line in enumerate(text.split("\n"), 1))
     return tuple(Setting(m[1], m[2].strip(), number) for number, m in found if m)[:MAX_SETTINGS]

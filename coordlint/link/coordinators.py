@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from coordlint.deployment import Coordinator, Listed, Mount, Port, Workload
+from coordlint.extract.env import server_settings
 from coordlint.finding import Evidence
-from coordlint.link.catalogue import Catalogue, folder_of, join
+from coordlint.link.catalogue import Catalogue, common_depth, folder_of, join
 from coordlint.link.images import bare_name
-from coordlint.manifest import UNKNOWN
+from coordlint.manifest import UNKNOWN, Scalar, at, entries
 from coordlint.models.coordinator_table import CoordinatorModel, CoordinatorTable, coordinator_table
 from coordlint.source import Place, Span
 
@@ -104,11 +105,11 @@ def _coordinator(
 
 def _options(workload: Workload, model: CoordinatorModel, catalogue: Catalogue) -> Iterator[Option]:
     """Server settings from command flags, environment and mounted configuration files."""
-    at = workload.command_place or workload.place
+    place = workload.command_place or workload.place
     argv = workload.command
     for process in workload.processes:
         if process.program in model.programs:
-            argv, at = process.argv, process.place
+            argv, place = process.argv, process.place
     words = list(argv)
     position = 0
     while position < len(words):
@@ -120,13 +121,15 @@ def _options(workload: Workload, model: CoordinatorModel, catalogue: Catalogue) 
         if not equals and position < len(words) and not words[position].startswith("-"):
             value = words[position]
             position += 1
-        yield name, value, at
+        yield name, value, place
     for variable in workload.environment:
         if variable.value is not None:
             yield variable.name, variable.value, variable.place
     for mount in workload.mounts:
         if mount.kind == "bind":
             yield from _file_options(mount, workload, catalogue)
+        elif mount.kind == "config":
+            yield from _map_options(mount, workload, model, catalogue)
 
 
 def _file_options(mount: Mount, workload: Workload, catalogue: Catalogue) -> Iterator[Option]:
@@ -136,6 +139,18 @@ def _file_options(mount: Mount, workload: Workload, catalogue: Catalogue) -> Ite
             if file.what in ("redis", "zookeeper") and (name == candidate or name.startswith(f"{candidate}/")):
                 for setting in file.settings:
                     yield setting.name, setting.value, Place(name, Span(setting.line))
+
+
+def _map_options(mount: Mount, workload: Workload, model: CoordinatorModel, catalogue: Catalogue) -> Iterator[Option]:
+    """Settings of configuration files that a mounted ConfigMap holds."""
+    maps = [o for o in catalogue.objects if o.kind == "ConfigMap" and o.name == mount.source]
+    nearest = max(maps, key=lambda o: (common_depth(o.path, workload.path), o.path), default=None)
+    for key, value in entries(at(nearest.root, "data")) if nearest else ():
+        if not isinstance(value, Scalar) or not key.text.endswith((".conf", ".cfg", ".properties")):
+            continue
+        first = value.at.line if value.quoted else value.at.line - 1  # the text begins below its key
+        for setting in server_settings(model.backend, value.text):
+            yield setting.name, setting.value, Place(nearest.path if nearest else "", Span(first + setting.line))
 
 
 def _is_server(workload: Workload, model: CoordinatorModel, options: tuple[Option, ...]) -> bool:

@@ -126,6 +126,39 @@ def close_books():
     with r.lock("books", timeout=30):
         print("closing")
 
+=== bad: the policy stands in a ConfigMap
+--- k8s/redis.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: redis}
+spec:
+  template:
+    spec:
+      containers:
+        - name: redis
+          image: redis:7
+          args: [/etc/redis/redis.conf]
+          volumeMounts: [{name: conf, mountPath: /etc/redis}]
+      volumes:
+        - name: conf
+          configMap: {name: redis-conf}
+--- k8s/conf.yaml
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: redis-conf}
+data:
+  redis.conf: |
+    maxmemory 100mb
+    maxmemory-policy allkeys-lru  # finding: lock-store-evicts
+--- worker.py
+import redis
+
+r = redis.Redis(host="redis")
+
+def close_books():
+    with r.lock("books", timeout=30):
+        print("closing")
+
 === bad: what is kept on a volume may be evicted
 --- compose.yaml
 services:
