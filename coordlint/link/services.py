@@ -226,7 +226,7 @@ def _mount(item: Node, path: str) -> Mount | None:
         return Mount(kind if kind in ("named", "anonymous", "bind", "tmpfs") else "other", source, target, at_)
     if not isinstance(item, Scalar):
         return None
-    parts = re.sub(r"^([A-Za-z]):[\\/]", r"/\1/", item.text).split(":")
+    parts = re.sub(r"^([A-Z]):[\\/](?=.*:)", r"/\1/", item.text).split(":")
     if len(parts) == 1:
         return Mount("anonymous", "", parts[0], at_)
     is_path = parts[0].startswith((".", "/", "~", UNKNOWN)) or "/" in parts[0]
