@@ -49,9 +49,9 @@ def enter(w: Walk, item: ir.Item, s: ir.With, around: Around) -> tuple[list[Draf
     for d in opened:
         d.loop = around.loop
         d.transaction = d.transaction or around.transaction
-        if name:
-            d.names.add(name)
-            d.tested = d.tested or name in w.usage.tested
+        bound = names_in(item.target) if item.target is not None else set()
+        d.names |= bound
+        d.tested = d.tested or bool(bound & w.usage.tested)
         if isinstance(item.context, ir.Name | ir.Attribute):
             d.written = written(item.context)
             d.tested = d.tested or _is_checked(s.body, d.written, name)

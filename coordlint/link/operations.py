@@ -179,6 +179,8 @@ def _atomic(w: Walk, made: Meaning, owner: Value | None, around: Around) -> str:
 
 
 def _ephemeral(w: Walk, made: Meaning) -> bool | None:
+    if made.rest is not None and made.op is Op.REGISTER:
+        return _has_check(w, made)
     if not made.model.ephemeral:
         return None
     given = made.arg(made.model.ephemeral)
@@ -188,6 +190,16 @@ def _ephemeral(w: Walk, made: Meaning) -> bool | None:
     if isinstance(value, Literal):
         return bool(value.value)
     return None if isinstance(value, Unknown) and is_symbolic(given.value) else True
+
+
+def _has_check(w: Walk, made: Meaning) -> bool | None:
+    """A registration over REST carries its health check in the body."""
+    for name in ("json", "data", "content"):
+        given = made.arg(name)
+        for option in options(w.ev.settle(given.value)) if given is not None else ():
+            if isinstance(option, Table):
+                return any(key in ("Check", "Checks", "check", "checks") for key, _ in option.entries)
+    return None
 
 
 _CLIENT_PARAMS = ("client", "redis", "redis_client", "etcd_client", "connection")  # of recipes that are built around one

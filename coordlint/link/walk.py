@@ -18,10 +18,11 @@ from coordlint.link import entering, stepping
 from coordlint.link.project import Scope, expressions
 from coordlint.link.texts import written
 from coordlint.link.trace import Draft, Step, Trace
-from coordlint.link.usage import Usage, bare, ends, names_in
+from coordlint.link.usage import Usage, bare, calls_in, ends, names_in
 from coordlint.link.values import External, Literal
 
 if TYPE_CHECKING:
+    from coordlint.link.evaluate import Evaluator
     from coordlint.link.tracer import Tracer
 
 
@@ -36,6 +37,9 @@ class Around:
     atomic: str = ""
     in_final: bool = False
     in_handler: bool = False
+    catches_all: bool = False  # in a handler that whatever the body raises comes to
+    timed: bool = False  # behind a test of the clock
+    given: tuple[tuple[str, bool], ...] = ()  # parameters whose truth decides that this runs
     deferred: bool = False
 
 
@@ -49,6 +53,7 @@ class Walk:
         self.trace = trace
         self.held: list[Draft] = []
         self.after_loop: list[Draft] = []
+        self.handled: set[Place] = set()  # releases in handlers: after a success, the lock is still held
         self.body = scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body
         self.stack_target = ""  # the variable of an ExitStack
 
@@ -61,7 +66,7 @@ class Walk:
         """Walks the body."""
         self.block(self.body, Around())
         self._leave_function()
-        released = {id(d) for d in self.trace.drafts for r in d.releases if r.on_error}
+        released = {id(d) for d in self.trace.drafts for r in d.releases if r.on_error and r.place not in self.handled}
         self.trace.left = [d for d in self.trace.left if id(d) not in released]
         return self.trace
 
@@ -142,9 +147,13 @@ class Walk:
                 d.tested = True
                 d.skips = d.skips or (ends(s.orelse) in ("", "return", "continue") and not s.orelse)
             ending = ends(branch.body)
+            inside = replace(around, timed=around.timed or _asks_clock(branch.test, self.ev, self.scope))
+            decided = _parameter(branch.test, self.scope)
             with self._without(without + denied):
                 entering = list(self.held)
-                self.block(branch.body, around)
+                self.block(branch.body, inside if decided is None else replace(inside, given=(*around.given, decided)))
+            if decided is not None:
+                around = replace(around, given=(*around.given, (decided[0], not decided[1])))
                 if ending:  # a release on a way out of the function does not release on the other ways
                     self.held = entering
             if ending == "break":
@@ -160,6 +169,8 @@ class Walk:
             for d in granted:
                 if d in self.held and d not in before:
                     self.held.remove(d)
+                    if around.loop and d not in self.trace.left:
+                        self.trace.left.append(d)  # one of several that a loop takes, each kept for the caller
 
     def _note_denied(self, d: Draft, body: tuple[ir.Stmt, ...], s: ir.If) -> None:
         ending = ends(body)
@@ -244,7 +255,7 @@ class Walk:
         for h in s.handlers:
             # A handler runs instead of the rest of the body: what was held before it is held, what failed is not.
             self.held = list(before) + [d for d in after if d not in before]
-            self.block(h.body, replace(around, in_handler=True))
+            self.block(h.body, replace(around, in_handler=True, catches_all=_is_broad(h)))
             self._note_handler(h, [d for d in opened if d in after or _is_about_locks(h)])
         self.held = after
         self.block(s.final, replace(around, in_final=True))
@@ -278,6 +289,37 @@ class Walk:
         if not step.deferred:
             for d in step.held:
                 d.steps.append(step)
+
+
+_CLOCKS = frozenset("time monotonic perf_counter now utcnow time_ns monotonic_ns localtime".split())
+
+
+def _asks_clock(test: ir.Expr, ev: Evaluator, scope: Scope) -> bool:
+    """Whether a test compares the time of day with something: is there still time left?"""
+    for node in ir.walk(test):
+        if isinstance(node, ir.Compare):
+            for call in calls_in(node):
+                callee = ev.value(call.func, scope)
+                name = callee.name if isinstance(callee, External) else ""
+                if name.partition(".")[0] in ("time", "datetime", "django") and name.rpartition(".")[2] in _CLOCKS:
+                    return True
+    return False
+
+
+def _parameter(test: ir.Expr, scope: Scope) -> tuple[str, bool] | None:
+    """The parameter whose truth a test asks for, and whether it must be true; None for other tests and rebound names."""
+    sign = True
+    while isinstance(test, ir.Unary) and test.op == "not":
+        test, sign = test.value, not sign
+    if scope.kind != "function" or not isinstance(test, ir.Name) or test.id in scope.names:
+        return None
+    return (test.id, sign) if any(p.name == test.id for p in scope.params()) else None
+
+
+def _is_broad(h: ir.Handler) -> bool:
+    """Whether a handler catches whatever the work may raise."""
+    types = [i for t in h.types for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
+    return not types or any(written(t).rpartition(".")[2] in ("Exception", "BaseException") for t in types)
 
 
 _BUSY = re.compile(r"lock|busy|acquir|mutex|semaphore|quorum", re.IGNORECASE)

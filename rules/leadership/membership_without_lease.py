@@ -55,7 +55,9 @@ _CHECKS = ("check", "checks", "ttl", "interval", "script", "http", "tcp", "grpc"
 def membership_without_lease(system: System) -> Iterator[Found]:
     checks = [op for op in system.operations(Op.REGISTER, backend="consul") if ".Check." in op.call]
     for registration in system.operations(Op.REGISTER, backend="consul"):
-        if ".Check." in registration.call or checks or any(a.name in _CHECKS for a in registration.arguments):
+        if registration.ephemeral or ".Check." in registration.call or checks:
+            continue
+        if any(a.name in _CHECKS for a in registration.arguments):
             continue
         yield found(
             f"Registers the service{_quoted(registration)} in Consul with neither a health check nor a TTL: it stays when the "
@@ -296,4 +298,20 @@ etcd = etcd3.client()
 
 def beat(host):
     etcd.put(f"/workers/{host}", str(time.time()))
+=== good: a registration over plain HTTP that carries its check
+--- service/app.py
+import requests
+
+def body(name, port):
+    return {"Name": name, "Port": port, "Check": {"HTTP": f"http://{name}:{port}/up", "Interval": "5s"}}
+
+def register(name):
+    requests.put("http://consul:8500/v1/agent/service/register", json=body(name, 8080), timeout=2)
+
+=== bad: a registration over plain HTTP with nothing that would remove it
+--- service/app.py
+import requests
+
+def register(name):
+    requests.put("http://consul:8500/v1/agent/service/register", json={"Name": name, "Port": 80}, timeout=2)  # finding: membership-without-lease
 '''
