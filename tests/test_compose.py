@@ -126,6 +126,14 @@ def test_a_file_whose_services_are_complete_stands_alone() -> None:
     ]
 
 
+def test_a_file_that_waits_for_services_of_the_base_is_laid_over_it() -> None:
+    files = {
+        "docker-compose.yml": "services:\n  web: {build: .}\n  db: {image: postgres}\n",
+        "docker-compose.dev.yml": "services:\n  web: {build: ., depends_on: [db]}\n",
+    }
+    assert [(w.name, w.path) for w in deployed(files).workloads] == [("web", "docker-compose.yml"), ("db", "docker-compose.yml")]
+
+
 def test_an_overlay_resets_and_overrides() -> None:
     files = {
         "compose.yaml": "services:\n  web: {image: x, ports: ['1:1'], environment: {A: 1}}\n  db: {image: postgres}\n",

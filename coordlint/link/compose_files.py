@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from coordlint.deployment import Role
 from coordlint.link.catalogue import Catalogue, folder_of, join
-from coordlint.link.compose_merge import merged
+from coordlint.link.compose_merge import merged, named_table
 from coordlint.link.interpolation import filled, interpolated
 from coordlint.link.roles import is_test_name, role_of, role_of_heading
 from coordlint.manifest import UNKNOWN, ComposeFile, Items, Node, Scalar, Table, entries, items, stamped, text
@@ -115,16 +115,25 @@ def _nearest_base(path: str, catalogue: Catalogue) -> str | None:
 
 
 def _is_partial(file: ComposeFile, base: ComposeFile) -> bool:
-    """Whether a service lacks what it takes to start, and the base has it."""
+    """Whether a service lacks what it takes to start, or waits for a service, and the base has it."""
     known = {key.text for key, _ in entries(base.root.get("services"))}
+    own = {key.text for key, _ in entries(file.root.get("services"))}
     for key, service in entries(file.root.get("services")):
-        if key.text not in known:
-            continue
-        if not isinstance(service, Table):
-            return True
-        if not any(service.get(field) is not None for field in ("image", "build", "extends")):
+        if key.text in known:
+            if not isinstance(service, Table):
+                return True
+            if not any(service.get(field) is not None for field in ("image", "build", "extends")):
+                return True
+        if isinstance(service, Table) and _awaited(service) & (known - own):
             return True
     return False
+
+
+def _awaited(service: Table) -> set[str]:
+    """The services that one waits for or is linked to."""
+    waits = named_table(service.get("depends_on") or Table((), service.at))
+    links = (text(item) or "" for item in items(service.get("links")))
+    return {key.text for key, _ in waits.entries} | {link.partition(":")[0] for link in links}
 
 
 class _Reader:

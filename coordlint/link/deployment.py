@@ -54,7 +54,7 @@ def link_deployment(facts: Sequence[Facts], python_modules: Mapping[str, str]) -
     connections = find_connections(everything, started, {w.key: _upstreams(w, started[w.key], known) for w in ordered}, reach)
     peers = {frozenset((a, b)) for c in coordinators for a in c.ensemble for b in c.ensemble if a != b}
     unresolved = tuple(
-        Evidence(p.place, f"{w.name} starts {' '.join(p.argv)[:200]}, and what that runs was not found")
+        Evidence(p.place, f"{w.name} starts {' '.join(p.argv[:4])[:120]}, and what that runs was not found")
         for w in ordered
         for p in started[w.key].unresolved
     )

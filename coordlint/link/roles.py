@@ -7,7 +7,7 @@ import re
 from coordlint.deployment import Role
 
 _WORDS: tuple[tuple[Role, frozenset[str]], ...] = (
-    (Role.TEST, frozenset(("test", "tests", "testing", "ci", "e2e", "integration", "cypress", "bench", "benchmark",
+    (Role.TEST, frozenset(("test", "tests", "testing", "ci", "e2e", "integration", "cypress", "selenium", "bench", "benchmark",
                            "benchmarks", "fixtures", "fixture", "qa", "github", "circleci"))),
     (Role.EXAMPLE, frozenset(("example", "examples", "sample", "samples", "demo", "demos", "tutorial", "docs", "doc",
                               "playground", "quickstart", "template", "templates", "contrib"))),
