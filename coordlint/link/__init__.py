@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -30,12 +31,15 @@ DEEP = 20_000  # frames: the linker recurses in Python only, which needs no mach
 def link(facts: Iterable[Facts], models: Models) -> System:
     """The system that a project's facts describe together. The order of the facts does not matter."""
     ordered = sorted(facts, key=lambda f: (f.path, f.kind))
-    limit = sys.getrecursionlimit()
+    limit, collects = sys.getrecursionlimit(), gc.isenabled()
     sys.setrecursionlimit(max(limit, DEEP))
+    gc.disable()  # what is built here is kept: looking for garbage among it costs a fifth of the time
     try:
         return System(_world(ordered, models))
     finally:
         sys.setrecursionlimit(limit)
+        if collects:
+            gc.enable()
 
 
 def _world(facts: Sequence[Facts], models: Models) -> World:

@@ -86,15 +86,15 @@ class Evaluator:
         return made
 
     def _evaluate(self, expr: ir.Expr, scope: Scope) -> Value:
-        match expr:
-            case ir.Const(value=value, at=at):
-                return Literal(value, scope.place(at))
+        match expr:  # the most frequent first
             case ir.Name(id=name):
                 return self.name(name, scope)
             case ir.Attribute(base=base, name=name):
                 return attributes.attribute(self, self.value(base, scope), name)
             case ir.Call():
                 return calling.result(self, expr, scope)
+            case ir.Const(value=value, at=at):
+                return Literal(value, scope.place(at))
             case ir.Text() | ir.Binary():
                 return texts.combined(self, expr, scope)
             case ir.Await(value=inner) | ir.Walrus(value=inner) | ir.Starred(value=inner):
