@@ -172,7 +172,8 @@ class Lock(msgspec.Struct, frozen=True):
 
 
 class Release(msgspec.Struct, frozen=True):
-    """Where and how a section ends. How: "library" | "with" | "delete" | "get-then-delete" | "compare-and-delete"."""
+    """Where and how a section ends. How: "library" | "with" | "delete" | "timed-delete" (only
+    while the clock says that the lease still runs) | "get-then-delete" | "compare-and-delete"."""
 
     place: Place
     how: str

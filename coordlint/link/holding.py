@@ -16,6 +16,7 @@ from coordlint.link.trace import Draft, Loose, Step
 from coordlint.link.values import (
     Arg,
     FunctionRef,
+    Literal,
     Unknown,
     Value,
     substitute,
@@ -100,6 +101,7 @@ def _can_fail(lock: Lock, meaning: Meaning) -> bool | None:
 def _open(w: Walk, draft: Draft, made: Step, s: ir.Stmt, around: Around) -> None:
     draft.loop = around.loop
     draft.transaction = around.transaction
+    draft.given = around.given
     draft.tested = made.outcome is Outcome.TESTED
     draft.escapes = made.outcome is Outcome.RETURNED
     draft.is_used = made.outcome is Outcome.USED
@@ -122,15 +124,23 @@ def release(w: Walk, subject: Value, text: str, place: Place, how: str, around: 
             continue
         if how == "delete" and not d.is_raw:
             continue
-        d.releases.append(Release(place, how, around.in_final))
+        d.releases.append(_released(w, place, how, around))
         if not around.in_handler:
             w.held.remove(d)
         return
     for d in w.trace.drafts:  # a second way out: a handler or an early return
         if d not in w.held and d.subject == subject and not isinstance(subject, Unknown) and (how != "delete" or d.is_raw):
-            d.releases.append(Release(place, how, around.in_final))
+            d.releases.append(_released(w, place, how, around))
             return
     _note_loose(w, Loose(subject, text, place, how, around.in_final))
+
+
+def _released(w: Walk, place: Place, how: str, around: Around) -> Release:
+    """A release here: after a failure as well, where a `finally` or a handler of everything stands around it."""
+    if around.in_handler:
+        w.handled.add(place)
+    careful = "timed-delete" if how == "delete" and around.timed else how
+    return Release(place, careful, around.in_final or (around.in_handler and around.catches_all))
 
 
 def _note_loose(w: Walk, made: Loose) -> None:
@@ -152,11 +162,17 @@ def call_project(
     if not inner.left and not inner.loose:
         return
     bindings = arguments.bindings(w.ev, function, args)
+    opened: list[Draft] = []
     for d in inner.left:
+        if is_ruled_out(d, scope, bindings):
+            continue
         if not inner.gives_result and ((d.tested and d.skips) or (d.is_raw and not d.raises_when_busy and d.is_used)):
             continue  # it was looked at there, and the caller cannot know: a debounce, not a wrapper
         made.is_wrapped = True
         draft = inherit(w, d, scope, bindings, made.place)
+        if any(x.subject == draft.subject for x in opened) and not isinstance(draft.subject, Unknown):
+            continue  # one lock, taken on this branch of the wrapper or on that
+        opened.append(draft)
         draft.written = written(call.func.base) if isinstance(call.func, ir.Attribute) else ""
         draft.can_fail = (d.can_fail or d.can_fail is None) if inner.gives_result else d.can_fail and not d.tested
         _open(w, draft, made, s, around)
@@ -165,6 +181,15 @@ def call_project(
         subject = substitute(loose.subject, bindings)
         text = written(call.func.base) if isinstance(call.func, ir.Attribute) else ""
         release(w, subject, text, made.place, loose.how, around)
+
+
+def is_ruled_out(d: Draft, scope: Scope, bindings: dict[tuple[str, str], Value]) -> bool:
+    """Whether the caller's arguments decide that a wrapper does not come to take the lock: `if exclusive: lock.acquire()`."""
+    for name, sign in d.given:
+        known = bindings.get((scope.symbol, name))
+        if isinstance(known, Literal) and bool(known.value) is not sign:
+            return True
+    return False
 
 
 def inherit(w: Walk, d: Draft, scope: Scope, bindings: dict[tuple[str, str], Value], place: Place) -> Draft:

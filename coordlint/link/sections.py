@@ -60,7 +60,7 @@ class Sections:
         """A conditional write is a lock when its key is deleted again, or when it is called one."""
         if not d.is_raw:
             return True
-        if any(r.how in ("delete", "compare-and-delete", "library") for r in d.releases):
+        if any(r.how in ("delete", "timed-delete", "compare-and-delete", "library") for r in d.releases):
             return True
         if d.is_used and not d.releases:
             return False  # whoever gets the answer decides about something else

@@ -42,6 +42,7 @@ class Draft:
     loop: str = ""
     is_raw: bool = False
     is_used: bool = False  # the acquire's result is stored or passed on, and not tested
+    given: tuple[tuple[str, bool], ...] = ()  # parameters of its function whose truth decides that it is taken
     within: tuple[Draft, ...] = ()  # what was held when it was taken
 
 

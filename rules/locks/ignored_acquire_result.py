@@ -298,4 +298,22 @@ r = redis.Redis()
 def hit(user):
     r.set(f"hits:{user}", 0, ex=60, nx=True)
     return r.incr(f"hits:{user}")
+
+=== good: the function adds only when it is asked to, and here it sets
+--- app/states.py
+from django.core.cache import cache
+
+def mark(name, state, once=False):
+    if once:
+        return cache.add(f"lock:{name}", state, 600)
+    cache.set(f"lock:{name}", state, 600)
+--- app/tasks.py
+from django.core.cache import cache
+
+from app.states import mark
+
+def work(name, run):
+    mark(name, "running")
+    run()
+    cache.delete(f"lock:{name}")
 '''

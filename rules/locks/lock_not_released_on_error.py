@@ -208,4 +208,32 @@ def count():
     lock.acquire()
     total += 1
     lock.release()
+
+=== good: a handler of everything gives it back; after a success the task does
+--- app/locks.py
+import redis
+
+r = redis.Redis()
+
+def take(email):
+    return bool(r.set(f"setup:lock:{email}", "1", nx=True, ex=360))
+
+def give_back(email):
+    r.delete(f"setup:lock:{email}")
+--- app/views.py
+import psycopg2
+from app.locks import give_back, take
+
+db = psycopg2.connect("dbname=shop")
+
+def start(email, task):
+    if not take(email):
+        return 409
+    try:
+        db.cursor().execute("INSERT INTO trials (email) VALUES (%s)", (email,))
+        task.delay(email)
+    except Exception:
+        give_back(email)
+        raise
+    return 200
 '''

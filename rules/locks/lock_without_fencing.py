@@ -132,7 +132,7 @@ def harm(effect: Effect) -> tuple[int, str, int]:
         rank = 0
     elif operation.reads_back is not None or operation.late is Late.ACCUMULATE:
         rank = 1
-    elif operation.kind in LEAVES_THE_SYSTEM:
+    elif operation.kind in ("email", "object-store") or operation.late is Late.APPEND:
         rank = 2
     else:
         rank = 3 if is_concrete(operation) else 4
@@ -399,16 +399,33 @@ def take(job, name):
         if zk.get(f"/jobs/{job}")[0] == b"idle":
             zk.set(f"/jobs/{job}", name)
 
-=== good: a thread lock is not a distributed lock
---- counter.py
-import threading
+=== bad: a lock class of the project takes its lock on two branches: one finding
+--- app/locks.py
+import redis
+import redis_lock
 
-import boto3
+r = redis.Redis()
 
-s3 = boto3.client("s3")
-lock = threading.Lock()
+class Guard(redis_lock.Lock):
+    def __init__(self, name):
+        super().__init__(r, name, expire=60)
 
-def publish(body):
-    with lock:
-        s3.put_object(Bucket="b", Key="k", Body=body)
+    def acquire(self, again=False):
+        if again:
+            return super().acquire(blocking=True)
+        else:
+            return super().acquire(blocking=True)
+--- app/bills.py
+import stripe
+
+from app.locks import Guard
+
+def settle(order_id):
+    lock = Guard(f"order:{order_id}")
+    lock.acquire(order_id is None)
+    try:
+        stripe.Charge.create(amount=500, currency="eur", metadata={"order": order_id})  # finding: lock-without-fencing
+    finally:
+        lock.release()
+    stripe.Refund.create(charge=order_id)
 '''

@@ -339,4 +339,51 @@ r = redis.Redis()
 def test_lock():
     assert r.set("lock:job", "1", nx=True, ex=30)
     r.delete("lock:job")
+
+=== good: deleted only while the clock says that the lease still runs
+--- app/locks.py
+import time
+from contextlib import contextmanager
+
+from django.core.cache import cache
+
+LEASE = 600
+
+@contextmanager
+def single(name, owner):
+    ends = time.monotonic() + LEASE - 5
+    taken = cache.add(name, owner, LEASE)
+    try:
+        yield taken
+    finally:
+        if taken and time.monotonic() < ends:
+            cache.delete(name)
+--- app/tasks.py
+from app.locks import single
+
+def sync(run):
+    with single("lock:sync", "worker") as taken:
+        if taken:
+            run()
+
+=== good: a state is set, and the function that sets it could also add it
+--- app/states.py
+from django.core.cache import cache
+
+def mark(name, state, once=False):
+    if once:
+        return cache.add(f"state:{name}", state, 600)
+    cache.set(f"state:{name}", state, 600)
+
+def clear(name):
+    cache.delete(f"state:{name}")
+--- app/tasks.py
+from app.states import clear, mark
+
+def work(name, run):
+    mark(name, "running")
+    try:
+        run()
+    finally:
+        clear(name)
 '''
