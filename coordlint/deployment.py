@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from coordlint.finding import Confidence, Evidence
+from coordlint.finding import Confidence, Evidence, Severity
 from coordlint.source import Place
 from coordlint.workload import (
     Dependency,
@@ -116,6 +116,12 @@ class Ensemble(msgspec.Struct, frozen=True):
     def role(self) -> Role:
         """What its manifest is for."""
         return self.first.workload.role
+
+    def softened(self, severity: Severity) -> Severity:
+        """The severity of a finding about it: softer outside production, and where compose starts a server in development mode."""
+        soft = self.role.softened(severity)
+        is_trial = self.first.is_development_mode and self.first.workload.kind == "compose"
+        return soft.lowered() if is_trial and soft is severity else soft
 
     @property
     def is_ours_to_run(self) -> bool:

@@ -8,7 +8,7 @@ Instead: a healthcheck on the coordinator (`zkServer.sh status` or srvr, `etcdct
 `depends_on: {name: {condition: service_healthy}}`; a readinessProbe in Kubernetes; and in the client retries with back-off, because the
 coordinator will restart one day without it.
 
-Fine when: the client retries with back-off, so that the order does not matter.
+Fine when: the client retries with back-off, so that the order does not matter; the manifest belongs to tests.
 
 Known misses: clients that connect by themselves without stating any order.
 
@@ -39,7 +39,7 @@ RETRYING = ("connection_retry", "retry", "retry_on_error", "retries", "max_retri
 @rule("CL709", severity=WARNING)
 def coordinator_without_healthcheck(system: System) -> Iterator[Found]:
     for ensemble in system.deployment.ensembles(*COORDINATORS, "redis"):
-        if not ensemble.is_ours_to_run or (ensemble.backend == "redis" and not holds_locks(system, ensemble)):
+        if not ensemble.is_ours_to_run or ensemble.role == "test" or (ensemble.backend == "redis" and not holds_locks(system, ensemble)):
             continue
         if retries(system, ensemble):
             continue
@@ -170,6 +170,12 @@ services:
     image: acme/web
     depends_on:
       zookeeper: {condition: service_healthy}
+
+=== good: a stack for tests
+--- docker-compose.test.yml
+services:
+  zookeeper: {image: "zookeeper:3.9"}
+  tests: {build: ., depends_on: [zookeeper]}
 
 === good: the client retries
 --- compose.yaml

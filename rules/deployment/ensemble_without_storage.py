@@ -50,7 +50,7 @@ def ensemble_without_storage(system: System) -> Iterator[Found]:
             because=[*memory(first), *first.evidence, *(Evidence(c.place, f"{c.workload.name} as well") for c in forgetful[1:])],
             symbol=first.workload.symbol,
             resource=ensemble.backend,
-            severity=ensemble.role.softened(WARNING if first.workload.kind == "compose" else ERROR),
+            severity=ensemble.softened(WARNING if first.workload.kind == "compose" else ERROR),
         )
 
 

@@ -48,7 +48,7 @@ def single_member_ensemble(system: System) -> Iterator[Found]:
             because=[*ensemble.shown, *at_stake, *users[:3]],
             symbol=ensemble.first.workload.symbol,
             resource=ensemble.backend,
-            severity=ensemble.role.softened(ERROR if at_stake else WARNING),
+            severity=ensemble.softened(ERROR if at_stake else WARNING),
         )
 
 
