@@ -226,7 +226,7 @@ def _targets(target: ir.Expr) -> list[str]:
 def _shows(value: ir.Expr, call: ir.Call) -> bool:
     """Whether a value is the call's result, or a truth computed from it."""
     value = bare(value)
-    if value is call:
+    if value is call or _is_lazy(value, call):
         return True
     match value:
         case ir.Compare(values=several) | ir.Binary(op="and" | "or", values=several) | ir.Sequence(items=several):
@@ -239,6 +239,20 @@ def _shows(value: ir.Expr, call: ir.Call) -> bool:
             return _shows(yes, call) or _shows(no, call)
         case _:
             return False
+
+
+_LAZY = frozenset(
+    "filter exclude order_by values_list values select_related prefetch_related only defer all distinct using annotate where join options limit".split()
+)
+
+
+def _is_lazy(value: ir.Expr, call: ir.Call) -> bool:
+    """Whether a value is a query that was only refined after the call: nothing has run yet."""
+    while isinstance(value, ir.Call) and isinstance(value.func, ir.Attribute) and value.func.name in _LAZY:
+        value = value.func.base
+        if value is call:
+            return True
+    return False
 
 
 def _is_test_inside(expr: ir.Expr, call: ir.Call) -> bool:

@@ -7,7 +7,7 @@ Instead: `with lock:`, or `lock.acquire()` with its result tested; evaluate the 
 
 Fine when: the lock is returned, stored or passed on, so that somebody else can take it.
 
-Known misses: a context manager of the project that is called without `with`.
+Known misses: a context manager of the project that is called without `with`; `select_for_update()` outside of a transaction, which Django itself refuses.
 
 Sources: redis-py and kazoo documentation, Lock; Django documentation, select_for_update and lazy querysets.
 """
@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordlint import ERROR, Found, Op, Outcome, System, call_name, found, rule
+
+LAZY = ("select_for_update", "with_for_update")
 
 
 @rule("CL122", severity=ERROR)
@@ -31,6 +33,21 @@ def lock_never_taken(system: System) -> Iterator[Found]:
             f"{call_name(made)} builds the lock{name}, and nothing acquires or enters it: what follows runs without a lock",
             at=made,
             because=[(function.place, "in this function the lock is not taken")],
+        )
+    yield from never_evaluated(system)
+
+
+def never_evaluated(system: System) -> Iterator[Found]:
+    """Row locks whose query is built and dropped: a query runs when its rows are asked for."""
+    for query in system.operations(Op.ROW_LOCK):
+        function = system.function(query.symbol)
+        if query.outcome is not Outcome.DEAD or query.call.rpartition(".")[2] not in LAZY or function is None:
+            continue
+        yield found(
+            f"{call_name(query)} builds a query that locks rows, and nothing asks for its rows: no row is locked",
+            at=query,
+            because=[(function.place, "in this function the query is not evaluated")],
+            help="Evaluate it inside the transaction: list(query), query.get(), or iterate over it.",
         )
 
 
@@ -59,6 +76,49 @@ from infra.zk import zk
 def post(job):
     zk.Lock("/locks/invoices")  # finding: lock-never-taken
     job.run()
+
+=== bad: a row lock whose query never runs
+--- stock/models.py
+from django.db import models
+
+class Stock(models.Model):
+    item = models.CharField(max_length=40)
+    count = models.IntegerField(default=0)
+--- stock/services.py
+from django.db import transaction
+
+from stock.models import Stock
+
+def clear(items):
+    with transaction.atomic():
+        locked = Stock.objects.select_for_update().filter(item__in=items)  # finding: lock-never-taken
+        Stock.objects.filter(item__in=items).update(count=0)
+
+=== good: the query runs
+--- stock/models.py
+from django.db import models
+
+class Stock(models.Model):
+    item = models.CharField(max_length=40)
+    count = models.IntegerField(default=0)
+--- stock/services.py
+from django.db import transaction
+
+from stock.models import Stock
+
+def clear(items):
+    with transaction.atomic():
+        locked = Stock.objects.select_for_update().filter(item__in=items)
+        for row in locked:
+            row.count = 0
+            row.save()
+
+def one(item):
+    with transaction.atomic():
+        return Stock.objects.select_for_update().get(item=item)
+
+def queries():
+    return Stock.objects.select_for_update().order_by("item")
 
 === good: entered
 --- worker.py
