@@ -109,3 +109,11 @@ def test_the_order_of_the_facts_does_not_matter() -> None:
     files = {"b": "import redis\nr = redis.Redis()\n", "c": "from b import r\nwith r.lock('x'):\n    pass\n"}
     turned = dict(reversed(files.items()))
     assert system(**files).uses() == system(**turned).uses()
+
+
+def test_a_declared_performance_lock_is_one_unless_the_evidence_is_strong() -> None:
+    declared = "# coordlint: performance-lock the worst case is a second refresh\n"
+    (cheap,) = sections(f"{declared}with r.lock('x'):\n    open('f', 'w')\n")
+    assert (cheap.purpose.kind, cheap.purpose.declared) == ("performance", "performance-lock")
+    (money,) = sections(f"import stripe\n{declared}with r.lock('x'):\n    stripe.Charge.create(amount=3)\n")
+    assert money.purpose.kind == "correctness"

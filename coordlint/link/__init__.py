@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
 
 from coordlint import ir
 from coordlint.coordination import FunctionInfo, Guard, Mutation, Operation, Section
 from coordlint.facts import Facts
-from coordlint.link import clients, entries, records, uses
+from coordlint.link import clients, entries, purpose, records, uses
 from coordlint.link.arguments import arguments_of
 from coordlint.link.deployment import link_deployment
 from coordlint.link.evaluate import Evaluator, last_name
 from coordlint.link.operations import is_test
 from coordlint.link.project import Project, Scope, expressions, statements
 from coordlint.link.sections import Sections
-from coordlint.link.trace import Trace
+from coordlint.link.trace import Step, Trace
 from coordlint.link.tracer import Tracer
 from coordlint.link.values import ClassRef, FunctionRef, Object, options
+from coordlint.link.values import FunctionRef
 from coordlint.models import Models
 from coordlint.source import Place
 from coordlint.system import System, World
@@ -51,7 +54,8 @@ def _world(facts: Sequence[Facts], models: Models) -> World:
     tracer = Tracer(ev)
     traces = [tracer.trace(symbol) for symbol in _walked(project)]
     making = Sections(tracer)
-    found = tuple(sorted(_sections(making, traces), key=lambda s: (s.acquired, s.lock.type)))
+    intents = {(i.place.path, i.place.line): i.intent for f in facts for i in f.intents}
+    found = tuple(sorted(_sections(making, traces, intents), key=lambda s: (s.acquired, s.lock.type)))
     operations = tuple(sorted(_operations(traces), key=lambda o: (o.place, o.call)))
     modules = {name: scope.path for name, scope in project.modules.items()}
     return World(
@@ -100,8 +104,14 @@ def _note_site(ev: Evaluator, call: ir.Call, scope: Scope) -> None:
             return
 
 
-def _sections(making: Sections, traces: list[Trace]) -> list[Section]:
-    return [section for t in traces for section in making.of(t.scope.symbol)]
+def _sections(making: Sections, traces: list[Trace], intents: Mapping[tuple[str, int], str]) -> list[Section]:
+    """All sections, with the intent that a comment on the line of the acquire declares."""
+    found = [section for t in traces for section in making.of(t.scope.symbol)]
+    for i, section in enumerate(found):
+        intent = intents.get((section.acquired.path, section.acquired.line))
+        if intent is not None:
+            found[i] = msgspec.structs.replace(section, purpose=purpose.declared(section.purpose, intent))
+    return found
 
 
 def _operations(traces: list[Trace]) -> list[Operation]:
@@ -113,7 +123,12 @@ def _mutations(ev: Evaluator, traces: list[Trace]) -> list[Mutation]:
 
 
 def _calls(traces: list[Trace]) -> list[tuple[str, str, Place]]:
-    return [(t.scope.symbol, f.symbol, s.place) for t in traces for s in t.steps for f in s.functions]
+    return [(t.scope.symbol, f.symbol, s.place) for t in traces for s in t.steps for f in _calls_of(t, s)]
+
+
+def _calls_of(trace: Trace, step: Step) -> tuple[FunctionRef, ...]:
+    """What a step calls. At the top level of a module, a function that is handed over is registered, not called."""
+    return step.functions[: step.called] if trace.scope.kind == "module" else step.functions
 
 
 def _call_guards(traces: list[Trace]) -> dict[Place, tuple[Guard, ...]]:

@@ -52,9 +52,9 @@ def lock_instance(ev: Evaluator, value: Value) -> Instance | None:
                 if lock_model(ev, library) is not None:
                     known = library if option.arguments is not None else ""
                     return Instance(library, known, option.place, option.arguments or (), subclass=option.symbol)
-        if isinstance(option, External) and (name := ev.models.canonical(option.name)):
-            if ev.models.type(name) is not None and lock_model(ev, name) is not None:
-                return Instance(name, name)
+        name = ev.models.canonical(option.name) if isinstance(option, External) else None
+        if name is not None and ev.models.type(name) is not None and lock_model(ev, name) is not None:
+            return Instance(name, name)
     return None
 
 

@@ -28,6 +28,16 @@ def purpose_of(section: Section) -> Purpose:
     return Purpose(kind, tuple(points))
 
 
+def declared(purpose: Purpose, intent: str) -> Purpose:
+    """A purpose with what a comment says it is: "performance-lock" or "correctness-lock".
+
+    The comment decides where the evidence does not; evidence for correctness that it cannot explain away stays.
+    """
+    kind = intent.removesuffix("-lock")
+    contradicted = kind == "performance" and any(p.points >= CORRECTNESS for p in purpose.points)
+    return Purpose(purpose.kind if contradicted else kind, purpose.points, declared=intent)
+
+
 def _effects(section: Section) -> list[Point]:
     points: list[Point] = []
     outward = 0

@@ -79,7 +79,7 @@ def _written_back(operation: Operation, mutation: Mutation) -> Operation:
 
 def with_reads(operations: list[Operation], flow: Callable[[], Flow]) -> list[Operation]:
     """The operations of one function, with the read that a write's value comes from."""
-    reads = [o for o in operations if o.op in (Op.READ, Op.DB_READ, Op.LIST) and _record_of(o)]
+    reads = [o for o in operations if o.op in (Op.READ, Op.DB_READ, Op.LIST) and _record_of(o) and not _is_about(o)]
     made: list[Operation] = []
     for o in operations:
         source = None
@@ -98,6 +98,14 @@ def _record_of(operation: Operation) -> str:
         return "" if operation.key_text == "{}" else operation.key_text
     first = operation.arguments[0].text if operation.arguments and operation.backend else ""
     return f"{{{first}}}" if first.isidentifier() else ""
+
+
+_ABOUT = ("ttl", "pttl", "exists", "expiretime", "pexpiretime", "type", "strlen", "touch")
+
+
+def _is_about(read: Operation) -> bool:
+    """Reads that tell something about a record and not its value: how long it lives, whether it is there."""
+    return read.call.rpartition(".")[2] in _ABOUT
 
 
 def _feeds(read: Operation, write: Operation, flow: Flow) -> bool:
@@ -167,9 +175,9 @@ def _is_expression(value: ir.Expr) -> bool:
 def _is_versioned(ev: Evaluator, symbol: str) -> bool:
     for scope in attributes.ancestry(ev, symbol)[0]:
         for binding in scope.names.get("__mapper_args__", ()):
-            if binding.expr is not None and isinstance(binding.expr, ir.Mapping):
-                if any(isinstance(k, ir.Const) and k.value == "version_id_col" for k in binding.expr.keys):
-                    return True
+            keys = binding.expr.keys if isinstance(binding.expr, ir.Mapping) else ()
+            if any(isinstance(k, ir.Const) and k.value == "version_id_col" for k in keys):
+                return True
     return False
 
 
