@@ -57,7 +57,7 @@ def _tried_again(update: Operation) -> tuple[Place, str] | None:
     if guard is not None and guard.action in ("retry", "swallow"):
         return guard.place, "a conflict leads back into the loop"
     if update.op is not Op.COMMIT and update.outcome is Outcome.TESTED and update.backend:
-        return (update.client or update.place), "only success leaves the loop"
+        return update.place, "only success leaves the loop"
     return None
 
 

@@ -31,6 +31,7 @@ from coordlint import (
     Mutation,
     Op,
     Operation,
+    Place,
     System,
     backend_name,
     found,
@@ -57,7 +58,7 @@ def lost_update(system: System) -> Iterator[Found]:
         if system.is_locked(write) or _by_command(system, write):
             continue
         rivals = [(o.place, "the same key is written here too") for o in system.same_key(write) if o.stores]
-        key = write.key_text or write.key or write.receiver
+        key = write.key_text or write.key or next((a.text for a in write.arguments if a.name in ("name", "key", "path") and a.text), "a key")
         yield found(
             f"Reads `{key}` from {backend_name(write.backend)}, changes it and writes it back with neither lock nor version: a write "
             "in between is lost.",
@@ -66,10 +67,14 @@ def lost_update(system: System) -> Iterator[Found]:
             severity=ERROR if write.key_words & _MONEY else WARNING,
             confidence=MEDIUM if _owned(write) and not rivals else HIGH,
         )
+    told: set[tuple[str, str, Place]] = set()
     for mutation in system.mutations():
+        if (mutation.record, mutation.field, mutation.written) in told:
+            continue  # one save, however many steps lead to the new value
         if not mutation.arithmetic or mutation.versioned or mutation.locked or words(mutation.field) & _OF_ITS_OWNER:
             continue
         if not system.is_locked(mutation) and not _by_command(system, mutation):
+            told.add((mutation.record, mutation.field, mutation.written))
             yield _record(mutation)
 
 
@@ -441,4 +446,35 @@ def deposit(amount):
     account = Account()
     account.balance += amount
     return account
+
+=== good: how long the entry lives is read, and its value is new
+--- app/progress.py
+import json
+
+import redis
+
+r = redis.Redis()
+
+
+def publish(task, steps):
+    left = r.ttl(f"progress:{task}")
+    r.set(f"progress:{task}", json.dumps(steps), left)
+
+=== bad: one field in several steps and one save: one finding
+--- jobs/models.py
+from django.db import models
+
+
+class Job(models.Model):
+    note = models.TextField()
+--- jobs/reaper.py
+from jobs.models import Job
+
+
+def reap(pk, why):
+    job = Job.objects.get(pk=pk)
+    if job.note:
+        job.note += " "  # finding: lost-update
+    job.note += why
+    job.save()
 '''
