@@ -23,6 +23,7 @@ _GUARDING_DECORATORS = frozenset(
 )
 _ERROR_HANDLERS = ("errorhandler", "app_errorhandler", "exception_handler")
 _AT_START = (Op.CONNECT, Op.REGISTER, Op.READ, Op.LIST)
+_CONNECTS = (Op.CONNECT, Op.REGISTER)  # what a program does first, wherever its code stands
 _ONE_SHOT = ("job", "cronjob")
 
 
@@ -88,8 +89,8 @@ def way_in(system: System, call: Operation) -> WayIn | None:
     request = next((e for e in entries if e.kind == "http"), None)
     if request is not None and not _has_error_handler(system):
         return WayIn(request.place, f"a request comes in here: {request.reason}", "fails the request", "request")
-    if call.op in _AT_START and (module or any(e.kind == "main" for e in entries)):
-        return _at_start(system, module or call.symbol, call)
+    if call.op in _AT_START and module or call.op in _CONNECTS and any(e.kind == "main" for e in entries):
+        return _at_start(system, module or call.symbol, call, at)
     return None
 
 
@@ -124,13 +125,13 @@ def _at_import(system: System, module: str, at: Place) -> WayIn | None:
     return None
 
 
-def _at_start(system: System, symbol: str, call: Operation) -> WayIn | None:
+def _at_start(system: System, symbol: str, call: Operation, at: Place) -> WayIn | None:
     for workload in system.workloads_of(symbol):
         if workload.kind not in _ONE_SHOT:
             run = workload.runs[0].place if workload.runs else workload.place
             return WayIn(run, f"{workload.name} runs this as a service", "ends the program when it starts", "start", Confidence.MEDIUM)
     client = next((c for c in system.clients(backend=call.backend) if c.place == call.client and c.listeners), None)
-    if client is not None:
+    if client is not None and (call.op in _CONNECTS or client.place.path == at.path):
         return WayIn(client.listeners[0], "the program stays and listens", "ends the program when it starts", "start", Confidence.MEDIUM)
     return None
 

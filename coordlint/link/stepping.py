@@ -62,6 +62,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     if isinstance(raw, Parameter) and not functions:
         made.parameter = raw
     made.functions = tuple(functions) + _callbacks(w, made, call)
+    made.called = len(functions)
     made.unresolved = not (understood or made.functions or _is_harmless(callee, call))
     w.push(made)
     for function in functions:

@@ -54,6 +54,7 @@ class Step:
     call: ir.Call
     operation: Operation | None = None
     functions: tuple[FunctionRef, ...] = ()
+    called: int = 0  # how many of `functions` are what is called; the others are passed to be called
     args: tuple[Arg, ...] = ()  # by the parameters of the first of `functions`
     parameter: Parameter | None = None  # the callee is what a caller passed
     guards: tuple[Guard, ...] = ()

@@ -39,9 +39,10 @@ from coordlint import (
 )
 
 _ANSWERS = ("etcd", "consul", "memcached", "django-cache")  # these refuse by their answer, the others by raising
+_RAISING = ("python-etcd",)
 _REFUSALS = frozenset(
     {"BadVersionError", "ConditionalCheckFailedException", "ClientError", "PreconditionFailed", "PreconditionFailedError"}
-    | {"StaleDataError", "WatchError", "RolledBackError"}
+    | {"StaleDataError", "WatchError", "RolledBackError", "EtcdCompareFailed"}
 )
 _VERSION = frozenset({"version", "revision", "rev", "etag", "mod", "generation", "seq", "epoch", "match"})
 _ABSENT = frozenset({"create", "absent"})
@@ -50,7 +51,7 @@ _ABSENT = frozenset({"create", "absent"})
 @rule("CL501", severity=ERROR)
 def cas_result_ignored(system: System) -> Iterator[Found]:
     for update in system.operations(Op.CAS):
-        if update.backend in _ANSWERS and update.outcome is Outcome.DEAD:
+        if update.backend in _ANSWERS and update.library not in _RAISING and update.outcome is Outcome.DEAD:
             yield _ignored(system, update, "answers False when another writer was first")
         elif (guard := _swallowing(update)) is not None:
             yield _swallowed(update, guard)
@@ -346,6 +347,16 @@ zk = KazooClient(hosts="zk:2181")
 
 def hand_over(path, owner, version):
     zk.set(path, owner, version=version)
+
+=== good: python-etcd raises by itself
+--- app/owner.py
+import etcd
+
+client = etcd.Client(host="etcd")
+
+
+def hand_over(old, new):
+    client.test_and_set("/owner", new, old)
 
 === good: the conflict is translated
 --- app/owner.py

@@ -38,10 +38,10 @@ from coordlint import (
 
 # People, goods and messages: what a business has more of every day.
 _ENTITIES = frozenset(
-    {"user", "account", "customer", "client", "profile", "person", "contact", "favorite", "favourite", "subscriber"}
+    {"user", "account", "customer", "profile", "person", "contact", "favorite", "favourite", "subscriber"}
     | {"order", "invoice", "payment", "transaction", "cart", "basket", "purchase", "subscription", "booking", "ticket"}
-    | {"product", "item", "sku", "article", "post", "comment", "message", "mail", "email", "document", "photo", "image"}
-    | {"patient", "student", "employee", "tenant", "device", "vehicle", "trip", "event", "review", "rating", "inventory"}
+    | {"product", "sku", "article", "post", "comment", "message", "mail", "email", "document", "photo"}
+    | {"patient", "student", "employee", "tenant", "device", "vehicle", "trip", "review", "rating", "inventory"}
     | {"wallet", "balance", "ledger", "coupon", "game", "player", "score", "certificate", "cert"}
 )
 # What a quorum store is for, or what another rule speaks about.

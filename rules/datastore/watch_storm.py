@@ -43,7 +43,7 @@ _GROWING = frozenset(
 def watch_storm(system: System) -> Iterator[Found]:
     for watch in system.operations(Op.WATCH, backend=COORDINATORS):
         entity = _entity(watch)
-        if not entity or not watch.loop:
+        if not entity or watch.loop != "for":
             continue
         changes = [o for o in system.same_key(watch) if o.stores]
         yield found(

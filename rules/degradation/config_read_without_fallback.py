@@ -155,6 +155,31 @@ def main():
 if __name__ == "__main__":
     main()
 
+=== good: what a daemon reads while it works
+--- svc/daemon.py
+from kazoo.client import KazooClient, KazooState
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def on_state(state):
+    if state == KazooState.LOST:
+        raise SystemExit(1)
+
+
+def work():
+    return zk.get("/nodes/1")[0]
+
+
+def main():
+    zk.add_listener(on_state)
+    while True:
+        print(work())
+
+
+if __name__ == "__main__":
+    main()
+
 === good: data of another kind
 --- svc/views.py
 import etcd3

@@ -30,7 +30,7 @@ from coordlint import (
     way_in,
 )
 
-_REGISTRY = frozenset({"service", "provider", "instance", "endpoint", "upstream", "backend", "registry", "discovery"})
+_REGISTRY = frozenset({"service", "instance", "endpoint", "upstream", "registry", "discovery"})
 
 
 @rule("CL603", severity=WARNING)

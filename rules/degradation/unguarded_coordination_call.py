@@ -180,6 +180,28 @@ services:
     build: .
     command: python svc/register.py
 
+=== good: handed over at import, called later
+--- app/backends.py
+import consul
+
+HANDLERS = {}
+
+
+def register(name, handler):
+    HANDLERS[name] = handler
+
+
+def with_consul(key):
+    c = consul.Consul(host="consul")
+    return c.kv.put(key, "1")
+
+
+register("consul", with_consul)
+--- app/main.py
+from app.backends import HANDLERS
+
+print(HANDLERS)
+
 === good: handled here
 --- app/views.py
 import consul
