@@ -76,7 +76,7 @@ def test_the_changed_hook_lets_old_findings_pass_and_stops_new_ones(repository: 
     git(repository, "add", ".")
     ran = try_repo(repository, home, "coordlint-changed")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    (repository / "other.py").write_text(BAD)
+    (repository / "other.py").write_text(BAD.replace("acct:", "order:"))  # no rival of the lock in tasks.py
     git(repository, "add", ".")
     ran = try_repo(repository, home, "coordlint-changed")
     assert ran.returncode == 1, ran.stdout + ran.stderr
