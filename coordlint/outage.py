@@ -44,7 +44,8 @@ def reads_configuration(call: Operation, way: WayIn | None) -> bool:
     """Whether a read is of configuration: its key or function says so, or a program reads it in order to start."""
     if call.op not in (Op.READ, Op.LIST):
         return False
-    return call.is_configuration or (way is not None and way.when != "request" and call.op is Op.READ)
+    imported = way is not None and way.when == "import" and call.op is Op.READ and not call.call.endswith("exists")
+    return call.is_configuration or imported
 
 
 def survives_outage(system: System, call: Operation) -> bool:

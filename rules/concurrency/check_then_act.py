@@ -50,13 +50,13 @@ def check_then_act(system: System) -> Iterator[Found]:
         if check.outcome is Outcome.TESTED and check.key and check.backend not in COORDINATORS:
             checks.setdefault(check.symbol, []).append(check)
     for act in system.operations(Op.WRITE, Op.EFFECT, Op.CREATE, Op.SET_ADD):
-        check = _decided_by(act, checks.get(act.symbol, []))
-        if check is None or act.conditional or act.atomic or act.reads_back or system.is_locked(act):
+        first = _decided_by(act, checks.get(act.symbol, []))
+        if first is None or act.conditional or act.atomic or act.reads_back or system.is_locked(act):
             continue
         store = backend_name(act.backend) if act.backend == "redis" else "the database"
         yield found(
-            f"{call_name(check)} decides whether `{act.key_text or act.key}` is created in {store}: two callers at a time both do it.",
-            at=check,
+            f"{call_name(first)} decides whether `{act.key_text or act.key}` is created in {store}: two callers at a time both do it.",
+            at=first,
             because=[(act.place, "the answer may be old by the time it is used here"), *act.origin],
             confidence=MEDIUM if act.backend == "redis" else LOW,
         )
