@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from coordlint import ir
 from coordlint.link import attributes
 from coordlint.link.project import Scope
-from coordlint.link.values import Arg, ClassRef, FunctionRef, Items, Object, Table, Value, options
+from coordlint.link.values import Arg, ClassRef, FunctionRef, Items, Literal, Object, Table, Unknown, Value, options
 
 if TYPE_CHECKING:
     from coordlint.link.evaluate import Evaluator
@@ -23,14 +23,22 @@ def bindings(ev: Evaluator, callee: FunctionRef, args: tuple[Arg, ...]) -> dict[
             made[callee.symbol, param.name] = ev.value(param.default, scope.parent or scope)
         elif param.kind == "kwargs":
             made[callee.symbol, param.name] = Table(())
+    typed = {p.name: p.annotation for p in scope.params() if p.annotation is not None}
     for arg in (*callee.held, *args):
-        made[callee.symbol, arg.name] = arg.value
+        known = not isinstance(ev.settle(arg.value), Unknown) or arg.name not in typed
+        made[callee.symbol, arg.name] = arg.value if known else _promised(ev, arg.value, typed[arg.name], scope)
     receiver = callee.receiver
     if isinstance(receiver, Object) and receiver.arguments is not None:
         init = _constructor(ev, receiver.symbol)
         if init is not None:
             made.update(((init.symbol, a.name), a.value) for a in receiver.arguments)
     return made
+
+
+def _promised(ev: Evaluator, given: Value, annotation: ir.Expr, scope: Scope) -> Value:
+    """An argument of which nothing is known is what the parameter's annotation promises."""
+    made = ev.annotated(annotation, scope.parent or scope)
+    return given if isinstance(made, Unknown | Literal) else made
 
 
 def _constructor(ev: Evaluator, symbol: str) -> Scope | None:

@@ -51,10 +51,18 @@ def _set_outside(ev: Evaluator, name: str) -> Value:
     """
     if not words(name) & _TELLING:
         return UNKNOWN
-    found = [ev.binding(b, scope, name) for _, scope, b in ev.project.outside[name]]
+    found = [v for _, scope, b in ev.project.outside[name] for v in options(ev.binding(b, scope, name))]
     known = [v for v in found if isinstance(v, Instance | Object)]
     types = {v.type if isinstance(v, Instance) else v.symbol for v in known}
     return known[0] if len(types) == 1 else UNKNOWN
+
+
+def set_here(ev: Evaluator, base: ir.Expr, name: str, scope: Scope) -> Value:
+    """`app.store = Redis()` and `return app.store` in one function: whatever `app` is, the attribute is what was set."""
+    if not isinstance(base, ir.Name):
+        return UNKNOWN
+    found = ev.project.outside.get(name, ())
+    return one_of([ev.binding(b, where, name) for on, where, b in found if where is scope and isinstance(on, ir.Name) and on.id == base.id])
 
 
 def _one(ev: Evaluator, base: Value, name: str) -> Value:
@@ -290,6 +298,8 @@ def _of_super(ev: Evaluator, symbol: str, receiver: Value, name: str) -> Value:
 
 
 def _of_instance(ev: Evaluator, base: Instance, name: str) -> Value:
+    if name == "__class__":
+        return External(base.type)
     method = ev.models.method(base.type, name)
     if method is not None:
         return Method(base, name, method)

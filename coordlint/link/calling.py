@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.link import attributes, texts
+from coordlint.link import attributes, called, texts
 from coordlint.link.arguments import arguments_of, bind, bindings
 from coordlint.link.project import Scope, blocks, expressions
 from coordlint.link.values import (
     UNKNOWN,
     Arg,
+    Called,
     ClassRef,
     Environment,
     External,
@@ -54,7 +55,10 @@ def result(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
     made = texts.method_call(ev, call, scope)
     if made is not None:
         return made
-    return one_of([_one(ev, callee, call, scope) for callee in options(ev.settle(ev.value(call.func, scope)))])
+    callee = ev.value(call.func, scope)
+    if isinstance(callee, Parameter):
+        return Called(callee, bind(ev, (), call, scope), scope.place(call.at))
+    return one_of([_one(ev, option, call, scope) for option in options(ev.settle(callee))])
 
 
 def _one(ev: Evaluator, callee: Value, call: ir.Call, scope: Scope) -> Value:
@@ -65,7 +69,7 @@ def _one(ev: Evaluator, callee: Value, call: ir.Call, scope: Scope) -> Value:
         case ClassRef(symbol=symbol):
             return Object(symbol, arguments_of(ev, callee, call, scope), place)
         case Method(owner=owner, name=name, model=model):
-            return _of_method(ev, owner, name, model, bind(ev, model.params, call, scope, model.variadic), place)
+            return of_method(ev, owner, name, model, bind(ev, model.params, call, scope, model.variadic), place)
         case External(name=name):
             return _of_external(ev, name, call, scope, place)
         case Instance(type=type_name):
@@ -73,7 +77,7 @@ def _one(ev: Evaluator, callee: Value, call: ir.Call, scope: Scope) -> Value:
             called_model = ev.models.method(type_name, "__call__")
             if called_model is None:
                 return UNKNOWN
-            return _of_method(ev, callee, "__call__", called_model, bind(ev, called_model.params, call, scope), place)
+            return of_method(ev, callee, "__call__", called_model, bind(ev, called_model.params, call, scope), place)
         case Partial():
             return _of_partial(ev, callee, call, scope)
         case Object(symbol=symbol):
@@ -91,7 +95,7 @@ def of_function(ev: Evaluator, callee: FunctionRef, args: tuple[Arg, ...], place
     made = ev.returns(callee.symbol)
     if isinstance(made, Unknown):
         return made
-    filled = substitute(made, bindings(ev, callee, args))
+    filled = called.filled(ev, substitute(made, bindings(ev, callee, args)))
     return one_of([_through(v, scope, place) for v in options(filled)])
 
 
@@ -110,17 +114,27 @@ def _of_external(ev: Evaluator, name: str, call: ir.Call, scope: Scope, place: P
     if special is not None:
         return special
     model = ev.models.call(name)
+    args = bind(ev, model.params if model is not None else (), call, scope, model.variadic if model is not None else "")
+    return _of_model(ev, name, model, args, place)
+
+
+def of_library(ev: Evaluator, name: str, args: tuple[Arg, ...], place: Place | None) -> Value:
+    """What a library's function or class gives for arguments that a caller passed."""
+    model = ev.models.call(name)
+    return _of_model(ev, name, model, called.named(args, model.params if model is not None else ()), place)
+
+
+def _of_model(ev: Evaluator, name: str, model: CallModel | None, args: tuple[Arg, ...], place: Place | None) -> Value:
     if model is not None:
-        args = bind(ev, model.params, call, scope, model.variadic)
         if model.returns and model.returns != "self":
             return Instance(model.returns, model.name, place, args)
         canonical = ev.models.canonical(name)
         if canonical is not None and ev.models.type(canonical) is not None:
             return Instance(canonical, model.name, place, args)
-        return Result(model, place)
+        return UNKNOWN if place is None else Result(model, place)
     canonical = ev.models.canonical(name)
     if canonical is not None and ev.models.type(canonical) is not None:
-        return Instance(canonical, canonical, place, bind(ev, (), call, scope))
+        return Instance(canonical, canonical, place, args)
     return UNKNOWN
 
 
@@ -133,6 +147,8 @@ def _special(ev: Evaluator, name: str, call: ir.Call, scope: Scope) -> Value | N
         default = ev.value(call.args[1], scope) if len(call.args) > 1 else None
         named = call.keyword("default")
         return Environment(as_pattern(first).text, default if named is None else ev.value(named, scope))
+    if name in called.IMPORTS and first is not None:
+        return called.imported(ev, first, member=name == called.IMPORTS[2])
     if name in texts.PER_PROCESS:
         return Pattern("{}", "{" + texts.PER_PROCESS[name] + "}")
     if name in _TRANSPARENT and first is not None:
@@ -185,7 +201,7 @@ def _of_partial(ev: Evaluator, value: Partial, call: ir.Call, scope: Scope) -> V
     if model is None:
         return UNKNOWN
     if owner is not None and isinstance(value.target, Method):
-        return _of_method(ev, owner, value.target.name, model, args, place)
+        return of_method(ev, owner, value.target.name, model, args, place)
     canonical = ev.models.canonical(value.target.name) if isinstance(value.target, External) else None
     made = model.returns or (canonical if canonical and ev.models.type(canonical) is not None else "")
     return Instance(made, model.name, place, args) if made else Result(model, place)
@@ -203,7 +219,8 @@ def provided(ev: Evaluator, value: Value) -> Value:
             return UNKNOWN
 
 
-def _of_method(ev: Evaluator, owner: Value, name: str, model: CallModel, args: tuple[Arg, ...], place: Place) -> Value:
+def of_method(ev: Evaluator, owner: Value, name: str, model: CallModel, args: tuple[Arg, ...], place: Place | None) -> Value:
+    """What a library's method gives back."""
     if isinstance(owner, Instance):
         record = _record(owner, name, args)
         if record is not None:
@@ -219,7 +236,7 @@ def _of_method(ev: Evaluator, owner: Value, name: str, model: CallModel, args: t
         return owner
     if model.returns:
         return Instance(model.returns, model.name, place, args, owner)
-    return Result(model, place, owner)
+    return UNKNOWN if place is None else Result(model, place, owner)
 
 
 def _record(owner: Instance, name: str, args: tuple[Arg, ...]) -> Value | None:

@@ -7,12 +7,13 @@ depends on order (what is held, what was tested) is the walker's business.
 from __future__ import annotations
 
 from coordlint import ir
-from coordlint.link import attributes, calling, texts
+from coordlint.link import attributes, called, calling, texts
 from coordlint.link.project import Binding, Project, Scope
 from coordlint.link.usage import Inside, inside
 from coordlint.link.values import (
     UNKNOWN,
     Arg,
+    Called,
     ClassRef,
     Environment,
     External,
@@ -52,6 +53,7 @@ class Evaluator:
         self._returns: dict[str, Value] = {}
         self._busy: set[str] = set()
         self._settled: dict[tuple[str, str], Value] = {}
+        self.calls_of_calls = 0  # how deep the calls of what callers pass are nested just now
         self._insides: dict[int, Inside] = {}
         self.ancestries: dict[str, tuple[tuple[Scope, ...], tuple[str, ...]]] = {}
         self.children: dict[str, tuple[str, ...]] | None = None
@@ -90,7 +92,8 @@ class Evaluator:
             case ir.Name(id=name):
                 return self.name(name, scope)
             case ir.Attribute(base=base, name=name):
-                return attributes.attribute(self, self.value(base, scope), name)
+                made = attributes.attribute(self, self.value(base, scope), name)
+                return attributes.set_here(self, base, name, scope) if isinstance(made, Unknown) else made
             case ir.Call():
                 return calling.result(self, expr, scope)
             case ir.Const(value=value, at=at):
@@ -142,6 +145,8 @@ class Evaluator:
                     made.extend(items)
                 case Items(items=items), Literal(value=int(n)) if -len(items) <= n < len(items):
                     made.append(items[n])
+                case External(name="sys.modules"), _:
+                    made.append(called.imported(self, key))
                 case External(name="os.environ"), _:
                     made.append(Environment(as_pattern(key).text))
                 case External(name=name), Literal(value=str(k)) if name.endswith(".config"):
@@ -269,6 +274,8 @@ class Evaluator:
 
     def settle(self, value: Value) -> Value:
         """Replaces a parameter by what its annotation, its callers or its default say; other values stay."""
+        if isinstance(value, Called):
+            return called.settled(self, value)
         if not isinstance(value, Parameter):
             return one_of([self.settle(v) for v in value.options]) if hasattr(value, "options") else value
         key = (value.symbol, value.name)

@@ -177,6 +177,15 @@ class Partial:
 
 
 @dataclass(frozen=True, slots=True)
+class Called:
+    """The result of calling what a caller passes, or with what a caller passes: `factory(*args)`."""
+
+    target: Value
+    args: tuple[Arg, ...]
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Super:
     """`super()` in a method of a class."""
 
@@ -193,7 +202,7 @@ class OneOf:
 
 Value = (
     Unknown | Literal | Pattern | External | ModuleRef | ClassRef | FunctionRef | Instance | Object | Method
-    | Parameter | Environment | Manager | Items | Table | Result | Partial | Super | OneOf
+    | Parameter | Environment | Manager | Items | Table | Result | Partial | Called | Super | OneOf
 )  # fmt: skip
 
 UNKNOWN = Unknown()
@@ -246,6 +255,8 @@ def transform(value: Value, change: Callable[[Value], Value | None], depth: int 
             return replace(value, owner=sub(owner))
         case Partial():
             return replace(value, target=sub(value.target), held=args(value.held))
+        case Called():
+            return replace(value, target=sub(value.target), args=args(value.args))
         case Result(owner=owner) if owner is not None:
             return replace(value, owner=sub(owner))
         case OneOf(options=several):
