@@ -123,3 +123,59 @@ def test_a_request_to_the_rest_interface_of_consul_is_a_use_of_consul() -> None:
         )
     )
     assert found == [("a.py:6", "service-discovery", "consul"), ("a.py:8", "service-discovery", "consul")]
+
+
+def test_a_registry_that_calls_the_factory_it_is_given_holds_what_the_factory_makes() -> None:
+    found = locks(
+        registry="""
+            class Registry:
+                def __init__(self):
+                    self.known = {}
+                def get(self, key, make, *args):
+                    return self.known.get(key) or self.add(key, make, *args)
+                def add(self, key, make, *args):
+                    self.known[key] = made = make(*args)
+                    return made
+            """,
+        jobs="import redis\nfrom registry import Registry\nclients = Registry()\nclients.get('a', redis.Redis.from_url, 'redis://a').lock('x')\n",
+    )
+    assert found == ["jobs.py:4"]
+
+
+def test_a_library_that_a_helper_imports_by_its_name_is_the_library() -> None:
+    found = locks(
+        optional="import importlib\n\ndef load(name):\n    try:\n        return importlib.import_module(name)\n    except ImportError:\n        return None\n",
+        jobs="from optional import load\nload('redis').Redis().lock('x')\n",
+    )
+    assert found == ["jobs.py:2"]
+
+
+def test_an_attribute_that_is_set_and_read_in_one_function_is_what_was_set() -> None:
+    found = locks(
+        app="""
+            import redis
+            def client_of(app):
+                if getattr(app, "client", None) is None:
+                    app.client = redis.Redis()
+                return app.client
+            def work(app):
+                client_of(app).lock("x")
+            """
+    )
+    assert found == ["app.py:8"]
+
+
+def test_the_class_of_a_client_makes_another_client() -> None:
+    found = locks(
+        jobs="""
+            from redis import Redis
+            def parts(client: Redis):
+                return client.__class__
+            class Worker:
+                def __init__(self, client):
+                    self.make = parts(client)
+                def work(self):
+                    self.make().lock("x")
+            """
+    )
+    assert found == ["jobs.py:9"]
