@@ -7,7 +7,8 @@ Instead: `with lock:`, or `lock.acquire()` with its result tested; evaluate the 
 
 Fine when: the lock is returned, stored or passed on, so that somebody else can take it.
 
-Known misses: a context manager of the project that is called without `with`; `select_for_update()` outside of a transaction, which Django itself refuses.
+Known misses: a context manager of the project that is called without `with`; a locking query that a function of
+the project makes and its caller drops; `select_for_update()` outside of a transaction, which Django itself refuses.
 
 Sources: redis-py and kazoo documentation, Lock; Django documentation, select_for_update and lazy querysets.
 """

@@ -149,7 +149,7 @@ def is_admin(system: System, operation: Operation) -> bool:
     if not ADMIN.isdisjoint(operation.symbol_words):
         return True
     kinds = {entry.kind for entry in system.entries_reaching(operation.symbol)}
-    return bool(kinds) and kinds <= {"command", "test"}
+    return "command" in kinds and kinds <= {"command", "test"}
 
 
 EXAMPLES = r'''
@@ -225,6 +225,12 @@ class CacheLock:
 
     def __exit__(self, *error):
         self.cache.delete(self.key)  # finding: unsafe-release
+--- tests/test_locks.py
+from toolkit.locks import CacheLock
+
+def test_is_taken_once():
+    with CacheLock("x"):
+        pass
 
 === bad: a lock in Django's cache
 --- tasks.py
