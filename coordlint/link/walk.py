@@ -20,6 +20,7 @@ from coordlint.link.texts import written
 from coordlint.link.trace import Draft, Step, Trace
 from coordlint.link.usage import Usage, bare, calls_in, ends, names_in
 from coordlint.link.values import External, Literal
+from coordlint.source import Place
 
 if TYPE_CHECKING:
     from coordlint.link.evaluate import Evaluator
