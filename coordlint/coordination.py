@@ -227,6 +227,7 @@ class Entry(msgspec.Struct, frozen=True):
     kind: str
     place: Place
     reason: str  # what says so: "@app.route", "class Command(BaseCommand)"
+    route: str = ""  # of an HTTP handler, where a decorator says it: "/healthz"
 
 
 class Section(msgspec.Struct, frozen=True):

@@ -41,8 +41,14 @@ def _function_entry(ev: Evaluator, scope: Scope) -> Entry | None:
     for decorator in scope.function.decorators:
         kind = _decorated(ev, decorator, scope)
         if kind:
-            return Entry(scope.symbol, kind, place, f"@{written(decorator).removesuffix('()')}")
+            return Entry(scope.symbol, kind, place, f"@{written(decorator).removesuffix('()')}", _route(decorator))
     return _method_entry(ev, scope)
+
+
+def _route(decorator: ir.Expr) -> str:
+    """The path that a routing decorator names; a prefix that a router adds is not known here."""
+    first = decorator.args[0] if isinstance(decorator, ir.Call) and decorator.args else None
+    return first.value if isinstance(first, ir.Const) and isinstance(first.value, str) and first.value.startswith("/") else ""
 
 
 def _decorated(ev: Evaluator, decorator: ir.Expr, scope: Scope) -> str:
