@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from coordlint import ir
@@ -115,7 +116,8 @@ def _conditional(w: Walk, made: Meaning, owner: Value | None, step: Step) -> str
     """Why the call does no harm when it comes late or twice; "" when nothing says so."""
     for name in made.model.conditions:
         given = made.arg(name)
-        if given is not None and not (isinstance(given.value, Literal) and given.value.value in (None, -1)):
+        known = given.value.value if given is not None and isinstance(given.value, Literal) else ""
+        if given is not None and known is not False and known not in (None, -1):
             return name
     if made.sql is not None and made.sql.conditional:
         compared = [c for c in (*_VERSION, *made.sql.writes) if c in made.sql.where]
@@ -147,13 +149,36 @@ def _unique_field(w: Walk, made: Meaning, owner: Value | None) -> str:
         record = ClassRef(made.args[0].value.symbol)
         given = {a.name for a in made.args[0].value.arguments or ()}
     scope = w.ev.project.scopes.get(record.symbol) if isinstance(record, ClassRef) else None
-    for name, bindings in (scope.names if scope is not None else {}).items():
+    if scope is None:
+        return ""
+    for name, bindings in scope.names.items():
         for b in bindings:
             if name in given and isinstance(b.expr, ir.Call):
                 unique = b.expr.keyword("unique")
                 if isinstance(unique, ir.Const) and unique.value is True:
                     return name
-    return ""
+    is_bulk = made.model.name.rpartition(".")[2] in ("bulk_create", "abulk_create")  # its records carry all of their fields
+    return next((", ".join(sorted(fields)) for fields in _together(scope) if is_bulk or fields <= given), "")
+
+
+def _together(scope: Scope) -> Iterator[frozenset[str]]:
+    """Groups of fields that a class of records declares unique together: `unique_together`, `UniqueConstraint(fields=...)`."""
+    meta = next((c for c in scope.children if c.kind == "class" and c.symbol.endswith(".Meta")), None)
+    for b in meta.names.get("unique_together", ()) if meta is not None else ():
+        given = b.expr.items if isinstance(b.expr, ir.Sequence) else ()
+        for group in (given,) if any(isinstance(i, ir.Const) for i in given) else [i.items for i in given if isinstance(i, ir.Sequence)]:
+            yield from _fields(group)
+    for b in meta.names.get("constraints", ()) if meta is not None else ():
+        for made in b.expr.items if isinstance(b.expr, ir.Sequence) else ():
+            if isinstance(made, ir.Call) and written(made.func).rpartition(".")[2] == "UniqueConstraint" and made.keyword("condition") is None:
+                fields = made.keyword("fields")
+                yield from _fields(fields.items if isinstance(fields, ir.Sequence) else ())
+
+
+def _fields(group: tuple[ir.Expr, ...]) -> Iterator[frozenset[str]]:
+    names = frozenset(i.value for i in group if isinstance(i, ir.Const) and isinstance(i.value, str))
+    if names and len(names) == len(group):
+        yield names
 
 
 def _header(made: Meaning) -> str:

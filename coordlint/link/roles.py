@@ -8,7 +8,7 @@ from coordlint.deployment import Role
 
 _WORDS: tuple[tuple[Role, frozenset[str]], ...] = (
     (Role.TEST, frozenset(("test", "tests", "testing", "ci", "e2e", "integration", "cypress", "selenium", "bench", "benchmark",
-                           "benchmarks", "fixtures", "fixture", "qa", "github", "circleci"))),
+                           "benchmarks", "fixtures", "fixture", "qa", "github", "circleci", "jepsen", "chaos", "simulator", "simulation"))),
     (Role.EXAMPLE, frozenset(("example", "examples", "sample", "samples", "demo", "demos", "tutorial", "docs", "doc",
                               "playground", "quickstart", "template", "templates", "contrib"))),
     (Role.DEVELOPMENT, frozenset(("dev", "devel", "development", "develop", "local", "localhost", "override", "debug",

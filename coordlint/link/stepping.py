@@ -61,7 +61,10 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     raw = w.ev.value(call.func, w.scope)
     if isinstance(raw, Parameter) and not functions:
         made.parameter = raw
-    made.functions = tuple(functions) + _callbacks(w, made, call)
+    passed = _callbacks(w, made, call)
+    if passed and functions and not any(_calls_back(w, f) for f in functions):
+        passed = ()  # kept for later: who calls it then is seen there
+    made.functions = tuple(functions) + passed
     made.called = len(functions)
     made.unresolved = not (understood or made.functions or _is_harmless(callee, call))
     w.push(made)
@@ -82,6 +85,19 @@ def _callbacks(w: Walk, made: Step, call: ir.Call) -> tuple[FunctionRef, ...]:
     if found and last_word(call.func) in STARTERS:
         made.deferred = True
     return tuple(found)
+
+
+def _calls_back(w: Walk, function: FunctionRef) -> bool:
+    """Whether a function of the project calls one of its parameters, or hands it on to a call."""
+    scope = w.ev.project.scopes[function.symbol]
+    trace = w.tracer.trace(function.symbol)
+    if not trace.complete or any(child.kind == "function" for child in scope.children):
+        return True
+    names = {p.name for p in scope.params()} - {"self", "cls"}
+    return any(
+        s.parameter is not None or any(names & names_in(a) for a in (*s.call.args, *(k.value for k in s.call.keywords)))
+        for s in trace.steps
+    )
 
 
 _HARMLESS_METHODS = frozenset(

@@ -428,4 +428,26 @@ def settle(order_id):
     finally:
         lock.release()
     stripe.Refund.create(charge=order_id)
+
+=== good: fields that are unique together refuse the second record
+--- labels/models.py
+from django.db import models
+
+class Label(models.Model):
+    item = models.IntegerField()
+    name = models.CharField(max_length=40)
+
+    class Meta:
+        unique_together = ("item", "name")
+--- labels/views.py
+import redis
+
+from labels.models import Label
+
+r = redis.Redis()
+
+def label(item, names):
+    with r.lock(f"item:{item}", timeout=30):
+        Label.objects.bulk_create([Label(item=item, name=name) for name in names])
+        Label.objects.create(item=item, name="new")
 '''

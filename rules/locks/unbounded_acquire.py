@@ -197,4 +197,33 @@ def sweep():
         print("sweeping")
     finally:
         lock.release()
+
+=== good: a function that is handed to a constructor is kept, and runs elsewhere
+--- app/jobs.py
+import redis
+
+r = redis.Redis()
+
+def rebuild():
+    with r.lock("rebuild"):
+        print("rebuilt")
+--- app/later.py
+class Later:
+    def __init__(self, job):
+        self.job = job
+
+    def start(self):
+        self.job.delay()
+--- app/views.py
+from flask import Flask
+
+from app.jobs import rebuild
+from app.later import Later
+
+app = Flask(__name__)
+
+@app.route("/rebuild", methods=["POST"])
+def start():
+    Later(rebuild).start()
+    return "", 202
 '''
