@@ -23,6 +23,7 @@ from coordlint.coordination import (
 )
 from coordlint.deployment import Coordinator, Deployment, Workload
 from coordlint.facts import Requirement, Suppression
+from coordlint.graph import CALLS, IMPORTS, Graph, build
 from coordlint.models.schema import Op, Scope
 from coordlint.source import Place, Skip, Span
 
@@ -168,13 +169,31 @@ class System:
     # -- calls -----------------------------------------------------------------------------------------------
 
     @cached_property
+    def _graph(self) -> Graph:
+        world = self._world
+        return build(
+            calls=world.calls,
+            imports=world.imports,
+            operations=world.operations,
+            sections=world.sections,
+            deployment=world.deployment,
+            modules=dict(world.modules),
+        )
+
+    def _only(self, kind: str) -> nx.DiGraph[str]:
+        """The part of the graph whose edges are of one kind, by the nodes' identities."""
+        part: nx.DiGraph[str] = nx.DiGraph()
+        part.add_edges_from((s[1], t[1], data) for s, t, key, data in self._graph.edges(keys=True, data=True) if key == kind)
+        return part
+
+    def relations(self, *kinds: str) -> Iterator[tuple[str, str, str]]:
+        """Edges of these kinds as (source, kind, target), sorted: what `graph` draws and people count."""
+        found = {(f"{s[0]} {s[1]}", key, f"{t[0]} {t[1]}") for s, t, key in self._graph.edges(keys=True) if not kinds or key in kinds}
+        return iter(sorted(found))
+
+    @cached_property
     def _calls(self) -> nx.DiGraph[str]:
-        graph: nx.DiGraph[str] = nx.DiGraph()
-        for caller, callee, place in self._world.calls:
-            if not graph.has_edge(caller, callee):
-                graph.add_edge(caller, callee, places=[])
-            graph.edges[caller, callee]["places"].append(place)
-        return graph
+        return self._only(CALLS)
 
     def callers(self, symbol: str) -> tuple[tuple[str, Place], ...]:
         """Who calls a function directly, and where."""
@@ -281,9 +300,7 @@ class System:
 
     @cached_property
     def _imports(self) -> nx.DiGraph[str]:
-        graph: nx.DiGraph[str] = nx.DiGraph()
-        graph.add_edges_from(self._world.imports)
-        return graph
+        return self._only(IMPORTS)
 
     @cached_property
     def _paths(self) -> dict[str, str]:
