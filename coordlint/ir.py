@@ -8,7 +8,6 @@ without bound in the syntax tree are flat here: `elif` ladders are the branches 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Union
 
 import msgspec
 
@@ -32,7 +31,7 @@ class Name(_Node, frozen=True, tag=0):
 class Const(_Node, frozen=True, tag=1):
     """A literal; bytes are kept as their latin-1 text, because keys are compared as text."""
 
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
     at: Span
 
 
@@ -184,10 +183,10 @@ class Other(_Node, frozen=True, tag=18):
     at: Span
 
 
-Expr = Union[
-    Name, Const, Attribute, Call, Text, Binary, Unary, Compare, Conditional, Sequence, Mapping, Index, Await,
-    Starred, Lambda, Yield, Comprehension, Walrus, Other,
-]  # fmt: skip
+Expr = (
+    Name | Const | Attribute | Call | Text | Binary | Unary | Compare | Conditional | Sequence | Mapping
+    | Index | Await | Starred | Lambda | Yield | Comprehension | Walrus | Other
+)  # fmt: skip
 
 
 # -- statements -------------------------------------------------------------------------------------------------
@@ -372,10 +371,10 @@ class Global(_Node, frozen=True, tag=46):
     at: Span
 
 
-Stmt = Union[
-    Evaluate, Assign, Augment, Return, Raise, If, Loop, With, Try, Import, ImportFrom, Function, Class, Delete, Jump,
-    Assert, Global,
-]  # fmt: skip
+Stmt = (
+    Evaluate | Assign | Augment | Return | Raise | If | Loop | With | Try | Import | ImportFrom | Function
+    | Class | Delete | Jump | Assert | Global
+)  # fmt: skip
 
 
 class Module(msgspec.Struct, frozen=True, array_like=True):

@@ -90,7 +90,7 @@ def way_in(system: System, call: Operation) -> WayIn | None:
     request = next((e for e in entries if e.kind == "http"), None)
     if request is not None and not _has_error_handler(system):
         return WayIn(request.place, f"a request comes in here: {request.reason}", "fails the request", "request")
-    if call.op in _AT_START and module or call.op in _CONNECTS and any(e.kind == "main" for e in entries):
+    if (call.op in _AT_START and module) or (call.op in _CONNECTS and any(e.kind == "main" for e in entries)):
         return _at_start(system, module or call.symbol, call, at)
     return None
 
