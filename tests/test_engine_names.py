@@ -179,3 +179,10 @@ def test_the_class_of_a_client_makes_another_client() -> None:
             """
     )
     assert found == ["jobs.py:9"]
+
+
+def test_a_client_that_nothing_types_is_redis_where_it_is_asked_for_what_only_redis_has() -> None:
+    body = "import redis\nclass Limits:\n    def hit(self, key):\n        self.store.{0}(key, 1)\n    def reset(self, key):\n        self.store.delete('limit:' + key)\n"
+    assert ("a.py:6", "rate-limit", "redis") in uses(system(a=body.format("setnx")))
+    assert uses(system(a=body.format("put"))) == []
+    assert uses(system(a=body.format("setnx").replace("import redis", "import json"))) == []

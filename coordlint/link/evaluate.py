@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from coordlint import ir
 from coordlint.link import attributes, called, calling, texts
+from coordlint.link.ducks import REDIS, Ducks
 from coordlint.link.project import Binding, Project, Scope
+from coordlint.link.texts import written
 from coordlint.link.usage import Inside, inside
 from coordlint.link.values import (
     UNKNOWN,
@@ -54,6 +56,7 @@ class Evaluator:
         self._busy: set[str] = set()
         self._settled: dict[tuple[str, str], Value] = {}
         self.calls_of_calls = 0  # how deep the calls of what callers pass are nested just now
+        self.ducks = Ducks(project)
         self._insides: dict[int, Inside] = {}
         self.ancestries: dict[str, tuple[tuple[Scope, ...], tuple[str, ...]]] = {}
         self.children: dict[str, tuple[str, ...]] | None = None
@@ -93,7 +96,11 @@ class Evaluator:
                 return self.name(name, scope)
             case ir.Attribute(base=base, name=name):
                 made = attributes.attribute(self, self.value(base, scope), name)
-                return attributes.set_here(self, base, name, scope) if isinstance(made, Unknown) else made
+                if isinstance(made, Unknown):
+                    made = attributes.set_here(self, base, name, scope)
+                if isinstance(made, Unknown) and self.ducks.is_redis(written(base), scope):
+                    made = attributes.attribute(self, Instance(REDIS), name)
+                return made
             case ir.Call():
                 return calling.result(self, expr, scope)
             case ir.Const(value=value, at=at):
