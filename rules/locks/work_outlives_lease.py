@@ -3,15 +3,18 @@ r"""Work inside a lease that is finite and not renewed can take longer than the 
 Why: the lease is a promise to others that the holder will be done by then. An HTTP call without a timeout, or with one as long as the lease, a program
 that is started without a limit or a sleep breaks the promise on the first slow day: the lock ends, another enters, and both work.
 
+A task whose own time limit lies above the lease states the mistake in figures: it may run for 300 seconds under a lock of 120.
+
 Instead: bound every step (`timeout=5` on the call) so that their sum stays well below the lease; or renew the lease while the work goes on
 (`lock.extend`, `auto_renewal=True`, a watchdog) and check that it is still yours before each effect. A longer lease only makes it rarer.
 
-Fine when: the lease is renewed, by the library or by hand; ownership is checked before the effect; the steps are bounded below the lease.
+Fine when: the lease is renewed, by the library or by hand; ownership is checked before the effect; the steps are bounded below the lease;
+the task's time limit is the lease or less; the key is never released and so only spaces out the runs.
 
-Known misses: loops over many quick steps are not added up. requests has no timeout by default, httpx 5 seconds: other clients whose default is not
+Known misses: loops over many quick steps are not added up; time limits of tasks that stand in the worker's configuration. requests has no timeout by default, httpx 5 seconds: other clients whose default is not
 known are believed to be bounded.
 
-Sources: Redis documentation, Distributed Locks (validity time; extending); requests documentation, Timeouts.
+Sources: Redis documentation, Distributed Locks (validity time; extending); requests documentation, Timeouts; Celery documentation, Time limits.
 """
 
 from __future__ import annotations
@@ -24,7 +27,9 @@ from coordlint import (
     Effect,
     Evidence,
     Found,
+    Op,
     Operation,
+    Section,
     System,
     distinct,
     effect_name,
@@ -35,6 +40,7 @@ from coordlint import (
     trail,
 )
 
+LIMITS = ("soft_time_limit", "time_limit", "timeout")
 UNBOUNDED_BY_DEFAULT = ("requests", "stdlib-subprocess", "urllib3", "stdlib-urllib", "stdlib-email")
 
 
@@ -46,6 +52,7 @@ def work_outlives_lease(system: System) -> Iterator[Found]:
             continue
         slow = [(effect, why) for effect in (*section.effects, *section.reads) if (why := too_long(effect.operation, lease.seconds))]
         if not slow:
+            yield from longer_by_its_limit(system, section, lease.seconds)
             continue
         effect, why = min(slow, key=lambda pair: pair[0].place)
         yield found(
@@ -54,6 +61,37 @@ def work_outlives_lease(system: System) -> Iterator[Found]:
             because=[*distinct(trail(section, effect), besides=effect.place), *others(slow, effect)],
             confidence=MEDIUM,
         )
+
+
+def longer_by_its_limit(system: System, section: Section, lease: float) -> Iterator[Found]:
+    """A task that may run longer than its lock lasts, by the limit on the task itself."""
+    if section.escapes or not section.releases or not (section.effects or section.unresolved):
+        return
+    for task in system.operations(Op.TASK):
+        limit = next((a for name in LIMITS if (a := task.argument(name)) is not None), None)
+        if limit is None or not isinstance(limit.value, int | float) or isinstance(limit.value, bool):
+            continue
+        seconds = limit.value / 1000 if task.library == "dramatiq" else limit.value
+        if seconds <= lease or not decorates(system, task, section.symbol):
+            continue
+        yield found(
+            f"the task may run for {seconds:g} s ({limit.name}), and {lock_name(section.lock)} ends after {told(section.lock.lifetime)} without renewal: "
+            "a second worker then works beside it",
+            at=section,
+            because=[Evidence(limit.place or task.place, f"the task's time limit, {seconds:g} s"), *distinct(trail(section), besides=section.acquired)],
+            confidence=MEDIUM,
+            help=f"Let the task end before its lock does ({limit.name} below the lease), or renew the lease while it works.",
+        )
+        return
+
+
+def decorates(system: System, task: Operation, symbol: str) -> bool:
+    """Whether a task decorator stands on this function: no other function begins between the two."""
+    function = system.function(symbol)
+    if function is None or task.place.path != function.place.path or task.place.line > function.place.line:
+        return False
+    starts = (f.place.line for f in system.functions() if f.place.path == task.place.path)
+    return not any(task.place.line < line < function.place.line for line in starts)
 
 
 def too_long(operation: Operation, lease: float) -> str:
@@ -112,6 +150,56 @@ r = redis.Redis()
 def render(report):
     with r.lock(f"report:{report}", timeout=60):
         subprocess.run(["render", report], check=True)  # finding: work-outlives-lease
+
+=== bad: a task that may run longer than its lock lasts
+--- infra/store.py
+import redis
+
+client = redis.Redis(host="redis")
+PAYOUT_LEASE = 60
+--- payouts/tasks.py
+from celery import shared_task
+
+from infra.store import PAYOUT_LEASE, client
+from payouts.bank import pay_everybody
+
+@shared_task(soft_time_limit=600)
+def payout():
+    with client.lock("payout", timeout=PAYOUT_LEASE, blocking_timeout=1):  # finding: work-outlives-lease
+        pay_everybody()
+
+=== good: the task ends before its lock does
+--- tasks.py
+import redis
+from celery import shared_task
+
+from payouts.bank import pay_everybody
+
+r = redis.Redis()
+
+@shared_task(soft_time_limit=50, time_limit=60)
+def payout():
+    with r.lock("payout", timeout=60, blocking_timeout=1):
+        pay_everybody()
+
+@shared_task(time_limit=3600)
+def report():
+    return 1
+
+=== good: the key is never released: it spaces out the runs
+--- tasks.py
+import redis
+from celery import shared_task
+
+from payouts.bank import pay_everybody
+
+r = redis.Redis()
+
+@shared_task(time_limit=600)
+def payout():
+    if not r.set("payout:asked", "1", nx=True, ex=60):
+        return
+    pay_everybody()
 
 === good: a timeout well below the lease
 --- tasks.py
