@@ -90,6 +90,7 @@ class Operation(msgspec.Struct, frozen=True):
     ephemeral: bool | None = None  # bound to a session or lease; None: not known or not applicable
     ttl: Time | None = None
     token: bool = False  # a fencing token or version that was read flows into it
+    row_lock: Place | None = None  # the query that it builds or runs locks its rows: where that was said
     reads_back: Place | None = None  # the value written was computed from what was read here, same record
     receiver: str = ""  # the object as written, "self._zk"
     client: Place | None = None  # where the client was made

@@ -66,6 +66,7 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
         transaction=around.transaction,
         ephemeral=_ephemeral(w, made),
         ttl=lifetime(w.ev, made, step.place),
+        row_lock=_row_lock(owner),
         receiver=written(call.func.base) if isinstance(call.func, ir.Attribute) else "",
         client=_client(owner),
         in_test=is_test(w.scope.path),
@@ -80,6 +81,14 @@ def _about(made: Meaning, owner: Value | None) -> Pattern | None:
         return None
     name = about.value.symbol.rpartition(".")[2]
     return Pattern(name, name)
+
+
+def _row_lock(owner: Value | None) -> Place | None:
+    """Where a query was told to lock its rows, maybe in another function."""
+    if not isinstance(owner, Instance):
+        return None
+    marks = (owner.argument("select_for_update()"), owner.argument("with_for_update()"))
+    return next((m.place for m in marks if m is not None), None)
 
 
 def _mentions(call: ir.Call, scope: Scope) -> dict[Place | None, tuple[tuple[str, ...], str]]:

@@ -180,7 +180,7 @@ def outcome_of(call: ir.Call, s: ir.Stmt, usage: Usage) -> Outcome:
         case ir.Evaluate(value=value) if bare(value) is call:
             return _left_on_receiver(call, usage)
         case ir.Loop(target=target, test=test, body=body) if target is not None and bare(test) is call and _is_idle(body):
-            return Outcome.DEAD
+            return Outcome.USED if last_word(call.func) in _LAZY | _LOCKING else Outcome.DEAD
         case ir.Return(value=value) if value is not None and _shows(value, call):
             return Outcome.RETURNED
         case ir.If() | ir.Assert():
@@ -233,6 +233,8 @@ def _shows(value: ir.Expr, call: ir.Call) -> bool:
             return any(_shows(v, call) for v in several)
         case ir.Unary(op="not", value=inner):
             return _shows(inner, call)
+        case ir.Index(base=ir.Call(func=func)) if last_word(func) in _LAZY | _LOCKING:
+            return False  # an index of a query runs it
         case ir.Attribute(base=base) | ir.Index(base=base):
             return _shows(base, call)
         case ir.Conditional(yes=yes, no=no):
@@ -241,6 +243,7 @@ def _shows(value: ir.Expr, call: ir.Call) -> bool:
             return False
 
 
+_LOCKING = frozenset(("select_for_update", "with_for_update"))
 _LAZY = frozenset(
     "filter exclude order_by values_list values select_related prefetch_related only defer all distinct using annotate where join options limit".split()
 )

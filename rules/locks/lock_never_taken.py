@@ -7,8 +7,8 @@ Instead: `with lock:`, or `lock.acquire()` with its result tested; evaluate the 
 
 Fine when: the lock is returned, stored or passed on, so that somebody else can take it.
 
-Known misses: a context manager of the project that is called without `with`; a locking query that a function of
-the project makes and its caller drops; `select_for_update()` outside of a transaction, which Django itself refuses.
+Known misses: a context manager of the project that is called without `with`; `select_for_update()` outside of a
+transaction, which Django itself refuses.
 
 Sources: redis-py and kazoo documentation, Lock; Django documentation, select_for_update and lazy querysets.
 """
@@ -40,14 +40,18 @@ def lock_never_taken(system: System) -> Iterator[Found]:
 
 def never_evaluated(system: System) -> Iterator[Found]:
     """Row locks whose query is built and dropped: a query runs when its rows are asked for."""
-    for query in system.operations(Op.ROW_LOCK):
+    told: set[tuple[str, int]] = set()
+    for query in system.operations(Op.ROW_LOCK, Op.DB_STATEMENT):
         function = system.function(query.symbol)
-        if query.outcome is not Outcome.DEAD or query.call.rpartition(".")[2] not in LAZY or function is None:
+        locks = query.row_lock if query.op is Op.DB_STATEMENT else query.place if query.call.rpartition(".")[2] in LAZY else None
+        if query.outcome is not Outcome.DEAD or locks is None or function is None or (query.place.path, query.place.line) in told:
             continue
+        told.add((query.place.path, query.place.line))
+        made = [] if locks.path == query.place.path and locks.line == query.place.line else [(locks, "the query is told to lock its rows here")]
         yield found(
-            f"{call_name(query)} builds a query that locks rows, and nothing asks for its rows: no row is locked",
+            "Builds a query that locks rows, and nothing asks for its rows: no row is locked",
             at=query,
-            because=[(function.place, "in this function the query is not evaluated")],
+            because=[*made, (function.place, "in this function the query is not evaluated")],
             help="Evaluate it inside the transaction: list(query), query.get(), or iterate over it.",
         )
 
@@ -93,6 +97,53 @@ from stock.models import Stock
 def clear(items):
     with transaction.atomic():
         locked = Stock.objects.select_for_update().filter(item__in=items)  # finding: lock-never-taken
+        Stock.objects.filter(item__in=items).update(count=0)
+
+=== bad: the query is made by a function of another module, and its caller drops it
+--- stock/models.py
+from django.db import models
+
+class Stock(models.Model):
+    item = models.CharField(max_length=40)
+    count = models.IntegerField(default=0)
+
+def locked_stock():
+    return Stock.objects.order_by("item").select_for_update()
+--- stock/services.py
+from django.db import transaction
+
+from stock.models import Stock, locked_stock
+
+def clear(items):
+    with transaction.atomic():
+        _held = locked_stock().filter(item__in=items).values_list("item", flat=True)  # finding: lock-never-taken
+        Stock.objects.filter(item__in=items).update(count=0)
+
+=== good: the first row is asked for, or the rows are walked over
+--- stock/models.py
+from django.db import models
+
+class Stock(models.Model):
+    item = models.CharField(max_length=40)
+    count = models.IntegerField(default=0)
+
+def locked_stock():
+    return Stock.objects.order_by("item").select_for_update()
+--- stock/services.py
+from django.db import transaction
+
+from stock.models import Stock, locked_stock
+
+def clear(items):
+    with transaction.atomic():
+        first = locked_stock().filter(item__in=items)[0]
+        Stock.objects.filter(item__in=items).update(count=0)
+
+def clear_all(items):
+    with transaction.atomic():
+        for _ in locked_stock().filter(item__in=items):
+            pass
+        list(locked_stock().filter(item__in=items))
         Stock.objects.filter(item__in=items).update(count=0)
 
 === good: the query runs
