@@ -32,7 +32,7 @@ class Argument(msgspec.Struct, frozen=True):
     """One argument of a call, bound to its parameter. `literal` says whether `value` is the known constant."""
 
     name: str
-    value: None | bool | int | float | str = None
+    value: bool | int | float | str | None = None
     literal: bool = False
     text: str = ""  # the argument as a pattern: names in braces where it is computed
     place: Place | None = None

@@ -21,7 +21,6 @@ from coordlint.link.sections import Sections
 from coordlint.link.trace import Step, Trace
 from coordlint.link.tracer import Tracer
 from coordlint.link.values import ClassRef, FunctionRef, Object, options
-from coordlint.link.values import FunctionRef
 from coordlint.models import Models
 from coordlint.source import Place
 from coordlint.system import System, World

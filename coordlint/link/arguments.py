@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 from coordlint import ir
 from coordlint.link import attributes
 from coordlint.link.project import Scope
-from coordlint.link.values import Arg, ClassRef, FunctionRef, Items, Literal, Object, Table, Unknown, Value, options
+from coordlint.link.values import (
+    Arg,
+    ClassRef,
+    FunctionRef,
+    Items,
+    Literal,
+    Object,
+    Table,
+    Unknown,
+    Value,
+    options,
+)
 
 if TYPE_CHECKING:
     from coordlint.link.evaluate import Evaluator
