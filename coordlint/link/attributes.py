@@ -157,7 +157,20 @@ def _ancestry(ev: Evaluator, symbol: str) -> tuple[tuple[Scope, ...], tuple[str,
                     case _:
                         if isinstance(base, ir.Attribute) and base.name == "Model":
                             libraries.append("flask_sqlalchemy.model.Model")
+    if libraries and DJANGO_MODEL not in libraries and any(_has_django_fields(ev, c) for c in classes):
+        libraries.append(DJANGO_MODEL)  # behind a base class of another package
     return tuple(classes), tuple(libraries)
+
+
+def _has_django_fields(ev: Evaluator, scope: Scope) -> bool:
+    """Whether a class body declares columns: `name = models.CharField(...)`."""
+    for found in scope.names.values():
+        for b in found:
+            if isinstance(b.expr, ir.Call) and isinstance(b.expr.func, ir.Attribute) and b.expr.func.name.endswith(("Field", "Key")):
+                made = ev.value(b.expr.func.base, scope)
+                if made == External("django.db.models"):
+                    return True
+    return False
 
 
 def subclasses(ev: Evaluator, symbol: str) -> tuple[str, ...]:

@@ -477,4 +477,21 @@ def reap(pk, why):
         job.note += " "  # finding: lost-update
     job.note += why
     job.save()
+
+=== bad: a Django record behind a base class of another package
+--- bank/models.py
+from django.db import models
+from django_lifecycle import LifecycleModel
+
+
+class Account(LifecycleModel):
+    balance = models.IntegerField(default=0)
+--- bank/views.py
+from bank.models import Account
+
+
+def deposit(request, pk, amount):
+    account = Account.objects.get(pk=pk)
+    account.balance += amount  # finding: lost-update
+    account.save()
 '''
