@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.coordination import Time
+from coordlint.coordination import Outcome, Time
 from coordlint.link import arguments, attributes, calling, holding
 from coordlint.link.meaning import understand
 from coordlint.link.operations import describe
 from coordlint.link.project import blocks, expressions
 from coordlint.link.texts import written
 from coordlint.link.trace import Step
-from coordlint.link.usage import STARTERS, calls_in, last_word, names_in, outcome_of
+from coordlint.link.usage import STARTERS, calls_in, is_never_sent, last_word, names_in, outcome_of
 from coordlint.link.values import (
     ClassRef,
     External,
@@ -150,6 +150,8 @@ def _library(w: Walk, made: Step, callee: Value, call: ir.Call, s: ir.Stmt, arou
         args = arguments.bind(w.ev, model.params, call, w.scope, model.variadic)
     meaning = understand(w.ev, model, args, owner)
     made.outcome = outcome_of(call, s, w.usage)
+    if meaning.op is Op.TRANSACTION and is_never_sent(call, s, w.usage):
+        made.outcome = Outcome.DEAD
     if made.operation is None:
         made.operation = describe(w, made, meaning, owner, call, around)
     holding.note_lock(w, made, meaning, owner, call, s, around)

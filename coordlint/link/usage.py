@@ -39,6 +39,11 @@ class Usage:
         """Names that are read at all."""
         return self._sets.read
 
+    @property
+    def passed(self) -> set[str]:
+        """Names that are handed on whole: as an argument, a result or another name's value."""
+        return self._sets.passed
+
     def outcome(self, name: str) -> Outcome:
         """What becomes of a value that was assigned to a name."""
         if name in self.tested:
@@ -54,6 +59,7 @@ class _Sets:
     returned: set[str] = field(default_factory=set)
     read: set[str] = field(default_factory=set)
     yielded: set[str] = field(default_factory=set)
+    passed: set[str] = field(default_factory=set)
 
     def block(self, body: tuple[ir.Stmt, ...]) -> None:
         for s in body:
@@ -97,6 +103,9 @@ class _Sets:
                     pass
         if not (assigns and isinstance(expr, ir.Name)):
             self.read |= names_in(expr)
+            nodes = ir.walk(expr)
+            bases = {id(n.base) for n in nodes if isinstance(n, ir.Attribute)}
+            self.passed |= {n.id for n in nodes if isinstance(n, ir.Name) and id(n) not in bases}
 
 
 def names_in(expr: ir.Expr) -> set[str]:
@@ -197,6 +206,22 @@ def outcome_of(call: ir.Call, s: ir.Stmt, usage: Usage) -> Outcome:
                 if _is_test_inside(expr, call):
                     return Outcome.TESTED
             return Outcome.USED
+
+
+def is_never_sent(call: ir.Call, s: ir.Stmt, usage: Usage) -> bool:
+    """Whether a pipeline that this statement makes is neither executed in the function nor handed on."""
+    match s:
+        case ir.Assign(targets=(ir.Name(id=name),), value=value) if value is not None and bare(value) is call:
+            pass
+        case ir.With(items=items):
+            named = [i.target.id for i in items if bare(i.context) is call and isinstance(i.target, ir.Name)]
+            if not named:
+                return False
+            name = named[0]
+        case _:
+            return False
+    sent = any(n.startswith(f"{name}.") and n.endswith((".execute", ".execute_transaction", ".exec")) for n in usage.read)
+    return not sent and name not in usage.passed
 
 
 def _is_idle(body: tuple[ir.Stmt, ...]) -> bool:

@@ -1,7 +1,9 @@
-r"""A lock is built and never taken: a lock object that nobody acquires or enters, a row lock whose query never runs.
+r"""A lock is built and never taken: a lock object that nobody acquires or enters, a row lock whose query never runs, a pipeline never sent.
 
 Why: `lock = client.lock("x")` makes an object and asks the server nothing; `select_for_update()` makes a query that has not run. The code below reads as if
 it were protected, and passes every test that has one process.
+
+A command in a pipeline waits for `execute()` likewise.
 
 Instead: `with lock:`, or `lock.acquire()` with its result tested; evaluate the query (`.get()`, `list(...)`) inside `transaction.atomic()`.
 
@@ -17,8 +19,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import ERROR, Found, Op, Outcome, System, call_name, found, rule
+from coordlint import ERROR, Found, Op, Operation, Outcome, System, call_name, found, rule, sounds_like_lock
 
+WRITES = (Op.ACQUIRE, Op.CREATE, Op.WRITE)
 LAZY = ("select_for_update", "with_for_update")
 
 
@@ -36,6 +39,32 @@ def lock_never_taken(system: System) -> Iterator[Found]:
             because=[(function.place, "in this function the lock is not taken")],
         )
     yield from never_evaluated(system)
+    yield from never_sent(system)
+
+
+def never_sent(system: System) -> Iterator[Found]:
+    """A lock key that is written in a pipeline which nobody executes: the command never leaves the process."""
+    for pipeline in system.operations(Op.TRANSACTION, backend="redis"):
+        if pipeline.outcome is not Outcome.DEAD:
+            continue
+        queued = [o for o in system.operations(*WRITES, backend="redis") if o.symbol == pipeline.symbol and o.atomic == "pipeline"]
+        for write in queued:
+            if write.place > pipeline.place and claims(system, write):
+                yield found(
+                    f'{call_name(write)} of "{write.key_text or write.key}" waits in a pipeline that is never executed: the key is not written and '
+                    "everybody finds it free",
+                    at=write,
+                    because=[(pipeline.place, "the pipeline is made here, and execute() is called nowhere in the function")],
+                    help="Call pipe.execute() and look at its result.",
+                )
+                break
+
+
+def claims(system: System, write: Operation) -> bool:
+    """Whether a write takes something: conditional, after a look whether it is free, or by its name."""
+    if write.op is not Op.WRITE or sounds_like_lock(write.key_text, write.key, write.symbol.rpartition(".")[2]):
+        return True
+    return any(o.op is Op.READ and o.outcome is Outcome.TESTED and o.symbol == write.symbol for o in system.same_key(write))
 
 
 def never_evaluated(system: System) -> Iterator[Found]:
@@ -98,6 +127,50 @@ def clear(items):
     with transaction.atomic():
         locked = Stock.objects.select_for_update().filter(item__in=items)  # finding: lock-never-taken
         Stock.objects.filter(item__in=items).update(count=0)
+
+=== bad: the claim waits in a pipeline that nobody executes
+--- infra/store.py
+import redis
+
+client = redis.Redis(host="redis")
+--- imports/claims.py
+import redis
+
+from infra.store import client
+
+def claim(feed, worker):
+    pipe = client.pipeline()
+    pipe.watch(f"import:{feed}")
+    if pipe.get(f"import:{feed}"):
+        return False
+    pipe.multi()
+    pipe.set(f"import:{feed}", worker, ex=600)  # finding: lock-never-taken
+    return True
+
+=== good: executed, or handed to somebody who does
+--- imports/claims.py
+import redis
+
+client = redis.Redis(host="redis")
+
+def claim(feed, worker):
+    with client.pipeline() as pipe:
+        pipe.watch(f"import:{feed}")
+        if pipe.get(f"import:{feed}"):
+            return False
+        pipe.multi()
+        pipe.set(f"import:{feed}", worker, ex=600)
+        pipe.execute()
+    return True
+
+def claim_all(feeds, worker):
+    pipe = client.pipeline()
+    for feed in feeds:
+        pipe.set(f"lock:import:{feed}", worker, nx=True, ex=600)
+    return send(pipe)
+
+def send(pipe):
+    return pipe.execute()
 
 === bad: the query is made by a function of another module, and its caller drops it
 --- stock/models.py

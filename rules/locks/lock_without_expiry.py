@@ -29,12 +29,14 @@ from coordlint import (
     Evidence,
     Found,
     Op,
+    Outcome,
     Section,
     System,
     distinct,
     found,
     lock_name,
     rule,
+    sounds_like_lock,
     trail,
 )
 
@@ -58,6 +60,28 @@ def lock_without_expiry(system: System) -> Iterator[Found]:
             because=distinct([*trail(section), *ends(section)], besides=section.acquired),
             severity=WARNING if freed_on_error else ERROR,
             confidence=MEDIUM if section.escapes else HIGH,
+        )
+    yield from claims_without_end(system)
+
+
+def claims_without_end(system: System) -> Iterator[Found]:
+    """A lock made of WATCH, a look and a SET in MULTI: taken in one step, and without a lifetime."""
+    for write in system.operations(Op.WRITE, backend="redis"):
+        if write.atomic != "pipeline" or write.reads_back or write.ttl is None or write.ttl.kind != "never" or not write.key:
+            continue
+        same = [o for o in system.same_key(write) if o.symbol == write.symbol]
+        look = next((o for o in same if o.op is Op.READ and o.outcome is Outcome.TESTED), None)
+        is_watched = any(o.op is Op.WATCH for o in same)
+        freed = next((o for o in system.same_key(write) if o.op is Op.DELETE), None)
+        named = [m for a in write.arguments[:1] for m in (*a.mentions, a.text)]
+        if look is None or not is_watched or freed is None or not sounds_like_lock(write.key_text, write.symbol.rpartition(".")[2], *named):
+            continue
+        if any(o.op is Op.EXPIRE for o in system.same_key(write)):
+            continue
+        yield found(
+            f'The lock "{write.key_text}" never expires: when the process that took it is killed, it stays taken until somebody deletes it',
+            at=write,
+            because=[(look.place, "here it is looked at, and WATCH keeps that true"), (freed.place, "only this frees it")],
         )
 
 
@@ -97,6 +121,63 @@ def post_invoices(invoices):
     with named_lock("invoices"):  # finding: lock-without-expiry
         for invoice in invoices:
             invoice.post()
+
+=== bad: taken between WATCH and EXEC, and freed in another file
+--- reports/claims.py
+import redis
+
+client = redis.Redis(host="redis")
+
+def lock_key(report):
+    return f"report:{report}:builder"
+
+def take(report, worker):
+    with client.pipeline() as pipe:
+        pipe.watch(lock_key(report))
+        if pipe.get(lock_key(report)):
+            return False
+        pipe.multi()
+        pipe.set(lock_key(report), worker)  # finding: lock-without-expiry
+        pipe.execute()
+        return True
+--- reports/build.py
+from reports.claims import client, lock_key, take
+
+def build(report, worker):
+    if take(report, worker):
+        report.build()
+        client.delete(lock_key(report))
+
+=== good: taken between WATCH and EXEC with a lifetime; a record that is changed in the same way
+--- reports/claims.py
+import redis
+
+client = redis.Redis(host="redis")
+
+def take(report, worker):
+    with client.pipeline() as pipe:
+        pipe.watch(f"lock:{report}")
+        if pipe.get(f"lock:{report}"):
+            return False
+        pipe.multi()
+        pipe.set(f"lock:{report}", worker, ex=600)
+        pipe.execute()
+        return True
+
+def free(report):
+    client.delete(f"lock:{report}")
+
+def rename(user, name):
+    with client.pipeline() as pipe:
+        pipe.watch(f"profile:{user}")
+        if not pipe.get(f"profile:{user}"):
+            return
+        pipe.multi()
+        pipe.set(f"profile:{user}", name)
+        pipe.execute()
+
+def forget(user):
+    client.delete(f"profile:{user}")
 
 === bad: a decorator's default decides; told once, where the decorator takes the lock
 --- infra/locks.py
