@@ -58,6 +58,34 @@ def unsafe_renewal(system: System) -> Iterator[Found]:
                 because=[(section.acquired, "the lock is taken here")],
                 confidence=HIGH if operation.op is Op.EXPIRE else MEDIUM,
             )
+    yield from past_the_library(system)
+
+
+def past_the_library(system: System) -> Iterator[Found]:
+    """A library's lock, which could extend itself, whose key is prolonged by a plain EXPIRE beside it."""
+    makes = list(system.operations(Op.MAKE_LOCK, backend="redis"))
+    for expiry in system.operations(Op.EXPIRE, backend="redis"):
+        if expiry.atomic or expiry.conditional:
+            continue
+        made = next((m for m in makes if is_its_key(m, expiry)), None)
+        if made is None:
+            continue
+        yield found(
+            f"{call_name(expiry)} prolongs the key of {call_name(made)} whoever holds it: once the lease has run out, that is another's lock",
+            at=expiry,
+            because=[(made.place, "the lock is made here; it knows its token")],
+            help="Use the lock's own extend() or reacquire(), which compare the token, and stop the work when they fail.",
+        )
+
+
+def is_its_key(made: Operation, expiry: Operation) -> bool:
+    """The same known key; else, in one file, an attribute of the same name that says that it is a lock's."""
+    if made.key not in (None, "", "{}"):
+        return made.key == expiry.key
+    if made.place.path != expiry.place.path or not made.arguments or not expiry.arguments:
+        return False
+    names = [{m.rpartition(".")[2] for m in op.arguments[0].mentions if "." in m} for op in (made, expiry)]
+    return any(sounds_like_lock(name) for name in names[0] & names[1])
 
 
 def is_part_of_acquire(section: Section, operation: Operation) -> bool:
@@ -85,6 +113,49 @@ def run(name, work):
     while True:
         work()
         r.expire(KEY, 30)  # finding: unsafe-renewal
+
+=== bad: beside redis-py's lock, through a key that both take from the settings
+--- leader/store.py
+import redis
+
+client = redis.Redis(host="redis")
+--- leader/beat.py
+from leader.store import client
+
+class Beat:
+    def __init__(self, settings):
+        self.lock_key = settings.lock_key
+        self.lease = settings.lease
+
+    def start(self):
+        self.lock = client.lock(self.lock_key, timeout=self.lease)
+        self.lock.acquire(blocking_timeout=5)
+
+    def tick(self, work):
+        client.pexpire(self.lock_key, self.lease * 1000)  # finding: unsafe-renewal
+        work()
+
+=== good: the lock extends itself; another key of the same object gets its lifetime
+--- leader/beat.py
+import redis
+
+client = redis.Redis(host="redis")
+
+class Beat:
+    def __init__(self, settings):
+        self.lock_key = settings.lock_key
+        self.heartbeat_key = settings.heartbeat_key
+        self.lease = settings.lease
+
+    def start(self):
+        self.lock = client.lock(self.lock_key, timeout=self.lease)
+        self.lock.acquire(blocking_timeout=5)
+
+    def tick(self, work):
+        self.lock.extend(self.lease)
+        client.set(self.heartbeat_key, "up")
+        client.expire(self.heartbeat_key, 60)
+        work()
 
 === bad: written again, over whoever holds it
 --- worker.py
