@@ -24,6 +24,9 @@ _GUARDING_DECORATORS = frozenset(
 _ERROR_HANDLERS = ("errorhandler", "app_errorhandler", "exception_handler")
 _AT_START = (Op.CONNECT, Op.REGISTER, Op.READ, Op.LIST)
 _CONNECTS = (Op.CONNECT, Op.REGISTER)  # what a program does first, wherever its code stands
+_STARTS, _STOPS = ("start", "startup", "on_startup", "init_host"), ("stop", "shutdown", "on_shutdown", "del_host", "close")
+_ENDS = (Op.CLOSE, Op.LEAVE, Op.DEREGISTER)
+_HOSTED = frozenset({"service", "server", "mixin", "worker", "daemon", "agent", "manager", "plugin", "extension"})
 _ONE_SHOT = ("job", "cronjob")
 
 
@@ -92,7 +95,19 @@ def way_in(system: System, call: Operation) -> WayIn | None:
         return WayIn(request.place, f"a request comes in here: {request.reason}", "fails the request", "request")
     if (call.op in _AT_START and module) or (call.op in _CONNECTS and any(e.kind == "main" for e in entries)):
         return _at_start(system, module or call.symbol, call, at)
-    return None
+    return _by_its_host(system, call) if call.op in _CONNECTS and not entries else None
+
+
+def _by_its_host(system: System, call: Operation) -> WayIn | None:
+    """The `start()` of a service that also stops: what runs services calls both, and nobody here does."""
+    function = system.function(call.symbol)
+    if function is None or not function.class_name or call.symbol.rpartition(".")[2] not in _STARTS or system.callers(call.symbol):
+        return None
+    named = words(function.class_name.rpartition(".")[2])
+    ends = [o for o in system.operations(*_ENDS, backend=call.backend) if o.symbol in {f"{function.class_name}.{stop}" for stop in _STOPS}]
+    if not ends or not named & _HOSTED:
+        return None
+    return WayIn(ends[0].place, "the same service takes its leave here", "keeps the service from starting", "start", Confidence.MEDIUM)
 
 
 def _module_level(system: System, call: Operation) -> tuple[str, Place]:

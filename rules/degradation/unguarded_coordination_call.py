@@ -36,13 +36,14 @@ from coordlint import (
     way_in,
 )
 
+_BACKENDS = (*COORDINATORS, "tooz")
 _ROUND_TRIPS = (Op.CONNECT, Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.DELETE, Op.REGISTER)
 
 
 @rule("CL601", severity=WARNING)
 def unguarded_coordination_call(system: System) -> Iterator[Found]:
     told: set[object] = set()
-    for call in system.operations(*_ROUND_TRIPS, backend=COORDINATORS):
+    for call in system.operations(*_ROUND_TRIPS, backend=_BACKENDS):
         way = way_in(system, call)
         if way is None or {call.symbol, (way.place, way.harm)} & told or survives_outage(system, call):
             continue  # one finding for each function and for each way in
@@ -98,6 +99,66 @@ app = Flask(__name__)
 def index(user):
     seen(user)
     return "hello"
+
+=== bad: a service whose start joins the group, and whose host is elsewhere
+--- node/settings.py
+BACKEND = "zookeeper://zk:2181"
+--- node/membership.py
+from tooz import coordination
+
+from node.settings import BACKEND
+
+
+class GroupService:
+    def __init__(self, name):
+        self.coordinator = coordination.get_coordinator(BACKEND, name)
+
+    def start(self):
+        self.coordinator.start()  # finding: unguarded-coordination-call
+        self.coordinator.join_group(b"nodes")
+
+    def stop(self):
+        self.coordinator.leave_group(b"nodes")
+        self.coordinator.stop()
+
+=== good: the service tries again until it is in
+--- node/membership.py
+import time
+
+from tooz import coordination
+
+
+class GroupService:
+    def __init__(self, name):
+        self.coordinator = coordination.get_coordinator("zookeeper://zk:2181", name)
+
+    def start(self):
+        while True:
+            try:
+                self.coordinator.start()
+                self.coordinator.join_group(b"nodes")
+                break
+            except coordination.ToozError:
+                time.sleep(5)
+
+    def stop(self):
+        self.coordinator.leave_group(b"nodes")
+        self.coordinator.stop()
+
+=== good: a client of the project, which its users start
+--- node/client.py
+from kazoo.client import KazooClient
+
+
+class Registry:
+    def __init__(self, hosts):
+        self.zk = KazooClient(hosts=hosts)
+
+    def start(self):
+        self.zk.start()
+
+    def stop(self):
+        self.zk.stop()
 
 === bad: the application cannot be made
 --- app/main.py
