@@ -117,3 +117,21 @@ def test_a_declared_performance_lock_is_one_unless_the_evidence_is_strong() -> N
     assert (cheap.purpose.kind, cheap.purpose.declared) == ("performance", "performance-lock")
     (money,) = sections(f"import stripe\n{declared}with r.lock('x'):\n    stripe.Charge.create(amount=3)\n")
     assert money.purpose.kind == "correctness"
+
+
+def test_a_release_on_a_way_out_does_not_end_the_section_on_the_other_ways() -> None:
+    (found,) = sections(
+        "def run(keys):\n    l = r.lock('x')\n    l.acquire()\n    for k in keys:\n        if k == 'a':\n            l.release()\n            return\n"
+        "    open('f', 'w')\n    l.release()\n"
+    )
+    assert effects(found) == [10]
+
+
+def test_an_object_that_is_asked_whether_it_has_the_lock_tests_the_acquire() -> None:
+    text = (
+        "class Jobs:\n    def take(self):\n        return r.lock('jobs').acquire(blocking=False)\n    @property\n"
+        "    def acquired(self): return True\ndef run(jobs: Jobs):\n    jobs.take()\n    if {0}:\n        open('f', 'w')\n"
+    )
+    asked, ignored = sections(text.format("jobs.acquired")), sections(text.format("True"))
+    assert [s.tested for s in asked if s.symbol == "a.run"] == [True]
+    assert [s.tested for s in ignored if s.symbol == "a.run"] == [False]

@@ -23,11 +23,13 @@ from coordlint.link.values import (
 )
 from coordlint.models.schema import Op
 from coordlint.source import Place
+from coordlint.wording import words
 
 if TYPE_CHECKING:
     from coordlint.link.walk import Around, Walk
 
 
+_TELLS = frozenset("acquired held locked lock owned leader granted".split())  # in the name of what is asked
 MOST_HANDED_ON = 8  # locks or releases that one function hands on to its callers
 _KEYED = ("redis", "memcached", "django-cache", "zookeeper", "etcd", "consul")  # where a delete of a key can free a lock
 
@@ -176,6 +178,7 @@ def call_project(
         draft.written = written(call.func.base) if isinstance(call.func, ir.Attribute) else ""
         draft.can_fail = (d.can_fail or d.can_fail is None) if inner.gives_result else d.can_fail and not d.tested
         _open(w, draft, made, s, around)
+        draft.tested = draft.tested or _is_asked_after(w, draft.written)
     for loose in inner.loose:
         made.is_wrapped = True
         subject = substitute(loose.subject, bindings)
@@ -190,6 +193,12 @@ def is_ruled_out(d: Draft, scope: Scope, bindings: dict[tuple[str, str], Value])
         if isinstance(known, Literal) and bool(known.value) is not sign:
             return True
     return False
+
+
+def _is_asked_after(w: Walk, receiver: str) -> bool:
+    """`jobs.acquire_locks()` and then `if jobs.acquired_locks:`: the object tells what the call did."""
+    asked = (name.removeprefix(f"{receiver}.") for name in w.usage.tested if receiver and name.startswith(f"{receiver}."))
+    return any(words(name) & _TELLS for name in asked)
 
 
 def inherit(w: Walk, d: Draft, scope: Scope, bindings: dict[tuple[str, str], Value], place: Place) -> Draft:

@@ -20,6 +20,7 @@ from coordlint.link.texts import written
 from coordlint.link.trace import Draft, Step, Trace
 from coordlint.link.usage import Usage, bare, calls_in, ends, names_in
 from coordlint.link.values import External, Literal
+from coordlint.models.schema import Op
 from coordlint.source import Place
 
 if TYPE_CHECKING:
@@ -69,7 +70,16 @@ class Walk:
         self._leave_function()
         released = {id(d) for d in self.trace.drafts for r in d.releases if r.on_error and r.place not in self.handled}
         self.trace.left = [d for d in self.trace.left if id(d) not in released]
+        self._drop_counters()
         return self.trace
+
+    def _drop_counters(self) -> None:
+        """A key that is set if absent and then counted up is a counter, and no lock."""
+        counted = {s.operation.key_text for s in self.trace.steps if s.operation is not None and s.operation.op is Op.INCREMENT}
+        if counted:
+            lists = (self.trace.drafts, self.trace.left, self.trace.at_yield)
+            for drafts in lists:
+                drafts[:] = [d for d in drafts if not d.is_raw or d.lock.key_text not in counted]
 
     def _leave_function(self) -> None:
         """What is held where the function can end is handed to its caller; a `with` or `finally` takes it back."""
@@ -153,10 +163,10 @@ class Walk:
             with self._without(without + denied):
                 entering = list(self.held)
                 self.block(branch.body, inside if decided is None else replace(inside, given=(*around.given, decided)))
-            if decided is not None:
-                around = replace(around, given=(*around.given, (decided[0], not decided[1])))
                 if ending:  # a release on a way out of the function does not release on the other ways
                     self.held = entering
+            if decided is not None:
+                around = replace(around, given=(*around.given, (decided[0], not decided[1])))
             if ending == "break":
                 self.after_loop += [d for d in with_ if d not in self.after_loop]
             denied += with_
