@@ -199,7 +199,7 @@ def outcome_of(call: ir.Call, s: ir.Stmt, usage: Usage) -> Outcome:
         case ir.Assign(targets=targets, value=value) if value is not None and _shows(value, call):
             if _is_test_inside(value, call):
                 return Outcome.TESTED
-            made = [usage.outcome(n) for t in targets for n in _targets(t)]
+            made = [usage.outcome(n) for t in targets if not isinstance(t, ir.Index) for n in _targets(t)]
             return min(made, key=_ORDER.index) if made else Outcome.USED
         case _:
             for expr in expressions(s):

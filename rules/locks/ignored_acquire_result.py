@@ -26,6 +26,7 @@ from coordlint import (
     Evidence,
     Found,
     Op,
+    Operation,
     Outcome,
     Section,
     System,
@@ -69,10 +70,16 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
             yield found(
                 f"nobody looks whether {call_name(mark)} could set \"{mark.key_text or mark.key}\": the second request goes on like the first",
                 at=mark,
+                severity=WARNING if is_looked_up(system, mark) else ERROR,
                 because=[*mark.origin, (mark.place, "the answer says whether the key was there already")],
                 confidence=MEDIUM,
                 help="Test the answer, and stop when the key was there: `if not r.set(key, value, nx=True, ex=...): return`.",
             )
+
+
+def is_looked_up(system: System, mark: Operation) -> bool:
+    """Whether the project also reads the key: the mark may have been looked for before it was set."""
+    return any(read.key == mark.key for read in system.operations(Op.READ, backend=mark.backend))
 
 
 def is_meant_as_lock(system: System, section: Section) -> bool:

@@ -300,4 +300,20 @@ r = redis.Redis()
 def post(job):
     lock = r.lock("invoices", timeout=60)
     run_under(lock, job)
+
+=== good: kept in a table that others take it from
+--- app/pool.py
+import asyncio
+
+limits: dict[str, asyncio.Semaphore] = {}
+
+async def prepare(names, size):
+    for name in names:
+        limits[name] = asyncio.Semaphore(size)
+--- app/api.py
+from app.pool import limits
+
+async def run(name, job):
+    async with limits[name]:
+        return await job()
 '''

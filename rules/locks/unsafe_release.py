@@ -392,4 +392,25 @@ def work(name, run):
         run()
     finally:
         clear(name)
+
+=== good: a counter of failures that is cleared
+--- app/throttling.py
+from django.core.cache import cache
+
+def failed(key):
+    if not cache.add(key, 1, timeout=7200):
+        return cache.incr(key, 1)
+    return 1
+
+def forget(key):
+    cache.delete(key)
+--- app/login.py
+from app.throttling import failed, forget
+
+def login(ip, check):
+    key = f"lock:login:{ip}"
+    if check():
+        forget(key)
+        return True
+    return failed(key) < 10
 '''
