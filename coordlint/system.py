@@ -42,6 +42,7 @@ class World:
     uses: tuple[Use, ...] = ()
     entries: tuple[Entry, ...] = ()
     calls: tuple[tuple[str, str, Place], ...] = ()
+    handed: frozenset[tuple[str, Place]] = frozenset()  # functions that are passed at a call, and not what is called
     call_guards: Mapping[Place, tuple[Guard, ...]] = field(default_factory=dict)
     modules: Mapping[str, str] = field(default_factory=dict)  # dotted module name -> path
     imports: tuple[tuple[str, str], ...] = ()  # importing module, imported module
@@ -207,6 +208,22 @@ class System:
         if symbol not in self._calls:
             return frozenset((symbol,))
         return frozenset(nx.descendants(self._calls, symbol)) | {symbol}
+
+    def handed_at(self, place: Place) -> tuple[str, ...]:
+        """The functions that are passed to a call: callbacks, listeners, targets of threads."""
+        return tuple(sorted(symbol for symbol, at in self._world.handed if at == place))
+
+    def runs(self, symbol: str) -> frozenset[str]:
+        """Every function that runs inside a call of this one, itself included: what is handed to others is left out."""
+        found, todo = {symbol}, [symbol]
+        while todo:
+            current = todo.pop()
+            for callee in self._calls.successors(current) if current in self._calls else ():
+                places = self._calls.edges[current, callee]["places"]
+                if callee not in found and any((callee, p) not in self._world.handed for p in places):
+                    found.add(callee)
+                    todo.append(callee)
+        return frozenset(found)
 
     def entries(self, *kinds: str) -> tuple[Entry, ...]:
         """Functions that something outside calls."""

@@ -66,6 +66,7 @@ def _world(facts: Sequence[Facts], models: Models) -> World:
         uses=tuple(sorted(uses.uses(ev, operations, found, traces), key=lambda u: (u.place, u.role))),
         entries=tuple(sorted(entries.entries(ev), key=lambda e: e.place)),
         calls=tuple(sorted(_calls(traces), key=lambda c: (c[2], c[1]))),
+        handed=frozenset((f.symbol, s.place) for t in traces for s in t.steps for f in s.functions[s.called :]),
         call_guards=_call_guards(traces),
         modules=modules,
         imports=tuple(sorted(_imports(ev, project))),

@@ -14,6 +14,8 @@ not positive. The effects still need a fencing token: a listener can be late.
 Fine when: nothing lives in the session (only persistent nodes, reads and watches), or a listener stands anywhere in the
 project for this client.
 
+A listener must not block: kazoo calls it in the connection's own thread, and a `stop()` inside waits for that very thread.
+
 Known misses: a listener that is registered but does nothing useful; code that compares session ids by hand.
 
 Sources: kazoo documentation, Basic Usage (on SUSPENDED pause, on LOST the lock is gone); etcd3 and etcd3gw sources (a refresh
@@ -58,6 +60,7 @@ def session_loss_ignored(system: System) -> Iterator[Found]:
                 resource=client.hosts,
                 because=held[:4],
             )
+    yield from _stops_itself(system)
     for alive in system.operations(Op.KEEPALIVE, backend="etcd"):
         if alive.outcome is Outcome.DEAD:
             yield found(
@@ -65,6 +68,26 @@ def session_loss_ignored(system: System) -> Iterator[Found]:
                 at=alive,
                 because=[*_leases(system, alive), *alive.origin] or [(alive.place, "no variable takes the reply")],
             )
+
+
+def _stops_itself(system: System) -> Iterator[Found]:
+    """A listener runs in the thread of the connection, for whose end `stop()` waits."""
+    for listen in system.operations(Op.LISTEN, backend="zookeeper"):
+        for listener in system.handed_at(listen.place):
+            inside = system.runs(listener)
+            for close in system.operations(Op.CLOSE, backend="zookeeper"):
+                same = close.receiver == listen.receiver or (close.client is not None and close.client == listen.client)
+                if close.symbol not in inside or not same or not close.call.endswith((".stop", ".close")):
+                    continue
+                yield found(
+                    f"The session listener stops its own client: {close.receiver or 'the client'} calls it in the connection's thread, for whose end stop() "
+                    "waits, and whoever should give up the lock or the leadership afterwards cannot.",
+                    at=close,
+                    because=[(listen.place, "the listener is registered here")],
+                    confidence=MEDIUM,
+                    help="Only set a flag or put a message in the listener; stop the client in the thread that does the work.",
+                )
+                break
 
 
 def _held(system: System, client: Client, *, alone: bool) -> list[tuple[Place, str]]:
@@ -91,6 +114,62 @@ def _leases(system: System, alive: Operation) -> list[tuple[Place, str]]:
 
 
 EXAMPLES = '''
+=== bad: the listener stops the client in whose thread it runs
+--- app/leave.py
+import logging
+
+
+class Leaves:
+    def __init__(self, client):
+        self.zk = client
+
+    def leave(self):
+        logging.error("lost the session")
+        self.zk.stop()  # finding: session-loss-ignored
+--- app/leader.py
+from kazoo.client import KazooClient, KazooState
+
+from app.leave import Leaves
+
+zk = KazooClient(hosts="zk:2181")
+
+
+class Leader(Leaves):
+    def __init__(self):
+        super().__init__(zk)
+        self.zk.add_listener(self.on_state)
+
+    def on_state(self, state):
+        if state in (KazooState.LOST, KazooState.SUSPENDED):
+            self.leave()
+
+    def lead(self, work):
+        self.zk.Election("/leader", "me").run(work)
+
+=== good: the listener tells the thread that works, which stops the client
+--- app/leader.py
+import threading
+
+from kazoo.client import KazooClient, KazooState
+
+
+class Leader:
+    def __init__(self):
+        self.zk = KazooClient(hosts="zk:2181")
+        self.over = threading.Event()
+        self.zk.add_listener(self.on_state)
+
+    def on_state(self, state):
+        if state in (KazooState.LOST, KazooState.SUSPENDED):
+            self.over.set()
+            threading.Thread(target=self.leave).start()
+
+    def leave(self):
+        self.zk.stop()
+
+    def lead(self, work):
+        self.zk.Election("/leader", "me").run(work)
+
 === bad: an election on a client that is made in another module
 --- app/zk.py
 from kazoo.client import KazooClient
