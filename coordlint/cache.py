@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from functools import lru_cache
 from pathlib import Path
@@ -138,7 +139,8 @@ def _extractor_stamp() -> bytes:
     """Changes whenever the code that makes facts does."""
     package = Path(__file__).resolve().parent
     files = [*package.glob("*.py"), *(package / "extract").glob("*.py")]
-    stamp = hashlib.sha256(__version__.encode())
+    # what the parser of one Python refuses, that of another reads
+    stamp = hashlib.sha256(f"{__version__}\0{sys.version}".encode())
     for file in sorted(files):
         told = file.stat()
         stamp.update(f"{file.name}\0{told.st_size}\0{told.st_mtime_ns}\0".encode())

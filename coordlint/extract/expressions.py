@@ -8,6 +8,7 @@ from collections.abc import Callable
 from coordlint import ir
 from coordlint.source import Span
 
+JOINED = "__coordlint_joined__"  # f-strings newer than this Python come as a call of this name, see `newer_syntax`
 DEEPEST = 180  # levels of nesting that are kept; what lies below becomes Other, and the file says so
 
 _OPERATORS: dict[type[ast.AST], str] = {
@@ -52,8 +53,17 @@ def _call_kids(node: ast.Call) -> list[ast.expr]:
 
 def _call(node: ast.Call, kids: Kids) -> ir.Expr:
     n = len(node.args)
+    if isinstance(node.func, ast.Name) and node.func.id == JOINED:
+        return _joined(node, kids[1:])
     named = tuple(ir.Keyword(k.arg or "", v) for k, v in zip(node.keywords, kids[n + 1 :], strict=True))
     return ir.Call(kids[0], tuple(kids[1 : n + 1]), named, span(node))
+
+
+def _joined(node: ast.Call, pieces: Kids) -> ir.Expr:
+    parts: list[ir.Expr] = []
+    for piece in pieces:
+        parts.extend(piece.parts if isinstance(piece, ir.Text) else (piece,))
+    return ir.Text(tuple(parts), span(node))
 
 
 def _mapping_kids(node: ast.Dict) -> list[ast.expr]:

@@ -20,7 +20,10 @@ def read_python(source: Source) -> tuple[ir.Module | None, tuple[Skip, ...]]:
             warnings.simplefilter("ignore")  # invalid escapes in foreign code are not ours to report
             tree = ast.parse(source.text)
     except SyntaxError as error:
-        return None, (Skip(source.path, f"syntax error: {error.msg}", error.lineno or 1),)
+        newer, reason = _newer(source.text, error)
+        if newer is None:
+            return None, (Skip(source.path, reason, error.lineno or 1),)
+        tree = newer
     except ValueError as error:
         return None, (Skip(source.path, f"not Python text: {error}"),)
     except (RecursionError, MemoryError):
@@ -31,6 +34,19 @@ def read_python(source: Source) -> tuple[ir.Module | None, tuple[Skip, ...]]:
         Skip(source.path, "an expression nested too deeply was read in part", at.line) for at in shortened[:1]
     )
     return ir.Module(body, tuple(shortened)), skips
+
+
+def _newer(text: str, error: SyntaxError) -> tuple[ast.Module | None, str]:
+    """What the parser of this Python refused, read as Python of a later version; or None and the reason."""
+    from coordlint.extract import newer_syntax  # few files need it
+
+    reason = f"syntax error: {error.msg}"
+    if not newer_syntax.is_newer(text, error):
+        return None, reason
+    try:
+        return newer_syntax.read_newer(text), ""
+    except newer_syntax.NotRead as why:
+        return None, str(why) or reason
 
 
 def _block(statements: list[ast.stmt], shortened: list[Span]) -> tuple[ir.Stmt, ...]:
