@@ -127,6 +127,8 @@ class System:
     def rivals(self, section: Section) -> tuple[Section, ...]:
         """Other sections that take the same lock; a wrapper is no rival of those who call it."""
         same, made = section.lock.identity, section.lock.made
+        if section.lock.via and not section.lock.key:
+            return ()  # a wrapper that builds many locks: which one this is, nobody can tell
         return tuple(
             s
             for s in self._world.sections

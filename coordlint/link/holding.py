@@ -177,6 +177,8 @@ def call_project(
         opened.append(draft)
         draft.written = written(call.func.base) if isinstance(call.func, ir.Attribute) else ""
         draft.can_fail = (d.can_fail or d.can_fail is None) if inner.gives_result else d.can_fail and not d.tested
+        if d.tested and d.raises_when_busy:
+            draft.can_fail = False  # the wrapper raises: who gets an answer has the lock
         _open(w, draft, made, s, around)
         draft.tested = draft.tested or _is_asked_after(w, draft.written)
     for loose in inner.loose:

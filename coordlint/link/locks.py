@@ -92,7 +92,7 @@ def lock_of(ev: Evaluator, made: Instance, acquire: Meaning | None, at: Place, v
         made=place,
         via=via or made.via,
         topology=_topology(ev, made),
-        identity=_identity(made, key, library.library if library else ""),
+        identity=_identity(made, place, key, library.library if library else ""),
         masters=_masters(made),
     )
 
@@ -183,10 +183,10 @@ def _topology(ev: Evaluator, value: Value | None) -> str:
     return ""
 
 
-def _identity(made: Instance, key: Pattern | None, library: str) -> str:
+def _identity(made: Instance, place: Place, key: Pattern | None, library: str) -> str:
     if key is not None and says_something(key):
         return f"{library}:{key.text}"
-    return f"{made.type}@{made.place}"
+    return f"{made.type}@{place}"
 
 
 def says_something(key: Pattern) -> bool:

@@ -323,4 +323,35 @@ def work(name, run):
     mark(name, "running")
     run()
     cache.delete(f"lock:{name}")
+
+=== good: the wrapper raises when the lock is busy, and gives the lock to its caller
+--- app/locks.py
+import redis
+
+r = redis.Redis()
+
+class Busy(Exception):
+    pass
+
+def take(name):
+    lock = r.lock(f"turn:{name}", timeout=30)
+    if not lock.acquire(blocking=True, blocking_timeout=5):
+        raise Busy(name)
+    return lock
+--- app/turns.py
+import psycopg2
+
+from app.locks import Busy, take
+
+db = psycopg2.connect("dbname=shop")
+
+def start(name):
+    try:
+        lock = take(name)
+    except Busy:
+        return None
+    try:
+        db.cursor().execute("INSERT INTO turns (state) VALUES ('open')")
+    finally:
+        lock.release()
 '''

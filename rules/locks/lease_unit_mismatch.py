@@ -22,6 +22,7 @@ from coordlint import (
     ERROR,
     HIGH,
     MEDIUM,
+    WARNING,
     Evidence,
     Found,
     Op,
@@ -59,6 +60,7 @@ def lease_unit_mismatch(system: System) -> Iterator[Found]:
             f"{lock_name(lock)} gets {problem}",
             at=section,
             because=distinct([Evidence(place, f"the number stands here: {lock.lifetime.raw:g}"), *trail(section)], besides=section.acquired),
+            severity=ERROR if is_certain(lock.lifetime) else WARNING,
             confidence=HIGH if is_certain(lock.lifetime) else MEDIUM,
         )
     for operation in system.operations(Op.MAKE_LOCK, Op.ACQUIRE, Op.LEASE, Op.LOCK_DECORATOR, Op.EXTEND):
@@ -83,7 +85,8 @@ def mismatch(time: Time | None) -> str | None:
     raw = time.raw
     if time.unit == "ms" and (raw < SHORTEST_MS or raw in LOOKS_LIKE_SECONDS):
         return f"a lease of {raw:g} milliseconds: the parameter takes milliseconds and the number looks like seconds"
-    if time.unit == "s" and raw >= LOOKS_LIKE_MS and raw % 1000 == 0 and raw % 3600 != 0:
+    is_in_minutes = raw < 2 * LOOKS_LIKE_MS and raw % 60 == 0  # 6000 s are 100 minutes
+    if time.unit == "s" and raw >= LOOKS_LIKE_MS and raw % 1000 == 0 and raw % 3600 != 0 and not is_in_minutes:
         return f"a lease of {raw:g} seconds ({raw / 3600:.1f} hours): the parameter takes seconds and the number looks like milliseconds"
     return None
 
@@ -223,4 +226,14 @@ def work(job):
     if lock:
         job.run()
         manager.unlock(lock)
+
+=== good: a hundred minutes
+--- jobs.py
+import redis
+
+r = redis.Redis()
+
+def snapshot(run):
+    with r.lock("snapshots", timeout=6000):
+        run()
 '''
