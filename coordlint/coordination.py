@@ -179,6 +179,7 @@ class Release(msgspec.Struct, frozen=True):
     place: Place
     how: str
     on_error: bool  # runs also when an exception passes (finally, with)
+    only_on_error: bool = False  # stands in an exception handler: after a success the key stays
 
 
 class Effect(msgspec.Struct, frozen=True):

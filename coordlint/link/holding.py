@@ -142,7 +142,8 @@ def _released(w: Walk, place: Place, how: str, around: Around) -> Release:
     if around.in_handler:
         w.handled.add(place)
     careful = "timed-delete" if how == "delete" and around.timed else how
-    return Release(place, careful, around.in_final or (around.in_handler and around.catches_all))
+    on_error = around.in_final or (around.in_handler and around.catches_all)
+    return Release(place, careful, on_error, only_on_error=around.in_handler)
 
 
 def _note_loose(w: Walk, made: Loose) -> None:
