@@ -153,7 +153,7 @@ def _wait(ev: Evaluator, built: Meaning | None, acquire: Meaning | None, at: Pla
                 continue  # None at the acquire means: what the constructor says
             return time
         if made is built:
-            return time_of(ev, None, made.model.wait, made.model, at)
+            return UNKNOWN_TIME if made.arg("**") is not None else time_of(ev, None, made.model.wait, made.model, at)
     return UNKNOWN_TIME
 
 
@@ -165,6 +165,8 @@ def _blocking(ev: Evaluator, built: Meaning | None, acquire: Meaning | None) -> 
         if given is not None:
             known = ev.settle(given.value)
             return bool(known.value) if isinstance(known, Literal) else None
+        if made.arg("**") is not None:
+            return None  # it may be among the keywords that a wrapper passes on
         default = made.model.defaults.get(made.model.blocking)
         if default is not None:
             return bool(default)

@@ -70,6 +70,8 @@ def cas_result_ignored(system: System) -> Iterator[Found]:
     for write in system.operations():
         if write.op in (Op.CAS, Op.TRANSACTION) or not words(write.conditional) & _VERSION:
             continue
+        if write.conditional.startswith("unique constraint"):
+            continue  # the database refuses by an exception, which nobody overlooks
         if write.kind == "database" and write.outcome is Outcome.DEAD:
             yield _ignored(system, write, "matches no row when another writer was first, and says so only by its row count")
         elif (guard := _swallowing(write)) is not None and _compares_version(write):
@@ -417,4 +419,20 @@ def both(version, a):
     results = t.commit()
     if any(isinstance(result, Exception) for result in results):
         raise RuntimeError("epoch has moved")
+
+=== good: a unique constraint raises
+--- shop/models.py
+from django.db import models
+
+class Release(models.Model):
+    item = models.IntegerField()
+    version = models.IntegerField()
+
+    class Meta:
+        unique_together = (("item", "version"),)
+--- shop/views.py
+from shop.models import Release
+
+def publish(item, versions):
+    Release.objects.bulk_create([Release(item=item, version=v) for v in versions])
 '''

@@ -71,7 +71,7 @@ def waiting(system: System, section: Section) -> list[Entry]:
 
 
 def waits_for_ever(section: Section) -> bool:
-    if section.blocking is False or section.lock.blocking is False or section.wait.kind == "seconds":
+    if section.blocking is False or section.lock.blocking is not True or section.wait.kind == "seconds":
         return False
     if section.wait.kind == "never" or section.lock.wait.kind == "never":
         return True
@@ -226,4 +226,26 @@ app = Flask(__name__)
 def start():
     Later(rebuild).start()
     return "", 202
+
+=== good: whether it waits is among the keywords that a wrapper passes on
+--- app/locks.py
+from contextlib import contextmanager
+
+from django_pglocks import advisory_lock
+
+@contextmanager
+def exclusive(*args, **kwargs):
+    with advisory_lock(*args, **kwargs) as taken:
+        yield taken
+--- app/views.py
+from flask import Flask
+
+from app.locks import exclusive
+
+app = Flask(__name__)
+
+@app.route("/tick")
+def tick():
+    with exclusive("tick", wait=False) as taken:
+        return "ok" if taken else "busy"
 '''
