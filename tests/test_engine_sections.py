@@ -135,3 +135,25 @@ def test_an_object_that_is_asked_whether_it_has_the_lock_tests_the_acquire() -> 
     asked, ignored = sections(text.format("jobs.acquired")), sections(text.format("True"))
     assert [s.tested for s in asked if s.symbol == "a.run"] == [True]
     assert [s.tested for s in ignored if s.symbol == "a.run"] == [False]
+
+
+def test_a_name_for_the_refusal_turns_the_test_around() -> None:
+    (found,) = sections("l = r.lock('x')\nbusy = not l.acquire(blocking=False)\nif not busy:\n    open('f', 'w')\n    l.release()\n")
+    assert effects(found) == [6]
+    assert found.tested
+
+
+def test_the_result_of_a_wrapper_that_takes_the_lock_is_looked_at() -> None:
+    _, second = sections(
+        "def take(key):\n    return r.set('lock:' + key, '1', nx=True, ex=30)\ndef work(key):\n    ok = take(key)\n    if not ok:\n"
+        "        return\n    open('f', 'w')\n    r.delete('lock:' + key)\n"
+    )
+    assert (second.acquired.line, second.tested, effects(second)) == (6, True, [9])
+
+
+def test_the_key_of_a_script_stands_behind_the_number_of_keys() -> None:
+    (found,) = sections(
+        "TAKE = \"return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', 3000)\"\nif r.eval(TAKE, 1, 'lock:x', 'me'):\n"
+        "    open('f', 'w')\n    r.delete('lock:x')\n"
+    )
+    assert (found.lock.key, found.lock.lifetime.kind) == ("lock:x", "unknown")

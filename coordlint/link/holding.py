@@ -13,6 +13,7 @@ from coordlint.link.meaning import Meaning, key_of
 from coordlint.link.project import Scope
 from coordlint.link.texts import written
 from coordlint.link.trace import Draft, Loose, Step
+from coordlint.link.usage import outcome_of
 from coordlint.link.values import (
     Arg,
     FunctionRef,
@@ -111,11 +112,22 @@ def _open(w: Walk, draft: Draft, made: Step, s: ir.Stmt, around: Around) -> None
         draft.names = {written(t) for t in s.targets if not isinstance(t, ir.Sequence)} | {
             written(i) for t in s.targets if isinstance(t, ir.Sequence) for i in t.items
         }
+        draft.is_denial = _is_denial(s, draft.names)
     if around.in_handler and any(d.subject == draft.subject for d in w.held):
         return
     w.trace.drafts.append(draft)
     draft.within = tuple(w.held)
     w.held.append(draft)
+
+
+_DENIED = frozenset({"blocked", "busy", "denied", "refused", "conflict", "conflicts", "failed", "unavailable", "contended"})
+
+
+def _is_denial(s: ir.Assign, names: set[str]) -> bool:
+    """`busy = not lock.acquire()`, or a name that says that a true result is a refusal: `blocked = acquire(...)`."""
+    if isinstance(s.value, ir.Unary) and s.value.op == "not":
+        return True
+    return any(words(name.rpartition(".")[2]) & _DENIED for name in names)
 
 
 def release(w: Walk, subject: Value, text: str, place: Place, how: str, around: Around) -> None:
@@ -164,6 +176,7 @@ def call_project(
     inner = w.tracer.trace(function.symbol)
     if not inner.left and not inner.loose:
         return
+    made.outcome = outcome_of(call, s, w.usage)
     bindings = arguments.bindings(w.ev, function, args)
     opened: list[Draft] = []
     for d in inner.left:

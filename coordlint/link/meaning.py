@@ -150,12 +150,14 @@ def _script(ev: Evaluator, made: Meaning, owner: Value | None) -> Meaning:
             if isinstance(option, Literal | Pattern):
                 body = option.value if isinstance(option, Literal) else option.named
                 lua = lua_shape(body) if isinstance(body, str) else ""
-                if lua:
-                    op = {"compare-and-delete": Op.RELEASE, "compare-and-expire": Op.EXTEND, "acquire": Op.ACQUIRE}.get(lua, Op.SCRIPT)
+                if lua and not made.model.name.endswith("register_script"):  # which runs nothing yet
+                    op = _SHAPES.get(lua, Op.SCRIPT)
                     return replace(made, op=op, lua=lua, late=Late.CONDITIONAL)
     return replace(made, late=Late.UNKNOWN)
 
 
+FOREVER = "acquire-for-ever"
+_SHAPES = {"compare-and-delete": Op.RELEASE, "compare-and-expire": Op.EXTEND, "acquire": Op.ACQUIRE, FOREVER: Op.ACQUIRE}
 _CALL = re.compile(r"redis\.p?call\s*\(\s*['\"](\w+)['\"]", re.IGNORECASE)
 
 
@@ -170,11 +172,19 @@ def lua_shape(text: str) -> str:
     if "get" in calls and compares and any(c in calls for c in ("expire", "pexpire")):
         return "compare-and-expire"
     upper = text.upper()
-    if ("set" in calls and ("'NX'" in upper or '"NX"' in upper)) or "setnx" in calls:
-        return "acquire"
+    ends = any("expire" in c or c in ("setex", "psetex") for c in calls) or any(f"{q}{w}{q}" in upper for q in "'\"" for w in ("EX", "PX", "EXAT", "PXAT"))
+    if ("set" in calls and ("'NX'" in upper or '"NX"' in upper)) or "setnx" in calls or _writes_what_is_missing(text, calls):
+        return "acquire" if ends else FOREVER
     if any(c.startswith("incr") for c in calls) and any("expire" in c for c in calls):
         return "count-and-expire"
     return "other"
+
+
+def _writes_what_is_missing(text: str, calls: list[str]) -> bool:
+    """`if exists(key) == 1 then return .. end set(key, owner)`: SET NX in more words."""
+    looks, sets = calls.index("exists") if "exists" in calls else -1, [i for i, c in enumerate(calls) if c in ("set", "setex", "psetex")]
+    leaves = text.find("return", text.find("exists")) if looks >= 0 else -1
+    return looks >= 0 and bool(sets) and looks < sets[0] and 0 <= leaves < text.rfind("set") and not {"get", "incr", "hget"} & set(calls)
 
 
 def sql_text(ev: Evaluator, value: Value) -> str:
@@ -264,6 +274,10 @@ _OTHER_WAYS = ("**", "*", "expire", "expires", "expiry", "ttl", "lease", "lease_
 
 def lifetime(ev: Evaluator, made: Meaning, at: Place) -> Time | None:
     """The time to live that a call gives, None when the call has no such thing."""
+    if made.lua == "acquire":
+        return Time("unknown", None, at, "as its script says")
+    if made.lua == FOREVER:
+        return Time("never", None, at, "never (its script gives the key no lifetime)")
     ways = ((made.model.ttl,) if made.model.ttl else ()) + made.model.ttls
     if not ways:
         return None
@@ -293,7 +307,7 @@ def key_of(ev: Evaluator, made: Meaning) -> Pattern | None:
     if given is None and made.model.variadic and made.model.variadic == made.model.key:
         given = made.arg("*")
     if made.lua:
-        given = next((a for a in made.args if a.name in ("keys", "keys_and_args")), None) or given
+        given = next((a for a in made.args if a.name in ("keys", "keys_and_args")), None) or _first_key(made) or given
     if given is None:
         return None
     for option in options(given.value):
@@ -307,6 +321,13 @@ def key_of(ev: Evaluator, made: Meaning) -> Pattern | None:
             inner = option.default
             return as_pattern(inner) if isinstance(inner, Literal | Pattern) else as_pattern(option)
     return None
+
+
+def _first_key(made: Meaning) -> Arg | None:
+    """`eval(script, 1, key, ...)`: the keys stand behind their number."""
+    if made.model.params[1:2] != ("numkeys",):
+        return None
+    return made.arg(str(len(made.model.params)))
 
 
 _ADVISORY = re.compile(r"(?:advisory\w*lock\w*|get_lock|release_lock)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)", re.IGNORECASE)

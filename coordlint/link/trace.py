@@ -27,6 +27,7 @@ class Draft:
     meaning: Meaning | None = None  # of the acquire; None for `with` and decorators
     owner: Value | None = None  # the client, for a lock made by hand
     names: set[str] = field(default_factory=set)  # variables that hold the acquire's result
+    is_denial: bool = False  # a true result means that the lock was not had: `busy = not lock.acquire()`
     can_fail: bool | None = None
     tested: bool = False
     skips: bool = False

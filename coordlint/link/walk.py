@@ -212,7 +212,7 @@ class Walk:
                 found = [d for d in self.trace.drafts if name in d.names]
                 if not found and isinstance(test, ir.Attribute) and test.name in ("acquired", "is_acquired", "locked", "is_locked"):
                     found = [d for d in self.trace.drafts if d.written == base]
-                return [(d, sign) for d in found]
+                return [(d, sign != d.is_denial) for d in found]
             case _:
                 return []
 

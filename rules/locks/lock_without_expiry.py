@@ -95,6 +95,8 @@ def is_mark(system: System, section: Section) -> bool:
 def expires_elsewhere(system: System, section: Section) -> bool:
     """The lifetime is set by a later call on the same key: slow and not atomic, which CL105 reports, but there."""
     expiries = system.operations(Op.EXPIRE, Op.EXTEND, backend=section.lock.backend)
+    if section.lock.key == "{}":  # whatever a caller passes: the same name in the same file
+        return any(o.key_text == section.lock.key_text and o.place.path == section.path for o in expiries)
     return any(section.lock.key is not None and o.key == section.lock.key for o in expiries)
 
 
@@ -147,6 +149,71 @@ def build(report, worker):
     if take(report, worker):
         report.build()
         client.delete(lock_key(report))
+
+=== bad: a script that looks and sets, in a helper that takes the key, beside a store that expires other keys
+--- infra/locks.py
+import redis
+
+client = redis.Redis(host="redis")
+TAKE = """
+if redis.call("exists", KEYS[1]) == 1 then
+    return 0
+end
+redis.call("set", KEYS[1], ARGV[1])
+return 1
+"""
+FREE = """
+if redis.call("get", KEYS[1]) == ARGV[1] then
+    return redis.call("del", KEYS[1])
+end
+"""
+
+def take_lock(key, owner):
+    return client.eval(TAKE, 1, key, owner)  # finding: lock-without-expiry
+
+def free_lock(key, owner):
+    return client.eval(FREE, 1, key, owner)
+--- infra/sessions.py
+from infra.locks import client
+
+def touch(key):
+    client.expire(key, 3600)
+--- jobs.py
+from infra.locks import free_lock, take_lock
+
+def run(job, owner):
+    if not take_lock("lock:job", owner):
+        return
+    try:
+        job.run()
+    finally:
+        free_lock("lock:job", owner)
+
+=== good: the script gives the key a lifetime
+--- infra/locks.py
+import redis
+
+client = redis.Redis(host="redis")
+TAKE = """
+if redis.call("exists", KEYS[1]) == 1 then
+    return 0
+end
+redis.call("setex", KEYS[1], 30, ARGV[1])
+return 1
+"""
+FREE = """
+if redis.call("get", KEYS[1]) == ARGV[1] then
+    return redis.call("del", KEYS[1])
+end
+"""
+
+def run(job, owner):
+    if not client.eval(TAKE, 1, "lock:job", owner):
+        return
+    try:
+        job.run()
+    finally:
+        client.eval(FREE, 1, "lock:job", owner)
 
 === good: taken between WATCH and EXEC with a lifetime; a record that is changed in the same way
 --- reports/claims.py
