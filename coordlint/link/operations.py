@@ -28,6 +28,7 @@ from coordlint.link.values import (
 )
 from coordlint.models.schema import Late, Op
 from coordlint.source import Place
+from coordlint.wording import words
 
 if TYPE_CHECKING:
     from coordlint.link.walk import Around, Walk
@@ -149,6 +150,9 @@ def _conditional(w: Walk, made: Meaning, owner: Value | None, step: Step) -> str
     return ""
 
 
+_MADE_UP = frozenset({"id", "uuid", "guid", "pk", "uid"})
+
+
 def _unique_field(w: Walk, made: Meaning, owner: Value | None) -> str:
     """A field of an inserted record that its class declares unique: the database refuses the second one."""
     about = owner.argument("model") if isinstance(owner, Instance) else None
@@ -163,7 +167,8 @@ def _unique_field(w: Walk, made: Meaning, owner: Value | None) -> str:
     for name, bindings in scope.names.items():
         for b in bindings:
             if name in given and isinstance(b.expr, ir.Call):
-                unique = b.expr.keyword("unique")
+                # A number or UUID that is made for the record never meets another; a primary key with a meaning does.
+                unique = b.expr.keyword("unique") or (None if words(name) & _MADE_UP else b.expr.keyword("primary_key"))
                 if isinstance(unique, ir.Const) and unique.value is True:
                     return name
     is_bulk = made.model.name.rpartition(".")[2] in ("bulk_create", "abulk_create")  # its records carry all of their fields

@@ -450,4 +450,28 @@ def label(item, names):
     with r.lock(f"item:{item}", timeout=30):
         Label.objects.bulk_create([Label(item=item, name=name) for name in names])
         Label.objects.create(item=item, name="new")
+
+=== good: a primary key with a meaning refuses the second record
+--- settings/models.py
+from sqlalchemy import Column, String
+from sqlalchemy.orm import declarative_base
+
+Base = declarative_base()
+
+class Setting(Base):
+    __tablename__ = "settings"
+    key = Column(String, primary_key=True)
+    value = Column(String)
+--- settings/store.py
+import redis
+from sqlalchemy.orm import Session
+
+from settings.models import Setting
+
+r = redis.Redis()
+
+def store(session: Session, key, value):
+    with r.lock("settings", timeout=30):
+        session.add(Setting(key=key, value=value))
+        session.commit()
 '''
