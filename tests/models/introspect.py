@@ -27,7 +27,16 @@ INSTANCES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def configure_django() -> None:
+# Applications that a library's models need; only its own, because some packages of others hide each other (`crontab`).
+APPS = {
+    "django-celery-beat": ("django_celery_beat",),
+    "django-db-mutex": ("db_mutex",),
+    "django-pglock": ("pgactivity", "pglock"),
+    "django-pglocks": ("pgactivity", "pglock"),
+}
+
+
+def configure_django(library: str) -> None:
     """Models of Django applications do not import without settings."""
     if find_spec("django") is None:
         return
@@ -36,14 +45,8 @@ def configure_django() -> None:
 
     if settings.configured:
         return
-    wanted = (
-        "django.contrib.contenttypes",
-        "django.contrib.auth",
-        "django_celery_beat",
-        "db_mutex",
-        "pgactivity",
-        "pglock",
-    )
+    own = APPS.get(library, ())
+    wanted = ("django.contrib.contenttypes", "django.contrib.auth", *own)
     settings.configure(
         INSTALLED_APPS=[name for name in wanted if find_spec(name.partition(".")[0]) is not None],
         DATABASES={"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "none"}},
@@ -222,7 +225,7 @@ def main(name: str) -> None:
     if reason := why_not(library):
         print(json.dumps({"skip": reason}))
         return
-    configure_django()
+    configure_django(name)
     found = [*mistakes(library), *(boto3_mistakes(library) if name == "boto3" else ())]
     print(json.dumps({"mistakes": found}))
 
