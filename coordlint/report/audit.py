@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from coordlint.report import graph
-from coordlint.report.inventory import edges, workloads_of
+from coordlint.report.inventory import edges, members_told, workloads_of
 from coordlint.report.markdown import coverage, findings, table
 from coordlint.report.result import Report, plural
 from coordlint.report.visible import code, markdown
@@ -73,7 +73,7 @@ def _workloads(system: System) -> Iterator[str]:
         members = (
             ""
             if known is None
-            else f"{known.backend}, {'?' if known.members is None else known.members} members"
+            else f"{known.backend}, {members_told(known.members)}"
         )
         replicas = workload.replicas.declared
         rows.append(

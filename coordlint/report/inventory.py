@@ -113,9 +113,13 @@ def _workload_line(workload: Workload, coordinator: Coordinator | None, style: S
     if workload.runs:
         parts.append("runs " + ", ".join(dict.fromkeys(visible(run.path) for run in workload.runs)))
     if coordinator is not None:
-        members = "?" if coordinator.members is None else str(coordinator.members)
-        parts.append(f"is {coordinator.backend} ({members} members)")
+        parts.append(f"is {coordinator.backend} ({members_told(coordinator.members)})")
     return "; ".join(parts)
+
+
+def members_told(members: int | None) -> str:
+    """The size of an ensemble in words."""
+    return "members not known" if members is None else f"{members} member{'' if members == 1 else 's'}"
 
 
 def _use(use: Use, workloads: tuple[str, ...]) -> dict[str, Any]:
