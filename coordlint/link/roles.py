@@ -27,6 +27,8 @@ def role_of(path: str, *hints: str) -> Role:
     groups = [_split(name.rsplit(".", 1)[0]), *(_split(h) for h in hints)]
     groups += [_split(folder) for folder in reversed(folders.split("/"))]
     for words in groups:
+        if {"single", "node"} <= words:
+            return Role.DEVELOPMENT  # to try it out, beside the manifests of a cluster
         for role, telling in _WORDS:
             if words & telling and not (role is Role.EXAMPLE and words == {"templates"}):
                 return role
