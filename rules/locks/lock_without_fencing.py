@@ -71,7 +71,7 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
         if (section.acquired, worst.place) in reported:
             continue  # a factory that makes one of several locks
         reported.add((section.acquired, worst.place))
-        proven = worst.operation.kind == "payment" or (section.purpose.kind == "correctness" and is_concrete(section, worst.operation))
+        proven = worst.operation.kind == "payment" or (section.purpose.kind == "correctness" and is_concrete(worst.operation) and not is_repeatable(section, worst.operation))
         rivals = [(r.acquired, "the same lock is taken here") for r in system.rivals(section)[:2]]
         others = [(e.place, f"{effect_name(e.operation)} is not fenced either") for e in unfenced if e is not worst]
         yield found(
@@ -118,16 +118,15 @@ def is_lock_itself(lock: Lock, operation: Operation) -> bool:
     return operation.backend == lock.backend and operation.key is not None and operation.key == lock.key
 
 
-def is_concrete(section: Section, operation: Operation) -> bool:
-    """Whether the harm is plain: a second record, a second count, a lost change.
-
-    A blind overwrite or delete may be meant to repeat, and so may a request or a task whose receiver is not seen. Where a busy
-    lock means that the work is skipped, a second record is mostly work done twice.
-    """
+def is_repeatable(section: Section, operation: Operation) -> bool:
+    """Whether a second one may do little harm: a request or a task whose receiver is not seen, a record of work that is skipped when busy."""
     if operation.kind in ("task", "message", "http", "remote", "search"):
-        return False
-    if section.skips_when_busy and operation.reads_back is None and operation.late is Late.APPEND:
-        return False
+        return True
+    return section.skips_when_busy and operation.reads_back is None and operation.late is Late.APPEND
+
+
+def is_concrete(operation: Operation) -> bool:
+    """Whether the harm is plain: a second record, a second count, a lost change. A blind overwrite or delete may be meant to repeat."""
     return operation.reads_back is not None or operation.kind == "object-store" or operation.late in (
         Late.APPEND, Late.ACCUMULATE, Late.EXTERNAL
     )  # fmt: skip
