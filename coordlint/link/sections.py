@@ -64,6 +64,8 @@ class Sections:
             return True
         if d.is_used and not d.releases:
             return False  # whoever gets the answer decides about something else
+        if d.lock.via and d.can_fail and not (d.releases or d.tested or d.escapes):
+            return False  # a wrapper was asked, and what it says is not looked at here: nothing here depends on the lock
         named = words(d.lock.key_text) | words(".".join(d.scope.symbol.split(".")[-2:])) | words(" ".join(d.lock.via)) | words(d.written)
         return bool(named & _LOCKISH)
 
