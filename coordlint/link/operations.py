@@ -158,9 +158,10 @@ def _unique_field(w: Walk, made: Meaning, owner: Value | None) -> str:
     about = owner.argument("model") if isinstance(owner, Instance) else None
     record: Value | None = about.value if about is not None else None
     given = {a.name for a in made.args}
-    if record is None and made.args and isinstance(made.args[0].value, Object):
-        record = ClassRef(made.args[0].value.symbol)
-        given = {a.name for a in made.args[0].value.arguments or ()}
+    if record is None and made.args:  # one that is made here; the same name may also stand for one that was found
+        new = next((o for o in options(made.args[0].value) if isinstance(o, Object) and o.arguments), None)
+        record = ClassRef(new.symbol) if new is not None else None
+        given = {a.name for a in new.arguments or ()} if new is not None else set()
     scope = w.ev.project.scopes.get(record.symbol) if isinstance(record, ClassRef) else None
     if scope is None:
         return ""

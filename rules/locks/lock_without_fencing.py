@@ -479,6 +479,9 @@ r = redis.Redis()
 
 def store(session: Session, key, value):
     with r.lock("settings", timeout=30):
-        session.add(Setting(key=key, value=value))
+        setting = session.query(Setting).filter_by(key=key).first()
+        if setting is None:
+            setting = Setting(key=key, value=value)
+            session.add(setting)
         session.commit()
 '''
