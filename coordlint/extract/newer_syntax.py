@@ -21,6 +21,7 @@ from typing import IO
 
 from coordlint.extract.expressions import JOINED
 
+PROGRAM = Path(__file__).with_name("older_form.py")
 SECONDS = 5  # for one file
 IDLE = 30.0  # seconds after which a child is not asked again: it may be about to end
 PATIENCE = 60.0  # seconds that files which broke a child may cost together in one process
@@ -134,8 +135,7 @@ class _Child:
 
 def _start() -> subprocess.Popen[bytes]:
     """-P and a path: nothing is ever imported from the folder that is being analysed."""
-    program = Path(__file__).with_name("older_form.py")
-    command = [sys.executable, "-P", str(program), JOINED, str(SECONDS * 2)]
+    command = [sys.executable, "-P", str(PROGRAM), JOINED, str(SECONDS * 2)]
     try:
         return subprocess.Popen(
             command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
