@@ -157,3 +157,20 @@ def test_the_key_of_a_script_stands_behind_the_number_of_keys() -> None:
         "    open('f', 'w')\n    r.delete('lock:x')\n"
     )
     assert (found.lock.key, found.lock.lifetime.kind) == ("lock:x", "unknown")
+
+
+def test_adding_a_record_that_was_loaded_writes_it_back_and_makes_no_second_one() -> None:
+    found = system(
+        a="""
+        from sqlalchemy.orm import DeclarativeBase, Session
+        class Base(DeclarativeBase): pass
+        class Job(Base):
+            __tablename__ = "job"
+        def touch(session: Session, i):
+            job = session.get(Job, i)
+            session.add(job)
+            session.add(Job(id=i))
+        """
+    )
+    late = [o.late.value for o in found.operations() if o.call.endswith(".add")]
+    assert late == ["overwrite", "append"]

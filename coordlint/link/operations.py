@@ -44,7 +44,7 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
     mentions = _mentions(call, w.scope)
     arguments = tuple(_argument(a, mentions) for a in made.args)
     conditional = _conditional(w, made, owner, step)
-    late = Late.CONDITIONAL if conditional and made.late is not Late.READ else made.late
+    late = Late.CONDITIONAL if conditional and made.late is not Late.READ else _late(w, made)
     return Operation(
         place=step.place,
         symbol=w.scope.symbol,
@@ -90,6 +90,15 @@ def _row_lock(owner: Value | None) -> Place | None:
         return None
     marks = (owner.argument("select_for_update()"), owner.argument("with_for_update()"))
     return next((m.place for m in marks if m is not None), None)
+
+
+def _late(w: Walk, made: Meaning) -> Late:
+    """Adding a record that was loaded from the store writes it back; it makes no second one."""
+    if made.late is Late.APPEND and made.model.effect == "database" and made.args:
+        added = w.ev.settle(made.args[0].value)
+        if any(isinstance(v, Object) and v.loaded for v in options(added)):
+            return Late.OVERWRITE
+    return made.late
 
 
 def _mentions(call: ir.Call, scope: Scope) -> dict[Place | None, tuple[tuple[str, ...], str]]:
