@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from sarif_pydantic import Sarif
 
 from coordlint.cli import main
 
@@ -95,6 +96,14 @@ def test_goldens_belong_to_fixtures_and_name_no_place_of_any_machine() -> None:
     for golden in GOLDENS.rglob("*.*"):
         text = golden.read_text(encoding="utf-8")
         assert str(FIXTURES) not in text and "/tmp/" not in text and str(Path.home()) + "/" not in text
+
+
+@pytest.mark.parametrize("name", ERR)
+def test_a_reader_of_sarif_that_is_not_ours_understands_the_whole_reports(report, name) -> None:
+    log = Sarif.model_validate_json(report("err", name, "sarif")[1])
+    read = {(r.rule_id, r.locations[0].physical_location.artifact_location.uri) for r in log.runs[0].results}
+    told = json.loads(report("err", name, "json")[1])["findings"]
+    assert read == {(f["code"], f["path"]) for f in told}
 
 
 @pytest.mark.skipif(not SCHEMA.is_file(), reason=f"no SARIF schema at {SCHEMA.name}: set SARIF_SCHEMA")
