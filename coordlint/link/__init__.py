@@ -31,8 +31,8 @@ DEEP = 20_000  # frames: the linker recurses in Python only, which needs no mach
 
 
 def link(facts: Iterable[Facts], models: Models) -> System:
-    """The system that a project's facts describe together. The order of the facts does not matter."""
-    ordered = sorted(facts, key=lambda f: (f.path, f.kind))
+    """The system that a project's facts describe together. Facts merge like a set: their order does not matter, nor that one comes twice."""
+    ordered = [known for _, known in sorted({(f.path, f.kind): f for f in facts}.items())]
     limit, collects = sys.getrecursionlimit(), gc.isenabled()
     sys.setrecursionlimit(max(limit, DEEP))
     gc.disable()  # what is built here is kept: looking for garbage among it costs a fifth of the time
