@@ -26,8 +26,12 @@ def width(text: str) -> int:
 
 
 def uri(path: str) -> str:
-    """A relative URI reference for a POSIX path."""
-    return quote(path.encode("utf-8", "surrogateescape"), safe="/-._~!$&'()*+,;=@")
+    """A relative URI reference for a POSIX path; bytes that are no UTF-8 come as they are."""
+    try:
+        octets = path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a character that no file system gave, but a report may have
+        octets = path.encode("utf-8", "surrogatepass")
+    return quote(octets, safe="/-._~!$&'()*+,;=@")
 
 
 def markdown(text: str) -> str:
