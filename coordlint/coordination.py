@@ -266,6 +266,11 @@ class Section(msgspec.Struct, frozen=True):
         """The file of the acquire."""
         return self.acquired.path
 
+    def asks_before(self, effect: Effect) -> bool:
+        """Whether ownership is asked for again on the way to an effect: it narrows the window, and does not close it."""
+        at = effect.chain[0] if effect.chain else effect.place
+        return any(c.path == at.path and c.line < at.line for c in self.checked)
+
 
 class Use(msgspec.Struct, frozen=True):
     """A use of coordination, as `inventory` lists it: at the library call, and at each call of a wrapper."""

@@ -93,10 +93,10 @@ def _row_lock(owner: Value | None) -> Place | None:
 
 
 def _late(w: Walk, made: Meaning) -> Late:
-    """Adding a record that was loaded from the store writes it back; it makes no second one."""
-    if made.late is Late.APPEND and made.model.effect == "database" and made.args:
-        added = w.ev.settle(made.args[0].value)
-        if any(isinstance(v, Object) and v.loaded for v in options(added)):
+    """`session.add(record)` makes a new row of a record that was just made; one that was loaded, or may be, is written back."""
+    if made.late is Late.APPEND and made.model.name.endswith("Session.add") and made.args:
+        added = options(w.ev.settle(made.args[0].value))
+        if not any(isinstance(v, Object) and not v.loaded and v.arguments is not None for v in added):
             return Late.OVERWRITE
     return made.late
 

@@ -71,7 +71,8 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
         if (section.acquired, worst.place) in reported:
             continue  # a factory that makes one of several locks
         reported.add((section.acquired, worst.place))
-        proven = worst.operation.kind == "payment" or (section.purpose.kind == "correctness" and is_concrete(worst.operation) and not is_repeatable(section, worst.operation))
+        plain = section.purpose.kind == "correctness" and is_concrete(worst.operation) and not is_repeatable(section, worst.operation)
+        proven = worst.operation.kind == "payment" or (plain and not section.asks_before(worst))
         rivals = [(r.acquired, "the same lock is taken here") for r in system.rivals(section)[:2]]
         others = [(e.place, f"{effect_name(e.operation)} is not fenced either") for e in unfenced if e is not worst]
         yield found(
@@ -127,9 +128,8 @@ def is_repeatable(section: Section, operation: Operation) -> bool:
 
 def is_concrete(operation: Operation) -> bool:
     """Whether the harm is plain: a second record, a second count, a lost change. A blind overwrite or delete may be meant to repeat."""
-    return operation.reads_back is not None or operation.kind == "object-store" or operation.late in (
-        Late.APPEND, Late.ACCUMULATE, Late.EXTERNAL
-    )  # fmt: skip
+    overwritten = operation.kind == "object-store" and operation.late is not Late.DELETE
+    return operation.reads_back is not None or overwritten or operation.late in (Late.APPEND, Late.ACCUMULATE, Late.EXTERNAL)
 
 
 def harm(effect: Effect) -> tuple[int, str, int]:

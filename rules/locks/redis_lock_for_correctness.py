@@ -63,7 +63,7 @@ def redis_lock_for_correctness(system: System) -> Iterator[Found]:
             f"{backend_name(section.lock.backend)} may lose a lock that it has granted",
             at=section,
             because=[*distinct(trail(section, worst), besides=section.acquired), *weak_store(system, section), *reasons(section)],
-            severity=ERROR if money else WARNING,
+            severity=ERROR if money and not section.asks_before(worst) else WARNING,
             confidence=HIGH if money and not section.unresolved else MEDIUM,
             help=cure_for(worst.operation),
         )
