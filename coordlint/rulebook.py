@@ -18,7 +18,6 @@ from coordlint.system import System
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 HIGH, MEDIUM, LOW = Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW
 
-BUILT_IN = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True, slots=True)

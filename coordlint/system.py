@@ -190,7 +190,7 @@ class System:
         return part
 
     def relations(self, *kinds: str) -> Iterator[tuple[str, str, str]]:
-        """Edges of these kinds as (source, kind, target), sorted: what `graph` draws and people count."""
+        """Edges of these kinds as (source, kind, target), sorted."""
         found = {(f"{s[0]} {s[1]}", key, f"{t[0]} {t[1]}") for s, t, key in self._graph.edges(keys=True) if not kinds or key in kinds}
         return iter(sorted(found))
 

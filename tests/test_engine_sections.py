@@ -174,3 +174,16 @@ def test_adding_a_record_that_was_loaded_writes_it_back_and_makes_no_second_one(
     )
     late = [o.late.value for o in found.operations() if o.call.endswith(".add")]
     assert late == ["overwrite", "append"]
+
+
+def test_an_exit_stack_holds_what_was_entered_into_it_to_its_end() -> None:
+    (found,) = sections(
+        "from contextlib import ExitStack\ndef run():\n    with ExitStack() as stack:\n        stack.enter_context(r.lock('x', timeout=9))\n"
+        "        open('f', 'w')\n    open('g', 'w')\n"
+    )
+    assert (found.how, found.lock.key, effects(found)) == ("with", "x", [7])
+
+
+def test_a_path_that_is_joined_is_a_key() -> None:
+    found = system(a="import os\nfrom kazoo.client import KazooClient\nzk = KazooClient()\ndef put(name):\n    zk.set(os.path.join('/jobs', name), b'')\n")
+    assert [o.key_text for o in found.operations() if o.op.value == "write"] == ["/jobs/{name}"]

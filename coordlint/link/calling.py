@@ -162,6 +162,8 @@ def _special(ev: Evaluator, name: str, call: ir.Call, scope: Scope) -> Value | N
         return _partial(ev, first, call, scope)
     if last in ("Depends", "Security", "Provide", "Inject") and first is not None:
         return provided(ev, first)
+    if name in ("os.path.join", "posixpath.join") and call.args:
+        return texts.joined_path(ev, call.args, scope)
     if name in ("contextlib.closing", "contextlib.aclosing", "contextlib.nullcontext") and first is not None:
         return first
     if name == "builtins.getattr" and len(call.args) >= 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coordlint.deployment import Role
@@ -11,7 +11,7 @@ from coordlint.link.catalogue import Catalogue, folder_of, join
 from coordlint.link.compose_merge import merged, named_table
 from coordlint.link.interpolation import filled, interpolated
 from coordlint.link.roles import is_test_name, role_of, role_of_heading
-from coordlint.manifest import UNKNOWN, ComposeFile, Items, Node, Scalar, Table, entries, items, stamped, text
+from coordlint.manifest import UNKNOWN, ComposeFile, Scalar, Table, entries, items, stamped, text
 from coordlint.source import Skip
 
 MAX_EXTENDS = 20
@@ -197,12 +197,3 @@ def _stamped(table: Table, path: str) -> Table:
 
 def _at(key: Scalar, path: str) -> Scalar:
     return Scalar(key.text, key.at, key.quoted, key.custom, key.path or path)
-
-
-def included(file: ComposeFile) -> Iterator[str]:
-    """The paths that a compose file includes, as written."""
-    for item in items(file.root.get("include")):
-        target: Node | None = item.get("path") if isinstance(item, Table) else item
-        for one in target.items if isinstance(target, Items) else (target,):
-            if (written := text(one)) is not None:
-                yield written

@@ -13,7 +13,7 @@ from coordlint.link.locks import lock_instance, lock_model, lock_of
 from coordlint.link.project import blocks
 from coordlint.link.texts import written
 from coordlint.link.trace import Draft, Step
-from coordlint.link.usage import names_in
+from coordlint.link.usage import last_word, names_in
 from coordlint.link.values import (
     External,
     FunctionRef,
@@ -33,12 +33,13 @@ if TYPE_CHECKING:
     from coordlint.link.walk import Around, Walk
 
 
-def enter(w: Walk, item: ir.Item, s: ir.With, around: Around) -> tuple[list[Draft], Around]:
+def enter(w: Walk, item: ir.Item, s: ir.Stmt, around: Around) -> tuple[list[Draft], Around]:
     """What `with item:` holds, and what stands around its body."""
     value = w.ev.settle(w.ev.value(item.context, w.scope))
     place = w.scope.place(item.context.at)
     name = written(item.target) if item.target is not None else ""
     opened: list[Draft] = []
+    body = s.body if isinstance(s, ir.With) else w.body
     for option in options(value):
         if isinstance(option, Object):
             _note_protocol(w, option, item, around)
@@ -54,16 +55,23 @@ def enter(w: Walk, item: ir.Item, s: ir.With, around: Around) -> tuple[list[Draf
         d.tested = d.tested or bool(bound & w.usage.tested)
         if isinstance(item.context, ir.Name | ir.Attribute):
             d.written = written(item.context)
-            d.tested = d.tested or _is_checked(s.body, d.written, name)
+            d.tested = d.tested or _is_checked(body, d.written, name)
         elif name:
             d.written = name
-            d.tested = d.tested or _is_checked(s.body, name, name)
+            d.tested = d.tested or _is_checked(body, name, name)
         if d not in w.trace.drafts:
             w.trace.drafts.append(d)
         if d not in w.held:
             d.within = tuple(w.held)
             w.held.append(d)
     return opened, around
+
+
+def stack(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
+    """`stack.enter_context(lock)`: held to the end of the `with` that the stack belongs to."""
+    if last_word(call.func) in ("enter_context", "enter_async_context") and len(call.args) == 1:
+        target = s.targets[0] if isinstance(s, ir.Assign) and len(s.targets) == 1 else None
+        enter(w, ir.Item(call.args[0], target), s, around)
 
 
 def _note_protocol(w: Walk, value: Object, item: ir.Item, around: Around) -> None:

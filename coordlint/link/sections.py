@@ -40,7 +40,7 @@ class Sections:
     def __init__(self, tracer: Tracer) -> None:
         self.tracer = tracer
         self.ev = tracer.ev
-        self._reach: dict[str, tuple[Reached, ...]] = {}
+        self._reach: dict[tuple[str, int], tuple[Reached, ...]] = {}
         self._unresolved: dict[str, tuple[Place, ...]] = {}
 
     def of(self, symbol: str) -> list[Section]:
@@ -156,11 +156,10 @@ class Sections:
 
     def reach(self, symbol: str, depth: int = 0) -> tuple[Reached, ...]:
         """The operations that a function performs, itself or through calls; bounded in depth and number."""
-        if symbol in self._reach:
-            return self._reach[symbol]
+        if (symbol, depth) in self._reach:
+            return self._reach[symbol, depth]
         if depth > DEEPEST or symbol not in self.ev.project.scopes:
             return ()
-        self._reach[symbol] = ()  # recursion ends here
         found: dict[Place, Reached] = {}
         for step in self.tracer.trace(symbol).steps:
             if step.operation is not None:
@@ -171,11 +170,7 @@ class Sections:
                 for r in self.reach(function.symbol, depth + 1):
                     if len(r.chain) < DEEPEST:
                         found.setdefault(r.operation.place, Reached(r.operation, (step.place, *r.chain)))
-        made = tuple(found.values())[:MOST]
-        if depth:
-            del self._reach[symbol]  # cut short by the depth of this question: not the whole answer
-        else:
-            self._reach[symbol] = made
+        made = self._reach[symbol, depth] = tuple(found.values())[:MOST]
         return made
 
     def unresolved(self, symbol: str) -> tuple[Place, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.coordination import Outcome, Time
-from coordlint.link import arguments, attributes, calling, holding
+from coordlint.link import arguments, attributes, calling, entering, holding
 from coordlint.link.meaning import understand
 from coordlint.link.operations import describe
 from coordlint.link.project import blocks, expressions
@@ -58,6 +59,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
                 functions += [f for f in options(called) if isinstance(f, FunctionRef)]
             case _:
                 pass
+    entering.stack(w, call, s, around)
     raw = w.ev.value(call.func, w.scope)
     if isinstance(raw, Parameter) and not functions:
         made.parameter = raw
@@ -111,8 +113,6 @@ _HARMLESS_METHODS = frozenset(
 def _is_harmless(callee: Value, call: ir.Call) -> bool:
     """Calls that reach nothing outside the process: the standard library's own, and methods of plain values."""
     if isinstance(callee, External):
-        import sys
-
         top = callee.name.partition(".")[0]
         return top in sys.stdlib_module_names or top in ("builtins", "structlog", "loguru")
     if isinstance(callee, Unknown):

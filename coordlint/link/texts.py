@@ -12,7 +12,6 @@ from coordlint.link.values import (
     UNKNOWN,
     Arg,
     Environment,
-    Items,
     Literal,
     Parameter,
     Pattern,
@@ -258,8 +257,3 @@ def written(expr: ir.Expr) -> str:
             return f"-{written(value)}"
         case _:
             return ""
-
-
-def items_of(value: Value) -> tuple[Value, ...]:
-    """The members of a list that is known."""
-    return value.items if isinstance(value, Items) and value.kind != "many" else ()

@@ -57,7 +57,6 @@ class Walk:
         self.after_loop: list[Draft] = []
         self.handled: set[Place] = set()  # releases in handlers: after a success, the lock is still held
         self.body = scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body
-        self.stack_target = ""  # the variable of an ExitStack
 
     @property
     def usage(self) -> Usage:
@@ -246,13 +245,15 @@ class Walk:
 
     def _with(self, s: ir.With, around: Around) -> None:
         opened: list[Draft] = []
+        before = list(self.held)
         inside = around
         for item in s.items:
             self.calls(item.context, s, inside)
             made, inside = entering.enter(self, item, s, inside)
             opened += made
         self.block(s.body, inside)
-        for d in reversed(opened):
+        stacked = [d for d in self.held if d.how == "with" and d not in before and d not in opened]
+        for d in reversed([*opened, *stacked]):  # an ExitStack gives back what was entered into it
             entering.leave(self, d, s)
 
     # -- exceptions ----------------------------------------------------------------------------------------------
