@@ -8,7 +8,7 @@ from coordlint.deployment import Deployment, Workload
 from coordlint.examples import Example
 from coordlint.extract.manifests import extract_manifest
 from coordlint.facts import Facts
-from coordlint.link.deployment import link_deployment
+from coordlint.link.deploy.deployment import link_deployment
 from coordlint.source import Kind
 
 

@@ -8,7 +8,7 @@ from deployments import deployed, edges, facts_of, one
 from coordlint.extract.python_words import read_words
 from coordlint.facts import Facts
 from coordlint.finding import Confidence
-from coordlint.link.deployment import link_deployment
+from coordlint.link.deploy.deployment import link_deployment
 from coordlint.source import Kind, Source
 
 DOCKERFILE = "FROM python:3.12\nWORKDIR /app\nCOPY . .\n"

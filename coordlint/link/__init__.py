@@ -11,16 +11,16 @@ import msgspec
 from coordlint import ir
 from coordlint.coordination import FunctionInfo, Guard, Mutation, Operation, Section
 from coordlint.facts import Facts
-from coordlint.link import clients, entries, purpose, records, uses
-from coordlint.link.arguments import arguments_of
-from coordlint.link.deployment import link_deployment
-from coordlint.link.evaluate import Evaluator, last_name
-from coordlint.link.operations import is_test
-from coordlint.link.project import Project, Scope, expressions, statements
-from coordlint.link.sections import Sections
-from coordlint.link.trace import Step, Trace
-from coordlint.link.tracer import Tracer
-from coordlint.link.values import ClassRef, FunctionRef, Object, options
+from coordlint.link.code import clients, entries, purpose, records, uses
+from coordlint.link.code.arguments import arguments_of
+from coordlint.link.code.evaluate import Evaluator, last_name
+from coordlint.link.code.operations import is_test
+from coordlint.link.code.project import Project, Scope, expressions, statements
+from coordlint.link.code.sections import Sections
+from coordlint.link.code.trace import Step, Trace
+from coordlint.link.code.tracer import Tracer
+from coordlint.link.code.values import ClassRef, FunctionRef, Object, options
+from coordlint.link.deploy.deployment import link_deployment
 from coordlint.models import Models
 from coordlint.source import Place
 from coordlint.system import System, World

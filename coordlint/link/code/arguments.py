@@ -1,0 +1,144 @@
+"""Arguments by parameter name: of library calls, of the project's functions, constructors and dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from coordlint import ir
+from coordlint.link.code import attributes
+from coordlint.link.code.project import Scope
+from coordlint.link.code.values import (
+    Arg,
+    ClassRef,
+    FunctionRef,
+    Items,
+    Literal,
+    Object,
+    Table,
+    Unknown,
+    Value,
+    options,
+)
+
+if TYPE_CHECKING:
+    from coordlint.link.code.evaluate import Evaluator
+
+
+def bindings(ev: Evaluator, callee: FunctionRef, args: tuple[Arg, ...]) -> dict[tuple[str, str], Value]:
+    """What each parameter of a function is at one call: the argument, else the default."""
+    scope = ev.project.scopes[callee.symbol]
+    made: dict[tuple[str, str], Value] = {}
+    for param in scope.params():
+        if param.default is not None:
+            made[callee.symbol, param.name] = ev.value(param.default, scope.parent or scope)
+        elif param.kind == "kwargs":
+            made[callee.symbol, param.name] = Table(())
+    typed = {p.name: p.annotation for p in scope.params() if p.annotation is not None}
+    for arg in (*callee.held, *args):
+        known = not isinstance(ev.settle(arg.value), Unknown) or arg.name not in typed
+        made[callee.symbol, arg.name] = arg.value if known else _promised(ev, arg.value, typed[arg.name], scope)
+    receiver = callee.receiver
+    if isinstance(receiver, Object) and receiver.arguments is not None:
+        init = _constructor(ev, receiver.symbol)
+        if init is not None:
+            made.update(((init.symbol, a.name), a.value) for a in receiver.arguments)
+    return made
+
+
+def _promised(ev: Evaluator, given: Value, annotation: ir.Expr, scope: Scope) -> Value:
+    """An argument of which nothing is known is what the parameter's annotation promises."""
+    made = ev.annotated(annotation, scope.parent or scope)
+    return given if isinstance(made, Unknown | Literal) else made
+
+
+def _constructor(ev: Evaluator, symbol: str) -> Scope | None:
+    for scope in attributes.ancestry(ev, symbol)[0]:
+        for name in ("__init__", "__new__"):
+            made = ev.project.scopes.get(f"{scope.symbol}.{name}")
+            if made is not None and made.kind == "function":
+                return made
+    return None
+
+
+def arguments_of(ev: Evaluator, callee: FunctionRef | ClassRef, call: ir.Call, scope: Scope) -> tuple[Arg, ...]:
+    """The arguments of a call by the parameter names of a function or constructor of the project."""
+    if isinstance(callee, ClassRef):
+        init = _constructor(ev, callee.symbol)
+        if init is None:
+            return bind(ev, _fields(ev, callee.symbol), call, scope)
+        target, skip = init, 1
+    else:
+        target = ev.project.scopes[callee.symbol]
+        is_method = target.owner is not None and not ev.is_decorated(target, "staticmethod")
+        skip = 1 if is_method and callee.receiver is not None else 0
+    params = target.params()
+    names = tuple(p.name for p in params if p.kind == "positional")[skip:]
+    variadic = next((p.name for p in params if p.kind == "args"), "")
+    extra = next((p.name for p in params if p.kind == "kwargs"), "")
+    known = frozenset(p.name for p in params)
+    made = bind(ev, (*names, variadic) if variadic else names, call, scope, variadic)
+    if not extra:
+        return made
+    inside = tuple(a for a in made if a.name in known)
+    outside = tuple((a.name, a.value) for a in made if a.name not in known and a.name != "**")
+    passed = [v.entries for a in made if a.name == "**" for v in options(a.value) if isinstance(v, Table)]
+    return (*inside, Arg(extra, Table((*outside, *(e for entries in passed for e in entries)))))
+
+
+def _fields(ev: Evaluator, symbol: str) -> tuple[str, ...]:
+    """The annotated names of a class without a constructor: dataclasses, pydantic models, named tuples."""
+    names: list[str] = []
+    for scope in reversed(attributes.ancestry(ev, symbol)[0]):
+        names += [n for n, found in scope.names.items() if any(b.annotation is not None for b in found)]
+    return tuple(dict.fromkeys(names))
+
+
+def bind(ev: Evaluator, params: tuple[str, ...], call: ir.Call, scope: Scope, variadic: str = "") -> tuple[Arg, ...]:
+    """Arguments by parameter name; positions that no name is known for are called "0", "1" ..."""
+    made: list[Arg] = []
+    position = 0
+    rest: list[Value] = []
+    for arg in call.args:
+        value = ev.value(arg, scope)
+        if isinstance(arg, ir.Starred):
+            inner = ev.value(arg.value, scope)
+            given = inner.items if isinstance(inner, Items) and inner.kind != "many" else None
+            if given is None:
+                made.append(Arg("*", inner, scope.place(arg.at)))
+                position += 100  # positions after an unknown number are not known
+                continue
+            values = list(given)
+        else:
+            values = [value]
+        for one in values:
+            name = params[position] if position < len(params) else str(position)
+            if variadic and position >= len(params) - 1:
+                name = variadic
+                rest.append(one)
+                if len(rest) > 1:
+                    continue
+            made.append(Arg(name, one, scope.place(arg.at)))
+            position += 1
+    if len(rest) > 1:
+        made = [replace(a, value=Items("tuple", tuple(rest))) if a.name == variadic else a for a in made]
+    for keyword in call.keywords:
+        value = ev.value(keyword.value, scope)
+        if keyword.name:
+            made.append(Arg(keyword.name, value, scope.place(keyword.value.at)))
+        elif isinstance(value, Table):
+            made += [Arg(k, v, scope.place(keyword.value.at)) for k, v in value.entries if k]
+        else:
+            made.append(Arg("**", value, scope.place(keyword.value.at)))
+    return tuple(made)
+
+
+def expanded(args: tuple[Arg, ...]) -> tuple[Arg, ...]:
+    """Arguments with `**kwargs` spread out, where substitution has made them known."""
+    made: list[Arg] = []
+    for arg in args:
+        if arg.name == "**" and isinstance(arg.value, Table):
+            made += [Arg(k, v, arg.place) for k, v in arg.value.entries if k]
+        else:
+            made.append(arg)
+    return tuple(made)

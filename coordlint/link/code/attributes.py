@@ -1,0 +1,345 @@
+"""What `value.name` is: members of modules, of the project's classes, of library types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coordlint import ir
+from coordlint.link.code.project import Scope
+from coordlint.link.code.values import (
+    UNKNOWN,
+    Arg,
+    ClassRef,
+    Environment,
+    External,
+    FunctionRef,
+    Instance,
+    Literal,
+    Method,
+    ModuleRef,
+    Object,
+    Result,
+    Super,
+    Unknown,
+    Value,
+    one_of,
+    options,
+    substitute,
+)
+from coordlint.wording import words
+
+if TYPE_CHECKING:
+    from coordlint.link.code.evaluate import Evaluator
+
+DJANGO_MODEL = "django.db.models.Model"
+DJANGO_MANAGER = "django.db.models.Manager"
+SQLALCHEMY_QUERY = "sqlalchemy.orm.Query"
+_TELLING = frozenset("redis zk zookeeper kazoo etcd consul lock locks mutex cache memcache coordinator valkey election leader".split())
+SETTINGS = ("django.conf.settings",)
+
+
+def attribute(ev: Evaluator, base: Value, name: str) -> Value:
+    """The attribute of any value."""
+    made = one_of([_one(ev, option, name) for option in options(ev.settle(base))])
+    return _set_outside(ev, name) if isinstance(made, Unknown) and name in ev.project.outside else made
+
+
+def _set_outside(ev: Evaluator, name: str) -> Value:
+    """`app.redis = Redis()` in one place and `request.app.redis` in another.
+
+    The object is not known, so only the name joins them: it must say what it is, and all assignments must agree.
+    """
+    if not words(name) & _TELLING:
+        return UNKNOWN
+    found = [v for _, scope, b in ev.project.outside[name] for v in options(ev.binding(b, scope, name))]
+    known = [v for v in found if isinstance(v, Instance | Object)]
+    types = {v.type if isinstance(v, Instance) else v.symbol for v in known}
+    return known[0] if len(types) == 1 else UNKNOWN
+
+
+def set_here(ev: Evaluator, base: ir.Expr, name: str, scope: Scope) -> Value:
+    """`app.store = Redis()` and `return app.store` in one function: whatever `app` is, the attribute is what was set."""
+    if not isinstance(base, ir.Name):
+        return UNKNOWN
+    found = ev.project.outside.get(name, ())
+    return one_of([ev.binding(b, where, name) for on, where, b in found if where is scope and isinstance(on, ir.Name) and on.id == base.id])
+
+
+def _one(ev: Evaluator, base: Value, name: str) -> Value:
+    match base:
+        case ModuleRef(name=module):
+            return _of_module(ev, module, name)
+        case External(name=dotted):
+            return external(ev, f"{dotted}.{name}", name)
+        case ClassRef(symbol=symbol):
+            return _of_class(ev, symbol, name)
+        case Object():
+            return _of_object(ev, base, name)
+        case Instance():
+            return _of_instance(ev, base, name)
+        case Super(symbol=symbol, receiver=receiver):
+            return _of_super(ev, symbol, receiver, name)
+        case FunctionRef(symbol=symbol):
+            return _of_function(ev, symbol, name)
+        case Result():
+            return base if name in ("value", "rowcount", "data", "body", "text") else UNKNOWN
+        case _:
+            return UNKNOWN
+
+
+def _of_function(ev: Evaluator, symbol: str, name: str) -> Value:
+    """`connect.client = Redis()` in the function's own module: a function that keeps what it made."""
+    module, last = ev.project.scopes[symbol].module, symbol.rpartition(".")[2]
+    return one_of(
+        [
+            ev.binding(b, scope, name)
+            for base, scope, b in ev.project.outside.get(name, ())
+            if scope.module == module and isinstance(base, ir.Name) and base.id == last
+        ]
+    )
+
+
+def external(ev: Evaluator, dotted: str, name: str = "") -> Value:
+    """A library's name; some are objects that the library has made already."""
+    if dotted.rpartition(".")[0] in SETTINGS:
+        return _setting(ev, name)
+    made = ev.models.instance(dotted)
+    return Instance(made, call=dotted) if made else External(dotted)
+
+
+def _setting(ev: Evaluator, name: str) -> Value:
+    """A Django setting: what a settings module of the project assigns, else the setting by its name."""
+    found: list[Value] = []
+    for module, scope in ev.project.modules.items():
+        if name in scope.names and "settings" in module.lower():
+            found.append(ev.name(name, scope))
+    return Environment(name, one_of(found)) if len(found) != 1 else found[0]
+
+
+def _of_module(ev: Evaluator, module: str, name: str) -> Value:
+    scope = ev.project.modules.get(module)
+    if scope is not None and (name in scope.names or scope.stars):
+        return ev.name(name, scope)
+    child = f"{module}.{name}"
+    if child in ev.project.modules or ev.project.is_package_prefix(child):
+        return ModuleRef(child)
+    return UNKNOWN
+
+
+# -- classes of the project ------------------------------------------------------------------------------------
+
+
+def ancestry(ev: Evaluator, symbol: str) -> tuple[tuple[Scope, ...], tuple[str, ...]]:
+    """The project's classes from which a class inherits, itself first, and the library classes behind them."""
+    if symbol not in ev.ancestries:
+        ev.ancestries[symbol] = _ancestry(ev, symbol)
+    return ev.ancestries[symbol]
+
+
+def _ancestry(ev: Evaluator, symbol: str) -> tuple[tuple[Scope, ...], tuple[str, ...]]:
+    classes: list[Scope] = []
+    libraries: list[str] = []
+    todo = [symbol]
+    while todo and len(classes) < 30:
+        scope = ev.project.scopes.get(todo.pop(0))
+        if scope is None or scope in classes or not isinstance(scope.node, ir.Class):
+            continue
+        classes.append(scope)
+        for base in scope.node.bases:
+            for option in options(ev.value(base, scope.parent or scope)):
+                match option:
+                    case ClassRef(symbol=parent):
+                        todo.append(parent)
+                    case External(name=dotted):
+                        libraries.append(ev.models.canonical(dotted) or dotted)
+                    case Instance(type=made):
+                        libraries.append(made)  # db.Model of an extension object
+                    case _:
+                        if isinstance(base, ir.Attribute) and base.name == "Model":
+                            libraries.append("flask_sqlalchemy.model.Model")
+    if libraries and DJANGO_MODEL not in libraries and any(_has_django_fields(ev, c) for c in classes):
+        libraries.append(DJANGO_MODEL)  # behind a base class of another package
+    return tuple(classes), tuple(libraries)
+
+
+def _has_django_fields(ev: Evaluator, scope: Scope) -> bool:
+    """Whether a class body declares columns: `name = models.CharField(...)`."""
+    for found in scope.names.values():
+        for b in found:
+            if isinstance(b.expr, ir.Call) and isinstance(b.expr.func, ir.Attribute) and b.expr.func.name.endswith(("Field", "Key")):
+                made = ev.value(b.expr.func.base, scope)
+                if made == External("django.db.models"):
+                    return True
+    return False
+
+
+def subclasses(ev: Evaluator, symbol: str) -> tuple[str, ...]:
+    """Classes of the project that derive from one directly or not, sorted."""
+    if ev.children is None:
+        children: dict[str, list[str]] = {}
+        for c in ev.project.classes():
+            for above in ancestry(ev, c.symbol)[0][1:]:
+                children.setdefault(above.symbol, []).append(c.symbol)
+        ev.children = {name: tuple(sorted(found)) for name, found in children.items()}
+    return ev.children.get(symbol, ())
+
+
+def _member(ev: Evaluator, symbol: str, name: str) -> tuple[Scope, str] | None:
+    for scope in ancestry(ev, symbol)[0]:
+        if name in scope.names or name in scope.attributes:
+            return scope, name
+    return None
+
+
+def _of_class(ev: Evaluator, symbol: str, name: str) -> Value:
+    found = _member(ev, symbol, name)
+    if found is not None:
+        set_later = [ev.binding(b, f, name) for f, b in found[0].attributes.get(name, ())]
+        made = one_of([*([ev.name(name, found[0])] if name in found[0].names else []), *set_later])
+        made = _something(made)
+        if isinstance(made, FunctionRef):
+            scope = ev.project.scopes[made.symbol]
+            bound = ClassRef(symbol) if ev.is_decorated(scope, "classmethod") else None
+            return FunctionRef(made.symbol, bound)
+        return made
+    assigned = [
+        ev.binding(b, scope, name)
+        for base, scope, b in ev.project.outside.get(name, ())
+        if any(isinstance(v, ClassRef) and v.symbol == symbol for v in options(ev.value(base, scope)))
+    ]
+    if assigned:
+        return one_of(assigned)
+    libraries = ancestry(ev, symbol)[1]
+    if name in ("objects", "_default_manager", "_base_manager") and is_record(ev, symbol):
+        return Instance(DJANGO_MANAGER, call=f"{symbol}.{name}", arguments=(Arg("model", ClassRef(symbol)),))
+    if name == "query" and libraries:
+        return Instance(SQLALCHEMY_QUERY, call=f"{symbol}.query", arguments=(Arg("model", ClassRef(symbol)),))
+    for library in libraries:
+        model = ev.models.method(library, name)
+        if model is not None:
+            return Method(Instance(library, subclass=symbol), name, model)
+    return UNKNOWN
+
+
+def _something(value: Value) -> Value:
+    """`x = None` is a place for a value: leave it out when another is known."""
+    known = [v for v in options(value) if not (isinstance(v, Literal) and v.value is None)]
+    return one_of(known) if known else value
+
+
+def is_record(ev: Evaluator, symbol: str) -> bool:
+    """Whether a class of the project maps to a table (Django, SQLAlchemy, peewee and their like)."""
+    classes, libraries = ancestry(ev, symbol)
+    if any(b.rpartition(".")[2] in ("Model", "DeclarativeBase", "SQLModel", "Document") for b in libraries):
+        return True
+    return any("__tablename__" in c.names or "__table__" in c.names for c in classes)
+
+
+def _of_object(ev: Evaluator, base: Object, name: str) -> Value:
+    found = _member(ev, base.symbol, name)
+    if found is None:
+        return _of_library_base(ev, base, name)
+    scope, _ = found
+    made: list[Value] = []
+    for function, binding in scope.attributes.get(name, ()):
+        made.append(_filled(ev, ev.binding(binding, function, name), base, function))
+    if name in scope.names:
+        made.append(_class_member(ev, base, scope, name))
+    return one_of(made)
+
+
+def _filled(ev: Evaluator, value: Value, base: Object, function: Scope) -> Value:
+    """`self.x = x` in __init__: fill in the constructor's arguments where they are known."""
+    if base.arguments is None or function.function.name not in ("__init__", "__new__", "__attrs_init__"):
+        return value
+    return substitute(value, {(function.symbol, a.name): a.value for a in base.arguments})
+
+
+def _class_member(ev: Evaluator, base: Object, scope: Scope, name: str) -> Value:
+    value = ev.name(name, scope)
+    if not isinstance(value, FunctionRef):
+        return value
+    function = ev.project.scopes[value.symbol]
+    if ev.is_decorated(function, "property", "cached_property", "hybrid_property"):
+        return ev.returns(value.symbol)
+    if ev.is_decorated(function, "staticmethod"):
+        return value
+    if is_abstract(function):
+        overriding = [FunctionRef(f"{sub}.{name}", Object(sub)) for sub in subclasses(ev, base.symbol)]
+        known: list[Value] = [f for f in overriding if f.symbol in ev.project.scopes]
+        if known:
+            return one_of(known)
+    return FunctionRef(value.symbol, base)
+
+
+def is_abstract(function: Scope) -> bool:
+    """A method whose body only passes or raises NotImplementedError."""
+    body = function.function.body
+    return not body or all(isinstance(s, ir.Raise | ir.Jump) for s in body)
+
+
+def _of_library_base(ev: Evaluator, base: Object, name: str) -> Value:
+    if name == "__class__":
+        return ClassRef(base.symbol)
+    for library in ancestry(ev, base.symbol)[1]:
+        made = _of_instance(ev, Instance(library, place=base.place, arguments=base.arguments or (), subclass=base.symbol), name)
+        if not isinstance(made, Unknown):
+            return made
+    # A mixin's missing member is often provided by the class that it is mixed into.
+    provided = [
+        _of_object(ev, Object(sub), name)
+        for sub in subclasses(ev, base.symbol)[:4]
+        if name in ev.project.scopes[sub].names or name in ev.project.scopes[sub].attributes
+    ]
+    return one_of(provided)
+
+
+def _of_super(ev: Evaluator, symbol: str, receiver: Value, name: str) -> Value:
+    classes, libraries = ancestry(ev, symbol)
+    for scope in classes[1:]:
+        if name in scope.names:
+            value = ev.name(name, scope)
+            return FunctionRef(value.symbol, receiver) if isinstance(value, FunctionRef) else value
+    for library in libraries:
+        model = ev.models.method(library, name)
+        if model is not None:
+            return Method(Instance(library, subclass=symbol), name, model)
+    return UNKNOWN
+
+
+# -- library types ---------------------------------------------------------------------------------------------
+
+
+def _of_instance(ev: Evaluator, base: Instance, name: str) -> Value:
+    if name == "__class__":
+        return External(base.type)
+    method = ev.models.method(base.type, name)
+    if method is not None:
+        return Method(base, name, method)
+    attr = ev.models.attribute(base.type, name)
+    if attr is not None:
+        return Instance(attr, call=base.call, place=base.place, arguments=base.arguments, owner=base)
+    given = base.argument(name)
+    if given is not None and not isinstance(given.value, Unknown):
+        return given.value
+    if base.subclass:
+        return UNKNOWN
+    return External(f"{base.type}.{name}") if ev.models.call(f"{base.type}.{name}") else UNKNOWN
+
+
+def instance_of(ev: Evaluator, type_value: Value) -> Value:
+    """An object of a type, as an annotation names it."""
+    match type_value:
+        case ClassRef(symbol=symbol):
+            return Object(symbol)
+        case External(name=dotted):
+            canonical = ev.models.canonical(dotted)
+            if canonical is not None and ev.models.type(canonical) is not None:
+                return Instance(canonical)
+            return UNKNOWN
+        case Literal():
+            return UNKNOWN
+        case Object() | Instance():
+            return type_value
+        case _:
+            return UNKNOWN

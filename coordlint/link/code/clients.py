@@ -1,0 +1,91 @@
+"""Clients of coordinators and stores: where they are made, how long they wait, who listens to their sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import ir
+from coordlint.coordination import Client, Operation
+from coordlint.link.code.evaluate import Evaluator
+from coordlint.link.code.project import blocks, expressions
+from coordlint.link.code.trace import Trace
+from coordlint.link.code.values import FunctionRef, Instance, Method, options
+from coordlint.models.schema import Op
+from coordlint.source import Place
+
+_STATES = frozenset(("LOST", "SUSPENDED", "CONNECTED"))
+
+
+def clients(ev: Evaluator, operations: tuple[Operation, ...], traces: list[Trace]) -> Iterator[Client]:
+    """Every place that makes a client."""
+    listeners = _listeners(ev, traces)
+    for o in operations:
+        if o.op is not Op.CLIENT or not o.backend:
+            continue
+        model = ev.models.call(o.call)
+        kind = model.returns if model is not None and model.returns else o.call
+        found = listeners.get(o.place, []) + listeners.get(None, [])
+        hosts = o.argument("hosts") or o.argument("host") or o.argument("url")
+        typed = ev.models.type(kind)
+        yield Client(
+            place=o.place,
+            symbol=o.symbol,
+            type=kind,
+            library=o.library,
+            backend=o.backend,
+            topology=typed.topology if typed is not None else "",
+            arguments=o.arguments,
+            timeouts=tuple(a for a in o.arguments if model is not None and a.name in model.timeouts and not (a.literal and a.value is None)),
+            listeners=tuple(sorted(p for p, _ in found)),
+            listens_for=tuple(sorted({s for _, states in found for s in states})),
+            at_import=o.symbol in ev.project.modules,
+            hosts=(str(hosts.value) if hosts.literal else hosts.text) if hosts is not None else None,
+            in_test=o.in_test,
+        )
+
+
+def _listeners(ev: Evaluator, traces: list[Trace]) -> dict[Place | None, list[tuple[Place, frozenset[str]]]]:
+    """Session listeners by the place where their client was made; None when that is not known."""
+    found: dict[Place | None, list[tuple[Place, frozenset[str]]]] = {}
+    for t in traces:
+        for step in t.steps:
+            if step.operation is not None and step.operation.op is Op.LISTEN:
+                states: frozenset[str] = frozenset()
+                for arg in step.call.args:
+                    for value in options(ev.value(arg, t.scope)):
+                        if isinstance(value, FunctionRef):
+                            states |= _states(ev, value)
+                found.setdefault(step.operation.client, []).append((step.place, states))
+        found_by_decorator(ev, t, found)
+    return found
+
+
+def found_by_decorator(ev: Evaluator, t: Trace, found: dict[Place | None, list[tuple[Place, frozenset[str]]]]) -> None:
+    """`@client.add_listener` above a function."""
+    if t.scope.kind != "function":
+        return
+    for decorator in t.scope.function.decorators:
+        for value in options(ev.value(decorator, t.scope.parent or t.scope)):
+            if isinstance(value, Method) and value.model.op is Op.LISTEN:
+                place = value.owner.place if isinstance(value.owner, Instance) else None
+                states = _states(ev, FunctionRef(t.scope.symbol))
+                found.setdefault(place, []).append((t.scope.place(decorator.at), states))
+
+
+def _states(ev: Evaluator, listener: FunctionRef) -> frozenset[str]:
+    """The session states that a listener names."""
+    scope = ev.project.scopes[listener.symbol]
+    named: set[str] = set()
+    todo = list(scope.function.body)
+    while todo:
+        s = todo.pop()
+        todo.extend(x for block in blocks(s) for x in block)
+        for expr in expressions(s):
+            for node in ir.walk(expr):
+                if isinstance(node, ir.Attribute) and node.name in _STATES:
+                    named.add(node.name)
+                elif isinstance(node, ir.Const) and node.value in _STATES:
+                    named.add(str(node.value))
+    return frozenset(named)
+
+

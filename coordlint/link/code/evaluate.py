@@ -1,0 +1,425 @@
+"""Evaluates expressions to values, on demand and symbolically. Nothing of the project is run.
+
+Evaluation does not follow the order of statements: a name has all the values that its scope ever binds to it. What
+depends on order (what is held, what was tested) is the walker's business.
+"""
+
+from __future__ import annotations
+
+from coordlint import ir
+from coordlint.link.code import attributes, called, calling, texts
+from coordlint.link.code.ducks import REDIS, Ducks
+from coordlint.link.code.project import Binding, Project, Scope
+from coordlint.link.code.texts import written
+from coordlint.link.code.usage import Inside, inside
+from coordlint.link.code.values import (
+    UNKNOWN,
+    Arg,
+    Called,
+    ClassRef,
+    Environment,
+    External,
+    FunctionRef,
+    Instance,
+    Items,
+    Literal,
+    Manager,
+    ModuleRef,
+    Object,
+    Parameter,
+    Pattern,
+    Result,
+    Table,
+    Unknown,
+    Value,
+    as_pattern,
+    one_of,
+    options,
+)
+from coordlint.models import Models
+from coordlint.source import Place, Span
+
+DEEPEST = 60  # levels of calls and names that one question may follow
+
+
+class Evaluator:
+    """Answers what an expression is in a scope. Remembers its answers."""
+
+    def __init__(self, project: Project, models: Models) -> None:
+        self.project = project
+        self.models = models
+        self.sites: dict[str, list[tuple[Arg, ...]]] = {}  # arguments seen at calls, by function symbol
+        self._known: dict[tuple[int, str], Value] = {}
+        self._active: set[tuple[int, str]] = set()
+        self._names: dict[tuple[str, str], Value] = {}
+        self._returns: dict[str, Value] = {}
+        self._busy: set[str] = set()
+        self._settled: dict[tuple[str, str], Value] = {}
+        self.calls_of_calls = 0  # how deep the calls of what callers pass are nested just now
+        self.ducks = Ducks(project)
+        self._insides: dict[int, Inside] = {}
+        self.ancestries: dict[str, tuple[tuple[Scope, ...], tuple[str, ...]]] = {}
+        self.children: dict[str, tuple[str, ...]] | None = None
+
+    def inside(self, expr: ir.Expr) -> Inside:
+        """The calls, yields and lambdas of an expression; looked for once."""
+        found = self._insides.get(id(expr))
+        if found is None:
+            found = self._insides[id(expr)] = inside(expr)
+        return found
+
+    def forget(self) -> None:
+        """Drops remembered answers; what is known of call sites stays."""
+        for memory in (self._known, self._names, self._returns, self._settled):
+            memory.clear()
+
+    # -- expressions -------------------------------------------------------------------------------------------
+
+    def value(self, expr: ir.Expr, scope: Scope) -> Value:
+        """What an expression is."""
+        key = (id(expr), scope.symbol)
+        if key in self._known:
+            return self._known[key]
+        if key in self._active or len(self._active) > DEEPEST * 4:
+            return UNKNOWN
+        self._active.add(key)
+        try:
+            made = self._evaluate(expr, scope)
+        finally:
+            self._active.discard(key)
+        self._known[key] = made
+        return made
+
+    def _evaluate(self, expr: ir.Expr, scope: Scope) -> Value:
+        match expr:  # the most frequent first
+            case ir.Name(id=name):
+                return self.name(name, scope)
+            case ir.Attribute(base=base, name=name):
+                made = attributes.attribute(self, self.value(base, scope), name)
+                if isinstance(made, Unknown):
+                    made = attributes.set_here(self, base, name, scope)
+                if isinstance(made, Unknown) and self.ducks.is_redis(written(base), scope):
+                    made = attributes.attribute(self, Instance(REDIS), name)
+                return made
+            case ir.Call():
+                return calling.result(self, expr, scope)
+            case ir.Const(value=value, at=at):
+                return Literal(value, scope.place(at))
+            case ir.Text() | ir.Binary():
+                return texts.combined(self, expr, scope)
+            case ir.Await(value=inner) | ir.Walrus(value=inner) | ir.Starred(value=inner):
+                return self.value(inner, scope)
+            case ir.Conditional(yes=yes, no=no):
+                return one_of([self.value(yes, scope), self.value(no, scope)])
+            case ir.Sequence(kind=kind, items=items):
+                return Items(kind, tuple(self.value(i, scope) for i in items[:50]))
+            case ir.Mapping(keys=keys, values=values):
+                return self._table(keys, values, scope)
+            case ir.Index(base=base, index=index):
+                return self._item(self.value(base, scope), index, scope)
+            case ir.Unary(op="-", value=inner):
+                return texts.negated(self.value(inner, scope))
+            case ir.Yield(value=inner) if inner is not None:
+                return UNKNOWN
+            case ir.Comprehension(kind="listcomp" | "setcomp" | "generatorexp", element=element):
+                return Items("many", (self.value(element, scope),))
+            case _:
+                return UNKNOWN
+
+    def _table(self, keys: tuple[ir.Expr | None, ...], values: tuple[ir.Expr, ...], scope: Scope) -> Value:
+        made: list[tuple[str, Value]] = []
+        for key, value in list(zip(keys, values, strict=True))[:200]:
+            if key is None:
+                inner = self.value(value, scope)
+                made.extend(inner.entries if isinstance(inner, Table) else ())
+                continue
+            known = self.value(key, scope)
+            made.append((str(known.value) if isinstance(known, Literal) else "", self.value(value, scope)))
+        return Table(tuple(made))
+
+    def _item(self, base: Value, index: ir.Expr, scope: Scope) -> Value:
+        key = self.value(index, scope)
+        made: list[Value] = []
+        for option in options(self.settle(base)):
+            if isinstance(option, External) and (already := self.models.instance(option.name)) is not None:
+                option = Instance(already, call=option.name)
+            match option, key:
+                case Table(), Literal(value=k) if option.get(str(k)) is not None:
+                    made.append(option.get(str(k)) or UNKNOWN)
+                case Table(entries=entries), _:
+                    made.append(one_of([v for _, v in entries]))
+                case Items(kind="many", items=items), _:
+                    made.extend(items)
+                case Items(items=items), Literal(value=int(n)) if -len(items) <= n < len(items):
+                    made.append(items[n])
+                case External(name="sys.modules"), _:
+                    made.append(called.imported(self, key))
+                case External(name="os.environ"), _:
+                    made.append(Environment(as_pattern(key).text))
+                case External(name=name), Literal(value=str(k)) if name.endswith(".config"):
+                    made.append(Environment(k))
+                case (Result(), _):
+                    made.append(option)
+                case Instance(type=type_name), _:
+                    model = self.models.type(type_name)
+                    item = model.item if model is not None else ""
+                    made.append(Instance(item, place=option.place) if item else UNKNOWN)
+                case _:
+                    pass
+        return one_of(made)
+
+    # -- names -------------------------------------------------------------------------------------------------
+
+    def name(self, name: str, scope: Scope) -> Value:
+        """What a bare name is in a scope: its own bindings, then those of the scopes around it."""
+        key = (scope.symbol, name)
+        if key in self._names:
+            return self._names[key]
+        mark = f"name {scope.symbol} {name}"
+        if mark in self._busy:
+            return UNKNOWN
+        self._busy.add(mark)
+        try:
+            made = self._lookup(name, scope)
+        finally:
+            self._busy.discard(mark)
+        self._names[key] = made
+        return made
+
+    def _lookup(self, name: str, scope: Scope) -> Value:
+        if scope.kind == "function":
+            for position, param in enumerate(scope.params()):
+                if param.name == name:
+                    return self._parameter(scope, position, name)
+        if name in scope.names:
+            return one_of([self.binding(b, scope, name) for b in scope.names[name]])
+        for star in scope.stars:
+            found = self._from_module(star, name, scope)
+            if found is not None:
+                return found
+        around = scope.parent
+        while around is not None and around.kind == "class":
+            around = around.parent  # a method does not see the names of its class
+        if around is not None:
+            return self.name(name, around)
+        return External(f"builtins.{name}")
+
+    def _parameter(self, scope: Scope, position: int, name: str) -> Value:
+        if position == 0 and scope.owner is not None and not self.is_decorated(scope, "staticmethod"):
+            if self.is_decorated(scope, "classmethod") or scope.function.name in ("__new__", "__init_subclass__"):
+                return ClassRef(scope.owner.symbol)
+            return Object(scope.owner.symbol)
+        rebound = scope.names.get(name, ())
+        values: list[Value] = [Parameter(scope.symbol, name)]
+        # `x = x or default` keeps the parameter first, and adds what it may become.
+        values += [self.binding(b, scope, name) for b in rebound if b.kind == "value"]
+        return one_of(values)
+
+    def binding(self, b: Binding, scope: Scope, name: str = "") -> Value:
+        """What one binding gives its name."""
+        match b.kind:
+            case "value" | "item" | "entered":
+                return self._bound_value(b, scope)
+            case "def" if b.target is not None:
+                return FunctionRef(b.target.symbol)
+            case "class" if b.target is not None:
+                return ClassRef(b.target.symbol)
+            case "import":
+                return self._imported(b, scope)
+            case "from":
+                return self._from_module(b, b.name, scope) or UNKNOWN
+            case _:
+                return UNKNOWN
+
+    def _bound_value(self, b: Binding, scope: Scope) -> Value:
+        if b.expr is None or (isinstance(b.expr, ir.Const) and b.expr.value is None):
+            typed = self.annotated(b.annotation, scope) if b.annotation is not None else UNKNOWN
+            if not isinstance(typed, Unknown):
+                return typed
+        if b.expr is None:
+            return UNKNOWN
+        made = self.value(b.expr, scope)
+        if b.kind == "entered":
+            made = one_of([calling.entered(self, v) for v in options(made)])
+        elif b.kind == "item":
+            made = one_of([calling.iterated(self, v) for v in options(self.settle(made))])
+        for position in b.path:
+            made = one_of([_part(v, position) for v in options(made)])
+        if isinstance(made, Unknown) and b.annotation is not None:
+            return self.annotated(b.annotation, scope)
+        return made
+
+    def _imported(self, b: Binding, scope: Scope) -> Value:
+        known = b.module.partition(".")[0] in self.models.needles
+        found = self.project.find_module(b.module, scope, known_library=known)
+        if found is not None:
+            return ModuleRef(found)
+        if not known and self.project.is_package_prefix(b.module):
+            return ModuleRef(b.module)
+        return External(b.module)
+
+    def _from_module(self, b: Binding, name: str, scope: Scope) -> Value | None:
+        """`from module import name`: a submodule, a name of the module, or a library's name."""
+        known = not b.level and b.module.partition(".")[0] in self.models.needles
+        submodule = f"{b.module}.{name}" if b.module else name
+        if name != "*":
+            found = self.project.find_module(submodule, scope, b.level, known)
+            if found is not None:
+                return ModuleRef(found)
+        found = self.project.find_module(b.module, scope, b.level, known)
+        if found is not None:
+            target = self.project.modules[found]
+            if name in target.names or target.stars:
+                made = self.name(name, target)
+                return None if made == External(f"builtins.{name}") else made
+            return None
+        if b.level:
+            return UNKNOWN
+        return None if b.name == "*" else External(submodule)
+
+    # -- what parameters are -------------------------------------------------------------------------------------
+
+    def settle(self, value: Value) -> Value:
+        """Replaces a parameter by what its annotation, its callers or its default say; other values stay."""
+        if isinstance(value, Called):
+            return called.settled(self, value)
+        if not isinstance(value, Parameter):
+            return one_of([self.settle(v) for v in value.options]) if hasattr(value, "options") else value
+        key = (value.symbol, value.name)
+        if key in self._settled:
+            return self._settled[key]
+        self._settled[key] = UNKNOWN
+        made = self._settle(value)
+        self._settled[key] = made
+        return made
+
+    def _settle(self, value: Parameter) -> Value:
+        scope = self.project.scopes.get(value.symbol)
+        if scope is None or scope.kind != "function":
+            return UNKNOWN
+        param = next((p for p in scope.params() if p.name == value.name), None)
+        if param is None:
+            return UNKNOWN
+        around = scope.parent or scope
+        if param.annotation is not None:
+            typed = self.annotated(param.annotation, around)
+            if not isinstance(typed, Unknown | Literal):
+                return typed
+        passed = [a.value for args in self.sites.get(value.symbol, ()) for a in args if a.name == value.name]
+        known = one_of([self.settle(v) for v in passed if v != value])
+        if not isinstance(known, Unknown):
+            return known
+        return UNKNOWN if param.default is None else self.value(param.default, around)
+
+    def default_of(self, value: Parameter) -> Value:
+        """A parameter's default, UNKNOWN when it has none."""
+        scope = self.project.scopes.get(value.symbol)
+        if scope is None or scope.kind != "function":
+            return UNKNOWN
+        param = next((p for p in scope.params() if p.name == value.name), None)
+        return UNKNOWN if param is None or param.default is None else self.value(param.default, scope.parent or scope)
+
+    def annotated(self, annotation: ir.Expr, scope: Scope) -> Value:
+        """An object of the annotated type: library types and classes of the project, through Optional and unions."""
+        match annotation:
+            case ir.Const(value=str(text)):
+                return self.annotated(_quoted(text, annotation.at), scope) if len(text) < 200 else UNKNOWN
+            case ir.Binary(op="|", values=several):
+                return one_of([self.annotated(v, scope) for v in several])
+            case ir.Index(base=base, index=index):
+                return self._generic(base, index, scope)
+            case ir.Name() | ir.Attribute():
+                made = [attributes.instance_of(self, t) for t in options(self.value(annotation, scope))]
+                return one_of(made)
+            case _:
+                return UNKNOWN
+
+    def _generic(self, base: ir.Expr, index: ir.Expr, scope: Scope) -> Value:
+        last = base.name if isinstance(base, ir.Attribute) else base.id if isinstance(base, ir.Name) else ""
+        inner = index.items if isinstance(index, ir.Sequence) else (index,)
+        if last == "Annotated" and len(inner) > 1:
+            provided = one_of([self.value(extra, scope) for extra in inner[1:]])
+            return one_of([self.annotated(inner[0], scope), provided])
+        if last in ("Optional", "Union", "Final", "ClassVar", "Awaitable"):
+            return one_of([self.annotated(i, scope) for i in inner])
+        if last in ("AsyncGenerator", "AsyncIterator", "Generator", "Iterator"):
+            return UNKNOWN
+        return self.annotated(base, scope)
+
+    # -- functions -----------------------------------------------------------------------------------------------
+
+    def returns(self, symbol: str) -> Value:
+        """What a function of the project returns, in terms of its own parameters."""
+        if symbol in self._returns:
+            return self._returns[symbol]
+        scope = self.project.scopes.get(symbol)
+        if scope is None or scope.kind != "function" or symbol in self._busy or len(self._busy) > DEEPEST:
+            return UNKNOWN
+        self._busy.add(symbol)
+        try:
+            made = [self.value(e, scope) for e in calling.returned(scope)]
+            joined = one_of(made)
+            if isinstance(joined, Unknown | Literal) and scope.function.returns is not None:
+                typed = self.annotated(scope.function.returns, scope.parent or scope)
+                joined = joined if isinstance(typed, Unknown) else typed
+        finally:
+            self._busy.discard(symbol)
+        self._returns[symbol] = joined
+        return joined
+
+    def yields(self, symbol: str) -> Value:
+        """What a generator function yields."""
+        scope = self.project.scopes.get(symbol)
+        if scope is None or scope.kind != "function" or f"yield {symbol}" in self._busy:
+            return UNKNOWN
+        self._busy.add(f"yield {symbol}")
+        try:
+            return one_of([self.value(e, scope) for e in calling.yielded(scope)])
+        finally:
+            self._busy.discard(f"yield {symbol}")
+
+    def is_decorated(self, scope: Scope, *names: str) -> bool:
+        """Whether a function carries a decorator of one of these last names."""
+        return any(last_name(d) in names for d in scope.function.decorators)
+
+    def is_manager(self, scope: Scope) -> bool:
+        """Whether calling a function makes a context manager from its generator."""
+        if not isinstance(scope.node, ir.Function):
+            return False  # a class of the same name has taken the function's place
+        return scope.function.is_generator and self.is_decorated(scope, "contextmanager", "asynccontextmanager")
+
+    def place(self, expr: ir.Expr, scope: Scope) -> Place:
+        """Where an expression stands."""
+        return Place(scope.path, expr.at)
+
+
+def last_name(expr: ir.Expr) -> str:
+    """The last name of a dotted expression or call of one: "route" for `app.route("/")`."""
+    while isinstance(expr, ir.Call):
+        expr = expr.func
+    return expr.name if isinstance(expr, ir.Attribute) else expr.id if isinstance(expr, ir.Name) else ""
+
+
+def _part(value: Value, position: int) -> Value:
+    match value:
+        case Items(kind="many", items=items):
+            return items[0]
+        case Items(items=items) if position < len(items):
+            return items[position]
+        case Result() | Manager() | Pattern():
+            return value if isinstance(value, Result) else UNKNOWN
+        case Object(loaded=loaded) if loaded and position == 0:
+            return value  # get_or_create gives (record, created)
+        case _:
+            return UNKNOWN
+
+
+def _quoted(text: str, at: Span) -> ir.Expr:
+    """A quoted annotation that is a dotted name; anything more is left alone."""
+    words = text.strip().removesuffix("| None").strip().split(".")
+    if not all(w.isidentifier() for w in words):
+        return ir.Other((), at)
+    made: ir.Expr = ir.Name(words[0], at)
+    for word in words[1:]:
+        made = ir.Attribute(made, word, at)
+    return made

@@ -1,0 +1,115 @@
+"""What flows into what inside one function, by names: enough to see a token or a read value reach a write."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from coordlint import ir
+from coordlint.link.code.project import Scope, blocks, expressions
+from coordlint.link.code.texts import written
+from coordlint.link.code.usage import calls_in, names_in
+from coordlint.source import Place
+
+
+class Flow:
+    """Which names are computed from which; the order of statements is not looked at."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self._from: dict[str, set[str]] = defaultdict(set)
+        self._of_call: dict[Place, set[str]] = {}
+        body = scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body
+        self._block(body)
+
+    def _block(self, body: tuple[ir.Stmt, ...]) -> None:
+        for s in body:
+            match s:
+                case ir.Assign(targets=targets, value=value) if value is not None:
+                    self._flow(value, [n for t in targets for n in _names(t)])
+                case ir.Augment(target=target, value=value):
+                    self._flow(value, _names(target))
+                    self._from[written(target)] |= {written(target)}
+                case ir.Loop(target=target, test=test) if target is not None:
+                    self._flow(test, _names(target))
+                case ir.With(items=items):
+                    for item in items:
+                        if item.target is not None:
+                            self._flow(item.context, _names(item.target))
+                case _:
+                    pass
+            for expr in expressions(s):
+                for node in ir.walk(expr):
+                    if isinstance(node, ir.Walrus):
+                        self._flow(node.value, [node.name])
+                    elif isinstance(node, ir.Comprehension):
+                        for target, source in zip(node.targets, node.sources, strict=True):
+                            self._flow(source, _names(target))
+                self._collected(expr)
+            for block in blocks(s):
+                self._block(block)
+
+    def _collected(self, expr: ir.Expr) -> None:
+        """`rows.append(x)`, `d.update(x)`: what is put in flows into the collection."""
+        for call in calls_in(expr):
+            if isinstance(call.func, ir.Attribute) and call.func.name in ("append", "add", "update", "extend", "insert", "setdefault"):
+                base = written(call.func.base)
+                for arg in call.args:
+                    self._from[base] |= names_in(arg)
+
+    def _flow(self, value: ir.Expr, targets: list[str]) -> None:
+        mentioned = names_in(value)
+        for call in calls_in(value):
+            self._of_call.setdefault(self.scope.place(call.at), set()).update(targets)
+        for target in targets:
+            self._from[target] |= mentioned
+
+    def names_of(self, call: Place) -> set[str]:
+        """Every name that a call's result flows into."""
+        reached = set(self._of_call.get(call, ()))
+        grown = True
+        while grown and reached:
+            more = {t for t, sources in self._from.items() if t not in reached and sources & reached}
+            grown = bool(more)
+            reached |= more
+        return reached
+
+    def replaced(self, names: set[str], read: Place, at: Place) -> set[str]:
+        """Which of these names get another value on every way from the read to a call: a miss that is computed anew."""
+        body = self.scope.function.body if isinstance(self.scope.node, ir.Function) else self.scope.node.body
+        last: dict[str, ir.Expr] = {}
+        for s in self._before(body, at):
+            if isinstance(s, ir.Assign) and s.value is not None and s.at.line > read.line:
+                last.update((t.id, s.value) for t in s.targets if isinstance(t, ir.Name))
+        return {n for n in names & last.keys() if not names_in(last[n]) & names}
+
+    def _before(self, body: tuple[ir.Stmt, ...], at: Place) -> list[ir.Stmt]:
+        """The statements that always run before a call, in order; empty when the call is not in this body."""
+        for position, s in enumerate(body):
+            if any(self.scope.place(c.at) == at for expr in expressions(s) for c in calls_in(expr)):
+                return list(body[:position])
+            for block in blocks(s):
+                if inner := self._before(block, at):
+                    return [*body[:position], *inner]
+        return []
+
+    def spread(self, names: set[str]) -> set[str]:
+        """These names and all that is computed from them."""
+        reached = set(names)
+        grown = True
+        while grown and reached:
+            more = {t for t, sources in self._from.items() if t not in reached and sources & reached}
+            grown = bool(more)
+            reached |= more
+        return reached
+
+
+def _names(target: ir.Expr) -> list[str]:
+    match target:
+        case ir.Sequence(items=items):
+            return [n for i in items for n in _names(i)]
+        case ir.Starred(value=value):
+            return _names(value)
+        case ir.Index(base=base):
+            return [written(base)]
+        case _:
+            return [written(target)]

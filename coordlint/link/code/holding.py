@@ -1,0 +1,231 @@
+"""What a call takes and gives back: locks of libraries, locks made by hand, and those of the project's own functions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from coordlint import ir
+from coordlint.coordination import Lock, Outcome, Release
+from coordlint.link.code import arguments
+from coordlint.link.code.locks import by_hand_lock, lock_instance, lock_of, takes
+from coordlint.link.code.meaning import Meaning, key_of
+from coordlint.link.code.project import Scope
+from coordlint.link.code.texts import written
+from coordlint.link.code.trace import Draft, Loose, Step
+from coordlint.link.code.usage import outcome_of
+from coordlint.link.code.values import (
+    Arg,
+    FunctionRef,
+    Literal,
+    Unknown,
+    Value,
+    substitute,
+)
+from coordlint.models.schema import Op
+from coordlint.source import Place
+from coordlint.wording import words
+
+if TYPE_CHECKING:
+    from coordlint.link.code.walk import Around, Walk
+
+
+_TELLS = frozenset("acquired held locked lock owned leader granted".split())  # in the name of what is asked
+MOST_HANDED_ON = 8  # locks or releases that one function hands on to its callers
+_KEYED = ("redis", "memcached", "django-cache", "zookeeper", "etcd", "consul")  # where a delete of a key can free a lock
+
+
+def note_lock(w: Walk, made: Step, meaning: Meaning, owner: Value | None, call: ir.Call, s: ir.Stmt, around: Around) -> None:
+    """What a library call does to locks."""
+    subject = written(call.func.base) if isinstance(call.func, ir.Attribute) else ""
+    lock = lock_instance(w.ev, owner) if owner is not None else None
+    if meaning.op in (Op.ACQUIRE, Op.CREATE):
+        if lock is not None and meaning.op is Op.ACQUIRE:
+            noun = lock_of(w.ev, lock, meaning, made.place)
+            draft = Draft(noun, lock, subject, made.place, "acquire", w.scope, meaning.args, meaning, owner)
+            draft.can_fail = _can_fail(noun, meaning)
+            _open(w, draft, made, s, around)
+        elif takes(w.ev, meaning, owner):
+            noun = by_hand_lock(w.ev, meaning, owner, made.place)
+            key = key_of(w.ev, meaning)
+            draft = Draft(noun, key or Unknown(), subject, made.place, "acquire", w.scope, meaning.args, meaning, owner)
+            draft.can_fail = noun.blocking is False and meaning.model.result != "raises"
+            draft.is_raw = noun.by_hand
+            _open(w, draft, made, s, around)
+    elif meaning.op in (Op.RELEASE, Op.DELETE, Op.FORCE_RELEASE, Op.REVOKE):
+        if meaning.op is Op.DELETE and w.ev.models.backend_of(meaning.model.name) not in _KEYED:
+            return
+        how = "compare-and-delete" if meaning.lua or _is_watched(w, made) else "delete"
+        if lock is not None or meaning.sql is not None or (meaning.op is not Op.DELETE and not meaning.lua):
+            how = "library"
+        target: Value = lock if lock is not None else key_of(w.ev, meaning) or Unknown()
+        release(w, target, subject, made.place, how, around)
+    elif meaning.op is Op.CHECK:
+        for d in w.held:
+            if d.written == subject:
+                d.checked.append(made.place)
+    elif meaning.op is Op.EXTEND:
+        for d in w.held:
+            if d.written == subject or d.is_raw:
+                d.extended.append(made.place)
+    elif meaning.op is Op.RUN_ELECTION and lock is not None:
+        noun = lock_of(w.ev, lock, meaning, made.place)
+        draft = Draft(noun, lock, subject, made.place, "callback", w.scope, meaning.args, meaning, owner, can_fail=False)
+        draft.steps.append(made)
+        draft.releases.append(Release(made.place, "library", True))
+        w.trace.drafts.append(draft)
+    elif meaning.op is Op.ROW_LOCK:
+        noun = by_hand_lock(w.ev, meaning, owner, made.place)
+        draft = Draft(noun, owner or Unknown(), subject, made.place, "row-lock", w.scope, meaning.args, meaning, owner, can_fail=False)
+        draft.transaction = True
+        w.trace.drafts.append(draft)
+        w.held.append(draft)
+
+
+def _is_watched(w: Walk, made: Step) -> bool:
+    """Whether a delete is part of a MULTI that WATCH guards."""
+    if made.operation is None or not made.operation.atomic:
+        return False
+    return any(s.operation is not None and s.operation.op is Op.WATCH and s.operation.atomic for s in w.trace.steps)
+
+
+def _can_fail(lock: Lock, meaning: Meaning) -> bool | None:
+    """Whether an acquire can come back without the lock and say so only by its result."""
+    if meaning.model.result in ("raises", "object", "token", "none", ""):
+        return False
+    if lock.blocking is False:
+        return True
+    if lock.wait.kind in ("seconds",) or (lock.wait.kind == "unknown" and lock.wait.place is not None):
+        # A library that raises on a timeout is told apart by `raises`.
+        return not meaning.model.raises
+    return None if lock.blocking is None else False
+
+
+def _open(w: Walk, draft: Draft, made: Step, s: ir.Stmt, around: Around) -> None:
+    draft.loop = around.loop
+    draft.transaction = around.transaction
+    draft.given = around.given
+    draft.tested = made.outcome is Outcome.TESTED
+    draft.escapes = made.outcome is Outcome.RETURNED
+    draft.is_used = made.outcome is Outcome.USED
+    if isinstance(s, ir.Assign):
+        draft.names = {written(t) for t in s.targets if not isinstance(t, ir.Sequence)} | {
+            written(i) for t in s.targets if isinstance(t, ir.Sequence) for i in t.items
+        }
+        draft.is_denial = _is_denial(s, draft.names)
+    if around.in_handler and any(d.subject == draft.subject for d in w.held):
+        return
+    w.trace.drafts.append(draft)
+    draft.within = tuple(w.held)
+    w.held.append(draft)
+
+
+_DENIED = frozenset({"blocked", "busy", "denied", "refused", "conflict", "conflicts", "failed", "unavailable", "contended"})
+
+
+def _is_denial(s: ir.Assign, names: set[str]) -> bool:
+    """`busy = not lock.acquire()`, or a name that says that a true result is a refusal: `blocked = acquire(...)`."""
+    if isinstance(s.value, ir.Unary) and s.value.op == "not":
+        return True
+    return any(words(name.rpartition(".")[2]) & _DENIED for name in names)
+
+
+def release(w: Walk, subject: Value, text: str, place: Place, how: str, around: Around) -> None:
+    """Ends the section that this lock holds here, or notes a release for a caller's section."""
+    for d in reversed(w.held):
+        same = d.subject == subject and not isinstance(subject, Unknown)
+        if not same and (not text or d.written != text or d.is_raw or how == "delete"):
+            continue
+        if how == "delete" and not d.is_raw:
+            continue
+        d.releases.append(_released(w, place, how, around))
+        if not around.in_handler:
+            w.held.remove(d)
+        return
+    for d in w.trace.drafts:  # a second way out: a handler or an early return
+        if d not in w.held and d.subject == subject and not isinstance(subject, Unknown) and (how != "delete" or d.is_raw):
+            d.releases.append(_released(w, place, how, around))
+            return
+    _note_loose(w, Loose(subject, text, place, how, around.in_final))
+
+
+def _released(w: Walk, place: Place, how: str, around: Around) -> Release:
+    """A release here: after a failure as well, where a `finally` or a handler of everything stands around it."""
+    if around.in_handler:
+        w.handled.add(place)
+    careful = "timed-delete" if how == "delete" and around.timed else how
+    on_error = around.in_final or (around.in_handler and around.catches_all)
+    return Release(place, careful, on_error, only_on_error=around.in_handler)
+
+
+def _note_loose(w: Walk, made: Loose) -> None:
+    """A release for a caller's section; each lock once, and not without end up a long chain of calls."""
+    unknown = isinstance(made.subject, Unknown) and not made.written
+    known = any(x.subject == made.subject and x.written == made.written for x in w.trace.loose)
+    if not unknown and not known and len(w.trace.loose) < MOST_HANDED_ON:
+        w.trace.loose.append(made)
+
+
+def call_project(
+    w: Walk, made: Step, function: FunctionRef, args: tuple[Arg, ...], call: ir.Call, s: ir.Stmt, around: Around
+) -> None:
+    """What a function of the project leaves held, or releases, for its caller."""
+    scope = w.ev.project.scopes[function.symbol]
+    if w.ev.is_manager(scope) or made.deferred:
+        return
+    inner = w.tracer.trace(function.symbol)
+    if not inner.left and not inner.loose:
+        return
+    made.outcome = outcome_of(call, s, w.usage)
+    bindings = arguments.bindings(w.ev, function, args)
+    opened: list[Draft] = []
+    for d in inner.left:
+        if is_ruled_out(d, scope, bindings):
+            continue
+        if not inner.gives_result and ((d.tested and d.skips) or (d.is_raw and not d.raises_when_busy and d.is_used)):
+            continue  # it was looked at there, and the caller cannot know: a debounce, not a wrapper
+        made.is_wrapped = True
+        draft = inherit(w, d, scope, bindings, made.place)
+        if any(x.subject == draft.subject for x in opened) and not isinstance(draft.subject, Unknown):
+            continue  # one lock, taken on this branch of the wrapper or on that
+        opened.append(draft)
+        draft.written = written(call.func.base) if isinstance(call.func, ir.Attribute) else ""
+        draft.can_fail = (d.can_fail or d.can_fail is None) if inner.gives_result else d.can_fail and not d.tested
+        if d.tested and d.raises_when_busy:
+            draft.can_fail = False  # the wrapper raises: who gets an answer has the lock
+        _open(w, draft, made, s, around)
+        draft.tested = draft.tested or _is_asked_after(w, draft.written)
+    for loose in inner.loose:
+        made.is_wrapped = True
+        subject = substitute(loose.subject, bindings)
+        text = written(call.func.base) if isinstance(call.func, ir.Attribute) else ""
+        release(w, subject, text, made.place, loose.how, around)
+
+
+def is_ruled_out(d: Draft, scope: Scope, bindings: dict[tuple[str, str], Value]) -> bool:
+    """Whether the caller's arguments decide that a wrapper does not come to take the lock: `if exclusive: lock.acquire()`."""
+    for name, sign in d.given:
+        known = bindings.get((scope.symbol, name))
+        if isinstance(known, Literal) and bool(known.value) is not sign:
+            return True
+    return False
+
+
+def _is_asked_after(w: Walk, receiver: str) -> bool:
+    """`jobs.acquire_locks()` and then `if jobs.acquired_locks:`: the object tells what the call did."""
+    asked = (name.removeprefix(f"{receiver}.") for name in w.usage.tested if receiver and name.startswith(f"{receiver}."))
+    return any(words(name) & _TELLS for name in asked)
+
+
+def inherit(w: Walk, d: Draft, scope: Scope, bindings: dict[tuple[str, str], Value], place: Place) -> Draft:
+    """A section that a wrapper opens for its caller: the same lock, with the caller's arguments filled in."""
+    subject = substitute(d.subject, bindings)
+    via = (scope.function.name, *d.lock.via)
+    args = tuple(replace(a, value=substitute(a.value, bindings)) for a in d.args)
+    lock = w.tracer.relock(d, subject, args, via)
+    made = Draft(lock, subject, d.written, place, "acquire", w.scope, args, d.meaning, d.owner)
+    made.is_raw = d.is_raw
+    made.skips, made.raises_when_busy = False, d.raises_when_busy
+    made.can_fail, made.tested = d.can_fail, d.tested
+    made.extended = list(d.extended)
+    return made

@@ -1,0 +1,274 @@
+"""From understood calls to operations: the noun that rules see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from coordlint import ir
+from coordlint.coordination import Argument, Operation
+from coordlint.link.code.calling import is_symbolic
+from coordlint.link.code.meaning import Meaning, argument, key_of, lifetime
+from coordlint.link.code.project import Scope
+from coordlint.link.code.texts import written
+from coordlint.link.code.trace import Step
+from coordlint.link.code.usage import names_in
+from coordlint.link.code.values import (
+    Arg,
+    ClassRef,
+    Instance,
+    Literal,
+    Object,
+    Pattern,
+    Table,
+    Unknown,
+    Value,
+    options,
+    shown,
+)
+from coordlint.models.schema import Late, Op
+from coordlint.source import Place
+from coordlint.wording import words
+
+if TYPE_CHECKING:
+    from coordlint.link.code.walk import Around, Walk
+
+_UNIQUE = ("IntegrityError", "UniqueViolation", "DuplicateKeyError", "UniqueViolationError", "DBDuplicateEntry", "DuplicateEntry")
+_VERSION = ("version", "version_id", "revision", "rev", "etag", "row_version", "lock_version", "fence", "fencing_token", "epoch", "token", "expected_version")  # fmt: skip
+
+
+def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.Call, around: Around) -> Operation:
+    """The operation that a call is."""
+    key = step.key = key_of(w.ev, made) or _about(made, owner)
+    library = w.ev.models.library_of(made.model.name)
+    mentions = _mentions(call, w.scope)
+    arguments = tuple(_argument(a, mentions) for a in made.args)
+    conditional = _conditional(w, made, owner, step)
+    late = Late.CONDITIONAL if conditional and made.late is not Late.READ else _late(w, made)
+    return Operation(
+        place=step.place,
+        symbol=w.scope.symbol,
+        op=made.op,
+        call=made.model.name,
+        library=library.library if library is not None else "",
+        backend=_backend(w, made, owner),
+        kind="" if made.rest is not None else made.model.effect or ("database" if made.sql is not None else ""),
+        key=key.text if key is not None else None,
+        key_text=shown(key.named) if key is not None else "",
+        late=late,
+        conditional=conditional,
+        accepts=made.model.conditions,
+        arguments=arguments,
+        outcome=step.outcome,
+        guards=around.guards,
+        loop=around.loop,
+        pause=around.pause,
+        atomic=_atomic(w, made, owner, around),
+        transaction=around.transaction,
+        ephemeral=_ephemeral(w, made),
+        ttl=lifetime(w.ev, made, step.place),
+        row_lock=_row_lock(owner),
+        receiver=written(call.func.base) if isinstance(call.func, ir.Attribute) else "",
+        client=_client(owner),
+        in_test=is_test(w.scope.path),
+        is_async=made.model.is_async,
+    )
+
+
+def _about(made: Meaning, owner: Value | None) -> Pattern | None:
+    """The class of record that a query reads or writes."""
+    about = owner.argument("model") if isinstance(owner, Instance) and made.model.effect in ("database", "") else None
+    if about is None or not isinstance(about.value, ClassRef):
+        return None
+    name = about.value.symbol.rpartition(".")[2]
+    return Pattern(name, name)
+
+
+def _row_lock(owner: Value | None) -> Place | None:
+    """Where a query was told to lock its rows, maybe in another function."""
+    if not isinstance(owner, Instance):
+        return None
+    marks = (owner.argument("select_for_update()"), owner.argument("with_for_update()"))
+    return next((m.place for m in marks if m is not None), None)
+
+
+def _late(w: Walk, made: Meaning) -> Late:
+    """`session.add(record)` makes a new row of a record that was just made; one that was loaded, or may be, is written back."""
+    if made.late is Late.APPEND and made.model.name.endswith("Session.add") and made.args:
+        added = options(w.ev.settle(made.args[0].value))
+        if not any(isinstance(v, Object) and not v.loaded and v.arguments is not None for v in added):
+            return Late.OVERWRITE
+    return made.late
+
+
+def _mentions(call: ir.Call, scope: Scope) -> dict[Place | None, tuple[tuple[str, ...], str]]:
+    found: dict[Place | None, tuple[tuple[str, ...], str]] = {}
+    for expr in (*call.args, *(k.value for k in call.keywords)):
+        found[scope.place(expr.at)] = (tuple(sorted(names_in(expr))), written(expr))
+    return found
+
+
+def _argument(arg: Arg, mentions: dict[Place | None, tuple[tuple[str, ...], str]]) -> Argument:
+    names, text = mentions.get(arg.place, ((), ""))
+    return argument(arg, names, text)
+
+
+def _backend(w: Walk, made: Meaning, owner: Value | None) -> str:
+    if made.rest is not None:
+        return made.rest.backend
+    if made.sql is not None:
+        if made.sql.kind in ("get-lock", "release-lock"):
+            return "mysql-get-lock"
+        return "postgres-advisory" if "advisory" in made.sql.kind else "database-row" if made.op is Op.ROW_LOCK else ""
+    root: Value | None = owner
+    depth = 0
+    while isinstance(root, Instance) and depth < 6:
+        found = w.ev.models.backend_of(root.type)
+        if found:
+            return found
+        root = root.owner
+        depth += 1
+    return w.ev.models.backend_of(made.model.name)
+
+
+def _conditional(w: Walk, made: Meaning, owner: Value | None, step: Step) -> str:
+    """Why the call does no harm when it comes late or twice; "" when nothing says so."""
+    for name in made.model.conditions:
+        given = made.arg(name)
+        known = given.value.value if given is not None and isinstance(given.value, Literal) else ""
+        if given is not None and known is not False and known not in (None, -1):
+            return name
+    if made.sql is not None and made.sql.conditional:
+        compared = [c for c in (*_VERSION, *made.sql.writes) if c in made.sql.where]
+        return f"WHERE {compared[0]}" if compared else "the statement's own condition"
+    if made.late is Late.CONDITIONAL:
+        return "conditional write"
+    header = _header(made)
+    if header:
+        return header
+    if made.model.effect == "database":
+        if any(name.rpartition(".")[2] in _UNIQUE for g in step.guards for name in g.catches):
+            return "unique constraint handled"
+        if made.late is Late.APPEND and (field := _unique_field(w, made, owner)):
+            return f"unique constraint on {field}"
+        if isinstance(owner, Instance):
+            for arg in owner.arguments:
+                method, _, field = arg.name.partition(".")
+                if method in ("filter", "filter_by", "exclude", "where") and field.partition("__")[0] in _VERSION:
+                    return f"{method}({field}=...)"
+    return ""
+
+
+_MADE_UP = frozenset({"id", "uuid", "guid", "pk", "uid"})
+
+
+def _unique_field(w: Walk, made: Meaning, owner: Value | None) -> str:
+    """A field of an inserted record that its class declares unique: the database refuses the second one."""
+    about = owner.argument("model") if isinstance(owner, Instance) else None
+    record: Value | None = about.value if about is not None else None
+    given = {a.name for a in made.args}
+    if record is None and made.args:  # one that is made here; the same name may also stand for one that was found
+        new = next((o for o in options(made.args[0].value) if isinstance(o, Object) and o.arguments), None)
+        record = ClassRef(new.symbol) if new is not None else None
+        given = {a.name for a in new.arguments or ()} if new is not None else set()
+    scope = w.ev.project.scopes.get(record.symbol) if isinstance(record, ClassRef) else None
+    if scope is None:
+        return ""
+    for name, bindings in scope.names.items():
+        for b in bindings:
+            if name in given and isinstance(b.expr, ir.Call):
+                # A number or UUID that is made for the record never meets another; a primary key with a meaning does.
+                unique = b.expr.keyword("unique") or (None if words(name) & _MADE_UP else b.expr.keyword("primary_key"))
+                if isinstance(unique, ir.Const) and unique.value is True:
+                    return name
+    is_bulk = made.model.name.rpartition(".")[2] in ("bulk_create", "abulk_create")  # its records carry all of their fields
+    return next((", ".join(sorted(fields)) for fields in _together(scope) if is_bulk or fields <= given), "")
+
+
+def _together(scope: Scope) -> Iterator[frozenset[str]]:
+    """Groups of fields that a class of records declares unique together: `unique_together`, `UniqueConstraint(fields=...)`."""
+    meta = next((c for c in scope.children if c.kind == "class" and c.symbol.endswith(".Meta")), None)
+    for b in meta.names.get("unique_together", ()) if meta is not None else ():
+        given = b.expr.items if isinstance(b.expr, ir.Sequence) else ()
+        for group in (given,) if any(isinstance(i, ir.Const) for i in given) else [i.items for i in given if isinstance(i, ir.Sequence)]:
+            yield from _fields(group)
+    for b in meta.names.get("constraints", ()) if meta is not None else ():
+        for made in b.expr.items if isinstance(b.expr, ir.Sequence) else ():
+            if isinstance(made, ir.Call) and written(made.func).rpartition(".")[2] == "UniqueConstraint" and made.keyword("condition") is None:
+                fields = made.keyword("fields")
+                yield from _fields(fields.items if isinstance(fields, ir.Sequence) else ())
+
+
+def _fields(group: tuple[ir.Expr, ...]) -> Iterator[frozenset[str]]:
+    names = frozenset(i.value for i in group if isinstance(i, ir.Const) and isinstance(i.value, str))
+    if names and len(names) == len(group):
+        yield names
+
+
+def _header(made: Meaning) -> str:
+    given = made.arg("headers")
+    for option in options(given.value) if given is not None else ():
+        if isinstance(option, Table):
+            for name, _ in option.entries:
+                if name.lower() in ("idempotency-key", "if-match", "if-none-match", "x-idempotency-key"):
+                    return name
+    return ""
+
+
+def _atomic(w: Walk, made: Meaning, owner: Value | None, around: Around) -> str:
+    if made.lua or made.op is Op.SCRIPT:
+        return "script"
+    if isinstance(owner, Instance):
+        model = w.ev.models.type(owner.type)
+        if model is not None and model.role == "pipeline":
+            plain = owner.argument("transaction")
+            off = plain is not None and isinstance(plain.value, Literal) and plain.value.value is False
+            return "" if off else "pipeline"
+    return around.atomic
+
+
+def _ephemeral(w: Walk, made: Meaning) -> bool | None:
+    if made.rest is not None and made.op is Op.REGISTER:
+        return _has_check(w, made)
+    if not made.model.ephemeral:
+        return None
+    given = made.arg(made.model.ephemeral)
+    if given is None:
+        return any(a.name in ("**", "*") for a in made.args) and None
+    value = w.ev.settle(given.value)
+    if isinstance(value, Literal):
+        return bool(value.value)
+    return None if isinstance(value, Unknown) and is_symbolic(given.value) else True
+
+
+def _has_check(w: Walk, made: Meaning) -> bool | None:
+    """A registration over REST carries its health check in the body."""
+    for name in ("json", "data", "content"):
+        given = made.arg(name)
+        for option in options(w.ev.settle(given.value)) if given is not None else ():
+            if isinstance(option, Table):
+                return any(key in ("Check", "Checks", "check", "checks") for key, _ in option.entries)
+    return None
+
+
+_CLIENT_PARAMS = ("client", "redis", "redis_client", "etcd_client", "connection")  # of recipes that are built around one
+
+
+def _client(owner: Value | None) -> Place | None:
+    """Where the object at the end of the chain of owners was made."""
+    depth = 0
+    while isinstance(owner, Instance) and depth < 8:
+        given = next((a.value for a in owner.arguments if a.name in _CLIENT_PARAMS and isinstance(a.value, Instance)), None)
+        if not isinstance(owner.owner, Instance) and given is None:
+            break
+        owner = owner.owner if isinstance(owner.owner, Instance) else given
+        depth += 1
+    return owner.place if isinstance(owner, Instance) else None
+
+
+def is_test(path: str) -> bool:
+    """Whether a file is test code, by the usual names."""
+    *folders, name = path.lower().split("/")
+    if any(f in ("test", "tests", "testing", "e2e", "spec", "specs", "unittests") or f.startswith("tests_") for f in folders):
+        return True
+    return name.startswith("test_") or name.endswith(("_test.py", "_tests.py")) or name in ("conftest.py", "tests.py", "test.py")

@@ -1,0 +1,184 @@
+"""Read-modify-write of stored records, and writes whose value was computed from a read of the same key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from coordlint import ir
+from coordlint.coordination import Mutation, Operation
+from coordlint.link.code import attributes
+from coordlint.link.code.evaluate import Evaluator
+from coordlint.link.code.flows import Flow
+from coordlint.link.code.operations import is_test
+from coordlint.link.code.project import Scope, blocks
+from coordlint.link.code.texts import written
+from coordlint.link.code.trace import Trace
+from coordlint.link.code.usage import names_in
+from coordlint.link.code.values import (
+    UNKNOWN,
+    Literal,
+    Object,
+    Parameter,
+    Pattern,
+    Value,
+    as_pattern,
+    options,
+    shown,
+)
+from coordlint.models.schema import Late, Op
+from coordlint.source import Span
+
+_WRITES = (Op.WRITE, Op.CREATE, Op.EFFECT, Op.TRANSACTION_STEP)
+_SAVES = ("save", "asave", "commit", "flush")
+
+
+def mark_reads(ev: Evaluator, trace: Trace, flow: Callable[[], Flow], of: Callable[[str], Trace]) -> None:
+    """Marks the writes of one function whose value comes from a read of the same record; `of` gives a callee's trace."""
+    steps = [s for s in trace.steps if s.operation is not None]
+    operations = [s.operation for s in steps if s.operation is not None]
+    writes = any(o.op in _WRITES and _record_of(o) for o in operations)
+    marked = with_reads([*operations, *_wrapped_reads(trace, of)] if writes else operations, flow)[: len(operations)]
+    changed = {m.written: m for m in mutations(ev, trace.scope, trace)}
+    for step, operation in zip(steps, marked, strict=True):
+        mutation = changed.get(step.place)
+        step.operation = operation if mutation is None else _written_back(operation, mutation)
+
+
+def _wrapped_reads(trace: Trace, of: Callable[[str], Trace]) -> Iterator[Operation]:
+    """`self.get(path)`, where the project's own `get` reads the key that it is given: a read of the caller's key."""
+    for step in trace.steps:
+        if step.operation is not None or not step.functions or step.deferred:
+            continue
+        for inner in of(step.functions[0].symbol).steps:
+            read = inner.operation
+            if read is None or read.op is not Op.READ or read.key != "{}":
+                continue
+            given = next((a.value for a in step.args if read.key_text == f"{{{a.name}}}"), None)
+            known = next((v for v in options(given) if _is_key(v)), None) if given else None
+            if known is not None:
+                key = as_pattern(known)
+                yield msgspec.structs.replace(read, place=step.place, key=key.text, key_text=shown(key.named))
+
+
+def _is_key(value: Value) -> bool:
+    return isinstance(value, Pattern | Parameter) or (isinstance(value, Literal) and isinstance(value.value, str))
+
+
+def _written_back(operation: Operation, mutation: Mutation) -> Operation:
+    """The save of a changed record; a commit that flushes one is a write of it."""
+    return msgspec.structs.replace(
+        operation,
+        reads_back=mutation.read,
+        kind=operation.kind or "database",
+        key=operation.key or mutation.type.rpartition(".")[2],
+        late=Late.OVERWRITE if operation.late is Late.UNKNOWN else operation.late,
+    )
+
+
+def with_reads(operations: list[Operation], flow: Callable[[], Flow]) -> list[Operation]:
+    """The operations of one function, with the read that a write's value comes from."""
+    reads = [o for o in operations if o.op in (Op.READ, Op.DB_READ, Op.LIST) and _record_of(o) and not _is_about(o)]
+    made: list[Operation] = []
+    for o in operations:
+        source = None
+        if reads and o.op in _WRITES and _record_of(o):
+            for read in reads:
+                same = read.backend == o.backend and _record_of(read) == _record_of(o) and read.place.line <= o.place.line
+                if same and _feeds(read, o, flow()):
+                    source = read.place
+        made.append(msgspec.structs.replace(o, reads_back=source) if source is not None else o)
+    return made
+
+
+def _record_of(operation: Operation) -> str:
+    """The key as far as it is known; within one function, a variable that holds it is as good."""
+    if operation.key:
+        return "" if operation.key_text == "{}" else operation.key_text
+    first = operation.arguments[0].text if operation.arguments and operation.backend else ""
+    return f"{{{first}}}" if first.isidentifier() else ""
+
+
+_ABOUT = ("ttl", "pttl", "exists", "expiretime", "pexpiretime", "type", "strlen", "touch")
+
+
+def _is_about(read: Operation) -> bool:
+    """Reads that tell something about a record and not its value: how long it lives, whether it is there."""
+    return read.call.rpartition(".")[2] in _ABOUT
+
+
+def _feeds(read: Operation, write: Operation, flow: Flow) -> bool:
+    names = flow.names_of(read.place)
+    if not names and read.receiver:
+        names = flow.spread({read.receiver}) - {read.receiver}  # a cursor: the rows come out of it later
+    values = [a for a in write.arguments if a.text != write.key_text or not a.text]
+    fed = {name for a in values for name in names & set(a.mentions)}
+    return bool(fed and fed - flow.replaced(names | {read.receiver}, read.place, write.place))
+
+
+def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
+    """`record.field = f(record.field)` and the save or commit that follows."""
+    if scope.kind != "function":
+        return
+    saves = [(s.place, written(s.call.func)) for s in trace.steps if written(s.call.func).rpartition(".")[2] in _SAVES]
+    if not saves:
+        return
+    for target, read, at, arithmetic in _assignments(scope.function.body):
+        base, _, field = target.rpartition(".")
+        record = next((o for o in options(ev.settle(_value(ev, base, scope))) if isinstance(o, Object)), None)
+        if record is None or not record.loaded or not attributes.is_record(ev, record.symbol):
+            continue
+        place = scope.place(at)
+        after = [p for p, text in saves if (p.line >= place.line and text.rpartition(".")[0] in (base, "")) or text.rpartition(".")[2] in ("commit", "flush")]
+        if not after:
+            continue
+        held = [d for s in trace.steps if s.place in after for d in s.held]
+        yield Mutation(
+            place=place,
+            symbol=scope.symbol,
+            record=base,
+            type=record.symbol,
+            field=field,
+            read=scope.place(read),
+            written=after[0],
+            versioned=record.loaded == "locked" or _is_versioned(ev, record.symbol),
+            locked=tuple(sorted({d.lock.identity for d in held})),
+            arithmetic=arithmetic,
+            in_test=is_test(scope.path),
+        )
+
+
+def _value(ev: Evaluator, base: str, scope: Scope) -> Value:
+    return ev.name(base, scope) if base.isidentifier() else UNKNOWN
+
+
+def _assignments(body: tuple[ir.Stmt, ...]) -> Iterator[tuple[str, Span, Span, bool]]:
+    for s in body:
+        match s:
+            case ir.Augment(target=ir.Attribute() as target, value=value) if not _is_expression(value):
+                yield written(target), target.at, s.at, True
+            case ir.Assign(targets=(ir.Attribute() as target,), value=ir.Binary(op="+" | "-" | "*" | "/") as value):
+                if written(target) in names_in(value) and not _is_expression(value):
+                    yield written(target), value.at, s.at, True
+            case _:
+                pass
+        for block in blocks(s):
+            yield from _assignments(block)
+
+
+def _is_expression(value: ir.Expr) -> bool:
+    """`F("n") + 1` is computed by the database."""
+    return any(isinstance(n, ir.Call) and written(n.func).rpartition(".")[2] == "F" for n in ir.walk(value))
+
+
+def _is_versioned(ev: Evaluator, symbol: str) -> bool:
+    for scope in attributes.ancestry(ev, symbol)[0]:
+        for binding in scope.names.get("__mapper_args__", ()):
+            keys = binding.expr.keys if isinstance(binding.expr, ir.Mapping) else ()
+            if any(isinstance(k, ir.Const) and k.value == "version_id_col" for k in keys):
+                return True
+    return False
+
+
+

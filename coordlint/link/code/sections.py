@@ -1,0 +1,191 @@
+"""From walks to critical sections: the effects inside, near and far, and what protects them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from coordlint import ir
+from coordlint.coordination import Effect, Guard, Operation, Section
+from coordlint.link.code.operations import is_test
+from coordlint.link.code.purpose import purpose_of
+from coordlint.link.code.trace import Draft, Step
+from coordlint.link.code.tracer import Tracer
+from coordlint.link.code.values import FunctionRef
+from coordlint.models.schema import Late, OnBusy, Op, Scope
+from coordlint.source import Place
+from coordlint.wording import words
+
+DEEPEST = 4  # calls that an effect may be away from its section
+MOST = 80  # effects of one function that are looked at
+
+_LOCKISH = frozenset("lock locked mutex lease leader leadership semaphore running inprogress progress busy exclusive guard singleton master claim acquire".split())
+_EFFECTS = (Op.EFFECT, Op.WRITE, Op.CREATE, Op.CAS, Op.DELETE, Op.INCREMENT, Op.QUEUE_PUT, Op.PUBLISH, Op.COMMIT, Op.SET_ADD, Op.TRANSACTION_STEP, Op.REGISTER)  # fmt: skip
+_READS = (Op.READ, Op.LIST, Op.DB_READ, Op.QUEUE_GET)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """An operation that a function performs, and the calls that lead to it."""
+
+    operation: Operation
+    chain: tuple[Place, ...]
+    guards: tuple[Guard, ...] = ()
+
+
+class Sections:
+    """Builds sections from the drafts of all traces."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self.tracer = tracer
+        self.ev = tracer.ev
+        self._reach: dict[tuple[str, int], tuple[Reached, ...]] = {}
+        self._unresolved: dict[str, tuple[Place, ...]] = {}
+
+    def of(self, symbol: str) -> list[Section]:
+        """The sections that a function takes, and those that its decorators hold around it."""
+        scope = self.ev.project.scopes[symbol]
+        trace = self.tracer.trace(symbol)
+        made = [self._section(d) for d in trace.drafts if self._is_lock(d)]
+        if isinstance(scope.node, ir.Function) and scope.function.decorators:
+            for d in self.tracer.decorated(scope):
+                d.steps = list(trace.steps)
+                d.scope = scope
+                if self._is_lock(d):
+                    made.append(self._section(d))
+        return made
+
+    def _is_lock(self, d: Draft) -> bool:
+        """A conditional write is a lock when its key is deleted again, or when it is called one."""
+        if not d.is_raw:
+            return True
+        if any(r.how in ("delete", "timed-delete", "compare-and-delete", "library") for r in d.releases):
+            return True
+        if d.is_used and not d.releases:
+            return False  # whoever gets the answer decides about something else
+        if d.lock.via and d.can_fail and not (d.releases or d.tested or d.escapes):
+            return False  # a wrapper was asked, and what it says is not looked at here: nothing here depends on the lock
+        named = words(d.lock.key_text) | words(".".join(d.scope.symbol.split(".")[-2:])) | words(" ".join(d.lock.via)) | words(d.written)
+        return bool(named & _LOCKISH)
+
+    def _section(self, d: Draft) -> Section:
+        symbol = d.scope.symbol
+        reached, unresolved, tokens = self._inside(d)
+        effects = tuple(self._effect(d, r, tokens) for r in reached if r.operation.op in _EFFECTS or _is_unsafe_sql(r.operation))
+        reads = tuple(Effect(r.operation, r.chain) for r in reached if r.operation.op in _READS)
+        scope = d.lock.model.scope
+        fails = d.can_fail
+        made = Section(
+            lock=d.lock,
+            symbol=symbol,
+            acquired=d.acquired,
+            how=d.how,
+            blocking=d.lock.blocking,
+            wait=d.lock.wait,
+            can_fail=fails,
+            tested=d.tested if fails else None,
+            on_busy=d.lock.model.on_busy if d.how in ("with", "decorator") else OnBusy.RAISES if fails is False else OnBusy.BLOCKS,
+            skips_when_busy=d.skips,
+            releases=tuple(d.releases),
+            escapes=d.escapes or (not d.releases and d in self.tracer.trace(symbol).left),
+            effects=effects,
+            reads=reads,
+            token_taken=d.token_taken,
+            checked=tuple(d.checked),
+            extended=tuple(d.extended),
+            unresolved=unresolved,
+            shares_fate=scope is Scope.DB_TRANSACTION and all(e.operation.kind in ("database", "") for e in effects),
+            transaction=d.transaction,
+            nested=self._nested(d),
+            loop=d.loop,
+            in_test=is_test(d.acquired.path),
+            is_async=isinstance(d.scope.node, ir.Function) and d.scope.function.is_async,
+        )
+        return msgspec.structs.replace(made, purpose=purpose_of(made))
+
+    def _nested(self, d: Draft) -> tuple[Place, ...]:
+        """Where further locks are taken while this one is held, here and in what is called."""
+        found = {other.acquired for other in self.tracer.trace(d.scope.symbol).drafts if d in other.within}
+        todo = [(f.symbol, 1) for step in d.steps if not step.deferred for f in _called(step)]
+        seen: set[str] = set()
+        while todo:
+            symbol, depth = todo.pop()
+            if symbol in seen or symbol not in self.ev.project.scopes:
+                continue
+            seen.add(symbol)
+            trace = self.tracer.trace(symbol)
+            found |= {other.acquired for other in trace.drafts}
+            if depth < DEEPEST:
+                todo += [(f.symbol, depth + 1) for step in trace.steps if not step.deferred for f in _called(step)]
+        return tuple(sorted(found - {d.acquired}))[:MOST]
+
+    def _inside(self, d: Draft) -> tuple[list[Reached], tuple[Place, ...], frozenset[Place]]:
+        """What happens in a section, which calls are not known, and which call sites a token flows into."""
+        found: dict[Place, Reached] = {}
+        unknown: list[Place] = []
+        tokens: set[Place] = set()
+        names = self.tracer.flow(d.scope.symbol).spread(d.token_names) if d.token_names else set()
+        fenced = set(d.lock.model.token_names)
+        released = {r.place for r in d.releases if r.how != "with"} if d.how != "callback" else set()
+        for step in d.steps:
+            if fenced or names:
+                mentioned = step.mentions
+                if names & mentioned or fenced & {m.rpartition(".")[2] for m in mentioned if "." in m}:
+                    tokens.add(step.place)
+            if step.place == d.acquired and d.how != "callback":
+                continue
+            if step.place in released:
+                continue
+            if step.operation is not None:
+                found.setdefault(step.place, Reached(step.operation, ()))
+            if step.deferred:
+                continue
+            for function in step.functions:
+                for r in self.reach(function.symbol, 1):
+                    chained = Reached(r.operation, (step.place, *r.chain))
+                    found.setdefault(r.operation.place, chained)
+                unknown += self.unresolved(function.symbol)
+            if step.unresolved:
+                unknown.append(step.place)
+        return list(found.values())[:MOST], tuple(sorted(set(unknown)))[:20], frozenset(tokens)
+
+    def _effect(self, d: Draft, r: Reached, tokens: frozenset[Place]) -> Effect:
+        outermost = r.chain[0] if r.chain else r.operation.place
+        return Effect(r.operation, r.chain, token=outermost in tokens, conditional=r.operation.conditional)
+
+    def reach(self, symbol: str, depth: int = 0) -> tuple[Reached, ...]:
+        """The operations that a function performs, itself or through calls; bounded in depth and number."""
+        if (symbol, depth) in self._reach:
+            return self._reach[symbol, depth]
+        if depth > DEEPEST or symbol not in self.ev.project.scopes:
+            return ()
+        found: dict[Place, Reached] = {}
+        for step in self.tracer.trace(symbol).steps:
+            if step.operation is not None:
+                found.setdefault(step.operation.place, Reached(step.operation, ()))
+            if step.deferred:
+                continue
+            for function in _called(step):
+                for r in self.reach(function.symbol, depth + 1):
+                    if len(r.chain) < DEEPEST:
+                        found.setdefault(r.operation.place, Reached(r.operation, (step.place, *r.chain)))
+        made = self._reach[symbol, depth] = tuple(found.values())[:MOST]
+        return made
+
+    def unresolved(self, symbol: str) -> tuple[Place, ...]:
+        """Calls of a function that nobody knows."""
+        if symbol not in self._unresolved:
+            self._unresolved[symbol] = ()
+            steps = self.tracer.trace(symbol).steps
+            self._unresolved[symbol] = tuple(s.place for s in steps if s.unresolved)[:5]
+        return self._unresolved[symbol]
+
+
+def _called(step: Step) -> tuple[FunctionRef, ...]:
+    return step.functions[:4]
+
+
+def _is_unsafe_sql(operation: Operation) -> bool:
+    """A statement whose text is not known may write."""
+    return operation.op is Op.SQL and operation.late not in (Late.READ,)

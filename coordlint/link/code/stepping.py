@@ -1,0 +1,195 @@
+"""One call at a time: what it means, what it takes, gives back or hands on."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from coordlint import ir
+from coordlint.coordination import Outcome, Time
+from coordlint.link.code import arguments, attributes, calling, entering, holding
+from coordlint.link.code.meaning import understand
+from coordlint.link.code.operations import describe
+from coordlint.link.code.project import blocks, expressions
+from coordlint.link.code.texts import written
+from coordlint.link.code.trace import Step
+from coordlint.link.code.usage import STARTERS, calls_in, is_never_sent, last_word, names_in, outcome_of
+from coordlint.link.code.values import (
+    ClassRef,
+    External,
+    FunctionRef,
+    Instance,
+    Literal,
+    Method,
+    Object,
+    Parameter,
+    Partial,
+    Unknown,
+    Value,
+    options,
+)
+from coordlint.models.schema import Op
+
+if TYPE_CHECKING:
+    from coordlint.link.code.walk import Around, Walk
+
+_SLEEPS = ("time.sleep", "asyncio.sleep", "gevent.sleep", "eventlet.sleep", "trio.sleep", "anyio.sleep")
+
+
+def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
+    """Understands one call and records it."""
+    place = w.scope.place(call.at)
+    callee = w.ev.settle(w.ev.value(call.func, w.scope))
+    made = Step(place, call, guards=around.guards, loop=around.loop, held=tuple(w.held), deferred=around.deferred)
+    functions: list[FunctionRef] = []
+    understood = False
+    for option in options(callee):
+        match option:
+            case Method() | External() | Instance() | Partial():
+                understood = _library(w, made, option, call, s, around) or understood
+            case FunctionRef():
+                functions.append(option)
+            case ClassRef(symbol=symbol):
+                understood = True
+                init = w.ev.project.scopes.get(f"{symbol}.__init__")
+                if init is not None:
+                    functions.append(FunctionRef(init.symbol, Object(symbol)))
+            case Object():
+                called = attributes.attribute(w.ev, option, "__call__")
+                functions += [f for f in options(called) if isinstance(f, FunctionRef)]
+            case _:
+                pass
+    entering.stack(w, call, s, around)
+    raw = w.ev.value(call.func, w.scope)
+    if isinstance(raw, Parameter) and not functions:
+        made.parameter = raw
+    passed = _callbacks(w, made, call)
+    if passed and functions and not any(_calls_back(w, f) for f in functions):
+        passed = ()  # kept for later: who calls it then is seen there
+    made.functions = tuple(functions) + passed
+    made.called = len(functions)
+    made.unresolved = not (understood or made.functions or _is_harmless(callee, call))
+    w.push(made)
+    for function in functions:
+        made.args = arguments.arguments_of(w.ev, function, call, w.scope)
+        holding.call_project(w, made, function, made.args, call, s, around)
+
+
+def _callbacks(w: Walk, made: Step, call: ir.Call) -> tuple[FunctionRef, ...]:
+    """Functions that are passed to be called: here and now, or elsewhere and later."""
+    found: list[FunctionRef] = []
+    elects = made.operation is not None and made.operation.op is Op.RUN_ELECTION
+    for arg in (*call.args, *(k.value for k in call.keywords if k.name in ("target", "func", "function", "callback", "fn"))):
+        if isinstance(arg, ir.Name | ir.Attribute):
+            value = w.ev.value(arg, w.scope)
+            passed = w.ev.settle(value) if elects else value  # what leads may have come through a wrapper
+            found += [v for v in options(passed) if isinstance(v, FunctionRef)]
+    if found and last_word(call.func) in STARTERS:
+        made.deferred = True
+    return tuple(found)
+
+
+def _calls_back(w: Walk, function: FunctionRef) -> bool:
+    """Whether a function of the project calls one of its parameters, or hands it on to a call."""
+    scope = w.ev.project.scopes[function.symbol]
+    trace = w.tracer.trace(function.symbol)
+    if not trace.complete or any(child.kind == "function" for child in scope.children):
+        return True
+    names = {p.name for p in scope.params()} - {"self", "cls"}
+    return any(
+        s.parameter is not None or any(names & names_in(a) for a in (*s.call.args, *(k.value for k in s.call.keywords)))
+        for s in trace.steps
+    )
+
+
+_HARMLESS_METHODS = frozenset(
+    "append add get items keys values pop update setdefault extend split join strip format encode decode startswith endswith replace "
+    "lower upper debug info warning warn error exception critical log copy sort index count isoformat strftime total_seconds group "
+    "groups match search findall sub discard clear insert popleft appendleft hexdigest digest read readline is_set dict model_dump json "
+    "to_dict as_dict fetchone fetchall fetchmany fetchval scalar scalars scalar_one scalar_one_or_none title rstrip lstrip issubset union difference timestamp date time".split()
+)
+
+
+def _is_harmless(callee: Value, call: ir.Call) -> bool:
+    """Calls that reach nothing outside the process: the standard library's own, and methods of plain values."""
+    if isinstance(callee, External):
+        top = callee.name.partition(".")[0]
+        return top in sys.stdlib_module_names or top in ("builtins", "structlog", "loguru")
+    if isinstance(callee, Unknown):
+        return isinstance(call.func, ir.Attribute) and call.func.name in _HARMLESS_METHODS
+    return False
+
+
+# -- library calls ---------------------------------------------------------------------------------------------------
+
+
+def _library(w: Walk, made: Step, callee: Value, call: ir.Call, s: ir.Stmt, around: Around) -> bool:
+    """A call of a library: an operation, maybe on a lock. False when nobody knows it."""
+    owner: Value | None = None
+    match callee:
+        case Method(owner=of, model=model):
+            owner = of
+        case Instance(type=type_name):
+            found = w.ev.models.method(type_name, "__call__")
+            if found is None:
+                return False
+            model, owner = found, callee
+        case External(name=name):
+            known = w.ev.models.call(name)
+            if known is None:
+                return False
+            model = known
+        case Partial():
+            held, owner, args = calling.unfolded(w.ev, callee, call, w.scope)
+            if held is None:
+                return False
+            model = held
+        case _:
+            return False
+    if not isinstance(callee, Partial):
+        args = arguments.bind(w.ev, model.params, call, w.scope, model.variadic)
+    meaning = understand(w.ev, model, args, owner)
+    made.outcome = outcome_of(call, s, w.usage)
+    if meaning.op is Op.TRANSACTION and is_never_sent(call, s, w.usage):
+        made.outcome = Outcome.DEAD
+    if made.operation is None:
+        made.operation = describe(w, made, meaning, owner, call, around)
+    holding.note_lock(w, made, meaning, owner, call, s, around)
+    return True
+
+
+# -- names -----------------------------------------------------------------------------------------------------------
+
+
+def note_names(w: Walk, s: ir.Stmt) -> None:
+    """Where a fencing token is taken from a held lock, and to which names it goes."""
+    if not isinstance(s, ir.Assign) or s.value is None:
+        return
+    mentioned = names_in(s.value)
+    lasts = {m.rpartition(".")[2] for m in mentioned}
+    for d in w.held:
+        tokens = set(d.lock.model.token_names)
+        bare = {n.id for n in ir.walk(s.value) if isinstance(n, ir.Name)}
+        subscripts = {str(n.index.value) for n in ir.walk(s.value) if isinstance(n, ir.Index) and isinstance(n.index, ir.Const)}
+        if tokens & (lasts | subscripts) or d.token_names & (mentioned | bare):
+            d.token_taken = d.token_taken or w.scope.place(s.at)
+            d.token_names |= {written(t) for t in s.targets}
+
+
+def pause_of(w: Walk, body: tuple[ir.Stmt, ...]) -> Time | None:
+    """The sleep in a loop's body."""
+    for s in body:
+        for expr in expressions(s):
+            for call in calls_in(expr):
+                callee = w.ev.value(call.func, w.scope)
+                if isinstance(callee, External) and callee.name in _SLEEPS and call.args:
+                    value = w.ev.value(call.args[0], w.scope)
+                    place = w.scope.place(call.at)
+                    if isinstance(value, Literal) and isinstance(value.value, int | float):
+                        return Time("seconds", float(value.value), place, f"{value.value:g} s", float(value.value))
+                    return Time("unknown", None, place, "not known")
+        for block in blocks(s):
+            found = pause_of(w, block)
+            if found is not None:
+                return found
+    return None

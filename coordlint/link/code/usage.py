@@ -1,0 +1,324 @@
+"""What a function does with its names: which decide branches, which are returned, read, or passed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from coordlint import ir
+from coordlint.coordination import Outcome
+from coordlint.link.code.project import blocks, expressions
+from coordlint.link.code.texts import written
+
+
+class Usage:
+    """Names and dotted names of one function, by what happens to them; collected when first asked."""
+
+    def __init__(self, body: tuple[ir.Stmt, ...]) -> None:
+        self._body = body
+
+    @cached_property
+    def _sets(self) -> _Sets:
+        made = _Sets()
+        made.block(self._body)
+        return made
+
+    @property
+    def tested(self) -> set[str]:
+        """Names that decide a branch."""
+        return self._sets.tested
+
+    @property
+    def returned(self) -> set[str]:
+        """Names in what is returned."""
+        return self._sets.returned
+
+    @property
+    def read(self) -> set[str]:
+        """Names that are read at all."""
+        return self._sets.read
+
+    @property
+    def passed(self) -> set[str]:
+        """Names that are handed on whole: as an argument, a result or another name's value."""
+        return self._sets.passed
+
+    def outcome(self, name: str) -> Outcome:
+        """What becomes of a value that was assigned to a name."""
+        if name in self.tested:
+            return Outcome.TESTED
+        if name in self.returned or name in self._sets.yielded:
+            return Outcome.RETURNED
+        return Outcome.USED if name in self.read or "." in name else Outcome.DEAD
+
+
+@dataclass(slots=True)
+class _Sets:
+    tested: set[str] = field(default_factory=set)
+    returned: set[str] = field(default_factory=set)
+    read: set[str] = field(default_factory=set)
+    yielded: set[str] = field(default_factory=set)
+    passed: set[str] = field(default_factory=set)
+
+    def block(self, body: tuple[ir.Stmt, ...]) -> None:
+        for s in body:
+            match s:
+                case ir.If(branches=branches):
+                    for b in branches:
+                        self.tested |= names_in(b.test)
+                case ir.Loop(target=None, test=test) | ir.Assert(test=test):
+                    self.tested |= names_in(test)
+                case ir.Global(names=names):
+                    self.read |= set(names)  # others read it
+                case ir.Return(value=value) if value is not None:
+                    self.returned |= names_in(value)
+                case _:
+                    pass
+            for expr in expressions(s):
+                self._expression(expr, isinstance(s, ir.Assign))
+            for block in blocks(s):
+                self.block(block)
+            if isinstance(s, ir.Function):
+                self.block(s.body)  # closures read what they capture
+
+    def _expression(self, expr: ir.Expr, assigns: bool) -> None:
+        for node in ir.walk(expr):
+            match node:
+                case ir.Conditional(test=test):
+                    self.tested |= names_in(test)
+                case ir.Binary(op="and" | "or", values=values):
+                    for v in values[:-1]:
+                        self.tested |= names_in(v)
+                case ir.Unary(op="not", value=value):
+                    self.tested |= names_in(value)
+                case ir.Comprehension(tests=tests):
+                    for t in tests:
+                        self.tested |= names_in(t)
+                case ir.Yield(value=value) if value is not None:
+                    self.yielded |= names_in(value)
+                case ir.Lambda(body=body):
+                    self._expression(body, False)
+                case _:
+                    pass
+        if not (assigns and isinstance(expr, ir.Name)):
+            self.read |= names_in(expr)
+            nodes = ir.walk(expr)
+            bases = {id(n.base) for n in nodes if isinstance(n, ir.Attribute)}
+            self.passed |= {n.id for n in nodes if isinstance(n, ir.Name) and id(n) not in bases}
+
+
+def names_in(expr: ir.Expr) -> set[str]:
+    """Bare and dotted names that occur in an expression."""
+    found: set[str] = set()
+    for node in ir.walk(expr):
+        if isinstance(node, ir.Name):
+            found.add(node.id)
+        elif isinstance(node, ir.Attribute):
+            text = written(node)
+            if text:
+                found.add(text)
+    return found
+
+
+def bare(expr: ir.Expr) -> ir.Expr:
+    """An expression without `await`, `bool(...)` and parentheses-like wrappers around it."""
+    while True:
+        if isinstance(expr, ir.Await | ir.Walrus | ir.Starred):
+            expr = expr.value
+        elif isinstance(expr, ir.Call) and isinstance(expr.func, ir.Name) and expr.func.id == "bool" and len(expr.args) == 1:
+            expr = expr.args[0]
+        else:
+            return expr
+
+
+class Inside(NamedTuple):
+    """What an expression does, in order: calls (innermost first), yields and lambdas."""
+
+    calls: tuple[ir.Call, ...] = ()
+    yields: bool = False
+    lambdas: tuple[ir.Lambda, ...] = ()
+    started: frozenset[int] = frozenset()  # ids of calls that are handed to something that runs them beside this code
+
+
+NOTHING = Inside()
+STARTERS = frozenset("Thread Process Timer submit apply_async create_task ensure_future start_soon run_in_executor on_commit add_job defer delay after_commit call_soon call_later spawn greenlet start_new_thread add_callback".split())  # fmt: skip
+
+
+def inside(expr: ir.Expr) -> Inside:
+    """The calls, yields and lambdas of an expression; bodies of lambdas are left out."""
+    if isinstance(expr, ir.Name | ir.Const):
+        return NOTHING
+    calls: list[ir.Call] = []
+    lambdas: list[ir.Lambda] = []
+    started: set[int] = set()
+    yields = False
+    todo: list[tuple[ir.Expr, bool]] = [(expr, False)]
+    while todo:
+        node, done = todo.pop()
+        if done:
+            assert isinstance(node, ir.Call)
+            calls.append(node)
+            continue
+        if isinstance(node, ir.Call):
+            todo.append((node, True))
+            if last_word(node.func) in STARTERS:
+                started.update(id(a) for a in node.args if isinstance(a, ir.Call))
+        elif isinstance(node, ir.Lambda):
+            lambdas.append(node)
+            continue
+        elif isinstance(node, ir.Yield):
+            yields = True
+        todo.extend([(part, False) for part in ir.parts(node)[::-1]])
+    return Inside(tuple(calls), yields, tuple(lambdas), frozenset(started)) if calls or yields or lambdas else NOTHING
+
+
+def calls_in(expr: ir.Expr) -> tuple[ir.Call, ...]:
+    """The calls of an expression in the order in which they happen; bodies of lambdas are left out."""
+    return inside(expr).calls
+
+
+def last_word(func: ir.Expr) -> str:
+    """The last name of what is called."""
+    return func.name if isinstance(func, ir.Attribute) else func.id if isinstance(func, ir.Name) else ""
+
+
+def outcome_of(call: ir.Call, s: ir.Stmt, usage: Usage) -> Outcome:
+    """What the statement around a call does with its result."""
+    match s:
+        case ir.Evaluate(value=value) if bare(value) is call:
+            return _left_on_receiver(call, usage)
+        case ir.Loop(target=target, test=test, body=body) if target is not None and bare(test) is call and _is_idle(body):
+            return Outcome.USED if last_word(call.func) in _LAZY | _LOCKING else Outcome.DEAD
+        case ir.Return(value=value) if value is not None and _shows(value, call):
+            return Outcome.RETURNED
+        case ir.If() | ir.Assert():
+            return Outcome.TESTED
+        case ir.Loop(target=None):
+            return Outcome.TESTED
+        case ir.Assign(targets=targets, value=value) if value is not None and _shows(value, call):
+            if _is_test_inside(value, call):
+                return Outcome.TESTED
+            made = [usage.outcome(n) for t in targets if not isinstance(t, ir.Index) for n in _targets(t)]
+            return min(made, key=_ORDER.index) if made else Outcome.USED
+        case _:
+            for expr in expressions(s):
+                if _is_test_inside(expr, call):
+                    return Outcome.TESTED
+            return Outcome.USED
+
+
+def is_never_sent(call: ir.Call, s: ir.Stmt, usage: Usage) -> bool:
+    """Whether a pipeline that this statement makes is neither executed in the function nor handed on."""
+    match s:
+        case ir.Assign(targets=(ir.Name(id=name),), value=value) if value is not None and bare(value) is call:
+            pass
+        case ir.With(items=items):
+            named = [i.target.id for i in items if bare(i.context) is call and isinstance(i.target, ir.Name)]
+            if not named:
+                return False
+            name = named[0]
+        case _:
+            return False
+    sent = any(n.startswith(f"{name}.") and n.endswith((".execute", ".execute_transaction", ".exec")) for n in usage.read)
+    return not sent and name not in usage.passed
+
+
+def _is_idle(body: tuple[ir.Stmt, ...]) -> bool:
+    """`for reply in client.refresh(lease): pass` looks at nothing."""
+    return all(isinstance(s, ir.Jump) for s in body)
+
+
+def _left_on_receiver(call: ir.Call, usage: Usage) -> Outcome:
+    """A cursor keeps the outcome of its statement: `cursor.rowcount`, or the rows of RETURNING."""
+    if isinstance(call.func, ir.Attribute):
+        base = written(call.func.base)
+        for name in (f"{base}.rowcount", f"{base}.fetchone", f"{base}.fetchall", f"{base}.fetchval"):
+            if name in usage.tested or name in usage.returned or name in usage.read:
+                return usage.outcome(name)
+    return Outcome.DEAD
+
+
+_ORDER = [Outcome.TESTED, Outcome.RETURNED, Outcome.USED, Outcome.DEAD]
+
+
+def _targets(target: ir.Expr) -> list[str]:
+    if isinstance(target, ir.Sequence):
+        return [n for item in target.items for n in _targets(item)]
+    return [written(target)]
+
+
+def _shows(value: ir.Expr, call: ir.Call) -> bool:
+    """Whether a value is the call's result, or a truth computed from it."""
+    value = bare(value)
+    if value is call or _is_lazy(value, call):
+        return True
+    match value:
+        case ir.Compare(values=several) | ir.Binary(op="and" | "or", values=several) | ir.Sequence(items=several):
+            return any(_shows(v, call) for v in several)
+        case ir.Unary(op="not", value=inner):
+            return _shows(inner, call)
+        case ir.Index(base=ir.Call(func=func)) if last_word(func) in _LAZY | _LOCKING:
+            return False  # an index of a query runs it
+        case ir.Attribute(base=base) | ir.Index(base=base):
+            return _shows(base, call)
+        case ir.Conditional(yes=yes, no=no):
+            return _shows(yes, call) or _shows(no, call)
+        case _:
+            return False
+
+
+_LOCKING = frozenset(("select_for_update", "with_for_update"))
+_LAZY = frozenset(
+    "filter exclude order_by values_list values select_related prefetch_related only defer all distinct using annotate where join options limit".split()
+)
+
+
+def _is_lazy(value: ir.Expr, call: ir.Call) -> bool:
+    """Whether a value is a query that was only refined after the call: nothing has run yet."""
+    while isinstance(value, ir.Call) and isinstance(value.func, ir.Attribute) and value.func.name in _LAZY:
+        value = value.func.base
+        if value is call:
+            return True
+    return False
+
+
+def _is_test_inside(expr: ir.Expr, call: ir.Call) -> bool:
+    for node in ir.walk(expr):
+        match node:
+            case ir.Conditional(test=test) if any(n is call for n in ir.walk(test)):
+                return True
+            case ir.Binary(op="and" | "or", values=values) if any(n is call for v in values[:-1] for n in ir.walk(v)):
+                return True
+            case _:
+                pass
+    return False
+
+
+def ends(body: tuple[ir.Stmt, ...]) -> str:
+    """How a block ends: "raise", "return", "continue", "break", "exit", or "" when it goes on."""
+    if not body:
+        return ""
+    last = body[-1]
+    match last:
+        case ir.Raise():
+            return "raise"
+        case ir.Return():
+            return "return"
+        case ir.Jump(kind="continue" | "break" as kind):
+            return kind
+        case ir.Evaluate(value=value):
+            name = written(bare(value)).removesuffix("()")
+            return "exit" if name in ("sys.exit", "exit", "os._exit", "quit", "os.abort", "abort", "self.fail", "pytest.fail") else ""
+        case ir.If(branches=branches, orelse=orelse) if orelse:
+            found = {ends(b.body) for b in branches} | {ends(orelse)}
+            return "" if "" in found else sorted(found)[0]
+        case ir.With(body=inner):
+            return ends(inner)
+        case ir.Try(body=inner, handlers=handlers, orelse=orelse, final=final):
+            if ends(final):
+                return ends(final)
+            found = {ends(orelse or inner)} | {ends(h.body) for h in handlers}
+            return "" if "" in found else sorted(found)[0]
+        case _:
+            return ""

@@ -1,0 +1,343 @@
+"""Walks a function in the order of its statements: which calls happen, under which locks, guarded by what.
+
+The walk is one pass. A lock is held from its acquire to its release or to the end of its block; branches on the
+result of an acquire say where it is held and where it is not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from coordlint import ir
+from coordlint.coordination import Guard, Time
+from coordlint.link.code import entering, stepping
+from coordlint.link.code.project import Scope, expressions
+from coordlint.link.code.texts import written
+from coordlint.link.code.trace import Draft, Step, Trace
+from coordlint.link.code.usage import Usage, bare, calls_in, ends, names_in
+from coordlint.link.code.values import External, Literal
+from coordlint.models.schema import Op
+from coordlint.source import Place
+
+if TYPE_CHECKING:
+    from coordlint.link.code.evaluate import Evaluator
+    from coordlint.link.code.tracer import Tracer
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What stands around a statement."""
+
+    guards: tuple[Guard, ...] = ()
+    loop: str = ""
+    pause: Time | None = None
+    transaction: bool = False
+    atomic: str = ""
+    in_final: bool = False
+    in_handler: bool = False
+    catches_all: bool = False  # in a handler that whatever the body raises comes to
+    timed: bool = False  # behind a test of the clock
+    given: tuple[tuple[str, bool], ...] = ()  # parameters whose truth decides that this runs
+    deferred: bool = False
+
+
+class Walk:
+    """The walk over one scope; `run` gives its trace."""
+
+    def __init__(self, tracer: Tracer, scope: Scope, trace: Trace) -> None:
+        self.tracer = tracer
+        self.ev = tracer.ev
+        self.scope = scope
+        self.trace = trace
+        self.held: list[Draft] = []
+        self.after_loop: list[Draft] = []
+        self.handled: set[Place] = set()  # releases in handlers: after a success, the lock is still held
+        self.body = scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body
+
+    @property
+    def usage(self) -> Usage:
+        """What the scope does with its names."""
+        return self.tracer.usage(self.scope)
+
+    def run(self) -> Trace:
+        """Walks the body."""
+        self.block(self.body, Around())
+        self._leave_function()
+        released = {id(d) for d in self.trace.drafts for r in d.releases if r.on_error and r.place not in self.handled}
+        self.trace.left = [d for d in self.trace.left if id(d) not in released]
+        self._drop_counters()
+        return self.trace
+
+    def _drop_counters(self) -> None:
+        """A key that is set if absent and then counted up is a counter, and no lock."""
+        counted = {s.operation.key_text for s in self.trace.steps if s.operation is not None and s.operation.op is Op.INCREMENT}
+        if counted:
+            lists = (self.trace.drafts, self.trace.left, self.trace.at_yield)
+            for drafts in lists:
+                drafts[:] = [d for d in drafts if not d.is_raw or d.lock.key_text not in counted]
+
+    def _leave_function(self) -> None:
+        """What is held where the function can end is handed to its caller; a `with` or `finally` takes it back."""
+        for d in self.held:
+            if d.how == "acquire" and d not in self.trace.left:
+                self.trace.left.append(d)
+
+    # -- statements --------------------------------------------------------------------------------------------
+
+    def block(self, body: tuple[ir.Stmt, ...], around: Around) -> None:
+        """The statements of a block, in order."""
+        for s in body:
+            self.statement(s, around)
+
+    def statement(self, s: ir.Stmt, around: Around) -> None:
+        """One statement."""
+        match s:
+            case ir.Function():
+                for d in s.decorators:
+                    self.calls(d, s, around)
+            case ir.Class():
+                if self.scope.kind != "function":
+                    self.block(tuple(x for x in s.body if not isinstance(x, ir.Function)), around)
+            case ir.If():
+                self._if(s, around)
+            case ir.Loop():
+                self._loop(s, around)
+            case ir.With():
+                self._with(s, around)
+            case ir.Try():
+                self._try(s, around)
+            case _:
+                for expr in expressions(s):
+                    self.calls(expr, s, around)
+                stepping.note_names(self, s)
+                self._jumps(s)
+
+    def calls(self, expr: ir.Expr, s: ir.Stmt, around: Around) -> None:
+        """The calls of an expression, innermost first; a yield shows what is held."""
+        found = self.ev.inside(expr)
+        for call in found.calls:
+            stepping.step(self, call, s, replace(around, deferred=True) if id(call) in found.started else around)
+        if found.yields:
+            self.trace.yields_in_transaction |= around.transaction
+            self.trace.guards_at_yield = self.trace.guards_at_yield or around.guards
+            self.trace.at_yield += [d for d in self.held if d not in self.trace.at_yield]
+        for made in found.lambdas:
+            self.calls(made.body, s, replace(around, deferred=True))
+
+    def _jumps(self, s: ir.Stmt) -> None:
+        """A lock that is returned or stored is somebody else's to release."""
+        match s:
+            case ir.Return(value=value):
+                mentioned = names_in(value) if value is not None else set()
+                for draft in self.held:
+                    if draft.written in mentioned:
+                        draft.escapes = True
+                self._leave_function()
+            case _:
+                pass
+
+    # -- branches ----------------------------------------------------------------------------------------------
+
+    def _if(self, s: ir.If, around: Around) -> None:
+        before = list(self.held)
+        denied: list[Draft] = []  # known not to be held in what follows
+        granted: list[Draft] = []
+        for branch in s.branches:
+            self.calls(branch.test, s, around)
+            verdicts = self._verdicts(branch.test)
+            without = [d for d, sign in verdicts if not sign]
+            with_ = [d for d, sign in verdicts if sign]
+            for d in without:
+                self._note_denied(d, branch.body, s)
+            for d in with_:
+                d.tested = True
+                d.skips = d.skips or (ends(s.orelse) in ("", "return", "continue") and not s.orelse)
+            ending = ends(branch.body)
+            inside = replace(around, timed=around.timed or _asks_clock(branch.test, self.ev, self.scope))
+            decided = _parameter(branch.test, self.scope)
+            with self._without(without + denied):
+                entering = list(self.held)
+                self.block(branch.body, inside if decided is None else replace(inside, given=(*around.given, decided)))
+                if ending:  # a release on a way out of the function does not release on the other ways
+                    self.held = entering
+            if decided is not None:
+                around = replace(around, given=(*around.given, (decided[0], not decided[1])))
+            if ending == "break":
+                self.after_loop += [d for d in with_ if d not in self.after_loop]
+            denied += with_
+            granted += with_
+        with self._without(denied):
+            entering = list(self.held)
+            self.block(s.orelse, around)
+            if ends(s.orelse):
+                self.held = entering
+        if not ends(s.orelse):
+            for d in granted:
+                if d in self.held and d not in before:
+                    self.held.remove(d)
+                    if around.loop and d not in self.trace.left:
+                        self.trace.left.append(d)  # one of several that a loop takes, each kept for the caller
+
+    def _note_denied(self, d: Draft, body: tuple[ir.Stmt, ...], s: ir.If) -> None:
+        ending = ends(body)
+        d.tested = d.tested or bool(ending) or bool(s.orelse) or len(s.branches) > 1
+        d.skips = d.skips or ending in ("return", "continue") or (not ending and bool(s.orelse))
+        d.raises_when_busy = d.raises_when_busy or ending in ("raise", "exit")
+
+    def _verdicts(self, test: ir.Expr, sign: bool = True) -> list[tuple[Draft, bool]]:
+        """Which acquires a test is about, and whether its being true means that the lock is held."""
+        test = bare(test)
+        match test:
+            case ir.Unary(op="not", value=inner):
+                return self._verdicts(inner, not sign)
+            case ir.Binary(op="and" | "or", values=values):
+                return [v for inner in values for v in self._verdicts(inner, sign)]
+            case ir.Compare(ops=(op,), values=(left, right)):
+                against = self.ev.value(right, self.scope)
+                if isinstance(against, Literal) and op in ("is", "==", "is not", "!="):
+                    same = op in ("is", "==")
+                    return self._verdicts(left, sign if bool(against.value) == same else not sign)
+                return []
+            case ir.Call():
+                found = [d for d in self.trace.drafts if d.acquired == self.scope.place(test.at)]
+                return [(d, sign) for d in found if d.how == "acquire"]
+            case ir.Name() | ir.Attribute():
+                name = written(test)
+                base = name.rpartition(".")[0]
+                found = [d for d in self.trace.drafts if name in d.names]
+                if not found and isinstance(test, ir.Attribute) and test.name in ("acquired", "is_acquired", "locked", "is_locked"):
+                    found = [d for d in self.trace.drafts if d.written == base]
+                return [(d, sign != d.is_denial) for d in found]
+            case _:
+                return []
+
+    @contextmanager
+    def _without(self, drafts: list[Draft]) -> Iterator[None]:
+        absent = [d for d in self.held if d in drafts]
+        self.held = [d for d in self.held if d not in drafts]
+        yield
+        self.held += [d for d in absent if d not in self.held]
+
+    # -- loops -------------------------------------------------------------------------------------------------
+
+    def _loop(self, s: ir.Loop, around: Around) -> None:
+        self.calls(s.test, s, around)
+        forever = s.target is None and isinstance(s.test, ir.Const) and bool(s.test.value)
+        kind = "forever" if forever else "while" if s.target is None else "for"
+        waiting = [d for d, sign in self._verdicts(s.test) if not sign] if s.target is None else []
+        for d in waiting:  # `while not lock.acquire(): sleep` waits until it has the lock
+            d.tested, d.skips = True, False
+        inside = replace(around, loop=kind, pause=stepping.pause_of(self, s.body) or around.pause)
+        outer, self.after_loop = self.after_loop, []
+        with self._without(waiting):
+            self.block(s.body, inside)
+        for d in self.after_loop:
+            if d not in self.held:
+                self.held.append(d)
+        self.after_loop = outer
+        self.block(s.orelse, around)
+
+    # -- context managers ----------------------------------------------------------------------------------------
+
+    def _with(self, s: ir.With, around: Around) -> None:
+        opened: list[Draft] = []
+        before = list(self.held)
+        inside = around
+        for item in s.items:
+            self.calls(item.context, s, inside)
+            made, inside = entering.enter(self, item, s, inside)
+            opened += made
+        self.block(s.body, inside)
+        stacked = [d for d in self.held if d.how == "with" and d not in before and d not in opened]
+        for d in reversed([*opened, *stacked]):  # an ExitStack gives back what was entered into it
+            entering.leave(self, d, s)
+
+    # -- exceptions ----------------------------------------------------------------------------------------------
+
+    def _try(self, s: ir.Try, around: Around) -> None:
+        guards = tuple(self._guard(h, s, around) for h in s.handlers)
+        before, known = list(self.held), len(self.trace.drafts)
+        self.block(s.body, replace(around, guards=(*guards, *around.guards)))
+        self.block(s.orelse, around)
+        after, opened = list(self.held), self.trace.drafts[known:]
+        for h in s.handlers:
+            # A handler runs instead of the rest of the body: what was held before it is held, what failed is not.
+            self.held = list(before) + [d for d in after if d not in before]
+            self.block(h.body, replace(around, in_handler=True, catches_all=_is_broad(h)))
+            self._note_handler(h, [d for d in opened if d in after or _is_about_locks(h)])
+        self.held = after
+        self.block(s.final, replace(around, in_final=True))
+
+    def _note_handler(self, h: ir.Handler, opened: list[Draft]) -> None:
+        """`except LockError: return` is what a raising acquire does when it is busy."""
+        ending = ends(h.body)
+        for d in opened:
+            if d.can_fail is False:
+                d.skips = d.skips or ending in ("return", "continue", "")
+
+    def _guard(self, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
+        names: list[str] = []
+        for t in h.types:
+            value = self.ev.value(t, self.scope)
+            name = value.name if isinstance(value, External) else written(t)
+            names.append(self.ev.models.canonical(name) or name)
+        ending = ends(h.body)
+        action = {"raise": "raise", "return": "return", "exit": "exit", "continue": "retry", "break": "return"}.get(ending, "swallow")
+        if not ending and ends(s.body) in ("return", "break"):
+            action = "retry" if around.loop else "return"  # success has left; the failure goes another way
+        elif not ending and (s.orelse or any(isinstance(x, ir.Assign | ir.Augment) for x in h.body)):
+            action = "return"
+        if any(isinstance(x, ir.Raise) for x in h.body):
+            action = "raise"
+        return Guard(tuple(names) or ("*",), action, self.scope.place(h.at))
+
+    def push(self, step: Step) -> None:
+        """Records a call with what is held around it."""
+        self.trace.steps.append(step)
+        if not step.deferred:
+            for d in step.held:
+                d.steps.append(step)
+
+
+_CLOCKS = frozenset("time monotonic perf_counter now utcnow time_ns monotonic_ns localtime".split())
+
+
+def _asks_clock(test: ir.Expr, ev: Evaluator, scope: Scope) -> bool:
+    """Whether a test compares the time of day with something: is there still time left?"""
+    for node in ir.walk(test):
+        if isinstance(node, ir.Compare):
+            for call in calls_in(node):
+                callee = ev.value(call.func, scope)
+                name = callee.name if isinstance(callee, External) else ""
+                if name.partition(".")[0] in ("time", "datetime", "django") and name.rpartition(".")[2] in _CLOCKS:
+                    return True
+    return False
+
+
+def _parameter(test: ir.Expr, scope: Scope) -> tuple[str, bool] | None:
+    """The parameter whose truth a test asks for, and whether it must be true; None for other tests and rebound names."""
+    sign = True
+    while isinstance(test, ir.Unary) and test.op == "not":
+        test, sign = test.value, not sign
+    if scope.kind != "function" or not isinstance(test, ir.Name) or test.id in scope.names:
+        return None
+    return (test.id, sign) if any(p.name == test.id for p in scope.params()) else None
+
+
+def _is_broad(h: ir.Handler) -> bool:
+    """Whether a handler catches whatever the work may raise."""
+    types = [i for t in h.types for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
+    return not types or any(written(t).rpartition(".")[2] in ("Exception", "BaseException") for t in types)
+
+
+_BUSY = re.compile(r"lock|busy|acquir|mutex|semaphore|quorum", re.IGNORECASE)
+
+
+def _is_about_locks(h: ir.Handler) -> bool:
+    """Whether a handler is for a lock that could not be had, by the names that it catches."""
+    types = [i for t in h.types for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
+    return any(_BUSY.search(written(t).rpartition(".")[2]) for t in types)

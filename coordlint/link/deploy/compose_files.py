@@ -1,0 +1,199 @@
+"""Compose files into views of services: each base file alone, and with each of its overlays; `extends` followed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from coordlint.deployment import Role
+from coordlint.link.deploy.catalogue import Catalogue, folder_of, join
+from coordlint.link.deploy.compose_merge import merged, named_table
+from coordlint.link.deploy.interpolation import filled, interpolated
+from coordlint.link.deploy.roles import is_test_name, role_of, role_of_heading
+from coordlint.manifest import UNKNOWN, ComposeFile, Scalar, Table, entries, items, stamped, text
+from coordlint.source import Skip
+
+MAX_EXTENDS = 20
+_NAME = re.compile(r"((?:docker-|podman-)?(?:compose|stack))(?:[._-](.+))?\.ya?ml", re.I)
+
+
+@dataclass(frozen=True)
+class View:
+    """The services of one base file as one way of starting it sees them.
+
+    `path` is the base file, `overlay` the file laid over it (empty for the base alone). A service that only the overlay
+    defines belongs to the overlay.
+    """
+
+    path: str
+    overlay: str
+    role: Role
+    services: Mapping[str, tuple[Scalar, Table]]
+    volumes: Table
+
+    def home(self, name: str) -> str:
+        """The file that defines a service first."""
+        return self.services[name][0].path or self.path
+
+
+def compose_views(catalogue: Catalogue) -> tuple[list[View], list[Skip]]:
+    """All views, bases before their overlays, sorted by path; and what was wrong with the files."""
+    reader = _Reader(catalogue)
+    overlays = _overlays(catalogue)
+    bases = set(overlays.values())
+    views: list[View] = []
+    for path in sorted(catalogue.compose):
+        if path in overlays:
+            continue
+        alone = reader.services(path)
+        views.append(_view(catalogue, path, "", alone))
+        for overlay in sorted(o for o, base in overlays.items() if base == path) if path in bases else ():
+            over = {name: (_at(key, overlay), _stamped(table, overlay)) for name, (key, table) in reader.services(overlay).items()}
+            views.append(_view(catalogue, path, overlay, _laid_over(alone, over, catalogue.compose[overlay])))
+    return views, reader.problems
+
+
+_Services = dict[str, tuple[Scalar, Table]]
+
+
+def _view(catalogue: Catalogue, path: str, overlay: str, services: _Services) -> View:
+    volumes = catalogue.compose[path].root.table("volumes")
+    return View(path, overlay, _role(catalogue, overlay or path, services), dict(sorted(services.items())), volumes)
+
+
+def _role(catalogue: Catalogue, path: str, services: _Services) -> Role:
+    """By the path; where that says nothing, by the comment at the top, or because all that is built here are tests."""
+    role = role_of(path)
+    if role is not Role.PRODUCTION or role_of(path.rpartition("/")[2]) is not Role.PRODUCTION:
+        return role
+    built = [name for name, (_, service) in services.items() if service.get("build") is not None]
+    if built and all(is_test_name(name) for name in built):
+        return Role.TEST
+    return role_of_heading(catalogue.compose[path].heading) or role
+
+
+def _laid_over(base: _Services, over: _Services, overlay: ComposeFile) -> _Services:
+    result = dict(base)
+    for key, value in entries(overlay.root.get("services")):
+        if value.custom == "!reset" or (isinstance(value, Scalar) and value.custom == "!reset"):
+            result.pop(key.text, None)
+    for name, (key, table) in over.items():
+        if name in base and table.custom != "!override":
+            result[name] = (base[name][0], merged(base[name][1], table))
+        else:
+            result[name] = (key if name not in base else base[name][0], table)
+    return result
+
+
+def _overlays(catalogue: Catalogue) -> dict[str, str]:
+    """Which files are laid over which; a file whose services are all complete stands alone."""
+    bases: dict[tuple[str, str], str] = {}
+    for path in sorted(catalogue.compose):
+        match = _NAME.fullmatch(path.rpartition("/")[2])
+        if match and not match[2]:
+            bases.setdefault((folder_of(path), ""), path)
+    found: dict[str, str] = {}
+    for path, file in sorted(catalogue.compose.items()):
+        base = bases.get((folder_of(path), "")) or bases.get((folder_of(folder_of(path)), "")) or _nearest_base(path, catalogue)
+        if base is None or base == path or path in bases.values():
+            continue
+        named_override = re.search(r"[._-]override\.ya?ml$", path) is not None
+        if named_override or _is_partial(file, catalogue.compose[base]):
+            found[path] = base
+    return found
+
+
+def _nearest_base(path: str, catalogue: Catalogue) -> str | None:
+    """`docker-compose.base.yml`, `common.yml` and the like, for a folder without a file of the standard name."""
+    folder = folder_of(path)
+    for candidate in sorted(catalogue.compose):
+        name = candidate.rpartition("/")[2].lower()
+        if folder_of(candidate) == folder and candidate != path and re.search(r"[._-](base|common|shared)\.ya?ml$", name):
+            return candidate
+    return None
+
+
+def _is_partial(file: ComposeFile, base: ComposeFile) -> bool:
+    """Whether a service lacks what it takes to start, or waits for a service, and the base has it."""
+    known = {key.text for key, _ in entries(base.root.get("services"))}
+    own = {key.text for key, _ in entries(file.root.get("services"))}
+    for key, service in entries(file.root.get("services")):
+        if key.text in known:
+            if not isinstance(service, Table):
+                return True
+            if not any(service.get(field) is not None for field in ("image", "build", "extends")):
+                return True
+        if isinstance(service, Table) and _awaited(service) & (known - own):
+            return True
+    return False
+
+
+def _awaited(service: Table) -> set[str]:
+    """The services that one waits for or is linked to."""
+    waits = named_table(service.get("depends_on") or Table((), service.at))
+    links = (text(item) or "" for item in items(service.get("links")))
+    return {key.text for key, _ in waits.entries} | {link.partition(":")[0] for link in links}
+
+
+class _Reader:
+    """Services of single files, interpolated, with `extends` followed."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.problems: list[Skip] = []
+        self._files: dict[str, Table] = {}
+
+    def services(self, path: str) -> _Services:
+        """The services of a file by name, with their keys."""
+        made: _Services = {}
+        for key, value in entries(self._root(path).get("services")):
+            if value.custom == "!reset" or not isinstance(value, Table):
+                continue
+            made[key.text] = (key, self._extended(path, key, value, ((path, key.text),)))
+        return made
+
+    def _root(self, path: str) -> Table:
+        if path not in self._files:
+            file = self.catalogue.compose[path]
+            root = interpolated(file.root, self._environment(path))
+            self._files[path] = root if isinstance(root, Table) else file.root
+        return self._files[path]
+
+    def _environment(self, path: str) -> dict[str, str | None]:
+        """What `.env` beside the file says; compose reads no other file for interpolation."""
+        found = self.catalogue.env_file(join(folder_of(path), ".env") or ".env")
+        known: dict[str, str | None] = {}
+        for setting in found.settings if found else ():
+            value = filled(setting.value, known)
+            known[setting.name] = None if UNKNOWN in value else value
+        return known
+
+    def _extended(self, path: str, key: Scalar, service: Table, seen: tuple[tuple[str, str], ...]) -> Table:
+        wish = service.get("extends")
+        if wish is None:
+            return service
+        name = text(wish) if isinstance(wish, Scalar) else text(wish.get("service")) if isinstance(wish, Table) else None
+        file = text(wish.get("file")) if isinstance(wish, Table) else None
+        source = join(folder_of(path), file) if file else path
+        if name is None or source is None or source not in self.catalogue.compose:
+            return service
+        if (source, name) in seen or len(seen) > MAX_EXTENDS:
+            self.problems.append(Skip(path, f"service {key.text!r} extends itself", wish.at.line))
+            return service
+        parent = self._root(source).table("services").get(name)
+        if not isinstance(parent, Table):
+            return service
+        base = self._extended(source, Scalar(name, parent.at), parent, (*seen, (source, name)))
+        if source != path:
+            base = _stamped(base, source)
+        return merged(base, service)
+
+
+def _stamped(table: Table, path: str) -> Table:
+    made = stamped(table, path)
+    return made if isinstance(made, Table) else table
+
+
+def _at(key: Scalar, path: str) -> Scalar:
+    return Scalar(key.text, key.at, key.quoted, key.custom, key.path or path)

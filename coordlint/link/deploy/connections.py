@@ -1,0 +1,194 @@
+"""Who talks to whom: host names that workloads say, matched to the names of other workloads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from coordlint.deployment import Connection, Key, Variable, Workload
+from coordlint.finding import Confidence, Evidence
+from coordlint.link.deploy.catalogue import common_depth, folder_of
+from coordlint.link.deploy.containers import Started
+from coordlint.link.deploy.hosts import Host, hosts_in_value, hosts_in_words, is_local
+from coordlint.link.deploy.reach import Reach
+from coordlint.manifest import SettingsFile
+from coordlint.source import Place, Span
+
+_PLAIN_SCHEMES = frozenset(("", "http", "https", "file", "unix", "git", "ws", "wss", "ftp", "s3", "tcp", "data"))
+MAX_CONNECTIONS = 20_000
+
+
+@dataclass
+class Directory:
+    """Host names to workloads, as one of them sees the others."""
+
+    workloads: tuple[Workload, ...]
+    _by_name: dict[str, list[Workload]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for workload in self.workloads:
+            for name in workload.names:
+                self._by_name.setdefault(name, []).append(workload)
+
+    def lookup(self, host: str, source: Workload) -> tuple[Workload, ...]:
+        """The workloads that a host name means to `source`: of its own file, else of its own folder, else nearest."""
+        for name in host_forms(host, source.kind != "compose"):
+            found = [w for w in self._by_name.get(name, ()) if _same_world(w, source)]
+            if not found:
+                continue
+            for is_near in (_same_file, _same_folder):
+                near = tuple(w for w in found if is_near(w, source))
+                if near:
+                    return near
+            if source.kind == "compose":
+                continue
+            nearest = max(common_depth(w.path, source.path) for w in found)
+            return tuple(w for w in found if common_depth(w.path, source.path) == nearest)
+        return ()
+
+
+def host_forms(host: str, in_cluster: bool = True) -> Iterator[str]:
+    """A host name and what it shortens to: `zk-0.zk.prod.svc.cluster.local` is `zk-0.zk`, and belongs to `zk`.
+
+    Outside a cluster a name is only itself: `version.redis.io` is no service called redis.
+    """
+    name = host.lower().rstrip(".")
+    yield name
+    if not in_cluster or "." not in name:
+        return
+    bare = name.removesuffix(".cluster.local").removesuffix(".svc")
+    parts = bare.split(".")
+    if bare != name:
+        yield bare
+        if len(parts) > 2:
+            yield ".".join(parts[:2])  # pod.service
+            yield parts[1]
+        yield parts[0]  # service
+    elif len(parts) == 2 and parts[1] not in _PUBLIC:
+        yield parts[1] if re.search(r"-\d+$", parts[0]) else parts[0]
+
+
+_PUBLIC = frozenset(("com", "io", "org", "net", "dev", "co", "app", "ai", "cloud", "me", "info", "edu", "gov", "de", "uk", "ru", "cn", "internal", "local"))
+
+
+def _same_world(first: Workload, second: Workload) -> bool:
+    return (first.kind == "compose") == (second.kind == "compose")
+
+
+def _same_file(first: Workload, second: Workload) -> bool:
+    return first.path == second.path
+
+
+def _same_folder(first: Workload, second: Workload) -> bool:
+    return folder_of(first.path) == folder_of(second.path)
+
+
+def find_connections(
+    workloads: Iterable[Workload],
+    started: dict[Key, Started],
+    upstreams: dict[Key, list[SettingsFile]],
+    reach: Reach,
+) -> tuple[Connection, ...]:
+    """Every connection with all its evidence; peers of one ensemble are not clients of each other."""
+    directory = Directory(tuple(workloads))
+    found: dict[tuple[Key, Key | None, str], _Draft] = {}
+    shared = _shared_env_files(directory.workloads)
+    for workload in directory.workloads:
+        for host, evidence, confidence in _said(
+            workload, started.get(workload.key), upstreams.get(workload.key, []), reach, shared
+        ):
+            if is_local(host.name):
+                continue
+            targets = directory.lookup(host.name, workload)
+            if targets:
+                for target in targets:
+                    if target.key != workload.key:
+                        draft = found.setdefault((workload.key, target.key, ""), _Draft(host))
+                        draft.add(host, evidence, confidence)
+            elif "." in host.name and host.scheme not in _PLAIN_SCHEMES and evidence.message != "code":
+                found.setdefault((workload.key, None, host.name), _Draft(host)).add(host, evidence, confidence)
+        if len(found) > MAX_CONNECTIONS:
+            break
+    return tuple(
+        Connection(source, target, d.host.name, d.port, tuple(d.evidence), d.confidence, d.scheme)
+        for (source, target, _), d in sorted(found.items(), key=lambda pair: _order(pair[0]))
+    )
+
+
+def _order(key: tuple[Key, Key | None, str]) -> tuple[str, str, str, str, str]:
+    source, target, host = key
+    return (source.path, source.name, target.path if target else "", target.name if target else "", host)
+
+
+@dataclass
+class _Draft:
+    host: Host
+    evidence: list[Evidence] = field(default_factory=list)
+    confidence: Confidence = Confidence.LOW
+    port: int | None = None
+    scheme: str = ""
+
+    def add(self, host: Host, evidence: Evidence, confidence: Confidence) -> None:
+        """One more place that says so."""
+        if evidence not in self.evidence:
+            self.evidence.append(evidence)
+        self.confidence = max(self.confidence, confidence)
+        self.port = self.port or host.port
+        self.scheme = self.scheme or host.scheme
+
+
+def _said(
+    workload: Workload, started: Started | None, upstreams: list[SettingsFile], reach: Reach, shared: frozenset[str]
+) -> Iterator[tuple[Host, Evidence, Confidence]]:
+    files = reach.files(run.path for run in workload.runs)
+    read = reach.names(files)
+    for variable in workload.environment:
+        if not variable.value:
+            continue
+        if variable.source == "env-file" and not _is_read(variable, read, workload, shared):
+            continue  # a shared env file says what somebody needs, not that this one does
+        confidence = Confidence.MEDIUM if variable.source in ("env-file", "dockerfile") else Confidence.HIGH
+        for host in hosts_in_value(variable.name, variable.value):
+            yield host, Evidence(variable.place, _kind_of(variable.source)), confidence
+    given = {variable.name for variable in workload.environment}
+    for path, setting in reach.hosts(files):
+        if setting.name in given:
+            continue  # the manifest says otherwise
+        for host in hosts_in_value(setting.name, setting.value):
+            yield host, Evidence(Place(path, Span(setting.line)), "code"), Confidence.MEDIUM
+    for spoken in started.spoken if started else ():
+        for host in hosts_in_words(spoken.words):
+            yield host, Evidence(spoken.place, "command"), Confidence.HIGH if host.is_sure else Confidence.MEDIUM
+    for file in upstreams:
+        for setting in file.settings:
+            name = setting.value.partition("://")[2] or setting.value
+            name = name.split("/")[0]
+            bare, _, port = name.partition(":")
+            host = Host(bare.lower(), int(port) if port.isdigit() else None, "", True)
+            yield host, Evidence(Place(file.path, Span(setting.line)), "nginx"), Confidence.HIGH
+    for dependency in workload.depends_on:
+        if dependency.name:
+            host = Host(dependency.name.lower(), None, "", True)
+            yield host, Evidence(dependency.place, "depends-on"), Confidence.MEDIUM
+
+
+def _is_read(variable: Variable, read: frozenset[str], workload: Workload, shared: frozenset[str]) -> bool:
+    """Whether the workload's code reads a variable; code that we do not know may, if the file is for it alone."""
+    if not read:
+        return workload.is_built_here and variable.place.path not in shared
+    name = variable.name
+    return name in read or any(name.endswith(f"_{field}") for field in read if "_" in field)
+
+
+def _shared_env_files(workloads: Iterable[Workload]) -> frozenset[str]:
+    users: dict[str, set[Key]] = {}
+    for workload in workloads:
+        for variable in workload.environment:
+            if variable.source == "env-file":
+                users.setdefault(variable.place.path, set()).add(workload.key)
+    return frozenset(path for path, keys in users.items() if len(keys) > 1)
+
+
+def _kind_of(source: str) -> str:
+    return {"environment": "environment", "dockerfile": "environment", "field": "environment"}.get(source, source)

@@ -1,0 +1,173 @@
+"""All manifests of a project, and the Python modules beside them, into one Deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from coordlint.deployment import Connection, Deployment, Key, Replicas, Role, Workload
+from coordlint.facts import Facts
+from coordlint.finding import Evidence
+from coordlint.link.deploy.catalogue import Catalogue, catalogue, folder_of, join
+from coordlint.link.deploy.compose_files import View, compose_views
+from coordlint.link.deploy.connections import find_connections
+from coordlint.link.deploy.containers import Started
+from coordlint.link.deploy.coordinators import find_coordinators
+from coordlint.link.deploy.helm import helm_dependencies, rendered
+from coordlint.link.deploy.images import ImageBuilder, bare_name
+from coordlint.link.deploy.kustomize import Kustomizer
+from coordlint.link.deploy.operators import operator_coordinators
+from coordlint.link.deploy.pods import POD_OWNERS, Cluster, PodReader
+from coordlint.link.deploy.reach import Reach
+from coordlint.link.deploy.services import ServiceReader
+from coordlint.manifest import ComposeFile, HelmFile, KubernetesObject, SettingsFile, Table, text
+from coordlint.source import Kind
+
+MAX_WORKLOADS = 5_000
+_DEPLOYING = (ComposeFile, KubernetesObject, HelmFile)
+
+
+def link_deployment(facts: Sequence[Facts], python_modules: Mapping[str, str]) -> Deployment:
+    """The deployed system. `python_modules` maps dotted names to paths; facts may come in any order."""
+    if not any(isinstance(manifest, _DEPLOYING) for fact in facts for manifest in fact.manifests):
+        return Deployment()
+    known = catalogue(facts, {**_unread_modules(facts), **python_modules})
+    views, _ = compose_views(known)
+    builder = ImageBuilder(known, _local_images(known, views))
+    builder.learn_from_scripts()
+    workloads: dict[Key, Workload] = {}
+    started: dict[Key, Started] = {}
+    for workload, begun in [*_services(known, builder, views), *_pods(known, builder)]:
+        if workload.key in workloads:
+            workload, begun = _varied(workloads[workload.key], workload, started[workload.key], begun)
+        elif len(workloads) >= MAX_WORKLOADS:
+            continue
+        workloads[workload.key], started[workload.key] = workload, begun
+    ordered = tuple(sorted(workloads.values(), key=lambda w: (w.place, w.key)))
+    managed = [*operator_coordinators(known), *helm_dependencies(known)]
+    coordinators = sorted(
+        [*find_coordinators(ordered, known), *managed], key=lambda c: (c.place, c.workload.key)
+    )
+    everything = tuple(sorted((*ordered, *(c.workload for c in managed)), key=lambda w: (w.place, w.key)))
+    reach = Reach(known.words, known.python_files, known.modules)
+    connections = find_connections(everything, started, {w.key: _upstreams(w, started[w.key], known) for w in ordered}, reach)
+    peers = {frozenset((a, b)) for c in coordinators for a in c.ensemble for b in c.ensemble if a != b}
+    unresolved = tuple(
+        Evidence(p.place, f"{w.name} starts {' '.join(p.argv[:4])[:120]}, and what that runs was not found")
+        for w in ordered
+        for p in started[w.key].unresolved
+    )
+    return Deployment(everything, tuple(coordinators), _without_peers(connections, peers), unresolved)
+
+
+def _unread_modules(facts: Iterable[Facts]) -> dict[str, str]:
+    """Dotted names of Python files by their paths, for files that nothing but a workload's command leads to."""
+    found = {}
+    for fact in sorted(facts, key=lambda f: f.path):
+        if fact.kind is Kind.PYTHON:
+            found[fact.path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")] = fact.path
+    return found
+
+
+def _services(known: Catalogue, builder: ImageBuilder, views: Iterable[View]) -> Iterable[tuple[Workload, Started]]:
+    for view in views:
+        reader = ServiceReader(known, builder, view)
+        for name in view.services:
+            yield reader.read(name)
+
+
+def _pods(known: Catalogue, builder: ImageBuilder) -> Iterable[tuple[Workload, Started]]:
+    """Workloads as their own files say, then as each overlay sees them."""
+    kustomizer = Kustomizer(known)
+    plain = [thing for thing in known.objects if thing.path not in kustomizer.patch_files]
+    yield from _read_pods(known, builder, rendered(plain, known))
+    for overlay in kustomizer.overlays():
+        for workload, begun in _read_pods(known, builder, list(overlay.objects)):
+            role = overlay.role if overlay.role is not Role.PRODUCTION else workload.role
+            yield replace(workload, role=role), begun
+
+
+def _read_pods(
+    known: Catalogue, builder: ImageBuilder, objects: list[KubernetesObject]
+) -> Iterable[tuple[Workload, Started]]:
+    reader = PodReader(known, builder, Cluster(objects))
+    for thing in objects:
+        if thing.kind in POD_OWNERS and thing.name:
+            read = reader.read(thing)
+            if read is not None:
+                yield read
+
+
+def _varied(base: Workload, variant: Workload, began: Started, begins: Started) -> tuple[Workload, Started]:
+    """A workload as its base says, with what an overlay adds: more replicas, further variables, a missing command."""
+    most = max((n for n in (base.replicas.most, variant.replicas.most) if n is not None), default=None)
+    extra = tuple(e for e in variant.replicas.because if e not in base.replicas.because)
+    is_changed = variant.replicas != base.replicas and not variant.role.is_lenient
+    replicas = Replicas(base.replicas.declared, most, (*base.replicas.because, *extra)) if is_changed else base.replicas
+    names = tuple(dict.fromkeys((*base.names, *variant.names)))
+    known = {(v.name, v.value) for v in base.environment}
+    added = tuple(v for v in variant.environment if (v.name, v.value) not in known)
+    is_bare = not base.runs and not base.processes
+    whole = replace(
+        base,
+        replicas=replicas,
+        names=names,
+        environment=(*base.environment, *added),
+        image=base.image or variant.image,
+        base_image=base.base_image or variant.base_image,
+        is_built_here=base.is_built_here or variant.is_built_here,
+        processes=variant.processes if is_bare else base.processes,
+        runs=variant.runs if is_bare else base.runs,
+        command=variant.command if is_bare else base.command,
+        command_place=variant.command_place if is_bare else base.command_place,
+        depends_on=(*base.depends_on, *(d for d in variant.depends_on if d not in base.depends_on)),
+        mounts=base.mounts or variant.mounts,
+    )
+    joined = Started(
+        began.argv or begins.argv,
+        began.place or begins.place,
+        spoken=(*began.spoken, *(s for s in begins.spoken if s not in began.spoken)),
+        unresolved=begins.unresolved if is_bare else began.unresolved,
+        placed=(*began.placed, *begins.placed),
+    )
+    return whole, joined
+
+
+def _local_images(known: Catalogue, views: Iterable[View]) -> dict[str, tuple[str, str, str]]:
+    """Image names of services that also say how to build them."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for view in views:
+        for name, (_, service) in view.services.items():
+            build, image = service.get("build"), text(service.get("image"))
+            if build is None:
+                continue
+            context_text = text(build.get("context")) or "." if isinstance(build, Table) else text(build) or "."
+            file = text(build.get("dockerfile")) if isinstance(build, Table) else None
+            target = (text(build.get("target")) or "") if isinstance(build, Table) else ""
+            context = join(folder_of(build.path or view.home(name)), context_text)
+            dockerfile = join(context, file or "Dockerfile") if context is not None else None
+            if context is None or dockerfile not in known.dockerfiles:
+                continue
+            project = folder_of(view.path).rpartition("/")[2]
+            names = [bare_name(image)] if image else [f"{project}_{name}", f"{project}-{name}"]
+            for one in names:
+                found.setdefault(one, (context, dockerfile, target))
+    return found
+
+
+def _upstreams(workload: Workload, begun: Started, known: Catalogue) -> list[SettingsFile]:
+    """nginx configurations that are mounted into the workload or copied into its image."""
+    placed = [copied.source for copied in begun.placed if copied.source]
+    mounted = (join(folder_of(m.place.path), m.source) for m in workload.mounts if m.kind == "bind")
+    sources = [*placed, *(source for source in mounted if source)]
+    serves = any(p.program == "nginx" for p in workload.processes) or "nginx" in (workload.base_image or workload.image or "")
+    return [
+        file
+        for path, file in sorted(known.settings.items())
+        if file.what == "nginx" and serves and any(path == s or path.startswith(f"{s}/") for s in sources)
+    ]
+
+
+def _without_peers(connections: tuple[Connection, ...], peers: set[frozenset[Key]]) -> tuple[Connection, ...]:
+    return tuple(c for c in connections if c.target is None or frozenset((c.source, c.target)) not in peers)
