@@ -183,6 +183,27 @@ def inventory(path: str, format_: str, **given: Any) -> int:
 
 
 @cli.command()
+@click.argument("place", metavar="FILE:LINE")
+@click.option("--format", "format_", type=click.Choice(("full", "json")), default="full")
+@_judgement
+@_analysis
+def why(place: str, format_: str, **given: Any) -> int:
+    """Tell what the engine believes about a line: names, locks, effects, and which rules looked and what stopped them."""
+    path, _, line = place.rpartition(":")
+    if not path or not line.isdecimal():
+        raise click.UsageError(f"say FILE:LINE, for example app/tasks.py:41, not {place!r}")
+    with _told_problems():
+        from coordlint import pipeline
+
+        answer, understanding = pipeline.why(_options((path,), given), path, int(line))
+    from coordlint.report import why as made
+
+    told = made.tables(answer, understanding.system)
+    _say(made.render_json(told) if format_ == "json" else made.render_text(told, _style(sys.stdout)))
+    return _failed(understanding)
+
+
+@cli.command()
 @click.argument("path", default=".", type=click.Path())
 @click.option("--format", "format_", type=click.Choice(("markdown",)), default="markdown")
 @click.option("--output", "-o", "target", type=click.Path(), help="Write to a file.")

@@ -17,14 +17,15 @@ from coordlint.extraction import Extractor
 from coordlint.facts import Facts
 from coordlint.finding import Finding
 from coordlint.judging import Judged, active_rules, judge, order, told
-from coordlint.link import link
+from coordlint.link import link, link_at
 from coordlint.models import Models
 from coordlint.project import BadUsage, Options, Project, asked_for, open_project, prefix_of
-from coordlint.report.result import Coverage, Failure, Hidden, Report, RuleInfo
+from coordlint.report.result import Coverage, Failure, Hidden, Report, RuleInfo, Why
 from coordlint.rulebook import Rule
 from coordlint.selection import select
-from coordlint.source import Kind, Source
+from coordlint.source import Kind, Place, Source, Span
 from coordlint.system import System, World
+from coordlint.watching import watched
 
 
 class Understanding(msgspec.Struct, frozen=True):
@@ -104,27 +105,66 @@ def rebaseline(action: str, options: Options, file: str | None) -> tuple[Path, s
 
 def understand(project: Project) -> Understanding:
     """Sources to facts to one System."""
+    gathered = _gather(project)
+    failures = list(gathered.failures)
+    try:
+        system = link(gathered.everything, gathered.models)
+    except Exception as error:  # an engine that breaks is told; it must not look like a clean project
+        failures.append(Failure("linking", told(error)))
+        skips = tuple(sorted(s for f in gathered.everything for s in f.skips))
+        system = System(World(skips=skips))
+    return Understanding(project, gathered.facts, system, tuple(failures))
+
+
+def why(options: Options, path: str, line: int) -> tuple[Why, Understanding]:
+    """What is believed about a line, what the rules made of it, and the system around it. Raises as `check` does, and BadUsage for no such line."""
+    at = Path(path).resolve()
+    if not at.is_file():
+        raise BadUsage(f"no such file: {path}")
+    project = open_project(msgspec.structs.replace(options, paths=(str(at.parent),)))
+    inside = at.relative_to(project.root).as_posix() if at.is_relative_to(project.root) else path
+    source = next((s for s in project.discovery.sources if s.path == inside), None)
+    if source is None:
+        skipped = next((s.reason for s in project.discovery.skips if s.path == inside), "it is left out, or of no known kind")
+        raise BadUsage(f"{path}: not analysed: {skipped}")
+    if not 1 <= line <= source.text.count("\n") + 1:
+        raise BadUsage(f"{path}:{line}: no such line; the file has {source.text.count(chr(10)) + 1}")
+    gathered = _gather(project, always=(source,))
+    system, beliefs = link_at(gathered.everything, gathered.models, inside, line)
+    verdicts = watched(system, active_rules(project, options), inside, line)
+    wishes = tuple(w for f in gathered.facts if f.path == inside for w in f.suppressions if w.first_line <= line <= w.last_line)
+    understanding = Understanding(project, gathered.facts, system, gathered.failures)
+    return Why(Place(inside, Span(line)), source.text.split("\n")[line - 1], beliefs, verdicts, wishes), understanding
+
+
+class _Gathered(msgspec.Struct, frozen=True):
+    """The facts of the files that can matter, those of all files, and the models that apply to them."""
+
+    facts: tuple[Facts, ...]
+    everything: tuple[Facts, ...]
+    models: Models
+    failures: tuple[Failure, ...]
+
+
+def _gather(project: Project, always: tuple[Source, ...] = ()) -> _Gathered:
+    """Sources to facts; the files in `always` are read even when nothing in them sounds like coordination."""
     extra = tuple(
         (path, (project.root / path).read_text("utf-8", "replace")) for path in project.config.models
     )
     extractor = Extractor(project.cache, project.jobs)
     sources = project.discovery.sources
-    facts = select(sources, Models.load((), extra).needles, extractor)
+    facts = list(select(sources, Models.load((), extra).needles, extractor))
+    read = {f.path for f in facts}
+    facts += extractor([s for s in always if s.path not in read])
     project.cache.trim()
     untold = [Facts(path=s.path, kind=Kind.OTHER, skips=(s,)) for s in project.discovery.skips]
     read = {f.path for f in facts}
     unread = [
         Facts(path=s.path, kind=s.kind) for s in sources if s.path not in read
     ]  # workloads may start them
-    failures = [Failure(f"analysis of {path}", reason) for path, reason in extractor.failures]
-    models = Models.load(imported_names(sources, {f.path for f in facts}), extra)
-    try:
-        system = link([*facts, *untold, *unread], models)
-    except Exception as error:  # an engine that breaks is told; it must not look like a clean project
-        failures.append(Failure("linking", told(error)))
-        skips = tuple(sorted(s for f in (*facts, *untold) for s in f.skips))
-        system = System(World(skips=skips))
-    return Understanding(project, tuple(facts), system, tuple(failures))
+    failures = tuple(Failure(f"analysis of {path}", reason) for path, reason in extractor.failures)
+    models = Models.load(imported_names(sources, read), extra)
+    return _Gathered(tuple(facts), (*facts, *untold, *unread), models, failures)
 
 
 def _run_rules(project: Project, options: Options) -> _Run:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import Ran
 from coordlint.cli import main
 
 LOCKED = """\
@@ -25,19 +26,6 @@ def charge(account, amount):
 COMPOSE = "services:\n  worker:\n    build: .\n    command: python -m tasks\n  redis:\n    image: redis:7\n"
 
 
-class Ran:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> dict:
-        return json.loads(self.out)
-
-    @property
-    def codes(self) -> set[str]:
-        return {finding["code"] for finding in self.json["findings"]}
-
-
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a lock that never expires around a write that does harm when late."""
@@ -49,18 +37,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "compose.yaml").write_text(COMPOSE)
     monkeypatch.chdir(root)
     return root
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]):
-    def run(*arguments: str) -> Ran:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        caught = capsys.readouterr()
-        assert "Traceback" not in caught.err + caught.out
-        return Ran(int(ended.value.code or 0), caught.out, caught.err)
-
-    return run
 
 
 def check(run, *arguments: str) -> Ran:

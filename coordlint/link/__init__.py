@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
 from coordlint import ir
+from coordlint.belief import Beliefs
 from coordlint.coordination import FunctionInfo, Guard, Mutation, Operation, Section
 from coordlint.facts import Facts
 from coordlint.link.code import clients, entries, purpose, records, uses
 from coordlint.link.code.arguments import arguments_of
+from coordlint.link.code.believing import beliefs
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.operations import is_test
 from coordlint.link.code.project import Project, Scope, expressions, statements
@@ -32,25 +35,50 @@ DEEP = 20_000  # frames: the linker recurses in Python only, which needs no mach
 
 def link(facts: Iterable[Facts], models: Models) -> System:
     """The system that a project's facts describe together. Facts merge like a set: their order does not matter, nor that one comes twice."""
-    ordered = [known for _, known in sorted({(f.path, f.kind): f for f in facts}.items())]
+    with _deep():
+        return System(_Reading(facts, models).world())
+
+
+def link_at(facts: Iterable[Facts], models: Models, path: str, line: int) -> tuple[System, Beliefs]:
+    """The same system, and what was believed about one line on the way to it."""
+    with _deep():
+        reading = _Reading(facts, models)
+        return System(reading.world()), beliefs(reading.ev, reading.tracer, path, line)
+
+
+@contextmanager
+def _deep() -> Iterator[None]:
+    """Room for deep recursion, and no search for garbage: what is built here is kept, and the search costs a fifth of the time."""
     limit, collects = sys.getrecursionlimit(), gc.isenabled()
     sys.setrecursionlimit(max(limit, DEEP))
-    gc.disable()  # what is built here is kept: looking for garbage among it costs a fifth of the time
+    gc.disable()
     try:
-        return System(_world(ordered, models))
+        yield
     finally:
         sys.setrecursionlimit(limit)
         if collects:
             gc.enable()
 
 
-def _world(facts: Sequence[Facts], models: Models) -> World:
-    project = Project(facts)
-    ev = Evaluator(project, models)
-    for _ in range(ROUNDS - 1):
-        _note_sites(ev, project)
-        ev.forget()
-    tracer = Tracer(ev)
+class _Reading:
+    """The facts of one project while they are understood."""
+
+    def __init__(self, facts: Iterable[Facts], models: Models) -> None:
+        self.facts = [known for _, known in sorted({(f.path, f.kind): f for f in facts}.items())]
+        project = Project(self.facts)
+        self.ev = Evaluator(project, models)
+        for _ in range(ROUNDS - 1):
+            _note_sites(self.ev, project)
+            self.ev.forget()
+        self.tracer = Tracer(self.ev)
+
+    def world(self) -> World:
+        """Everything that the linker finds."""
+        return _world(self.facts, self.ev, self.tracer)
+
+
+def _world(facts: Sequence[Facts], ev: Evaluator, tracer: Tracer) -> World:
+    project = ev.project
     traces = [tracer.trace(symbol) for symbol in _walked(project)]
     making = Sections(tracer)
     intents = {(i.place.path, i.place.line): i.intent for f in facts for i in f.intents}

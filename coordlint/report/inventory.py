@@ -25,7 +25,7 @@ def tables(system: System, told: Coverage) -> dict[str, Any]:
     """The four tables, as plain data."""
     return {
         "coverage": coverage(told),
-        "uses": [_use(use, workloads_of(system, use)) for use in system.uses()],
+        "uses": [use_table(system, use) for use in system.uses()],
         "workloads": [_workload(w) for w in system.workloads()],
         "coordinators": [_coordinator(c) for c in system.coordinators()],
         "edges": edges(system.deployment.connections),
@@ -122,7 +122,8 @@ def members_told(members: int | None) -> str:
     return "members not known" if members is None else f"{members} member{'' if members == 1 else 's'}"
 
 
-def _use(use: Use, workloads: tuple[str, ...]) -> dict[str, Any]:
+def use_table(system: System, use: Use) -> dict[str, Any]:
+    """One use, as plain data."""
     return {
         "path": use.place.path,
         "line": use.place.span.line,
@@ -134,7 +135,7 @@ def _use(use: Use, workloads: tuple[str, ...]) -> dict[str, Any]:
         "resource": use.resource,
         "options": dict(use.options),
         "via": list(use.via),
-        "workloads": list(workloads),
+        "workloads": list(workloads_of(system, use)),
         "verdict": None,
         "confidence": use.confidence,
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from coordlint.baseline import Entry
+from coordlint.belief import Beliefs
+from coordlint.facts import Suppression
 from coordlint.finding import Finding, Severity
 from coordlint.source import Place, Skip
 
@@ -40,6 +42,29 @@ class Failure(msgspec.Struct, frozen=True, order=True):
 
     what: str
     message: str
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What one rule made of a place: its messages, or the last conditions that it asked before it went on.
+
+    A condition is the file name, line and text in the rule itself. `broke` says how the rule failed, if it did.
+    """
+
+    code: str
+    name: str
+    messages: tuple[str, ...]
+    stopped: tuple[tuple[str, int, str], ...] = ()
+    broke: str = ""
+
+
+class Why(msgspec.Struct, frozen=True):
+    """One line of a file, what the engine believes about it, and what became of it in the rules."""
+
+    place: Place
+    text: str  # the line itself
+    beliefs: Beliefs
+    verdicts: tuple[Verdict, ...]
+    suppressions: tuple[Suppression, ...] = ()
 
 
 class RuleInfo(msgspec.Struct, frozen=True):
