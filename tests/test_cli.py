@@ -7,9 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from conftest import Ran
-from coordlint.cli import main
 
 LOCKED = """\
 import redis

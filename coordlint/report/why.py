@@ -15,7 +15,6 @@ from coordlint.source import Place
 from coordlint.system import System
 from coordlint.telling import effect_name, lock_name, told
 
-
 MOST = 8  # sections, callers and entry points that are told to people; JSON has them all
 
 
