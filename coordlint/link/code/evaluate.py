@@ -26,6 +26,7 @@ from coordlint.link.code.values import (
     Manager,
     ModuleRef,
     Object,
+    OneOf,
     Parameter,
     Pattern,
     Result,
@@ -284,7 +285,7 @@ class Evaluator:
         if isinstance(value, Called):
             return called.settled(self, value)
         if not isinstance(value, Parameter):
-            return one_of([self.settle(v) for v in value.options]) if hasattr(value, "options") else value
+            return one_of([self.settle(v) for v in value.options]) if isinstance(value, OneOf) else value
         key = (value.symbol, value.name)
         if key in self._settled:
             return self._settled[key]

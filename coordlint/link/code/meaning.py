@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from coordlint.coordination import UNKNOWN_TIME, Argument, Time
 from coordlint.link.code.arguments import expanded
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
     from coordlint.link.code.evaluate import Evaluator
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(msgspec.Struct, frozen=True):
     """A call, understood."""
 
     model: CallModel

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace as with_fields
-
 import msgspec
 
 from coordlint import ir
@@ -75,7 +73,7 @@ class Tracer:
 
     def relock(self, d: Draft, subject: Value, args: tuple[Arg, ...], via: tuple[str, ...]) -> Lock:
         """The lock of a section with a caller's arguments filled in."""
-        meaning = with_fields(d.meaning, args=args) if d.meaning is not None else None
+        meaning = msgspec.structs.replace(d.meaning, args=args) if d.meaning is not None else None
         if isinstance(subject, Instance) and lock_model(self.ev, subject.type) is not None:
             made = lock_of(self.ev, subject, meaning, d.lock.made, via)
         elif meaning is not None:

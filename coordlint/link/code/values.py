@@ -1,24 +1,25 @@
 """What an expression can be known to be, without running it. All frozen and hashable.
 
+Structs, not dataclasses: a run makes, compares and copies some millions of them.
 Values are symbolic: what depends on a parameter stays a `Parameter`, and is filled in at a call by `substitute`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from coordlint.models.schema import CallModel
 from coordlint.source import Place
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(msgspec.Struct, frozen=True):
     """Nothing is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(msgspec.Struct, frozen=True):
     """A constant; `unit` is "s" for a timedelta that was turned into seconds."""
 
     value: bool | int | float | str | None
@@ -26,37 +27,32 @@ class Literal:
     unit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(msgspec.Struct, frozen=True):
     """Text with computed parts: "acct:{}", and the same with names, "acct:{account.id}"."""
 
     text: str
     named: str
 
 
-@dataclass(frozen=True, slots=True)
-class External:
+class External(msgspec.Struct, frozen=True):
     """A name of a library or of the standard library, dotted."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleRef:
+class ModuleRef(msgspec.Struct, frozen=True):
     """A module of the project."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ClassRef:
+class ClassRef(msgspec.Struct, frozen=True):
     """A class of the project."""
 
     symbol: str
 
 
-@dataclass(frozen=True, slots=True)
-class Arg:
+class Arg(msgspec.Struct, frozen=True):
     """An argument by parameter name (digits for positions that no signature names)."""
 
     name: str
@@ -64,8 +60,7 @@ class Arg:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionRef:
+class FunctionRef(msgspec.Struct, frozen=True):
     """A function of the project, with its receiver when bound, and arguments that functools.partial holds."""
 
     symbol: str
@@ -73,8 +68,7 @@ class FunctionRef:
     held: tuple[Arg, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(msgspec.Struct, frozen=True):
     """An object of a library type, made by a call at a place, maybe through wrappers."""
 
     type: str
@@ -90,8 +84,7 @@ class Instance:
         return next((a for a in self.arguments if a.name == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Object:
+class Object(msgspec.Struct, frozen=True):
     """An instance of a class of the project; arguments are those of its constructor."""
 
     symbol: str
@@ -104,8 +97,7 @@ class Object:
         return next((a for a in self.arguments or () if a.name == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(msgspec.Struct, frozen=True):
     """A call of a library, ready to be made on its receiver."""
 
     owner: Value
@@ -113,24 +105,21 @@ class Method:
     model: CallModel
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True):
     """What a caller passes."""
 
     symbol: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(msgspec.Struct, frozen=True):
     """An environment variable or setting, with its default."""
 
     name: str
     default: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Manager:
+class Manager(msgspec.Struct, frozen=True):
     """The context manager that a generator function of the project makes."""
 
     symbol: str
@@ -139,16 +128,14 @@ class Manager:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(msgspec.Struct, frozen=True):
     """A tuple, list or set of known length."""
 
     kind: str
     items: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """A dict display; entries with unknown keys have an empty key."""
 
     entries: tuple[tuple[str, Value], ...]
@@ -158,8 +145,7 @@ class Table:
         return next((v for k, v in self.entries if k == key), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """What a library call gave back, where it has no type of its own: a row, a value, a truth."""
 
     model: CallModel
@@ -167,8 +153,7 @@ class Result:
     owner: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Partial:
+class Partial(msgspec.Struct, frozen=True):
     """`functools.partial` of something that is no function of the project: a library's class, function or method."""
 
     target: Value
@@ -176,8 +161,7 @@ class Partial:
     positions: int  # how many positional arguments are held
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
+class Called(msgspec.Struct, frozen=True):
     """The result of calling what a caller passes, or with what a caller passes: `factory(*args)`."""
 
     target: Value
@@ -185,16 +169,14 @@ class Called:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Super:
+class Super(msgspec.Struct, frozen=True):
     """`super()` in a method of a class."""
 
     symbol: str
     receiver: Value
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
+class OneOf(msgspec.Struct, frozen=True):
     """One of several."""
 
     options: tuple[Value, ...]

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from coordlint import ir
 from coordlint.coordination import Guard, Time
@@ -28,8 +30,7 @@ if TYPE_CHECKING:
     from coordlint.link.code.tracer import Tracer
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(msgspec.Struct, frozen=True):
     """What stands around a statement."""
 
     guards: tuple[Guard, ...] = ()
