@@ -42,10 +42,10 @@ def select(sources: Sequence[Source], needles: Iterable[str], extract: Extract) 
 
 def chosen_paths(python: Sequence[Source], needles: Iterable[str]) -> set[str]:
     """Paths of the Python files that can matter."""
-    words = sorted(set(needles))
+    words = _Words(needles)
     modules = {source.path: _Module(source) for source in python}
     finder = _Finder(modules)
-    marks = {s.path: set(found) for s in python if (found := [word for word in words if word in s.text])}
+    marks = {s.path: found for s in python if (found := words.in_(s.text))}
     chosen = set(marks)
     for _ in range(ROUNDS):
         touched = {path: modules[path].touching(names) for path, names in marks.items()}
@@ -60,6 +60,27 @@ def chosen_paths(python: Sequence[Source], needles: Iterable[str]) -> set[str]:
     return chosen
 
 
+class _Words:
+    """Needles, arranged so that most texts are searched for few of them: "redis_lock" only where "redis" was found."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._within: dict[str, list[str]] = {"": []}  # a word, and those that contain it and no longer one below it
+        for word in sorted(set(words), key=lambda w: (len(w), w)):
+            home = max((known for known in self._within if known in word), key=len)
+            self._within[home].append(word)
+            self._within[word] = []
+
+    def in_(self, text: str) -> set[str]:
+        """The words that occur in a text."""
+        found: set[str] = set()
+        todo = [""]
+        while todo:
+            several = [word for word in self._within[todo.pop()] if word in text]
+            found.update(several)
+            todo += several
+        return found
+
+
 class _Module:
     """One file by its text: what it imports, what it defines at its top, and which words each definition uses."""
 
@@ -68,6 +89,7 @@ class _Module:
         place = PurePosixPath(source.path)
         self.is_package = place.name == "__init__.py"
         self.parts = place.parent.parts if self.is_package else place.with_suffix("").parts
+        self._attributes: dict[str, frozenset[str]] = {}
 
     @cached_property
     def imports(self) -> list[tuple[str, str, str]]:
@@ -80,6 +102,13 @@ class _Module:
         starts = [(m.start(), m[1] or m[2] or m[3] or "") for m in _TOP.finditer(self.text)]
         ends = [*(start for start, _ in starts), len(self.text)][1:]
         return [(name, self.text[start:end]) for (start, name), end in zip(starts, ends, strict=True)]
+
+    def attributes(self, name: str) -> frozenset[str]:
+        """Names that follow `name.` somewhere, through any dotted way."""
+        if name not in self._attributes:
+            there = f"{name}." in self.text
+            self._attributes[name] = frozenset(re.findall(rf"\b{re.escape(name)}\.(?:\w+\.)*(\w+)", self.text)) if there else frozenset()
+        return self._attributes[name]
 
     def touching(self, marks: set[str]) -> tuple[frozenset[str], frozenset[str]]:
         """Names whose definition mentions a mark, an import from one, or another such name; and the words they use."""
@@ -102,9 +131,10 @@ class _Finder:
 
     def __init__(self, modules: Mapping[str, _Module]) -> None:
         self.modules = modules
-        self.by_last: dict[str, list[str]] = {}
+        self.by_tail: dict[tuple[str, ...], list[str]] = {}  # paths by the end of their dotted name, in every length
         for path, module in modules.items():
-            self.by_last.setdefault(module.parts[-1] if module.parts else "", []).append(path)
+            for start in range(len(module.parts)):
+                self.by_tail.setdefault(module.parts[start:], []).append(path)
 
     def callers(
         self, touched: Mapping[str, tuple[frozenset[str], frozenset[str]]], known: set[str]
@@ -126,7 +156,7 @@ class _Finder:
                     names = touched.get(target, (frozenset(), frozenset()))[0]
                     if name in names:
                         found.setdefault(path, set()).add(bound)
-                    elif names and (used := names & _attributes(module.text, bound)):
+                    elif names and (used := names & module.attributes(bound)):
                         found.setdefault(path, set()).update(used)
                     elif name == "*":
                         found.setdefault(path, set()).update(names)
@@ -153,9 +183,8 @@ class _Finder:
             base = base[: len(base) - (level - 1)]
         parts = (*base, *(part for part in dotted.lstrip(".").split(".") if part))
         for tail in (parts, (*parts, name) if name and name != "*" else ()):
-            for candidate in self.by_last.get(tail[-1], ()) if tail else ():
-                found = self.modules[candidate].parts
-                if candidate != path and (found == tail if level else found[-len(tail) :] == tail):
+            for candidate in self.by_tail.get(tail, ()):
+                if candidate != path and (not level or self.modules[candidate].parts == tail):
                     yield candidate
 
 
@@ -183,8 +212,3 @@ def _imports(text: str) -> Iterator[tuple[str, str, str]]:
                     yield (module, name, bound) if module else (name, "", bound)
                 case [name]:
                     yield (module, name, name) if module else (name, "", name.partition(".")[0])
-
-
-def _attributes(text: str, name: str) -> frozenset[str]:
-    """Names that follow `name.` somewhere, through any dotted way."""
-    return frozenset(re.findall(rf"\b{re.escape(name)}\.(?:\w+\.)*(\w+)", text))
