@@ -241,6 +241,25 @@ def graph(path: str, format_: str, **given: Any) -> int:
 
 @cli.command()
 @click.argument("path", default=".", type=click.Path())
+@click.option("--down", "down", required=True, metavar="NAME", help="A workload, or a kind of store such as redis.")
+@click.option("--format", "format_", type=click.Choice(("full", "json", "mermaid")), default="full")
+@_analysis
+def whatif(path: str, down: str, format_: str, **given: Any) -> int:
+    """Tell what happens when something goes down: who cannot start, who fails, who degrades and what saves them."""
+    understanding = _understand(path, given)
+    from coordlint import whatif as asked
+    from coordlint.report import whatif as made
+
+    try:
+        outage = asked.whatif(understanding.system, down)
+    except asked.NothingByThatName as error:
+        raise click.UsageError(str(error)) from None
+    _say(made.render(outage, format_, _style(sys.stdout)))
+    return _failed(understanding)
+
+
+@cli.command()
+@click.argument("path", default=".", type=click.Path())
 @_analysis
 def suppressions(path: str, **given: Any) -> int:
     """List the comments and annotations that silence rules, with their reasons."""

@@ -251,6 +251,11 @@ class System:
         """
         return operation.guards + self._guards_of(operation.symbol, frozenset())
 
+    def guards_at(self, place: Place) -> tuple[Guard, ...]:
+        """Handlers around a call, in its own function."""
+        own = next((o.guards for o in self._world.operations if o.place == place), ())
+        return own or self._world.call_guards.get(place, ())
+
     def _guards_of(self, symbol: str, seen: frozenset[str]) -> tuple[Guard, ...]:
         if symbol in seen or len(seen) > 6:
             return ()

@@ -80,7 +80,7 @@ def test_options_and_commands_that_readme_names_exist() -> None:
     known = {o for command in commands(cli) for p in command.params for o in (*p.opts, *p.secondary_opts)}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert named - known - {"--help"} == set()
-    for words in re.findall(r"coordlint ((?:check|audit|inventory|why|graph|explain|rules|suppressions|clean|baseline \w+)\b)", README):
+    for words in re.findall(r"coordlint ((?:check|audit|inventory|why|whatif|graph|explain|rules|suppressions|clean|baseline \w+)\b)", README):
         command: click.Command | None = cli
         for word in words.split():
             assert isinstance(command, click.Group)

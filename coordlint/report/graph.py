@@ -106,7 +106,7 @@ def _mermaid(drawn: Picture) -> Iterator[str]:
     yield "flowchart LR"
     for node in drawn.nodes:
         left, right = shapes[node.kind]
-        yield f'  {ids[node.id]}{left}"{_mermaid_text(node.label)}"{right}:::{node.kind}'
+        yield f'  {ids[node.id]}{left}"{mermaid_text(node.label)}"{right}:::{node.kind}'
     for edge in drawn.edges:
         yield f"  {ids[edge.source]} -->|{edge.label}| {ids[edge.target]}"
     yield "  classDef coordinator stroke-width:3px"
@@ -152,7 +152,8 @@ def _short(text: str) -> str:
     return shown if len(shown) <= MAX_LABEL else shown[: MAX_LABEL - 3] + "..."
 
 
-def _mermaid_text(text: str) -> str:
+def mermaid_text(text: str) -> str:
+    """Text inside a label: whatever could end it is written as an entity."""
     return re.sub(r"[^\w .,:/@*?!=+-]", lambda found: f"#{ord(found[0])};", _short(text))
 
 
