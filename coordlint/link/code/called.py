@@ -68,6 +68,7 @@ def settled(ev: Evaluator, value: Called) -> Value:
 
 def _made(ev: Evaluator, value: Called) -> Value:
     if ev.calls_of_calls > DEEPEST:
+        ev.hangs = True
         return UNKNOWN
     ev.calls_of_calls += 1
     try:

@@ -6,6 +6,10 @@ depends on order (what is held, what was tested) is the walker's business.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
 from coordlint import ir
 from coordlint.link.code import attributes, called, calling, texts
 from coordlint.link.code.ducks import REDIS, Ducks
@@ -40,7 +44,16 @@ from coordlint.link.code.values import (
 from coordlint.models import Models
 from coordlint.source import Place, Span
 
+K = TypeVar("K", bound=Hashable)
 DEEPEST = 60  # levels of calls and names that one question may follow
+
+
+@dataclass(slots=True)
+class Memory(Generic[K]):
+    """Answers by question: those that stay, and those that hang on what is not known for good yet."""
+
+    firm: dict[K, Value] = field(default_factory=dict)
+    loose: dict[K, Value] = field(default_factory=dict)
 
 
 class Evaluator:
@@ -50,12 +63,13 @@ class Evaluator:
         self.project = project
         self.models = models
         self.sites: dict[str, list[tuple[Arg, ...]]] = {}  # arguments seen at calls, by function symbol
-        self._known: dict[tuple[int, str], Value] = {}
+        self._known = Memory[tuple[int, str]]()
         self._active: set[tuple[int, str]] = set()
-        self._names: dict[tuple[str, str], Value] = {}
-        self._returns: dict[str, Value] = {}
+        self._names = Memory[tuple[str, str]]()
+        self._returns = Memory[str]()
         self._busy: set[str] = set()
-        self._settled: dict[tuple[str, str], Value] = {}
+        self._settled = Memory[tuple[str, str]]()
+        self.hangs = False  # the answer in the making hangs on what callers pass, or on a question that was cut short
         self.calls_of_calls = 0  # how deep the calls of what callers pass are nested just now
         self.ducks = Ducks(project)
         self._insides: dict[int, Inside] = {}
@@ -70,25 +84,30 @@ class Evaluator:
         return found
 
     def forget(self) -> None:
-        """Drops remembered answers; what is known of call sites stays."""
+        """Drops the answers that hang on call sites; what is known of these stays."""
         for memory in (self._known, self._names, self._returns, self._settled):
-            memory.clear()
+            memory.loose.clear()
 
     # -- expressions -------------------------------------------------------------------------------------------
 
     def value(self, expr: ir.Expr, scope: Scope) -> Value:
         """What an expression is."""
         key = (id(expr), scope.symbol)
-        if key in self._known:
-            return self._known[key]
-        if key in self._active or len(self._active) > DEEPEST * 4:
-            return UNKNOWN
+        known = self._known.firm.get(key)
+        if known is not None:
+            return known
+        known = self._known.loose.get(key)
+        if known is not None or key in self._active or len(self._active) > DEEPEST * 4:
+            self.hangs = True
+            return UNKNOWN if known is None else known
+        around, self.hangs = self.hangs, False
         self._active.add(key)
         try:
             made = self._evaluate(expr, scope)
         finally:
             self._active.discard(key)
-        self._known[key] = made
+        (self._known.loose if self.hangs else self._known.firm)[key] = made
+        self.hangs = self.hangs or around
         return made
 
     def _evaluate(self, expr: ir.Expr, scope: Scope) -> Value:
@@ -174,17 +193,22 @@ class Evaluator:
     def name(self, name: str, scope: Scope) -> Value:
         """What a bare name is in a scope: its own bindings, then those of the scopes around it."""
         key = (scope.symbol, name)
-        if key in self._names:
-            return self._names[key]
+        known = self._names.firm.get(key)
+        if known is not None:
+            return known
+        known = self._names.loose.get(key)
         mark = f"name {scope.symbol} {name}"
-        if mark in self._busy:
-            return UNKNOWN
+        if known is not None or mark in self._busy:
+            self.hangs = True
+            return UNKNOWN if known is None else known
+        around, self.hangs = self.hangs, False
         self._busy.add(mark)
         try:
             made = self._lookup(name, scope)
         finally:
             self._busy.discard(mark)
-        self._names[key] = made
+        (self._names.loose if self.hangs else self._names.firm)[key] = made
+        self.hangs = self.hangs or around
         return made
 
     def _lookup(self, name: str, scope: Scope) -> Value:
@@ -287,11 +311,22 @@ class Evaluator:
         if not isinstance(value, Parameter):
             return one_of([self.settle(v) for v in value.options]) if isinstance(value, OneOf) else value
         key = (value.symbol, value.name)
-        if key in self._settled:
-            return self._settled[key]
-        self._settled[key] = UNKNOWN
+        known = self._settled.firm.get(key)
+        if known is not None:
+            return known
+        known = self._settled.loose.get(key)
+        if known is not None:
+            self.hangs = True
+            return known
+        around, self.hangs = self.hangs, False
+        self._settled.loose[key] = UNKNOWN
         made = self._settle(value)
-        self._settled[key] = made
+        if self.hangs:
+            self._settled.loose[key] = made
+        else:
+            del self._settled.loose[key]
+            self._settled.firm[key] = made
+        self.hangs = self.hangs or around
         return made
 
     def _settle(self, value: Parameter) -> Value:
@@ -306,6 +341,7 @@ class Evaluator:
             typed = self.annotated(param.annotation, around)
             if not isinstance(typed, Unknown | Literal):
                 return typed
+        self.hangs = True
         passed = [a.value for args in self.sites.get(value.symbol, ()) for a in args if a.name == value.name]
         known = one_of([self.settle(v) for v in passed if v != value])
         if not isinstance(known, Unknown):
@@ -351,11 +387,17 @@ class Evaluator:
 
     def returns(self, symbol: str) -> Value:
         """What a function of the project returns, in terms of its own parameters."""
-        if symbol in self._returns:
-            return self._returns[symbol]
+        known = self._returns.firm.get(symbol)
+        if known is not None:
+            return known
+        known = self._returns.loose.get(symbol)
         scope = self.project.scopes.get(symbol)
-        if scope is None or scope.kind != "function" or symbol in self._busy or len(self._busy) > DEEPEST:
+        if scope is None or scope.kind != "function":
             return UNKNOWN
+        if known is not None or symbol in self._busy or len(self._busy) > DEEPEST:
+            self.hangs = True
+            return UNKNOWN if known is None else known
+        around, self.hangs = self.hangs, False
         self._busy.add(symbol)
         try:
             made = [self.value(e, scope) for e in calling.returned(scope)]
@@ -365,13 +407,15 @@ class Evaluator:
                 joined = joined if isinstance(typed, Unknown) else typed
         finally:
             self._busy.discard(symbol)
-        self._returns[symbol] = joined
+        (self._returns.loose if self.hangs else self._returns.firm)[symbol] = joined
+        self.hangs = self.hangs or around
         return joined
 
     def yields(self, symbol: str) -> Value:
         """What a generator function yields."""
         scope = self.project.scopes.get(symbol)
         if scope is None or scope.kind != "function" or f"yield {symbol}" in self._busy:
+            self.hangs = True
             return UNKNOWN
         self._busy.add(f"yield {symbol}")
         try:
