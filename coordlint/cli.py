@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FORMATS = ("full", "concise", "json", "sarif", "github", "markdown")
 SEVERITIES = ("info", "warning", "error")
 CONFIDENCES = ("low", "medium", "high")
+LEVELS = ("workloads", "sections", "effects")
 PROFILES = ("default", "strict", "audit")
 
 
@@ -229,13 +230,16 @@ def audit(path: str, format_: str, target: str | None, **given: Any) -> int:
 @cli.command()
 @click.argument("path", default=".", type=click.Path())
 @click.option("--format", "format_", type=click.Choice(("mermaid", "dot", "json")), default="mermaid")
+@click.option(
+    "--level", type=click.Choice(LEVELS), default="sections", help="How near to look: each level draws more."
+)
 @_analysis
-def graph(path: str, format_: str, **given: Any) -> int:
-    """Draw workloads, coordinators, critical sections and their effects."""
+def graph(path: str, format_: str, level: str, **given: Any) -> int:
+    """Draw workloads and coordinators, the critical sections in them, and what these guard."""
     understanding = _understand(path, given)
     from coordlint.report import graph as made
 
-    _say(made.render(understanding.system, format_))
+    _say(made.render(understanding.system, format_, level))
     return _failed(understanding)
 
 

@@ -45,13 +45,13 @@ def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     for name in ("PRE_COMMIT", "GITHUB_STEP_SUMMARY", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
 
-    def run(kind: str, name: str, format_: str, *arguments: str) -> tuple[int, str]:
+    def run(kind: str, name: str, format_: str, *arguments: str, command: str = "check") -> tuple[int, str]:
         place = tmp_path / name
         if not place.exists():
             shutil.copytree(FIXTURES / kind / name, place, ignore=shutil.ignore_patterns("__pycache__", ".coordlint_cache"))
         monkeypatch.chdir(place)
         with pytest.raises(SystemExit) as ended:
-            main(["check", "--no-cache", "--format", format_, *arguments])
+            main([command, "--no-cache", "--format", format_, *arguments])
         return int(ended.value.code or 0), capsys.readouterr().out
 
     return run
@@ -68,6 +68,16 @@ def test_a_system_with_mistakes_gets_the_report_that_was_read_and_accepted(repor
         golden.write_text(told, encoding="utf-8")
     assert code == 1
     assert told == golden.read_text(encoding="utf-8"), "read the difference; accept it with --refresh"
+
+
+@pytest.mark.parametrize(("format_", "level"), [("mermaid", "workloads"), ("mermaid", "sections"), ("mermaid", "effects"), ("dot", "effects"), ("json", "effects")])
+def test_the_picture_of_a_system_at_each_level_is_the_one_that_was_accepted(report, request, format_, level) -> None:
+    code, drawn = report("err", "shop", format_, "--level", level, command="graph")
+    golden = GOLDENS / "shop" / f"graph-{level}.{format_}"
+    if request.config.getoption("--refresh"):
+        golden.write_text(drawn, encoding="utf-8")
+    assert code == 0
+    assert drawn == golden.read_text(encoding="utf-8"), "look at the picture; accept it with --refresh"
 
 
 @pytest.mark.parametrize("name", OK)

@@ -14,6 +14,7 @@ from coordlint.report.visible import visible
 from coordlint.system import System
 
 MAX_LABEL = 60
+LEVELS = ("workloads", "sections", "effects")  # how near one looks: each draws what the one before draws, and more
 
 
 class Node(msgspec.Struct, frozen=True, order=True):
@@ -41,8 +42,8 @@ class Picture(msgspec.Struct, frozen=True):
     edges: tuple[Edge, ...]
 
 
-def picture(system: System) -> Picture:
-    """Workloads and coordinators; the sections that they run, with what these guard; sections of no workload as well."""
+def picture(system: System, level: str = "effects") -> Picture:
+    """Workloads and who talks to whom; then the sections that they run, and those that none does; then what these guard."""
     nodes: dict[str, Node] = {}
     drawn: set[Edge] = set()
     coordinators = {c.workload.key: c.backend for c in system.coordinators()}
@@ -50,7 +51,7 @@ def picture(system: System) -> Picture:
         kind = "coordinator" if workload.key in coordinators else "workload"
         replicas = workload.replicas.declared
         label = workload.name + (f" x{replicas}" if replicas not in (None, 1) else "")
-        if kind == "coordinator":
+        if kind == "coordinator" and coordinators[workload.key] != workload.name:
             label += f" ({coordinators[workload.key]})"
         mark = _mark(workload.key)
         nodes[mark] = Node(mark, kind, label, workload.path, workload.place.line)
@@ -62,12 +63,16 @@ def picture(system: System) -> Picture:
         )
         if source and target:
             drawn.add(Edge(source, target, "talks to"))
-    for section in system.critical_sections():
+    sections = tuple(system.critical_sections())
+    behind = {inner.acquired for s in sections if (inner := system.inner(s)) is not None}  # a wrapper's own, drawn at its callers
+    for section in sections if level != "workloads" else ():
+        if section.acquired in behind:
+            continue
         mark = f"section {section.acquired}"
         key = section.lock.key_text or section.lock.key or "?"
         label = f"{section.symbol.rpartition('.')[2] or section.symbol}: {section.lock.backend} lock {key}"
         nodes[mark] = Node(mark, "section", label, section.acquired.path, section.acquired.line)
-        for effect in section.effects:
+        for effect in section.effects if level == "effects" else ():
             told = effect.operation
             target = f"effect {told.place}"
             name = f"{told.call.rpartition('.')[2]} {told.key_text or told.key or told.kind or told.backend}".strip()
@@ -84,10 +89,10 @@ def picture(system: System) -> Picture:
     return Picture(tuple(sorted(nodes.values())), tuple(sorted(drawn)))
 
 
-def render(system: System, format: str) -> str:
-    """The picture as "mermaid", "dot" or "json"."""
+def render(system: System, format: str, level: str = "effects") -> str:
+    """The picture as "mermaid", "dot" or "json", at one of LEVELS."""
     draw: dict[str, Callable[[Picture], str]] = {"mermaid": mermaid, "dot": dot, "json": json}
-    return draw[format](picture(system))
+    return draw[format](picture(system, level))
 
 
 def mermaid(drawn: Picture) -> str:
