@@ -231,15 +231,15 @@ def audit(path: str, format_: str, target: str | None, **given: Any) -> int:
 @click.argument("path", default=".", type=click.Path())
 @click.option("--format", "format_", type=click.Choice(("mermaid", "dot", "json")), default="mermaid")
 @click.option(
-    "--level", type=click.Choice(LEVELS), default="sections", help="How near to look: each level draws more."
+    "--level", type=click.Choice(LEVELS), help="How near to look; sections, and in JSON effects."
 )
 @_analysis
-def graph(path: str, format_: str, level: str, **given: Any) -> int:
+def graph(path: str, format_: str, level: str | None, **given: Any) -> int:
     """Draw workloads and coordinators, the critical sections in them, and what these guard."""
     understanding = _understand(path, given)
     from coordlint.report import graph as made
 
-    _say(made.render(understanding.system, format_, level))
+    _say(made.render(understanding.system, format_, level or ("effects" if format_ == "json" else "sections")))
     return _failed(understanding)
 
 
