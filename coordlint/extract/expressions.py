@@ -169,6 +169,9 @@ def lower(root: ast.expr, shortened: list[Span]) -> ir.Expr:
     todo: list[tuple[ast.expr, int, int]] = [(root, 0, -1)]  # node, depth, number of sub-expressions once visited
     while todo:
         node, depth, count = todo.pop()
+        if type(node) is ast.Name:  # every second one
+            done.append(ir.Name(node.id, span(node)))
+            continue
         if count >= 0:
             kids = done[len(done) - count :]
             del done[len(done) - count :]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
+from bisect import bisect_left
 
 from coordlint import ir
 from coordlint.extract.expressions import lower, operator, params, span
 from coordlint.source import Skip, Source, Span
+
+_LINE_END = re.compile(r"\r\n?|\n")  # those that the parser counts
 
 
 def read_python(source: Source) -> tuple[ir.Module | None, tuple[Skip, ...]]:
@@ -28,12 +32,25 @@ def read_python(source: Source) -> tuple[ir.Module | None, tuple[Skip, ...]]:
         return None, (Skip(source.path, f"not Python text: {error}"),)
     except (RecursionError, MemoryError):
         return None, (Skip(source.path, "nested too deeply for the Python parser"),)
-    shortened: list[Span] = []
+    shortened = _Shortened(source.text)
     body = _block(tree.body, shortened)
     skips = tuple(
         Skip(source.path, "an expression nested too deeply was read in part", at.line) for at in shortened[:1]
     )
     return ir.Module(body, tuple(shortened)), skips
+
+
+class _Shortened(list[Span]):
+    """Where expressions were shortened in a file, and whether `yield` may stand between two of its lines."""
+
+    def __init__(self, text: str) -> None:
+        lines = _LINE_END.split(text) if "yield" in text else []
+        self._yields = [number for number, line in enumerate(lines, 1) if "yield" in line]
+
+    def may_yield(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        """False where the word does not occur: most functions need not be searched."""
+        at = bisect_left(self._yields, node.lineno)
+        return at < len(self._yields) and self._yields[at] <= (node.end_lineno or node.lineno)
 
 
 def _newer(text: str, error: SyntaxError) -> tuple[ast.Module | None, str]:
@@ -49,11 +66,11 @@ def _newer(text: str, error: SyntaxError) -> tuple[ast.Module | None, str]:
         return None, str(why) or reason
 
 
-def _block(statements: list[ast.stmt], shortened: list[Span]) -> tuple[ir.Stmt, ...]:
+def _block(statements: list[ast.stmt], shortened: _Shortened) -> tuple[ir.Stmt, ...]:
     return tuple(s for node in statements for s in _statement(node, shortened))
 
 
-def _statement(node: ast.stmt, short: list[Span]) -> list[ir.Stmt]:
+def _statement(node: ast.stmt, short: _Shortened) -> list[ir.Stmt]:
     at = span(node)
     match node:
         case ast.Expr(value=ast.Constant()):
@@ -96,7 +113,7 @@ def _statement(node: ast.stmt, short: list[Span]) -> list[ir.Stmt]:
             return _definition(node, at, short)
 
 
-def _definition(node: ast.stmt, at: Span, short: list[Span]) -> list[ir.Stmt]:
+def _definition(node: ast.stmt, at: Span, short: _Shortened) -> list[ir.Stmt]:
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef():
             return [_function(node, short)]
@@ -126,7 +143,7 @@ def _definition(node: ast.stmt, at: Span, short: list[Span]) -> list[ir.Stmt]:
             return []  # statements newer than this reader carry no coordination of their own
 
 
-def _ladder(node: ast.If, short: list[Span]) -> ir.If:
+def _ladder(node: ast.If, short: _Shortened) -> ir.If:
     """An `elif` chain is as deep as it is long in the tree; here it is flat."""
     branches: list[ir.Branch] = []
     at = span(node)
@@ -138,7 +155,7 @@ def _ladder(node: ast.If, short: list[Span]) -> ir.If:
     return ir.If(tuple(branches), _block(rest, short), at)
 
 
-def _handler(node: ast.ExceptHandler, short: list[Span]) -> ir.Handler:
+def _handler(node: ast.ExceptHandler, short: _Shortened) -> ir.Handler:
     types: tuple[ir.Expr, ...] = ()
     if isinstance(node.type, ast.Tuple):
         types = tuple(lower(t, short) for t in node.type.elts)
@@ -147,7 +164,7 @@ def _handler(node: ast.ExceptHandler, short: list[Span]) -> ir.Handler:
     return ir.Handler(types, node.name or "", _block(node.body, short), span(node))
 
 
-def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, short: list[Span]) -> ir.Function:
+def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, short: _Shortened) -> ir.Function:
     body = _block(node.body, short)
     return ir.Function(
         name=node.name,
@@ -156,13 +173,13 @@ def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, short: list[Span]) -
         returns=None if node.returns is None else lower(node.returns, short),
         body=body,
         is_async=isinstance(node, ast.AsyncFunctionDef),
-        is_generator=_yields(node.body),
+        is_generator=short.may_yield(node) and _yields(node.body),
         at=_header(node),
         end=node.end_lineno or node.lineno,
     )
 
 
-def _class(node: ast.ClassDef, short: list[Span]) -> ir.Class:
+def _class(node: ast.ClassDef, short: _Shortened) -> ir.Class:
     return ir.Class(
         name=node.name,
         bases=tuple(lower(b, short) for b in node.bases),
