@@ -6,6 +6,7 @@ Nothing heavy is imported before a command needs it: `coordlint --help` loads cl
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +48,8 @@ class _Commands(click.Group):
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs the command line; always ends the process with an Exit code, never with a traceback."""
+    if own_process := arguments is None:
+        gc.disable()  # what a run makes is kept until it ends: to look for garbage in it costs a third of the time
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -69,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _tell(f"internal error: {type(error).__name__}: {error}. Set COORDLINT_DEBUG=1 for the traceback.")
         ended = Exit.BROKEN
     _flush()
+    if own_process:
+        gc.freeze()  # the last search, at exit, would find nothing either
     sys.exit(ended)
 
 
