@@ -321,7 +321,15 @@ def rules(format_: str, rule_folders: tuple[str, ...]) -> int:
 @click.argument("rule")
 @click.option("--rules", "rule_folders", multiple=True, metavar="DIR", type=click.Path())
 def explain(rule: str, rule_folders: tuple[str, ...]) -> int:
-    """Explain a rule, by code or name: what it sees, why it matters, what to do instead, when it is fine."""
+    """Explain a rule, by code or name: what it sees, why it matters, what to do instead, when it is fine.
+
+    `explain decision` shows the flowchart behind the verdicts.
+    """
+    if rule == "decision":
+        from coordlint.decision import flowchart
+
+        _say(flowchart())
+        return Exit.CLEAN
     from coordlint.codes import expand, unknown
 
     known = {r.code: r for r in _rules(rule_folders)}
