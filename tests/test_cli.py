@@ -452,6 +452,7 @@ def test_rules_are_listed_and_explained(project, run) -> None:
     assert tuple(told[0][k] for k in ("code", "name", "severity")) == ("CL001", "unreadable-source", "info")
     for word in ("CL101", "lock-without-fencing", "cl101"):
         assert run("explain", word).out.startswith("CL101 lock-without-fencing (error)\n")
+    assert "Do several processes have to agree" in run("explain", "decision").out
     ran = run("explain", "lock-without-fence")
     assert ran.code == 2 and "did you mean 'lock-without-fencing'?" in ran.err
     assert run("explain", "CL1").code == 2
