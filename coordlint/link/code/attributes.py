@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coordlint import ir
+from coordlint.link.code import containers
 from coordlint.link.code.project import Scope
 from coordlint.link.code.values import (
     UNKNOWN,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 DJANGO_MODEL = "django.db.models.Model"
 DJANGO_MANAGER = "django.db.models.Manager"
 SQLALCHEMY_QUERY = "sqlalchemy.orm.Query"
-_TELLING = frozenset("redis zk zookeeper kazoo etcd consul lock locks mutex cache memcache coordinator valkey election leader".split())
+TELLING = frozenset("redis zk zookeeper kazoo etcd consul lock locks mutex cache memcache coordinator valkey election leader".split())
 SETTINGS = ("django.conf.settings",)
 
 
@@ -49,10 +50,14 @@ def _set_outside(ev: Evaluator, name: str) -> Value:
 
     The object is not known, so only the name joins them: it must say what it is, and all assignments must agree.
     """
-    if not words(name) & _TELLING:
+    if not words(name) & TELLING:
         return UNKNOWN
-    found = [v for _, scope, b in ev.project.outside[name] for v in options(ev.binding(b, scope, name))]
-    known = [v for v in found if isinstance(v, Instance | Object)]
+    return agreed([ev.binding(b, scope, name) for _, scope, b in ev.project.outside[name]])
+
+
+def agreed(values: list[Value]) -> Value:
+    """What values are, when all that are known are of one type."""
+    known = [v for value in values for v in options(value) if isinstance(v, Instance | Object)]
     types = {v.type if isinstance(v, Instance) else v.symbol for v in known}
     return known[0] if len(types) == 1 else UNKNOWN
 
@@ -196,7 +201,7 @@ def _of_class(ev: Evaluator, symbol: str, name: str) -> Value:
     if found is not None:
         set_later = [ev.binding(b, f, name) for f, b in found[0].attributes.get(name, ())]
         made = one_of([*([ev.name(name, found[0])] if name in found[0].names else []), *set_later])
-        made = _something(made)
+        made = _with_fills(ev, symbol, name, _something(made))
         if isinstance(made, FunctionRef):
             scope = ev.project.scopes[made.symbol]
             bound = ClassRef(symbol) if ev.is_decorated(scope, "classmethod") else None
@@ -245,7 +250,13 @@ def _of_object(ev: Evaluator, base: Object, name: str) -> Value:
         made.append(_filled(ev, ev.binding(binding, function, name), base, function))
     if name in scope.names:
         made.append(_class_member(ev, base, scope, name))
-    return one_of(made)
+    return _with_fills(ev, base.symbol, name, one_of(made))
+
+
+def _with_fills(ev: Evaluator, symbol: str, name: str, value: Value) -> Value:
+    """A container in an attribute, with what the methods of its class, and of those above, put into it."""
+    fills = [fill for c in ancestry(ev, symbol)[0] for fill in c.fills.get(name, ())]
+    return containers.filled(ev, value, fills) if fills else value
 
 
 def _filled(ev: Evaluator, value: Value, base: Object, function: Scope) -> Value:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from coordlint import ir
-from coordlint.link.code import attributes, called, texts
+from coordlint.link.code import attributes, called, containers, texts
 from coordlint.link.code.arguments import arguments_of, bind, bindings
 from coordlint.link.code.project import Scope, blocks, expressions
 from coordlint.link.code.values import (
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from coordlint.link.code.evaluate import Evaluator
 
 _ENVIRONMENT = ("os.getenv", "os.environ.get", "decouple.config", "environ.get", "starlette.config.Config", "os.environ.setdefault")
-_TRANSPARENT = ("builtins.str", "builtins.int", "builtins.float", "builtins.bytes", "six.b", "six.u", "builtins.list", "builtins.tuple", "builtins.set", "typing.cast", "builtins.iter", "builtins.next", "builtins.sorted", "builtins.reversed", "builtins.abs")
+_TRANSPARENT = ("builtins.str", "builtins.int", "builtins.float", "builtins.bytes", "six.b", "six.u", "typing.cast", "builtins.iter", "builtins.abs")
 _SESSIONS = ("boto3", "boto3.Session", "boto3.session.Session", "aioboto3.Session", "aiobotocore.session.AioSession")
 _RECORD = frozenset("get first last latest earliest create aget afirst acreate get_or_create update_or_create aget_or_create aupdate_or_create one one_or_none get_or_404 first_or_404 scalar scalar_one scalar_one_or_none get_one".split())
 _RECORDS = ("django.db.models.Manager", "django.db.models.QuerySet", "django.db.models.query.QuerySet", "sqlalchemy.orm.Query")  # fmt: skip
@@ -53,7 +53,7 @@ _RECORDS = ("django.db.models.Manager", "django.db.models.QuerySet", "django.db.
 
 def result(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
     """What a call expression evaluates to."""
-    made = texts.method_call(ev, call, scope)
+    made = texts.method_call(ev, call, scope) or containers.method_call(ev, call, scope)
     if made is not None:
         return made
     callee = ev.value(call.func, scope)
@@ -150,6 +150,8 @@ def _special(ev: Evaluator, name: str, call: ir.Call, scope: Scope) -> Value | N
         return Environment(as_pattern(first).text, default if named is None else ev.value(named, scope))
     if name in called.IMPORTS and first is not None:
         return called.imported(ev, first, member=name == called.IMPORTS[2])
+    if (held := containers.made(ev, name, call, scope)) is not None:
+        return held
     if name in texts.PER_PROCESS:
         return Pattern("{}", "{" + texts.PER_PROCESS[name] + "}")
     if name in _TRANSPARENT and first is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from coordlint import ir
-from coordlint.link.code import attributes, called, calling, texts
+from coordlint.link.code import attributes, called, calling, containers, texts
 from coordlint.link.code.ducks import REDIS, Ducks
 from coordlint.link.code.project import Binding, Project, Scope
 from coordlint.link.code.texts import written
@@ -134,59 +134,17 @@ class Evaluator:
             case ir.Sequence(kind=kind, items=items):
                 return Items(kind, tuple(self.value(i, scope) for i in items[:50]))
             case ir.Mapping(keys=keys, values=values):
-                return self._table(keys, values, scope)
+                return containers.table(self, keys, values, scope)
             case ir.Index(base=base, index=index):
-                return self._item(self.value(base, scope), index, scope)
+                return containers.item(self, self.value(base, scope), index, scope)
             case ir.Unary(op="-", value=inner):
                 return texts.negated(self.value(inner, scope))
             case ir.Yield(value=inner) if inner is not None:
                 return UNKNOWN
-            case ir.Comprehension(kind="listcomp" | "setcomp" | "generatorexp", element=element):
-                return Items("many", (self.value(element, scope),))
+            case ir.Comprehension(kind=kind, element=element):
+                return containers.comprehension(self, kind, element, scope)
             case _:
                 return UNKNOWN
-
-    def _table(self, keys: tuple[ir.Expr | None, ...], values: tuple[ir.Expr, ...], scope: Scope) -> Value:
-        made: list[tuple[str, Value]] = []
-        for key, value in list(zip(keys, values, strict=True))[:200]:
-            if key is None:
-                inner = self.value(value, scope)
-                made.extend(inner.entries if isinstance(inner, Table) else ())
-                continue
-            known = self.value(key, scope)
-            made.append((str(known.value) if isinstance(known, Literal) else "", self.value(value, scope)))
-        return Table(tuple(made))
-
-    def _item(self, base: Value, index: ir.Expr, scope: Scope) -> Value:
-        key = self.value(index, scope)
-        made: list[Value] = []
-        for option in options(self.settle(base)):
-            if isinstance(option, External) and (already := self.models.instance(option.name)) is not None:
-                option = Instance(already, call=option.name)
-            match option, key:
-                case Table(), Literal(value=k) if option.get(str(k)) is not None:
-                    made.append(option.get(str(k)) or UNKNOWN)
-                case Table(entries=entries), _:
-                    made.append(one_of([v for _, v in entries]))
-                case Items(kind="many", items=items), _:
-                    made.extend(items)
-                case Items(items=items), Literal(value=int(n)) if -len(items) <= n < len(items):
-                    made.append(items[n])
-                case External(name="sys.modules"), _:
-                    made.append(called.imported(self, key))
-                case External(name="os.environ"), _:
-                    made.append(Environment(as_pattern(key).text))
-                case External(name=name), Literal(value=str(k)) if name.endswith(".config"):
-                    made.append(Environment(k))
-                case (Result(), _):
-                    made.append(option)
-                case Instance(type=type_name), _:
-                    model = self.models.type(type_name)
-                    item = model.item if model is not None else ""
-                    made.append(Instance(item, place=option.place) if item else UNKNOWN)
-                case _:
-                    pass
-        return one_of(made)
 
     # -- names -------------------------------------------------------------------------------------------------
 
@@ -217,7 +175,8 @@ class Evaluator:
                 if param.name == name:
                     return self._parameter(scope, position, name)
         if name in scope.names:
-            return one_of([self.binding(b, scope, name) for b in scope.names[name]])
+            made = one_of([self.binding(b, scope, name) for b in scope.names[name]])
+            return containers.filled(self, made, scope.fills[name]) if name in scope.fills else made
         for star in scope.stars:
             found = self._from_module(star, name, scope)
             if found is not None:
@@ -242,6 +201,7 @@ class Evaluator:
 
     def binding(self, b: Binding, scope: Scope, name: str = "") -> Value:
         """What one binding gives its name."""
+        scope = b.within or scope
         match b.kind:
             case "value" | "item" | "entered":
                 return self._bound_value(b, scope)
@@ -269,7 +229,7 @@ class Evaluator:
         elif b.kind == "item":
             made = one_of([calling.iterated(self, v) for v in options(self.settle(made))])
         for position in b.path:
-            made = one_of([_part(v, position) for v in options(made)])
+            made = one_of([containers.part(v, position) for v in options(made)])
         if isinstance(made, Unknown) and b.annotation is not None:
             return self.annotated(b.annotation, scope)
         return made
@@ -443,20 +403,6 @@ def last_name(expr: ir.Expr) -> str:
     while isinstance(expr, ir.Call):
         expr = expr.func
     return expr.name if isinstance(expr, ir.Attribute) else expr.id if isinstance(expr, ir.Name) else ""
-
-
-def _part(value: Value, position: int) -> Value:
-    match value:
-        case Items(kind="many", items=items):
-            return items[0]
-        case Items(items=items) if position < len(items):
-            return items[position]
-        case Result() | Manager() | Pattern():
-            return value if isinstance(value, Result) else UNKNOWN
-        case Object(loaded=loaded) if loaded and position == 0:
-            return value  # get_or_create gives (record, created)
-        case _:
-            return UNKNOWN
 
 
 def _quoted(text: str, at: Span) -> ir.Expr:

@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 
 from coordlint import ir
 from coordlint.facts import Facts
+from coordlint.link.code import filling
+from coordlint.link.code.filling import Fill
 from coordlint.source import Place, Span
+
+_ROOT_FILES = ("setup.py", "setup.cfg", "pyproject.toml")  # their folder is put on the path, even when it is a package itself
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +35,7 @@ class Binding:
     target: Scope | None = None  # for def and class
     annotation: ir.Expr | None = None
     at: Span | None = None
+    within: Scope | None = None  # the function that binds a name of another scope: `global name`
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +50,8 @@ class Scope:
     node: ir.Module | ir.Class | ir.Function
     names: dict[str, list[Binding]] = field(default_factory=dict)
     attributes: dict[str, list[tuple[Scope, Binding]]] = field(default_factory=dict)  # of a class: self.x = ...
+    fills: dict[str, list[Fill]] = field(default_factory=dict)  # of a name, or of a class's attribute: x[key] = ...
+    elsewhere: dict[str, Scope] = field(default_factory=dict)  # names that are declared global or nonlocal
     stars: list[Binding] = field(default_factory=list)  # from x import *
     children: list[Scope] = field(default_factory=list)
     is_package: bool = False
@@ -68,6 +75,22 @@ class Scope:
         """The parameters of a function."""
         return self.function.params if self.kind == "function" else ()
 
+    def bind(self, name: str, binding: Binding) -> None:
+        """Gives a name of this scope, or the one that `global` names, one more value."""
+        home = self.elsewhere.get(name)
+        if home is not None:
+            binding.within = self
+        (home or self).names.setdefault(name, []).append(binding)
+
+    def sees(self, name: str) -> Scope | None:
+        """The scope that binds a bare name, from here outwards."""
+        scope: Scope | None = self
+        while scope is not None:
+            if (name in scope.names and (scope is self or scope.kind != "class")) or any(p.name == name for p in scope.params()):
+                return scope
+            scope = scope.parent
+        return None
+
 
 class Project:
     """All scopes by symbol, and how imports find them."""
@@ -78,12 +101,21 @@ class Project:
         self._packages: set[str] = set()
         self._by_last: dict[str, list[str]] = defaultdict(list)
         self.outside: dict[str, list[tuple[ir.Expr, Scope, Binding]]] = defaultdict(list)  # `thing.name = value`
+        self.outside_items: dict[str, list[tuple[ir.Expr, Scope]]] = defaultdict(list)  # `thing["name"] = value`
+        self.outside_fills: dict[str, list[tuple[ir.Expr, Fill]]] = defaultdict(list)  # `thing.name[key] = value`
         self.spelled: dict[str, set[str]] = defaultdict(set)  # dotted words in the texts of a module
+        self._roots: set[str] = set()
+        self._filled: list[tuple[ir.Expr, Fill]] = []
         for one in sorted(facts, key=lambda f: f.path):
+            folder, _, file = one.path.rpartition("/")
+            if file in _ROOT_FILES:
+                self._roots.add(folder.replace("/", "."))
             if one.module is not None:
                 self._add(one.path, one.module)
         for name in self.modules:
             self._by_last[name.rpartition(".")[2]].append(name)
+        for root, fill in self._filled:
+            self._fill(root, fill)
 
     def _add(self, path: str, module: ir.Module) -> None:
         name = module_name(path)
@@ -124,7 +156,7 @@ class Project:
         found = [m for m in self._by_last.get(dotted.rpartition(".")[2], ()) if m.endswith(tail) and m != importer.module]
         roots = [(m.removesuffix(tail), m) for m in found]
         beside = "" if known_library and home in self._packages else home  # no implicit relative import of "consul"
-        fitting = [(r, m) for r, m in roots if r == beside or (r not in self._packages and not known_library)]
+        fitting = [(r, m) for r, m in roots if r == beside or ((r not in self._packages or r in self._roots) and not known_library)]
         if not fitting:
             return None
         return max(fitting, key=lambda rm: (_shared(rm[0], importer.module), -rm[0].count("."), rm[1]))[1]
@@ -141,6 +173,7 @@ class Project:
 
     def _bind_statement(self, scope: Scope, s: ir.Stmt) -> None:
         self._note_outside(scope, s)
+        self._filled += filling.fills(s, scope)
         match s:
             case ir.Assign(targets=targets, value=value, annotation=annotation):
                 for target in targets:
@@ -156,19 +189,23 @@ class Project:
             case ir.Try(handlers=handlers):
                 for h in handlers:
                     if h.name:
-                        scope.names.setdefault(h.name, []).append(Binding("caught", at=h.at))
+                        scope.bind(h.name, Binding("caught", at=h.at))
+            case ir.Global(names=names):
+                for name in names:
+                    home = scope.parent.sees(name) if scope.parent is not None else None
+                    scope.elsewhere[name] = home or self.modules[scope.module]
             case ir.Import(names=names):
                 for dotted, alias in names:
                     module = dotted if alias else dotted.partition(".")[0]
                     name = alias or module
-                    scope.names.setdefault(name, []).append(Binding("import", module=module, name=dotted, at=s.at))
+                    scope.bind(name, Binding("import", module=module, name=dotted, at=s.at))
             case ir.ImportFrom(module=module, level=level, names=names):
                 for name, alias in names:
                     binding = Binding("from", module=module, level=level, name=name, at=s.at)
                     if name == "*":
                         scope.stars.append(binding)
                     else:
-                        scope.names.setdefault(alias or name, []).append(binding)
+                        scope.bind(alias or name, binding)
             case ir.Function() | ir.Class():
                 self._define(scope, s)
             case _:
@@ -178,7 +215,7 @@ class Project:
                 if isinstance(node, ir.Const) and isinstance(node.value, str) and _is_dotted(node.value):
                     self.spelled[scope.module].add(node.value)
                 elif isinstance(node, ir.Walrus):
-                    scope.names.setdefault(node.name, []).append(Binding("value", node.value, at=node.at))
+                    scope.bind(node.name, Binding("value", node.value, at=node.at))
                 elif isinstance(node, ir.Comprehension):
                     for target, source in zip(node.targets, node.sources, strict=True):
                         _bind(scope, target, source, (), "item", None, node.at)
@@ -188,10 +225,31 @@ class Project:
         match s:
             case ir.Assign(targets=targets, value=value) if value is not None:
                 for target in targets:
+                    if isinstance(target, ir.Index) and isinstance(target.index, ir.Const) and isinstance(target.index.value, str):
+                        self.outside_items[target.index.value].append((value, scope))
                     if isinstance(target, ir.Attribute) and not _is_self(target.base, scope):
                         self.outside[target.name].append((target.base, scope, Binding("value", value, at=s.at)))
             case ir.Evaluate(value=ir.Call(func=ir.Name(id="setattr"), args=(base, ir.Const(value=str(name)), value))):
                 self.outside[name].append((base, scope, Binding("value", value, at=s.at)))
+            case _:
+                pass
+
+    def _fill(self, root: ir.Expr, fill: Fill, depth: int = 0) -> None:
+        """Gives what is put into a container to the name or attribute that the container is."""
+        match root:
+            case ir.Attribute(base=base, name=name) if _is_self(base, fill.scope) and fill.scope.owner is not None:
+                _add_fill(fill.scope.owner.fills, name, fill)
+            case ir.Attribute(base=base, name=name):
+                self.outside_fills[name].append((base, fill))
+            case ir.Name(id=name) if (home := fill.scope.sees(name)) is not None:
+                found = home.names.get(name, ())
+                _add_fill(home.fills, name, fill)
+                if len(found) == 1 and found[0].expr is not None and not found[0].path and found[0].kind == "value" and depth < 3:
+                    reach = filling.reached(found[0].expr)  # `part = self.all[key]` and `part[other] = value`
+                    if isinstance(reach.root, ir.Name | ir.Attribute) and (home is fill.scope or isinstance(reach.root, ir.Name)):
+                        self._fill(reach.root, Fill((*reach.keys, *fill.keys), fill.value, fill.scope, fill.spreads), depth + 1)
+                elif len(found) == 1 and found[0].kind == "from" and (module := self.find_module(found[0].module, home, found[0].level)):
+                    _add_fill(self.modules[module].fills, found[0].name, fill)
             case _:
                 pass
 
@@ -203,10 +261,14 @@ class Project:
         made = Scope(symbol, kind, scope.path, scope.module, scope, node)
         self.scopes[symbol] = made
         scope.children.append(made)
-        scope.names.setdefault(node.name, []).append(
-            Binding("def" if kind == "function" else "class", target=made, at=node.at)
-        )
+        scope.bind(node.name, Binding("def" if kind == "function" else "class", target=made, at=node.at))
         self._collect(made, node.body)
+
+
+def _add_fill(home: dict[str, list[Fill]], name: str, fill: Fill) -> None:
+    known = home.setdefault(name, [])
+    if len(known) < filling.MOST:
+        known.append(fill)
 
 
 def _is_self(base: ir.Expr, scope: Scope) -> bool:
@@ -225,9 +287,7 @@ def _bind(
 ) -> None:
     match target:
         case ir.Name(id=name):
-            scope.names.setdefault(name, []).append(
-                Binding(kind, value, path, annotation=annotation, at=at)
-            )
+            scope.bind(name, Binding(kind, value, path, annotation=annotation, at=at))
         case ir.Attribute(base=ir.Name(id=base), name=name) if scope.kind == "function" and scope.owner:
             params = scope.params()
             if params and params[0].name == base:

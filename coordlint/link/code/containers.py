@@ -1,0 +1,295 @@
+"""Dicts, lists and their like: what is in them, what was put in later, and what their methods give back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coordlint import ir
+from coordlint.link.code import attributes, called, calling
+from coordlint.link.code.filling import DEEPEST, Fill
+from coordlint.link.code.project import Scope
+from coordlint.link.code.values import (
+    UNKNOWN,
+    Environment,
+    External,
+    FunctionRef,
+    Instance,
+    Items,
+    Literal,
+    Object,
+    Result,
+    Table,
+    Unknown,
+    Value,
+    as_pattern,
+    one_of,
+    options,
+)
+from coordlint.wording import words
+
+if TYPE_CHECKING:
+    from coordlint.link.code.evaluate import Evaluator
+
+MOST_ENTRIES = 200
+_DICTS = ("builtins.dict", "collections.OrderedDict", "collections.UserDict", "weakref.WeakValueDictionary", "weakref.WeakKeyDictionary")
+_LISTS = ("builtins.list", "builtins.set", "builtins.tuple", "builtins.frozenset", "collections.deque", "weakref.WeakSet")
+_SAME = ("builtins.sorted", "builtins.reversed", "builtins.filter", "itertools.cycle", "itertools.islice", "copy.copy", "copy.deepcopy", "types.MappingProxyType")
+_ONE = ("builtins.next", "builtins.min", "builtins.max", "random.choice", "secrets.choice")
+
+
+def table(ev: Evaluator, keys: tuple[ir.Expr | None, ...], values: tuple[ir.Expr, ...], scope: Scope) -> Value:
+    """A dict display."""
+    made: list[tuple[str, Value]] = []
+    for key, value in list(zip(keys, values, strict=True))[:MOST_ENTRIES]:
+        if key is None:
+            inner = ev.settle(ev.value(value, scope))
+            made.extend(e for option in options(inner) if isinstance(option, Table) for e in option.entries)
+            continue
+        made.append((_key(ev.value(key, scope)), ev.value(value, scope)))
+    return Table(tuple(made))
+
+
+def comprehension(ev: Evaluator, kind: str, element: ir.Expr, scope: Scope) -> Value:
+    """What a comprehension makes: one element stands for all of them."""
+    if kind == "dictcomp":
+        pair = element.items if isinstance(element, ir.Sequence) else ()
+        return Table(((_key(ev.value(pair[0], scope)), ev.value(pair[1], scope)),)) if len(pair) == 2 else UNKNOWN
+    return Items("many", (ev.value(element, scope),)) if kind in ("listcomp", "setcomp", "generatorexp") else UNKNOWN
+
+
+def _key(value: Value) -> str:
+    return str(value.value) if isinstance(value, Literal) else ""
+
+
+# -- what is put in later ----------------------------------------------------------------------------------------
+
+
+def filled(ev: Evaluator, base: Value, fills: list[Fill]) -> Value:
+    """A container with what the project puts into it; a name that is no container stays what it is."""
+    made = list(options(base))
+    if not any(isinstance(v, Table | Items) for v in made):
+        return base
+    for fill in fills:
+        value = ev.value(fill.value, fill.scope)
+        if isinstance(value, Unknown):
+            continue
+        keys = tuple("" if key is None else _key(ev.value(key, fill.scope)) for key in fill.keys)
+        made = [_put(ev, v, keys, value, fill.spreads) for v in made]
+    return one_of(made)
+
+
+def _put(ev: Evaluator, base: Value, keys: tuple[str, ...], value: Value, spreads: bool) -> Value:
+    if len(keys) > DEEPEST:
+        return base
+    if not keys:
+        return _spread(ev, base, value) if spreads else one_of([base, value])
+    match base:
+        case Items(items=items):
+            inner = one_of(list(items))
+            return Items("many", (_below(ev, inner, keys[1:], value, spreads),))
+        case Table(entries=entries) if len(entries) < MOST_ENTRIES:
+            before = base.get(keys[0])
+            after = _below(ev, UNKNOWN if before is None else before, keys[1:], value, spreads)
+            kept = tuple((k, after if k == keys[0] else v) for k, v in entries)
+            return Table(kept if before is not None else (*kept, (keys[0], after)))
+        case _:
+            return base
+
+
+def _below(ev: Evaluator, inner: Value, keys: tuple[str, ...], value: Value, spreads: bool) -> Value:
+    if not keys and not spreads:
+        return one_of([*[v for v in options(inner) if v != Literal(None) and not _is_none(v)], value])
+    holds = [v for v in options(inner) if isinstance(v, Table | Items)] or [Table(())]
+    rest = [v for v in options(inner) if not isinstance(v, Table | Items | Unknown)]
+    return one_of([*rest, *[_put(ev, v, keys, value, spreads) for v in holds]])
+
+
+def _spread(ev: Evaluator, base: Value, value: Value) -> Value:
+    for more in options(ev.settle(value)):
+        match base, more:
+            case Table(entries=entries), Table(entries=added):
+                base = Table((*[e for e in entries if e[0] not in {k for k, _ in added if k}], *added)[:MOST_ENTRIES])
+            case Items(items=items), Items(items=added_items):
+                base = Items("many", (one_of([*items, *added_items]),))
+            case _:
+                pass
+    return base
+
+
+def _is_none(value: Value) -> bool:
+    return isinstance(value, Literal) and value.value is None
+
+
+# -- what is taken out -------------------------------------------------------------------------------------------
+
+
+def item(ev: Evaluator, base: Value, index: ir.Expr, scope: Scope) -> Value:
+    """`base[index]`."""
+    key = ev.value(index, scope)
+    made = one_of([_item(ev, option, key) for option in options(ev.settle(base))])
+    return _kept_outside(ev, key) if isinstance(made, Unknown) and isinstance(key, Literal) else made
+
+
+def _item(ev: Evaluator, base: Value, key: Value) -> Value:
+    if isinstance(base, External) and (already := ev.models.instance(base.name)) is not None:
+        base = Instance(already, call=base.name)
+    match base, key:
+        case Table(entries=entries), _:
+            return entry(base, key) if entries else UNKNOWN
+        case Items(kind="many", items=items), _:
+            return one_of(list(items))
+        case Items(items=items), Literal(value=int(n)) if -len(items) <= n < len(items):
+            return items[n]
+        case Items(items=items), _ if not isinstance(key, Literal):
+            return one_of(list(items))
+        case External(name="sys.modules"), _:
+            return called.imported(ev, key)
+        case External(name="os.environ"), _:
+            return Environment(as_pattern(key).text)
+        case External(name=name), Literal(value=str(k)) if name.endswith(".config"):
+            return Environment(k)
+        case (Result(), _):
+            return base
+        case Instance(type=type_name), _:
+            model = ev.models.type(type_name)
+            of = model.item if model is not None else ""
+            return Instance(of, place=base.place) if of else UNKNOWN
+        case Object(), _:
+            method = attributes.attribute(ev, base, "__getitem__")
+            return calling.of_function(ev, method, (), None) if isinstance(method, FunctionRef) else UNKNOWN
+        case _:
+            return UNKNOWN
+
+
+def entry(base: Table, key: Value) -> Value:
+    """What a dict holds under a key: under any, when the key is not known."""
+    if not isinstance(key, Literal):
+        return one_of([v for _, v in base.entries])
+    found = base.get(str(key.value))
+    return one_of([v for k, v in base.entries if not k]) if found is None else found
+
+
+def _kept_outside(ev: Evaluator, key: Literal) -> Value:
+    """`app["redis"] = Redis()` in one place and `request.app["redis"]` in another; as for attributes, the key must say what it is."""
+    name = key.value
+    if not isinstance(name, str) or name not in ev.project.outside_items or not words(name) & attributes.TELLING:
+        return UNKNOWN
+    return attributes.agreed([ev.value(b, scope) for b, scope in ev.project.outside_items[name]])
+
+
+def part(value: Value, position: int) -> Value:
+    """One of the values that `a, b = value` binds."""
+    match value:
+        case Items(kind="many", items=items):
+            return one_of(list(items))
+        case Items(items=items) if position < len(items):
+            return items[position]
+        case Result():
+            return value
+        case Object(loaded=loaded) if loaded and position == 0:
+            return value  # get_or_create gives (record, created)
+        case _:
+            return UNKNOWN
+
+
+def method_call(ev: Evaluator, call: ir.Call, scope: Scope) -> Value | None:
+    """`d.get(key)`, `d.values()`, `queue.pop()` of a container that is known; None when it is none, or does not give anything back."""
+    func = call.func
+    if not isinstance(func, ir.Attribute) or func.name not in _METHODS:
+        return None
+    base = ev.settle(ev.value(func.base, scope))
+    holds = [v for v in options(base) if isinstance(v, Table | Items)]
+    if not holds or any(not isinstance(v, Table | Items | Literal) for v in options(base)):
+        return None
+    return one_of([_taken(ev, v, func.name, call, scope) for v in holds])
+
+
+_METHODS = frozenset("get pop setdefault values items keys copy popitem popleft".split())
+
+
+def _taken(ev: Evaluator, base: Table | Items, name: str, call: ir.Call, scope: Scope) -> Value:
+    match base, name:
+        case Table(), "get" | "pop" | "setdefault" if call.args:
+            default = ev.value(call.args[1], scope) if len(call.args) > 1 else UNKNOWN
+            found = entry(base, ev.value(call.args[0], scope))
+            return one_of([found, default])
+        case Table(entries=entries), "values":
+            return Items("many", (one_of([v for _, v in entries]),))
+        case Table(entries=entries), "items":
+            return Items("many", (Items("tuple", (_names(entries), one_of([v for _, v in entries]))),))
+        case Table(entries=entries), "keys":
+            return Items("many", (_names(entries),))
+        case Table(entries=entries), "popitem":
+            return Items("tuple", (_names(entries), one_of([v for _, v in entries])))
+        case Items(items=items), "pop" | "popleft" | "get":
+            return one_of(list(items))
+        case _, "copy":
+            return base
+        case _:
+            return UNKNOWN
+
+
+def _names(entries: tuple[tuple[str, Value], ...]) -> Value:
+    return one_of([Literal(k) for k, _ in entries if k])
+
+
+# -- what makes them ---------------------------------------------------------------------------------------------
+
+
+def made(ev: Evaluator, name: str, call: ir.Call, scope: Scope) -> Value | None:
+    """`dict(...)`, `defaultdict(Queue)`, `zip(a, b)`, `map(function, values)`: None when the function makes no container."""
+    first = ev.value(call.args[0], scope) if call.args else None
+    if name in _DICTS:
+        spread = [e for v in options(UNKNOWN if first is None else ev.settle(first)) if isinstance(v, Table) for e in v.entries]
+        return Table((*spread, *[(k.name, ev.value(k.value, scope)) for k in call.keywords if k.name]))
+    if name == "collections.defaultdict":
+        return Table((("", _default(ev, first, call, scope)),))
+    if name in _LISTS:
+        return Items("many", (UNKNOWN,)) if first is None else _as_items(ev, first)
+    if first is None:
+        return None
+    if name == "builtins.dict.fromkeys":
+        return Table((("", ev.value(call.args[1], scope) if len(call.args) > 1 else UNKNOWN),))
+    if name in _SAME:
+        return ev.value(call.args[-1] if name == "builtins.filter" else call.args[0], scope)
+    if name in _ONE:
+        return each(ev, first) if len(call.args) == 1 or name == "builtins.next" else one_of([ev.value(a, scope) for a in call.args])
+    if name == "builtins.enumerate":
+        return Items("many", (Items("tuple", (UNKNOWN, each(ev, first))),))
+    if name == "builtins.zip":
+        return Items("many", (Items("tuple", tuple(each(ev, ev.value(a, scope)) for a in call.args)),))
+    if name in ("itertools.chain", "itertools.chain.from_iterable"):
+        several = [each(ev, ev.value(a, scope)) for a in call.args]
+        return Items("many", (one_of([each(ev, v) for v in several] if name.endswith("iterable") else several),))
+    if name == "builtins.map" and len(call.args) > 1:
+        return Items("many", (_applied(ev, first, call.args[0], call, scope),))
+    return None
+
+
+def _default(ev: Evaluator, factory: Value | None, call: ir.Call, scope: Scope) -> Value:
+    if factory is None:
+        return UNKNOWN
+    if isinstance(call.args[0], ir.Lambda):
+        return ev.value(call.args[0].body, scope)
+    return calling.result(ev, ir.Call(call.args[0], (), (), call.at), scope)
+
+
+def _applied(ev: Evaluator, function: Value, written: ir.Expr, call: ir.Call, scope: Scope) -> Value:
+    if isinstance(written, ir.Lambda):
+        return ev.value(written.body, scope)
+    return calling.result(ev, ir.Call(written, (), (), call.at), scope)
+
+
+def _as_items(ev: Evaluator, value: Value) -> Value:
+    known = ev.settle(value)
+    if isinstance(known, Items):
+        return known
+    if any(isinstance(v, Table | Items) for v in options(known)):
+        return Items("many", (each(ev, known),))
+    return value
+
+
+def each(ev: Evaluator, value: Value) -> Value:
+    """What a loop over a value gives, one for all."""
+    return one_of([calling.iterated(ev, v) for v in options(ev.settle(value))])
+
