@@ -223,13 +223,16 @@ class Purpose(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A function that something outside calls. Kind: http | task | periodic | consumer | command | main | import | test."""
+    """A function that something outside calls.
+
+    Kind: http | task | periodic | consumer | command | main | startup (once, when a process begins) | signal (whoever sends it) | test.
+    """
 
     symbol: str
     kind: str
     place: Place
     reason: str  # what says so: "@app.route", "class Command(BaseCommand)"
-    route: str = ""  # of an HTTP handler, where a decorator says it: "/healthz"
+    route: str = ""  # of an HTTP handler, where a decorator or a table says it: "/healthz"
 
 
 class Section(msgspec.Struct, frozen=True):

@@ -128,7 +128,8 @@ def _setup_cfg(text: str) -> tuple[list[_Found], list[_Script]]:
         blocks += [value for _, value in parser.items("options.extras_require")]
     found = [(n, spec, _line_of_key(text, n)) for block in blocks for n, spec, _ in _pip_lines(block)]
     scripts = []
-    for line in parser.get("options.entry_points", "console_scripts", fallback="").splitlines():
+    declared = [parser.get(section, "console_scripts", fallback="") for section in ("options.entry_points", "entry_points")]  # the latter is pbr's
+    for line in "\n".join(declared).splitlines():
         name, equals, target = line.partition("=")
         if equals:
             scripts.append((name.strip(), target.strip(), _line_of_key(text, name.strip())))

@@ -1,48 +1,70 @@
-"""Entry points: the functions that something outside the project calls, and what says so."""
+"""Entry points: the functions that something outside the project calls, and what says so.
+
+Three things say it: a decorator, a base class, a registration (`registered.py`). The names are those of `frameworks.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from coordlint import ir
 from coordlint.coordination import Entry
+from coordlint.facts import Facts
 from coordlint.link.code import attributes
 from coordlint.link.code.evaluate import Evaluator, last_name
+from coordlint.link.code.frameworks import BASES, CELERY_STARTS, DECORATORS
 from coordlint.link.code.operations import is_test
+from coordlint.link.code.origins import origins
 from coordlint.link.code.project import Scope
+from coordlint.link.code.registered import Registered
 from coordlint.link.code.texts import written
 from coordlint.link.code.values import External, Instance, Method, options
+from coordlint.manifest import EntryPoints
 
+# Decorators by name alone, for objects that nobody knows: a parameter `app`, a decorator of the project's own.
 _ROUTES = frozenset("route get post put patch delete head api_route websocket api_view action before_request after_request middleware view".split())
 _TASKS = frozenset("task shared_task actor db_task job periodic_task db_periodic_task on_after_configure".split())
 _PERIODIC = frozenset("periodic_task db_periodic_task scheduled_job cron schedule repeat_every".split())
 _COMMANDS = frozenset("command group callback cli_command".split())
 _CONSUMERS = frozenset("agent subscriber consumer on_message stream_handler handler".split())
-_VIEW_BASES = frozenset("View APIView ViewSet ModelViewSet GenericViewSet GenericAPIView Resource MethodView RequestHandler HTTPEndpoint TemplateView ListView DetailView CreateView UpdateView DeleteView FormView MiddlewareMixin BaseHTTPMiddleware WebsocketConsumer AsyncWebsocketConsumer ReadOnlyModelViewSet ListAPIView CreateAPIView RetrieveAPIView".split())
-_VIEW_METHODS = frozenset("get post put patch delete head options dispatch list create retrieve update destroy partial_update perform_create perform_update perform_destroy process_request __call__ receive on_get on_post on_put on_delete get_queryset".split())
-_TASK_BASES = frozenset("Task BaseTask Job QueueOnce Singleton CronJobBase".split())
-_COMMAND_BASES = frozenset("BaseCommand Command NoArgsCommand AppCommand".split())
+_ROUTERS = ("app", "router", "route", "bp", "blueprint", "api", "server", "web", "view")
+_NEVER = frozenset("functools builtins contextlib abc dataclasses typing unittest mock pytest attr attrs".split())
+_BASES = tuple((kind, frozenset(bases.split()), frozenset(methods.split())) for kind, bases, methods in BASES)
 
 
-def entries(ev: Evaluator) -> Iterator[Entry]:
-    """Every entry point of the project."""
-    for scope in ev.project.functions():
-        entry = _function_entry(ev, scope)
-        if entry is not None:
-            yield entry
-    for scope in ev.project.modules.values():
-        yield from _main(scope)
+def entries(ev: Evaluator, facts: Iterable[Facts] = ()) -> Iterator[Entry]:
+    """Every entry point of the project: a function once for each kind, with its route where any of them says it."""
+    made: dict[tuple[str, str], Entry] = {}
+    named: dict[str, str] = {}
+    own = [entry for scope in ev.project.functions() for entry in _of_function(ev, scope, named)]
+    handed = Registered(ev, named).entries()
+    mains = [entry for scope in ev.project.modules.values() for entry in _main(scope)]
+    for entry in (*own, *handed, *mains, *_scripts(ev, facts)):
+        known = made.get((entry.symbol, entry.kind))
+        if known is None or (entry.route and not known.route):
+            made[entry.symbol, entry.kind] = entry
+    yield from made.values()
 
 
-def _function_entry(ev: Evaluator, scope: Scope) -> Entry | None:
+def _of_function(ev: Evaluator, scope: Scope, named: dict[str, str]) -> Iterator[Entry]:
     place = scope.place(scope.function.at)
     if is_test(scope.path):
-        return Entry(scope.symbol, "test", place, "test code") if scope.function.name.startswith("test") else None
+        if scope.function.name.startswith("test"):
+            yield Entry(scope.symbol, "test", place, "test code")
+        return
+    decorated = False
     for decorator in scope.function.decorators:
         kind = _decorated(ev, decorator, scope)
         if kind:
-            return Entry(scope.symbol, kind, place, f"@{written(decorator).removesuffix('()')}", _route(decorator))
-    return _method_entry(ev, scope)
+            decorated = True
+            if kind in ("task", "periodic") and (name := _text(decorator, "name")):
+                named.setdefault(name, scope.symbol)
+            yield Entry(scope.symbol, kind, place, f"@{written(decorator).removesuffix('()')}", _route(decorator))
+    if not decorated:
+        yield from _by_class(ev, scope)
+
+
+# -- decorators ----------------------------------------------------------------------------------------------------
 
 
 def _route(decorator: ir.Expr) -> str:
@@ -51,9 +73,36 @@ def _route(decorator: ir.Expr) -> str:
     return first.value if isinstance(first, ir.Const) and isinstance(first.value, str) and first.value.startswith("/") else ""
 
 
+def _text(decorator: ir.Expr, keyword: str) -> str:
+    given = decorator.keyword(keyword) if isinstance(decorator, ir.Call) else None
+    return given.value if isinstance(given, ir.Const) and isinstance(given.value, str) else ""
+
+
 def _decorated(ev: Evaluator, decorator: ir.Expr, scope: Scope) -> str:
+    """The kind of entry point that a decorator makes; the library decides, and the name where no library is known."""
     name = last_name(decorator)
     func = decorator.func if isinstance(decorator, ir.Call) else decorator
+    found = origins(ev, func, scope.parent or scope)
+    for origin in found:
+        library, _, rest = origin.partition(".")
+        if origin.startswith("celery.signals."):
+            return "startup" if rest.split(".")[1] in CELERY_STARTS else "signal"
+        known = DECORATORS.get(library)
+        if known is not None:
+            # a subcommand of Flask is `app.cli.command`
+            kind = known.get(name, "")
+            return "periodic" if kind == "task" and _is_scheduled(decorator) else kind
+        if library in _NEVER:
+            return ""
+    return _by_name(ev, decorator, func, name, scope)
+
+
+def _is_scheduled(decorator: ir.Expr) -> bool:
+    """`@broker.task(schedule=[...])`"""
+    return isinstance(decorator, ir.Call) and any(decorator.keyword(k) is not None for k in ("schedule", "crontab", "run_every"))
+
+
+def _by_name(ev: Evaluator, decorator: ir.Expr, func: ir.Expr, name: str, scope: Scope) -> str:
     if name in _PERIODIC:
         return "periodic"
     if name in _TASKS:
@@ -62,33 +111,57 @@ def _decorated(ev: Evaluator, decorator: ir.Expr, scope: Scope) -> str:
         # `.get` and `.delete` are also methods of containers: a route has a path or a router's name in front
         base = written(func.base).lower() if isinstance(func, ir.Attribute) else name
         has_path = isinstance(decorator, ir.Call) and any(isinstance(a, ir.Const) and str(a.value).startswith("/") for a in decorator.args)
-        return "http" if has_path or any(w in base for w in ("app", "router", "route", "bp", "blueprint", "api", "server", "web", "view")) else ""
+        return "http" if has_path or any(w in base for w in _ROUTERS) else ""
     if name in _COMMANDS and isinstance(func, ir.Attribute):
         return "command"
     if name in _CONSUMERS and isinstance(func, ir.Attribute):
-        for option in options(ev.value(func.base, scope.parent or scope)):
-            if isinstance(option, Instance | External | Method):
-                return "consumer"
+        known = any(isinstance(v, Instance | External | Method) for v in options(ev.value(func.base, scope.parent or scope)))
+        return "consumer" if known else ""
     return ""
 
 
-def _method_entry(ev: Evaluator, scope: Scope) -> Entry | None:
-    owner = scope.owner
-    place = scope.place(scope.function.at)
-    name = scope.function.name
+# -- classes, files ------------------------------------------------------------------------------------------------
+
+
+def _by_class(ev: Evaluator, scope: Scope) -> Iterator[Entry]:
+    owner, place, name = scope.owner, scope.place(scope.function.at), scope.function.name
     if owner is None:
-        params = scope.params()
-        if params and params[0].name == "request" and ("views" in scope.path or "view" in scope.module.rpartition(".")[2]):
-            return Entry(scope.symbol, "http", place, f"{name}(request) in {scope.path}")
-        return None
-    bases = {b.rpartition(".")[2] for b in attributes.ancestry(ev, owner.symbol)[1]}
-    if name in _VIEW_METHODS and bases & _VIEW_BASES:
-        return Entry(scope.symbol, "http", place, f"{name} of {sorted(bases & _VIEW_BASES)[0]}")
-    if name == "run" and bases & _TASK_BASES:
-        return Entry(scope.symbol, "task", place, f"run of {sorted(bases & _TASK_BASES)[0]}")
-    if name in ("handle", "handle_noargs") and bases & _COMMAND_BASES:
-        return Entry(scope.symbol, "command", place, f"handle of {sorted(bases & _COMMAND_BASES)[0]}")
-    return None
+        params = [p.name for p in scope.params() if p.kind == "positional"]
+        if params and params[0] == "request" and ("views" in scope.path or "view" in scope.module.rpartition(".")[2]):
+            yield Entry(scope.symbol, "http", place, f"{name}(request) in {scope.path}")
+        elif params == ["event", "context"] and name.endswith("handler"):
+            yield Entry(scope.symbol, "consumer", place, f"{name}(event, context)")
+        return
+    bases = {b.rpartition(".")[2]: b for b in sorted(attributes.ancestry(ev, owner.symbol)[1])}
+    for kind, known, methods in _BASES:
+        if name in methods and (fitting := sorted(known & bases.keys())):
+            yield Entry(scope.symbol, kind, place, f"{name} of {fitting[0]}", _class_route(owner) if kind == "http" else "")
+            return
+    if not name.startswith("_") and any(b.endswith("Servicer") for b in bases) and len(scope.params()) == 3:
+        yield Entry(scope.symbol, "http", place, f"{name} of {next(b for b in sorted(bases) if b.endswith('Servicer'))}")
+    elif not name.startswith("_") and _serves_calls(ev, owner):
+        yield Entry(scope.symbol, "consumer", place, f"{name} of an endpoint of oslo.messaging")
+    elif name == "__call__" and _is_middleware(owner):
+        yield Entry(scope.symbol, "http", place, "__call__ of a middleware")
+
+
+def _class_route(owner: Scope) -> str:
+    """`@api.route("/x")` above a class of handlers."""
+    node = owner.node
+    routes = [_route(d) for d in node.decorators if last_name(d) == "route"] if isinstance(node, ir.Class) else []
+    return routes[0] if routes else ""
+
+
+def _serves_calls(ev: Evaluator, owner: Scope) -> bool:
+    """`target = oslo_messaging.Target(...)` in a class: its methods answer remote calls."""
+    made = [b.expr for b in owner.names.get("target", ()) if isinstance(b.expr, ir.Call)]
+    return any(o.startswith("oslo_messaging.") for call in made for o in origins(ev, call.func, owner))
+
+
+def _is_middleware(owner: Scope) -> bool:
+    """Django's: a class that is made with `get_response`."""
+    init = next((c for c in owner.children if c.kind == "function" and c.function.name == "__init__"), None)
+    return init is not None and any(p.name == "get_response" for p in init.params())
 
 
 def _main(scope: Scope) -> Iterator[Entry]:
@@ -100,3 +173,18 @@ def _main(scope: Scope) -> Iterator[Entry]:
             if isinstance(test, ir.Compare) and any(isinstance(v, ir.Name) and v.id == "__name__" for v in test.values):
                 yield Entry(scope.symbol, "main", scope.place(s.at), 'if __name__ == "__main__"')
                 return
+    if scope.path.rpartition("/")[2] == "__main__.py" and node.body and not is_test(scope.path):
+        yield Entry(scope.symbol, "main", scope.place(node.body[0].at), "the package is run with -m")
+
+
+def _scripts(ev: Evaluator, facts: Iterable[Facts]) -> Iterator[Entry]:
+    """Console scripts that a package declares, by the function that they call."""
+    for manifest in (m for f in facts for m in f.manifests if isinstance(m, EntryPoints)):
+        folder = manifest.path.rpartition("/")[0].replace("/", ".")
+        for script in manifest.scripts:
+            module, _, function = script.value.split("[")[0].strip().partition(":")
+            dotted = f"{module}.{function}"
+            fitting = [s for root in (f"{folder}.", f"{folder}.src.", "src.", "") if (s := (root + dotted).lstrip(".")) in ev.project.scopes]
+            scope = ev.project.scopes[fitting[0]] if fitting else None
+            if scope is not None and scope.kind == "function":
+                yield Entry(scope.symbol, "command", scope.place(scope.function.at), f"console script {script.name}")
