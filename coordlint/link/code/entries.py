@@ -84,9 +84,9 @@ def _decorated(ev: Evaluator, decorator: ir.Expr, scope: Scope) -> str:
     func = decorator.func if isinstance(decorator, ir.Call) else decorator
     found = origins(ev, func, scope.parent or scope)
     for origin in found:
-        library, _, rest = origin.partition(".")
-        if origin.startswith("celery.signals."):
-            return "startup" if rest.split(".")[1] in CELERY_STARTS else "signal"
+        library = origin.partition(".")[0]
+        if library == "celery" and name == "connect":
+            return "startup" if any(part in CELERY_STARTS for part in origin.split(".")) else "signal"
         known = DECORATORS.get(library)
         if known is not None:
             # a subcommand of Flask is `app.cli.command`
@@ -139,7 +139,7 @@ def _by_class(ev: Evaluator, scope: Scope) -> Iterator[Entry]:
             return
     if not name.startswith("_") and any(b.endswith("Servicer") for b in bases) and len(scope.params()) == 3:
         yield Entry(scope.symbol, "http", place, f"{name} of {next(b for b in sorted(bases) if b.endswith('Servicer'))}")
-    elif not name.startswith("_") and _serves_calls(ev, owner):
+    elif not name.startswith("_") and _takes_context(scope) and _serves_calls(ev, owner):
         yield Entry(scope.symbol, "consumer", place, f"{name} of an endpoint of oslo.messaging")
     elif name == "__call__" and _is_middleware(owner):
         yield Entry(scope.symbol, "http", place, "__call__ of a middleware")
@@ -150,6 +150,12 @@ def _class_route(owner: Scope) -> str:
     node = owner.node
     routes = [_route(d) for d in node.decorators if last_name(d) == "route"] if isinstance(node, ir.Class) else []
     return routes[0] if routes else ""
+
+
+def _takes_context(scope: Scope) -> bool:
+    """A remote call brings its context first."""
+    params = [p.name for p in scope.params() if p.kind == "positional"]
+    return len(params) > 1 and params[1] in ("context", "ctxt", "ctx", "req_context")
 
 
 def _serves_calls(ev: Evaluator, owner: Scope) -> bool:
@@ -167,13 +173,15 @@ def _is_middleware(owner: Scope) -> bool:
 def _main(scope: Scope) -> Iterator[Entry]:
     node = scope.node
     assert isinstance(node, ir.Module)
+    if is_test(scope.path):
+        return
     for s in node.body:
         if isinstance(s, ir.If) and len(s.branches) == 1:
             test = s.branches[0].test
             if isinstance(test, ir.Compare) and any(isinstance(v, ir.Name) and v.id == "__name__" for v in test.values):
                 yield Entry(scope.symbol, "main", scope.place(s.at), 'if __name__ == "__main__"')
                 return
-    if scope.path.rpartition("/")[2] == "__main__.py" and node.body and not is_test(scope.path):
+    if scope.path.rpartition("/")[2] == "__main__.py" and node.body:
         yield Entry(scope.symbol, "main", scope.place(node.body[0].at), "the package is run with -m")
 
 

@@ -68,21 +68,22 @@ class Registered:
         kind, by = self._kind(call.func, name, scope)
         if not kind:
             return
-        route = next((a.value for a in call.args[:2] if isinstance(a, ir.Const) and isinstance(a.value, str)), "") if kind == "http" else ""
+        texts = [a.value for a in call.args[:2] if isinstance(a, ir.Const) and isinstance(a.value, str)] if kind == "http" else []
+        route = _rooted(texts[0], by) if texts else ""
         for expr in self._handlers(call, name):
-            yield from self._handed(expr, scope, kind, f"{name}() in {scope.path}:{call.at.line}", _rooted(route, by))
+            yield from self._handed(expr, scope, kind, f"{name}() in {scope.path}:{call.at.line}", route)
 
     def _kind(self, func: ir.Expr, name: str, scope: Scope) -> tuple[str, str]:
         """The kind of entry that a call registers, and the library that says so."""
         for origin in origins(self.ev, func, scope):
-            library, _, rest = origin.partition(".")
-            if "celery.signals" in origin:
-                return ("startup" if rest.split(".")[1] in CELERY_STARTS else "signal"), library
+            library = origin.partition(".")[0]
+            if library == "celery" and name == "connect":
+                return ("startup" if any(part in CELERY_STARTS for part in origin.split(".")) else "signal"), library
             kind = REGISTRATIONS.get(library, {}).get(name)
             if kind:
                 return kind, library
-        known = isinstance(func, ir.Attribute) and not origins(self.ev, func, scope)
-        return (REGISTRATIONS["*"].get(name, ""), "") if known else ("", "")
+        is_plain = isinstance(func, ir.Attribute) and not origins(self.ev, func, scope)
+        return (REGISTRATIONS["*"].get(name, ""), "") if is_plain else ("", "")
 
     def _handlers(self, call: ir.Call, name: str) -> tuple[ir.Expr, ...]:
         """The arguments among which a handler may stand."""
