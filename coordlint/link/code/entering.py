@@ -94,7 +94,7 @@ def opened_by(w: Walk, value: Value, item: ir.Item, place: Place, name: str) -> 
             bindings = arguments.bindings(w.ev, FunctionRef(symbol, receiver), args)
             made = [inherit(w, d, scope, bindings, place) for d in inner.at_yield]
             for d, source in zip(made, inner.at_yield, strict=True):
-                d.how = "with"
+                d.how, d.provisional = "with", False
                 d.transaction = source.transaction
                 d.releases = [replace_release(r, place) for r in source.releases] or [Release(place, "with", True)]
             return made
@@ -135,7 +135,7 @@ def _entered_object(w: Walk, value: Object, place: Place) -> list[Draft]:
             for d in inner.left:
                 draft = inherit(w, d, scope, bindings, place)
                 draft.lock = w.tracer.renamed(draft.lock, scope)
-                draft.how = "with"
+                draft.how, draft.provisional = "with", False
                 draft.releases = _exits(w, value, ending, place)
                 found.append(draft)
     return found

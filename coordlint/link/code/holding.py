@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from coordlint import ir
 from coordlint.coordination import Lock, Outcome, Release
 from coordlint.link.code import arguments
+from coordlint.link.code.handing import MOST_HANDED_ON
 from coordlint.link.code.locks import by_hand_lock, lock_instance, lock_of, takes
 from coordlint.link.code.meaning import Meaning, key_of
 from coordlint.link.code.project import Scope
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 
 _TELLS = frozenset("acquired held locked lock owned leader granted".split())  # in the name of what is asked
-MOST_HANDED_ON = 8  # locks or releases that one function hands on to its callers
 _KEYED = ("redis", "memcached", "django-cache", "zookeeper", "etcd", "consul")  # where a delete of a key can free a lock
 
 
@@ -116,6 +116,8 @@ def _open(w: Walk, draft: Draft, made: Step, s: ir.Stmt, around: Around) -> None
         draft.is_denial = _is_denial(s, draft.names)
     if around.in_handler and any(d.subject == draft.subject for d in w.held):
         return
+    if any(d.acquired == draft.acquired and d.lock.made == draft.lock.made and d.lock.type == draft.lock.type for d in w.held):
+        return  # the same call on another client that the name may stand for
     w.trace.drafts.append(draft)
     draft.within = tuple(w.held)
     w.held.append(draft)
@@ -134,20 +136,42 @@ def _is_denial(s: ir.Assign, names: set[str]) -> bool:
 def release(w: Walk, subject: Value, text: str, place: Place, how: str, around: Around) -> None:
     """Ends the section that this lock holds here, or notes a release for a caller's section."""
     for d in reversed(w.held):
-        same = d.subject == subject and not isinstance(subject, Unknown)
-        if not same and (not text or d.written != text or d.is_raw or how == "delete"):
+        if not _is_meant(w, d, subject, text, how):
             continue
-        if how == "delete" and not d.is_raw:
-            continue
-        d.releases.append(_released(w, place, how, around))
-        if not around.in_handler:
-            w.held.remove(d)
+        for each in [d, *(x for x in w.held if x is not d and x.acquired == d.acquired and x.written == d.written)]:
+            _give_back(each, _released(w, place, how, around))
+            if not around.in_handler:
+                w.held.remove(each)
         return
     for d in w.trace.drafts:  # a second way out: a handler or an early return
         if d not in w.held and d.subject == subject and not isinstance(subject, Unknown) and (how != "delete" or d.is_raw):
-            d.releases.append(_released(w, place, how, around))
+            _give_back(d, _released(w, place, how, around))
             return
     _note_loose(w, Loose(subject, text, place, how, around.in_final))
+
+
+def _is_meant(w: Walk, d: Draft, subject: Value, text: str, how: str) -> bool:
+    """Whether a release is of this lock: the same value, the same name, or a name for what the lock was put into."""
+    if how == "delete" and not d.is_raw:
+        return False
+    if d.subject == subject and not isinstance(subject, Unknown):
+        return True
+    if d.is_raw or how == "delete" or not text:
+        return False
+    return d.written == text or (bool(d.written) and text in w.usage.kept_in({d.written}))
+
+
+def release_by_name(w: Walk, call: ir.Call, around: Around) -> None:
+    """`lock.release()` where nobody knows what `lock` is: a name for a held lock, or for what it was put into."""
+    if isinstance(call.func, ir.Attribute) and call.func.name in ("release", "unlock"):
+        text = written(call.func.base)
+        if any(_is_meant(w, d, Unknown(), text, "library") for d in w.held):
+            release(w, Unknown(), text, w.scope.place(call.at), "library", around)
+
+
+def _give_back(d: Draft, made: Release) -> None:
+    if all(r.place != made.place for r in d.releases):
+        d.releases.append(made)
 
 
 def _released(w: Walk, place: Place, how: str, around: Around) -> Release:
@@ -229,4 +253,5 @@ def inherit(w: Walk, d: Draft, scope: Scope, bindings: dict[tuple[str, str], Val
     made.skips, made.raises_when_busy = False, d.raises_when_busy
     made.can_fail, made.tested = d.can_fail, d.tested
     made.extended = list(d.extended)
+    made.provisional = d.does_work or d.provisional
     return made

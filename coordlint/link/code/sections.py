@@ -88,7 +88,7 @@ class Sections:
             on_busy=d.lock.model.on_busy if d.how in ("with", "decorator") else OnBusy.RAISES if fails is False else OnBusy.BLOCKS,
             skips_when_busy=d.skips,
             releases=tuple(d.releases),
-            escapes=d.escapes or (not d.releases and d in self.tracer.trace(symbol).left),
+            escapes=d.escapes or d.is_left,
             effects=effects,
             reads=reads,
             token_taken=d.token_taken,

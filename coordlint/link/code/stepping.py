@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.coordination import Outcome, Time
-from coordlint.link.code import arguments, attributes, calling, entering, holding
-from coordlint.link.code.meaning import understand
+from coordlint.link.code import arguments, attributes, calling, entering, holding, queries
+from coordlint.link.code.meaning import Meaning, understand
 from coordlint.link.code.operations import describe
 from coordlint.link.code.project import blocks, expressions
 from coordlint.link.code.texts import written
@@ -59,6 +59,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
                 functions += [f for f in options(called) if isinstance(f, FunctionRef)]
             case _:
                 pass
+    understood = understood or (not functions and _statement(w, made, call, s, around))
     entering.stack(w, call, s, around)
     raw = w.ev.value(call.func, w.scope)
     if isinstance(raw, Parameter) and not functions:
@@ -70,6 +71,8 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     made.called = len(functions)
     made.unresolved = not (understood or made.functions or _is_harmless(callee, call))
     w.push(made)
+    if made.unresolved:
+        holding.release_by_name(w, call, around)
     for function in functions:
         made.args = arguments.arguments_of(w.ev, function, call, w.scope)
         holding.call_project(w, made, function, made.args, call, s, around)
@@ -148,14 +151,34 @@ def _library(w: Walk, made: Step, callee: Value, call: ir.Call, s: ir.Stmt, arou
             return False
     if not isinstance(callee, Partial):
         args = arguments.bind(w.ev, model.params, call, w.scope, model.variadic)
-    meaning = understand(w.ev, model, args, owner)
+    _note(w, made, understand(w.ev, model, args, owner), owner, call, s, around)
+    return True
+
+
+def _statement(w: Walk, made: Step, call: ir.Call, s: ir.Stmt, around: Around) -> bool:
+    """A statement that coordinates, executed by somebody whom nothing types."""
+    model = queries.model_of(w.ev, call, w.scope)
+    if model is None:
+        return False
+    args = arguments.bind(w.ev, model.params, call, w.scope)
+    meaning = understand(w.ev, model, args, None)
+    made.outcome = outcome_of(call, s, w.usage)
+    told = describe(w, made, meaning, None, call, around)
+    if told.op not in queries.COORDINATES:
+        return False
+    made.operation = told
+    holding.note_lock(w, made, meaning, None, call, s, around)
+    return True
+
+
+def _note(w: Walk, made: Step, meaning: Meaning, owner: Value | None, call: ir.Call, s: ir.Stmt, around: Around) -> None:
+    """Records what a call of a library does."""
     made.outcome = outcome_of(call, s, w.usage)
     if meaning.op is Op.TRANSACTION and is_never_sent(call, s, w.usage):
         made.outcome = Outcome.DEAD
     if made.operation is None:
         made.operation = describe(w, made, meaning, owner, call, around)
     holding.note_lock(w, made, meaning, owner, call, s, around)
-    return True
 
 
 # -- names -----------------------------------------------------------------------------------------------------------

@@ -44,6 +44,9 @@ class Draft:
     is_raw: bool = False
     is_used: bool = False  # the acquire's result is stored or passed on, and not tested
     given: tuple[tuple[str, bool], ...] = ()  # parameters of its function whose truth decides that it is taken
+    is_left: bool = False  # still held where the function can end
+    does_work: bool = False  # its function works under it, and so is more than a way to take it
+    provisional: bool = False  # taken by a called function for its own work: a section here only if it is given back here
     within: tuple[Draft, ...] = ()  # what was held when it was taken
 
 

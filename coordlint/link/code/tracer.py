@@ -6,7 +6,7 @@ import msgspec
 
 from coordlint import ir
 from coordlint.coordination import Guard, Lock
-from coordlint.link.code import arguments, calling, entering, holding, records
+from coordlint.link.code import arguments, entering, holding, records
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.flows import Flow
 from coordlint.link.code.locks import by_hand_lock, lock_instance, lock_model, lock_of
@@ -61,7 +61,6 @@ class Tracer:
         Walk(self, scope, made).run()
         self._open -= 1
         records.mark_reads(self.ev, made, lambda: self.flow(symbol), self.trace)
-        made.gives_result = _gives_result(scope, made)
         made.complete = True
         return made
 
@@ -171,10 +170,12 @@ class Tracer:
                     continue
                 drafts = []
                 for d in step.held:
+                    if d.provisional and not d.releases:
+                        continue
                     draft = holding.inherit(walk, d, source, bindings, place)
                     draft.how = "decorator"
                     draft.releases = [entering.replace_release(r, place) if d.how == "with" else r for r in d.releases]
-                    draft.tested, draft.can_fail, draft.skips = d.tested, d.can_fail, d.skips
+                    draft.tested, draft.can_fail, draft.skips, draft.provisional = d.tested, d.can_fail, d.skips, False
                     drafts.append(draft)
                 return drafts
         return []
@@ -198,21 +199,3 @@ def _is_enclosing(parameter: Parameter, inner: Scope) -> bool:
             return True
         around = around.parent
     return False
-
-
-def _gives_result(scope: Scope, made: Trace) -> bool:
-    """Whether the return value says if a lock was obtained: its result itself, or True against False or None."""
-    if scope.kind != "function" or not made.left:
-        return False
-    if any(d.escapes for d in made.left):
-        return True
-    literals = set()
-    for expr in calling.returned(scope):
-        if isinstance(expr, ir.Const):
-            literals.add(bool(expr.value))
-        elif isinstance(expr, ir.Name) and any(expr.id in d.names for d in made.left):
-            return True
-        else:
-            literals.add(True)
-    return len(literals) > 1 or (literals == {True} and any(d.tested for d in made.left))
-

@@ -44,6 +44,16 @@ class Usage:
         """Names that are handed on whole: as an argument, a result or another name's value."""
         return self._sets.passed
 
+    def kept_in(self, names: set[str]) -> set[str]:
+        """These names, other names for the same things, and the containers that they were put into."""
+        reached = set(names)
+        grown = True
+        while grown and reached:
+            more = {target for source, target in self._sets.moved if source in reached} - reached
+            grown = bool(more)
+            reached |= more
+        return reached
+
     def outcome(self, name: str) -> Outcome:
         """What becomes of a value that was assigned to a name."""
         if name in self.tested:
@@ -60,6 +70,7 @@ class _Sets:
     read: set[str] = field(default_factory=set)
     yielded: set[str] = field(default_factory=set)
     passed: set[str] = field(default_factory=set)
+    moved: set[tuple[str, str]] = field(default_factory=set)  # (what, where to): `other = what`, `box.append(what)`
 
     def block(self, body: tuple[ir.Stmt, ...]) -> None:
         for s in body:
@@ -73,6 +84,10 @@ class _Sets:
                     self.read |= set(names)  # others read it
                 case ir.Return(value=value) if value is not None:
                     self.returned |= names_in(value)
+                case ir.Assign(targets=targets, value=value) if value is not None:
+                    self.moved |= {(what, to) for what in _things(value) for t in targets for to in _places(t)}
+                case ir.Loop(target=target, test=test) if target is not None:
+                    self.moved |= {(what, to) for what in _things(test) for to in _places(target)}
                 case _:
                     pass
             for expr in expressions(s):
@@ -92,9 +107,13 @@ class _Sets:
                         self.tested |= names_in(v)
                 case ir.Unary(op="not", value=value):
                     self.tested |= names_in(value)
-                case ir.Comprehension(tests=tests):
+                case ir.Comprehension(tests=tests, targets=targets, sources=sources):
                     for t in tests:
                         self.tested |= names_in(t)
+                    for target, source in zip(targets, sources, strict=True):
+                        self.moved |= {(what, to) for what in _things(source) for to in _places(target)}
+                case ir.Call(func=ir.Attribute(base=base, name=name), args=args) if name in _PUTS:
+                    self.moved |= {(what, written(base)) for arg in args for what in _things(arg)}
                 case ir.Yield(value=value) if value is not None:
                     self.yielded |= names_in(value)
                 case ir.Lambda(body=body):
@@ -106,6 +125,41 @@ class _Sets:
             nodes = ir.walk(expr)
             bases = {id(n.base) for n in nodes if isinstance(n, ir.Attribute)}
             self.passed |= {n.id for n in nodes if isinstance(n, ir.Name) and id(n) not in bases}
+
+
+_PUTS = frozenset("append add extend insert setdefault update appendleft put push".split())
+_VIEWS = frozenset("values items copy".split())
+_ORDERS = frozenset("reversed sorted list tuple set iter enumerate zip".split())
+
+
+def _things(expr: ir.Expr) -> list[str]:
+    """The names whose things an expression is or holds: a name, a display of names, another order of them."""
+    match bare(expr):
+        case ir.Name() | ir.Attribute() as named:
+            text = written(named)
+            return [text] if text else []
+        case ir.Sequence(items=items):
+            return [n for i in items for n in _things(i)]
+        case ir.Mapping(values=values):
+            return [n for v in values for n in _things(v)]
+        case ir.Index(base=base):
+            return _things(base)
+        case ir.Call(func=ir.Attribute(base=base, name=name)) if name in _VIEWS:
+            return _things(base)
+        case ir.Call(func=ir.Name(id=name), args=args) if name in _ORDERS:
+            return [n for a in args for n in _things(a)]
+        case _:
+            return []
+
+
+def _places(target: ir.Expr) -> list[str]:
+    match target:
+        case ir.Sequence(items=items):
+            return [n for i in items for n in _places(i)]
+        case ir.Starred(value=value) | ir.Index(base=value):
+            return _places(value)
+        case _:
+            return [written(target)]
 
 
 def names_in(expr: ir.Expr) -> set[str]:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from coordlint import ir
 from coordlint.coordination import Guard, Time
-from coordlint.link.code import entering, stepping
+from coordlint.link.code import entering, handing, stepping
 from coordlint.link.code.project import Scope, expressions
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Draft, Step, Trace
@@ -70,6 +70,7 @@ class Walk:
         self._leave_function()
         released = {id(d) for d in self.trace.drafts for r in d.releases if r.on_error and r.place not in self.handled}
         self.trace.left = [d for d in self.trace.left if id(d) not in released]
+        handing.hand_on(self)
         self._drop_counters()
         return self.trace
 
@@ -101,8 +102,10 @@ class Walk:
                 for d in s.decorators:
                     self.calls(d, s, around)
             case ir.Class():
+                for d in s.decorators:
+                    self.calls(d, s, around)
                 if self.scope.kind != "function":
-                    self.block(tuple(x for x in s.body if not isinstance(x, ir.Function)), around)
+                    self.block(s.body, around)
             case ir.If():
                 self._if(s, around)
             case ir.Loop():

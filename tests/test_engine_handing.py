@@ -1,0 +1,79 @@
+"""Locks that a function leaves held: whose they are then, and who gives them back."""
+
+from __future__ import annotations
+
+from systems import system
+
+from coordlint.coordination import Section
+
+
+def sections(text: str, symbol: str = "") -> list[Section]:
+    found = system(a="import redis\nr = redis.Redis()\n" + text).critical_sections()
+    return [s for s in found if not symbol or s.symbol == f"a.{symbol}"]
+
+
+def effects(section: Section) -> list[int]:
+    return [e.place.line for e in section.effects if e.operation.kind]
+
+
+WORK = "def work():\n    l = r.lock('x')\n    l.acquire()\n    open('f', 'w')\n"
+
+
+def test_a_lock_that_a_function_takes_for_its_own_work_is_not_its_callers() -> None:
+    (found,) = sections(WORK + "def run():\n    work()\n    open('g', 'w')\n")
+    assert (found.symbol, found.escapes, effects(found)) == ("a.work", True, [6])
+
+
+BEGIN = (
+    "class Job:\n    def __init__(self): self.l = r.lock('x')\n    def begin(self):\n        self.l.acquire()\n        open('f', 'w')\n"
+    "    def end(self):\n        self.l.release()\n"
+)
+
+
+def test_it_is_the_callers_where_the_caller_gives_it_back() -> None:
+    (found,) = sections(BEGIN + "def run(j: Job):\n    try:\n        j.begin()\n        open('g', 'w')\n    finally:\n        j.end()\n", "run")
+    assert (found.lock.via, effects(found), [r.on_error for r in found.releases]) == (("begin",), [13], [True])
+
+
+def test_a_chain_of_callers_inherits_nothing_where_nobody_gives_it_back() -> None:
+    found = sections(BEGIN + "def run(j: Job):\n    j.begin()\ndef main(j: Job):\n    run(j)\n    open('g', 'w')\n")
+    assert [s.symbol for s in found] == ["a.Job.begin"]
+
+
+def test_a_function_that_only_takes_a_lock_hands_it_on_for_good() -> None:
+    (found,) = sections("def take():\n    l = r.lock('x')\n    return l.acquire()\ndef run():\n    if take():\n        open('f', 'w')\n", "run")
+    assert (found.lock.via, found.tested, effects(found)) == (("take",), None, [8])
+
+
+def test_a_lock_in_a_returned_list_is_the_callers() -> None:
+    (found,) = sections(
+        "def take(names):\n    kept = []\n    l = r.lock('x')\n    l.acquire()\n    kept.append(l)\n    open('f', 'w')\n    return kept\n"
+        "def run():\n    locks = take(['a'])\n    open('g', 'w')\n",
+        "run",
+    )
+    assert effects(found) == [12]
+
+
+def test_an_early_way_out_that_forgets_the_lock_hands_nothing_on() -> None:
+    found = sections(
+        "class Job:\n    def __init__(self): self.l = r.lock('x')\n    def work(self, k):\n        self.l.acquire()\n        if k: return\n"
+        "        open('f', 'w')\n        self.l.release()\n    def run(self):\n        self.work(1)\n        open('g', 'w')\n"
+    )
+    assert [s.symbol for s in found] == ["a.Job.work"]
+
+
+def test_locks_of_a_list_are_given_back_in_a_loop() -> None:
+    (found,) = sections(
+        "def run(names):\n    kept = []\n    for n in names:\n        l = r.lock(n)\n        l.acquire()\n        kept.append(l)\n"
+        "    try:\n        open('f', 'w')\n    finally:\n        for each in reversed(kept):\n            each.release()\n"
+    )
+    assert (effects(found), [x.on_error for x in found.releases], found.escapes) == ([10], [True], False)
+
+
+def test_a_value_that_may_be_empty_tells_whether_the_lock_was_had() -> None:
+    (found,) = sections(
+        "def take(names):\n    got = set()\n    for n in names:\n        if r.set('lock:' + n, 1, nx=True, ex=9):\n            got.add(n)\n    return got\n"
+        "def run():\n    if take(['a']):\n        open('f', 'w')\n",
+        "run",
+    )
+    assert (found.can_fail, found.tested, effects(found)) == (True, True, [11])
