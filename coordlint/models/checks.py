@@ -80,6 +80,7 @@ def _parameters(call: CallModel) -> Iterator[tuple[str, str]]:
     yield from (("timeouts", name) for name in call.timeouts)
     yield from (("conditions", name) for name in call.conditions)
     yield from (("when", when.param) for when in call.when)
+    yield from (("backend_in", name) for name in call.backend_in if "." not in name)  # "configure.backend" is a fluent call's
 
 
 def _doubles(documents: Sequence[Document]) -> Iterator[ModelError]:

@@ -136,6 +136,9 @@ class Models:
         canonical = self.canonical(name)
         if canonical is None:
             return ""
+        call = self._calls.get(canonical)
+        if call is not None and call.lock and canonical not in self._types:
+            return self.backend_of(call.lock)
         owner = canonical if canonical in self._types else canonical.rpartition(".")[0]
         home = self._owners.get(canonical)
         inherited = [(self._types[base].backend, self._owners[base]) for base in self.ancestry(owner)]

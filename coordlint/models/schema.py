@@ -69,6 +69,8 @@ class Op(StrEnum):
     QUEUE_GET = "queue-get"
     QUEUE_ACK = "queue-ack"
     RATE_LIMIT = "rate-limit"
+    CACHE = "cache"  # decorating keeps what a function or view returns
+    SESSION = "session"  # keeps the sessions of users
     SCHEDULER = "scheduler"
     SCHEDULE = "schedule"
     SCHEDULER_START = "scheduler-start"
@@ -203,6 +205,9 @@ class CallModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     effect: str = ""  # database | object-store | payment | http | message | file | email | subprocess | search | task | remote
     late: Late | None = None
     ephemeral: str = ""  # parameter that binds the key to a session or lease
+    backend_in: tuple[str, ...] = ()  # parameters whose value names the store: an address, a class, a dictionary of settings
+    backend_settings: tuple[str, ...] = ()  # settings of the project, and keys of such a dictionary, that name it
+    backend_calls: tuple[str, ...] = ()  # calls, made once anywhere in the project, whose own `backend_in` names it
     is_async: bool = False
     aliases: tuple[str, ...] = ()
     lock: str = ""  # decorators and functions that hold a lock: the lock's type name

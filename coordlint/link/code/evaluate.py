@@ -75,6 +75,7 @@ class Evaluator:
         self._insides: dict[int, Inside] = {}
         self.ancestries: dict[str, tuple[tuple[Scope, ...], tuple[str, ...]]] = {}
         self.children: dict[str, tuple[str, ...]] | None = None
+        self.settings: dict[str, tuple[Value, ...]] = {}  # what the project's configuration assigns, by name
 
     def inside(self, expr: ir.Expr) -> Inside:
         """The calls, yields and lambdas of an expression; looked for once."""

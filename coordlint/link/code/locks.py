@@ -102,7 +102,7 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
     key = key_of(ev, made)
     type_name = owner.type if isinstance(owner, Instance) else made.model.name.rpartition(".")[0]
     library = ev.models.library_of(type_name)
-    backend = ev.models.backend_of(type_name)
+    backend = ev.models.backend_of(type_name) or ev.models.backend_of(made.model.name)
     model = (lock_model(ev, made.model.lock) if made.model.lock else None) or BY_HAND
     waits = made.op is Op.ROW_LOCK
     if made.sql is not None:

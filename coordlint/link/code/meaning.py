@@ -15,6 +15,7 @@ from coordlint.link.code.values import (
     UNKNOWN,
     Arg,
     Environment,
+    External,
     Instance,
     Items,
     Literal,
@@ -87,6 +88,8 @@ def _holds(ev: Evaluator, value: Value, wanted: object) -> bool:
     for option in options(known):
         if isinstance(option, Literal):
             return bool(option.value) if wanted == "truthy" else option.value == wanted
+        if isinstance(option, External) and option.name == wanted:
+            return True
         if wanted == "truthy" and isinstance(option, Items | Instance | Pattern):
             return True
     return False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.coordination import Argument, Operation
+from coordlint.link.code.backends import backend_of
 from coordlint.link.code.calling import is_symbolic
 from coordlint.link.code.meaning import Meaning, argument, key_of, lifetime
 from coordlint.link.code.project import Scope
@@ -120,15 +121,7 @@ def _backend(w: Walk, made: Meaning, owner: Value | None) -> str:
         if made.sql.kind in ("get-lock", "release-lock"):
             return "mysql-get-lock"
         return "postgres-advisory" if "advisory" in made.sql.kind else "database-row" if made.op is Op.ROW_LOCK else ""
-    root: Value | None = owner
-    depth = 0
-    while isinstance(root, Instance) and depth < 6:
-        found = w.ev.models.backend_of(root.type)
-        if found:
-            return found
-        root = root.owner
-        depth += 1
-    return w.ev.models.backend_of(made.model.name)
+    return backend_of(w.ev, made.model, made.args, owner)
 
 
 def _conditional(w: Walk, made: Meaning, owner: Value | None, step: Step) -> str:

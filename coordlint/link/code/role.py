@@ -13,11 +13,11 @@ STORES = (*QUORUM, "redis", "memcached", "django-cache", "hazelcast", "dynamodb"
 _FIXED = {
     Op.CLIENT: "client", Op.CONNECT: "client", Op.LISTEN: "client", Op.RETRY_POLICY: "client",
     Op.MAKE_LOCK: "lock", Op.ACQUIRE: "lock", Op.RELEASE: "lock", Op.EXTEND: "lock", Op.CHECK: "lock",
-    Op.FORCE_RELEASE: "lock", Op.LOCK_DECORATOR: "lock", Op.ROW_LOCK: "lock", Op.STAMPEDE: "cache",
+    Op.FORCE_RELEASE: "lock", Op.LOCK_DECORATOR: "lock", Op.ROW_LOCK: "lock", Op.STAMPEDE: "cache", Op.CACHE: "cache", Op.SESSION: "session",
     Op.MAKE_ELECTION: "leader-election", Op.RUN_ELECTION: "leader-election",
     Op.JOIN: "membership", Op.LEAVE: "membership", Op.LEASE: "membership", Op.KEEPALIVE: "membership", Op.REVOKE: "membership",
     Op.REGISTER: "service-discovery", Op.DEREGISTER: "service-discovery", Op.DISCOVER: "service-discovery",
-    Op.BARRIER: "barrier", Op.COUNTER: "counter", Op.INCREMENT: "counter", Op.WATCH: "watch", Op.CAS: "occ", Op.TRANSACTION: "occ",
+    Op.BARRIER: "barrier", Op.COUNTER: "counter", Op.INCREMENT: "counter", Op.WATCH: "watch", Op.PUBLISH: "watch", Op.SUBSCRIBE: "watch", Op.CAS: "occ", Op.TRANSACTION: "occ",
     Op.QUEUE_PUT: "job-queue", Op.QUEUE_GET: "job-queue", Op.QUEUE_ACK: "job-queue", Op.MAKE_QUEUE: "job-queue",
     Op.RATE_LIMIT: "rate-limit", Op.PARTITION: "membership",
 }  # fmt: skip
