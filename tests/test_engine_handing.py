@@ -77,3 +77,22 @@ def test_a_value_that_may_be_empty_tells_whether_the_lock_was_had() -> None:
         "run",
     )
     assert (found.can_fail, found.tested, effects(found)) == (True, True, [11])
+
+
+def test_a_decorator_that_gives_the_lock_back_ends_the_section() -> None:
+    text = (
+        "class Node:\n    def __init__(self): self.l = r.lock('x')\n    def take(self): self.l.acquire()\n    def give(self): self.l.release()\n"
+        "def giving(fn):\n    def inner(node, *a):\n        try:\n            return fn(node, *a)\n        finally:\n            node.give()\n    return inner\n"
+        "@giving\ndef work(n: Node):\n    n.take()\n    open('f', 'w')\ndef run(n: Node):\n    work(n)\n    open('g', 'w')\n"
+    )
+    (found,) = sections(text, "work")
+    assert ([x.on_error for x in found.releases], found.escapes, sections(text, "run")) == ([True], False, [])
+
+
+def test_whether_a_wrapper_waits_is_what_its_caller_or_its_default_says() -> None:
+    text = (
+        "import threading\nclass Node:\n    def __init__(self): self.l = threading.Semaphore()\n"
+        "    def take(self, blocking=True):\n        if self.l.acquire(blocking):\n            return True\n        return False\n"
+        "def run(n: Node):\n    n.take({0})\n    open('f', 'w')\n"
+    )
+    assert [sections(text.format(given), "run")[0].can_fail for given in ("", "False")] == [False, True]

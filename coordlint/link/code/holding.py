@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from coordlint import ir
 from coordlint.coordination import Lock, Outcome, Release
 from coordlint.link.code import arguments
+from coordlint.link.code.calling import is_symbolic
 from coordlint.link.code.handing import MOST_HANDED_ON
 from coordlint.link.code.locks import by_hand_lock, lock_instance, lock_of, takes
 from coordlint.link.code.meaning import Meaning, key_of
@@ -215,7 +216,10 @@ def call_project(
             continue  # one lock, taken on this branch of the wrapper or on that
         opened.append(draft)
         draft.written = written(call.func.base) if isinstance(call.func, ir.Attribute) else ""
-        draft.can_fail = (d.can_fail or d.can_fail is None) if inner.gives_result else d.can_fail and not d.tested
+        fails = d.can_fail
+        if fails is None and draft.meaning is not None and draft.lock.blocking is not None:
+            fails = _can_fail(draft.lock, draft.meaning)  # the caller, or a default, says whether it waits
+        draft.can_fail = (fails is not False if not _is_open(draft) else fails) if inner.gives_result else fails and not d.tested
         if d.tested and d.raises_when_busy:
             draft.can_fail = False  # the wrapper raises: who gets an answer has the lock
         _open(w, draft, made, s, around)
@@ -225,6 +229,12 @@ def call_project(
         subject = substitute(loose.subject, bindings)
         text = written(call.func.base) if isinstance(call.func, ir.Attribute) else ""
         release(w, subject, text, made.place, loose.how, around)
+
+
+def _is_open(d: Draft) -> bool:
+    """Whether a caller still decides if the acquire waits."""
+    name = d.meaning.model.blocking if d.meaning is not None else ""
+    return bool(name) and any(a.name == name and is_symbolic(a.value) for a in d.args)
 
 
 def is_ruled_out(d: Draft, scope: Scope, bindings: dict[tuple[str, str], Value]) -> bool:

@@ -8,6 +8,7 @@ import msgspec
 
 from coordlint import ir
 from coordlint.coordination import Effect, Guard, Operation, Section
+from coordlint.link.code import decorating
 from coordlint.link.code.operations import is_test
 from coordlint.link.code.purpose import purpose_of
 from coordlint.link.code.trace import Draft, Step
@@ -48,8 +49,8 @@ class Sections:
         scope = self.ev.project.scopes[symbol]
         trace = self.tracer.trace(symbol)
         made = [self._section(d) for d in trace.drafts if self._is_lock(d)]
-        if isinstance(scope.node, ir.Function) and scope.function.decorators:
-            for d in self.tracer.decorated(scope):
+        if isinstance(scope.node, ir.Function):
+            for d in decorating.decorated(self.tracer, scope):
                 d.steps = list(trace.steps)
                 d.scope = scope
                 if self._is_lock(d):

@@ -62,7 +62,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     understood = understood or (not functions and _statement(w, made, call, s, around))
     entering.stack(w, call, s, around)
     raw = w.ev.value(call.func, w.scope)
-    if isinstance(raw, Parameter) and not functions:
+    if isinstance(raw, Parameter):
         made.parameter = raw
     passed = _callbacks(w, made, call)
     if passed and functions and not any(_calls_back(w, f) for f in functions):

@@ -67,6 +67,7 @@ class Walk:
     def run(self) -> Trace:
         """Walks the body."""
         self.block(self.body, Around())
+        self.tracer.give_back(self)
         self._leave_function()
         released = {id(d) for d in self.trace.drafts for r in d.releases if r.on_error and r.place not in self.handled}
         self.trace.left = [d for d in self.trace.left if id(d) not in released]

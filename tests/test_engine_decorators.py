@@ -1,0 +1,47 @@
+"""Decorators of every build that hold a lock around the function that they are given."""
+
+from __future__ import annotations
+
+import pytest
+from systems import system
+
+from coordlint.coordination import Section
+
+HEAD = "import functools\nimport redis\nfrom contextlib import ContextDecorator, contextmanager\nr = redis.Redis()\n"
+
+
+def held(text: str) -> tuple[Section, int]:
+    """The one section around `run`, and how many effects it has."""
+    (found,) = [s for s in system(a=HEAD + text).critical_sections() if s.symbol == "a.run"]
+    return found, len([e for e in found.effects if e.operation.kind])
+
+
+AROUND = "def inner(*a):\n{0}    with r.lock({1}):\n{0}        return fn(*a)\n{0}return inner\n"
+RUN = "def run():\n    open('f', 'w')\n"
+BUILDS = {
+    "without arguments": "def locked(fn):\n    " + AROUND.format("    ", "'x'") + "@locked\n" + RUN,
+    "with arguments": "def locked(name):\n    def deco(fn):\n        " + AROUND.format(" " * 8, "name") + "    return deco\n@locked('x')\n" + RUN,
+    "applied by a call": "def locked(name):\n    def deco(fn):\n        " + AROUND.format(" " * 8, "name") + "    return deco\n" + RUN + "run = locked('x')(run)\n",
+    "with and without": "def locked(fn=None, *, name='x'):\n    if fn is None:\n        return functools.partial(locked, name=name)\n    " + AROUND.format("    ", "name") + "@locked\n" + RUN,
+    "a class with arguments": "class Locked:\n    def __init__(self, name): self.name = name\n    def __call__(self, fn):\n        " + AROUND.format(" " * 8, "self.name") + "@Locked('x')\n" + RUN,
+    "a class without": "class Locked:\n    def __init__(self, fn): self.fn = fn\n    def __call__(self):\n        with r.lock('x'):\n            return self.fn()\n@Locked\n" + RUN,
+    "a generator context manager": "@contextmanager\ndef locked(name):\n    with r.lock(name):\n        yield\n@locked('x')\n" + RUN,
+    "a context decorator": "class Locked(ContextDecorator):\n    def __init__(self, name): self.l = r.lock(name)\n    def __enter__(self): self.l.acquire()\n"
+    "    def __exit__(self, *a): self.l.release()\n@Locked('x')\n" + RUN,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_a_decorator_holds_its_lock_around_the_function(build: str) -> None:
+    found, effects = held(BUILDS[build])
+    assert (found.how, found.lock.key, effects, [x.on_error for x in found.releases]) == ("decorator", "x", 1, [True])
+
+
+def test_a_library_decorator_gives_back_at_the_end_of_the_function() -> None:
+    found, effects = held("from oslo_concurrency import lockutils\n@lockutils.synchronized('x', external=True)\n" + RUN)
+    assert (effects, [x.on_error for x in found.releases]) == (1, [True])
+
+
+def test_a_task_base_class_that_runs_once_holds_a_lock_around_its_tasks() -> None:
+    found, effects = held("from celery import Celery\nfrom celery_once import QueueOnce\napp = Celery('a')\n@app.task(base=QueueOnce)\n" + RUN)
+    assert (found.lock.type, found.skips_when_busy, effects) == ("celery_once.QueueOnce", True, 1)
