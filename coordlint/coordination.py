@@ -248,6 +248,7 @@ class Section(msgspec.Struct, frozen=True):
     tested: bool | None  # that result decides what happens; None when can_fail is not true
     on_busy: OnBusy  # what the library does when the lock cannot be had
     skips_when_busy: bool  # a failed acquire returns, continues or passes: try-and-skip work
+    raises_when_busy: bool  # a failed acquire raises
     releases: tuple[Release, ...] = ()
     escapes: bool = False  # the lock is returned, stored or handed on: released elsewhere
     effects: tuple[Effect, ...] = ()

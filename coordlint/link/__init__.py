@@ -82,7 +82,9 @@ def _world(facts: Sequence[Facts], ev: Evaluator, tracer: Tracer) -> World:
     traces = [tracer.trace(symbol) for symbol in _walked(project)]
     making = Sections(tracer)
     intents = {(i.place.path, i.place.line): i.intent for f in facts for i in f.intents}
-    found = tuple(sorted(_sections(making, traces, intents), key=lambda s: (s.acquired, s.lock.type)))
+    started = tuple(sorted(entries.entries(ev, facts), key=lambda e: (e.place, e.kind, e.symbol)))
+    periodic = frozenset(e.symbol for e in started if e.kind == "periodic")
+    found = tuple(sorted(_sections(making, traces, intents, periodic), key=lambda s: (s.acquired, s.lock.type)))
     operations = tuple(sorted(_operations(traces), key=lambda o: (o.place, o.call)))
     modules = {name: scope.path for name, scope in project.modules.items()}
     return World(
@@ -92,7 +94,7 @@ def _world(facts: Sequence[Facts], ev: Evaluator, tracer: Tracer) -> World:
         clients=tuple(sorted(clients.clients(ev, operations, traces), key=lambda c: c.place)),
         mutations=tuple(sorted(_mutations(ev, traces), key=lambda m: m.place)),
         uses=tuple(sorted(uses.uses(ev, operations, found, traces), key=lambda u: (u.place, u.role))),
-        entries=tuple(sorted(entries.entries(ev, facts), key=lambda e: (e.place, e.kind, e.symbol))),
+        entries=started,
         calls=tuple(sorted(_calls(traces), key=lambda c: (c[2], c[1]))),
         handed=frozenset((f.symbol, s.place) for t in traces for s in t.steps for f in s.functions[s.called :]),
         call_guards=_call_guards(traces),
@@ -134,10 +136,14 @@ def _note_site(ev: Evaluator, call: ir.Call, scope: Scope) -> None:
             return
 
 
-def _sections(making: Sections, traces: list[Trace], intents: Mapping[tuple[str, int], str]) -> list[Section]:
+def _sections(
+    making: Sections, traces: list[Trace], intents: Mapping[tuple[str, int], str], periodic: frozenset[str]
+) -> list[Section]:
     """All sections, with the intent that a comment on the line of the acquire declares."""
     found = [section for t in traces for section in making.of(t.scope.symbol)]
     for i, section in enumerate(found):
+        if section.symbol in periodic:
+            section = found[i] = msgspec.structs.replace(section, purpose=purpose.on_schedule(section))
         intent = intents.get((section.acquired.path, section.acquired.line))
         if intent is not None:
             found[i] = msgspec.structs.replace(section, purpose=purpose.declared(section.purpose, intent))

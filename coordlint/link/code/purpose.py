@@ -6,8 +6,12 @@ The weights are those of log-odds-like points: four or more for correctness, min
 
 from __future__ import annotations
 
+from coordlint import ir
 from coordlint.coordination import Effect, Point, Purpose, Section
-from coordlint.models.schema import Late, Op, Scope
+from coordlint.link.code.evaluate import last_name
+from coordlint.link.code.project import Scope, statements
+from coordlint.models.schema import Late, Op
+from coordlint.models.schema import Scope as Reach
 from coordlint.wording import words
 
 CORRECTNESS, PERFORMANCE = 4, -3
@@ -17,15 +21,26 @@ _CHEAP = frozenset("cache warm refresh dedup debounce throttle cleanup gc report
 _STRICT = frozenset("conflict busy concurrent concurrency duplicate".split())
 
 
-def purpose_of(section: Section) -> Purpose:
-    """The purpose of a section, with its points."""
-    points = [*_effects(section), *_acquire(section), *_names(section)]
+def purpose_of(section: Section, raised: frozenset[str] = frozenset()) -> Purpose:
+    """The purpose of a section, with its points; `raised` are words of the exceptions that its function raises itself."""
+    return _weighed(section, [*_effects(section), *_acquire(section), *_care(section), *_names(section, raised), *_surroundings(section)])
+
+
+def _weighed(section: Section, points: list[Point], intent: str = "") -> Purpose:
     score = sum(p.points for p in points)
     if section.unresolved and not any(p.points >= CORRECTNESS for p in points) and score < CORRECTNESS:
         kind = "performance" if score <= PERFORMANCE - 1 else "unknown"
     else:
         kind = "correctness" if score >= CORRECTNESS else "performance" if score <= PERFORMANCE else "unknown"
-    return Purpose(kind, tuple(points))
+    return Purpose(kind, tuple(points), intent)
+
+
+def on_schedule(section: Section) -> Purpose:
+    """The purpose of a section in the body of a periodic task: under one constant key it keeps two runs apart, unless money or mail leaves it."""
+    leaves = any(e.operation.kind in ("payment", "email") for e in section.effects)
+    if leaves or not section.lock.key or "{" in section.lock.key:
+        return section.purpose
+    return _weighed(section, [*section.purpose.points, Point(-2, "one constant key in a periodic task keeps two runs apart", section.acquired)])
 
 
 def declared(purpose: Purpose, intent: str) -> Purpose:
@@ -34,8 +49,16 @@ def declared(purpose: Purpose, intent: str) -> Purpose:
     The comment decides where the evidence does not; evidence for correctness that it cannot explain away stays.
     """
     kind = intent.removesuffix("-lock")
-    contradicted = kind == "performance" and any(p.points >= CORRECTNESS for p in purpose.points)
-    return Purpose(purpose.kind if contradicted else kind, purpose.points, declared=intent)
+    outweighed = kind == "performance" and any(p.points >= CORRECTNESS for p in purpose.points)
+    return Purpose(purpose.kind if outweighed else kind, purpose.points, declared=intent)
+
+
+def raised_in(scope: Scope) -> frozenset[str]:
+    """Words of the exceptions that a function raises itself: {"account", "busy"} for `raise AccountBusy(...)`."""
+    if not isinstance(scope.node, ir.Function):
+        return frozenset()
+    raised = [s.value for s in statements(scope.node.body) if isinstance(s, ir.Raise) and s.value is not None]
+    return frozenset(word for value in raised for word in words(last_name(value)))
 
 
 def _effects(section: Section) -> list[Point]:
@@ -52,16 +75,26 @@ def _effects(section: Section) -> list[Point]:
             points.append(Point(4, "a record is overwritten with what was computed from reading it", effect.place))
         elif op.kind in ("message", "email", "http", "task") and op.late is not Late.READ and outward < 3:
             outward += 1
-            points.append(Point(2 if outward == 1 else 1, f"an outward {op.kind} call", effect.place))
+            points.append(Point(2 if outward == 1 else 1, f"{'an' if outward == 1 else 'another'} outward {op.kind} call", effect.place))
+    points = _at_most(points, "another outward", 1)
     points = _once(points)
     stores = {e.operation.kind for e in harmful if e.operation.kind and e.operation.late is not Late.READ}
     if len(stores) > 1 and not section.shares_fate:
         points.append(Point(2, "writes to " + " and ".join(sorted(stores)) + " without a common transaction"))
-    if any(e.conditional for e in section.effects):
-        points.append(Point(-4, "a write inside is conditional already"))
+    decided = next((e for e in section.effects if e.conditional), None)
+    if decided is not None:
+        points.append(Point(-4, "a write inside is conditional already", decided.place))
     elif section.effects and all(_is_cheap(e) for e in section.effects):
-        points.append(Point(-4, "the effects only fill a cache or count"))
+        points.append(Point(-4, "the effects only fill a cache or count", section.effects[0].place))
+    elif section.effects and all(_is_repeatable(e) for e in section.effects):
+        points.append(Point(-3, "nothing inside does harm when it happens twice", section.effects[0].place))
     return points
+
+
+def _at_most(points: list[Point], reason: str, most: int) -> list[Point]:
+    """No more than so many points whose reason begins alike."""
+    alike = [p for p in points if p.reason.startswith(reason)]
+    return [p for p in points if p not in alike[most:]]
 
 
 def _once(points: list[Point]) -> list[Point]:
@@ -77,19 +110,44 @@ def _is_cheap(effect: Effect) -> bool:
     return op.reads_back is None and op.backend in ("redis", "memcached", "django-cache") and op.op in (Op.WRITE, Op.DELETE, Op.EXPIRE, Op.SET_ADD)
 
 
+def _is_repeatable(effect: Effect) -> bool:
+    """Adding a member that is there, or deleting what is gone. Overwriting is not: a late one destroys what is newer."""
+    return effect.operation.reads_back is None and effect.operation.late in (Late.ADD_MEMBER, Late.DELETE)
+
+
 def _acquire(section: Section) -> list[Point]:
+    if section.lock.model.stampede_only:
+        return [Point(-5, "the library's lock is against stampedes: it lets everybody in after a while", section.acquired)]
     if section.skips_when_busy:
         return [Point(-3, "a busy lock means that the work is skipped", section.acquired)]
-    if section.wait.kind == "never" and section.lock.model.scope in (Scope.DISTRIBUTED, Scope.DB_SESSION):
+    if section.raises_when_busy:
+        return [Point(2, "a busy lock is an error for the caller", section.acquired)]
+    if section.can_fail is not True and section.wait.kind == "never" and section.lock.model.scope in (Reach.DISTRIBUTED, Reach.DB_SESSION):
         return [Point(2, "the acquire waits without limit", section.acquired)]
     return []
 
 
-def _names(section: Section) -> list[Point]:
+def _care(section: Section) -> list[Point]:
+    """Whether the code looks after its lock, or leaves it to its expiry."""
+    looked = sorted((*section.checked, *section.extended))
+    if looked:
+        return [Point(1, "the lock is renewed, or asked for again, while it is held", looked[0])]
+    left = section.lock.by_hand and not section.releases and section.skips_when_busy and section.lock.lifetime.kind == "seconds"
+    return [Point(-2, "the key is left to expire", section.acquired)] if left else []
+
+
+def _surroundings(section: Section) -> list[Point]:
+    folders = section.acquired.path.split("/")[:-1]
+    aside = section.in_test or "migrations" in folders or folders[-2:] == ["management", "commands"]
+    return [Point(-1, "it stands in a test, a migration or a command", section.acquired)] if aside else []
+
+
+def _names(section: Section, raised: frozenset[str]) -> list[Point]:
     named = words(section.lock.key_text) | words(section.symbol.rpartition(".")[2])
     entity, cheap = named & _ENTITY, named & _CHEAP
     if entity and not cheap and "{" in section.lock.key_text:
         return [Point(2, f"the key names one {sorted(entity)[0]}", section.acquired)]
     if cheap and not entity:
         return [Point(-2, f"it is called {sorted(cheap)[0]}", section.acquired)]
-    return [Point(1, "it is named after a conflict", section.acquired)] if named & _STRICT else []
+    strict = (named | raised) & _STRICT
+    return [Point(1, f"it speaks of a conflict: {sorted(strict)[0]}", section.acquired)] if strict else []

@@ -10,7 +10,7 @@ from coordlint import ir
 from coordlint.coordination import Effect, Guard, Operation, Section
 from coordlint.link.code import decorating
 from coordlint.link.code.operations import is_test
-from coordlint.link.code.purpose import purpose_of
+from coordlint.link.code.purpose import purpose_of, raised_in
 from coordlint.link.code.trace import Draft, Step
 from coordlint.link.code.tracer import Tracer
 from coordlint.link.code.values import FunctionRef
@@ -88,6 +88,7 @@ class Sections:
             tested=d.tested if fails else None,
             on_busy=d.lock.model.on_busy if d.how in ("with", "decorator") else OnBusy.RAISES if fails is False else OnBusy.BLOCKS,
             skips_when_busy=d.skips,
+            raises_when_busy=d.raises_when_busy,
             releases=tuple(d.releases),
             escapes=d.escapes or d.is_left,
             effects=effects,
@@ -103,7 +104,7 @@ class Sections:
             in_test=is_test(d.acquired.path),
             is_async=isinstance(d.scope.node, ir.Function) and d.scope.function.is_async,
         )
-        return msgspec.structs.replace(made, purpose=purpose_of(made))
+        return msgspec.structs.replace(made, purpose=purpose_of(made, raised_in(d.scope)))
 
     def _nested(self, d: Draft) -> tuple[Place, ...]:
         """Where further locks are taken while this one is held, here and in what is called."""
