@@ -20,6 +20,7 @@ from coordlint.models.sql_clauses import (
     row_lock_flags,
     select_list,
     table_after,
+    told_comparisons,
     unique,
 )
 from coordlint.models.sql_words import Word, words
@@ -43,6 +44,7 @@ class SqlKind(StrEnum):
     SELECT = "select"
     DDL = "ddl"
     LISTEN = "listen"
+    NOTIFY = "notify"
     BEGIN = "begin"
     COMMIT = "commit"
     ROLLBACK = "rollback"
@@ -66,6 +68,9 @@ class SqlMeaning(msgspec.Struct, frozen=True):
     writes: tuple[str, ...] = ()  # columns on the left of SET
     accumulates: tuple[str, ...] = ()  # of these, the ones computed from themselves: c = c + 1
     where: tuple[str, ...] = ()  # columns that WHERE compares
+    compares: tuple[tuple[str, str], ...] = ()  # the same with how: "=", "in", "is", "!=", or "<" for every order
+    ignores: bool = False  # an insert that does nothing where the row is there already
+    returns: bool = False  # RETURNING: the rows that it changed are its result
 
 
 _LOCK_FUNCTIONS = {
@@ -94,6 +99,7 @@ _VERBS = {
     "delete": SqlKind.DELETE,
     "lock": SqlKind.TABLE_LOCK,
     "listen": SqlKind.LISTEN,
+    "notify": SqlKind.NOTIFY,
     "begin": SqlKind.BEGIN,
     "start": SqlKind.BEGIN,
     "commit": SqlKind.COMMIT,
@@ -149,7 +155,9 @@ def _meaning(statement: list[Word]) -> SqlMeaning:
         case SqlKind.UPDATE:
             return _update(statement, start, flags)
         case SqlKind.DELETE:
-            return _delete(statement, start)
+            return _delete(statement, start, flags)
+        case SqlKind.LISTEN | SqlKind.NOTIFY:
+            return SqlMeaning(kind, late=Late.READ, key=name_at(statement, start + 1))
         case SqlKind.TABLE_LOCK:
             return SqlMeaning(kind, table=name_at(statement, start + 1), scope=Scope.DB_TRANSACTION)
         case SqlKind.DDL:
@@ -163,6 +171,8 @@ def _lock_function(statement: Sequence[Word]) -> SqlMeaning | None:
     for at, (word, after) in enumerate(pairwise(statement)):
         if word.kind != "word":
             continue
+        if word.text == "pg_notify" and after.text == "(":
+            return SqlMeaning(SqlKind.NOTIFY, key=_first_argument(statement, at + 2))
         if (known := _LOCK_FUNCTIONS.get(word.text)) is not None and after.text == "(":
             return SqlMeaning(known[0], scope=known[1], key=_first_argument(statement, at + 2))
         if (procedure := _PROCEDURES.get(word.text)) is not None:
@@ -238,6 +248,8 @@ def _insert(statement: list[Word], start: int) -> SqlMeaning:
         conditional=ignores or checked,
         writes=tuple(each.column for each in sets),
         accumulates=accumulates,
+        ignores=ignores,
+        returns=_returns(statement),
     )
 
 
@@ -261,10 +273,12 @@ def _update(statement: list[Word], start: int, flags: tuple[bool, bool, bool]) -
         writes=writes,
         accumulates=accumulates,
         where=unique(name for name, _ in comparisons(where)),
+        compares=told_comparisons(where),
+        returns=_returns(statement),
     )
 
 
-def _delete(statement: list[Word], start: int) -> SqlMeaning:
+def _delete(statement: list[Word], start: int, flags: tuple[bool, bool, bool]) -> SqlMeaning:
     where = clause(statement, start, "where")
     conditional = is_conditional(where, ())
     return SqlMeaning(
@@ -272,5 +286,12 @@ def _delete(statement: list[Word], start: int) -> SqlMeaning:
         table=table_after(statement, start, "from") or name_at(statement, start + 1),
         late=Late.CONDITIONAL if conditional else Late.DELETE,
         conditional=conditional,
+        skip_locked=flags[1],
         where=unique(name for name, _ in comparisons(where)),
+        compares=told_comparisons(where),
+        returns=_returns(statement),
     )
+
+
+def _returns(statement: Sequence[Word]) -> bool:
+    return Word("word", "returning") in statement

@@ -21,7 +21,7 @@ _ENDS_SET = frozenset({"where", "from", "returning", "order", "limit", "if"})
 _COMMA = Word("sign", ",")
 _VERSION = re.compile(
     r"(?:.*_)?(?:version|ver|rev|revision|etag|fence|fencing|fencing_token|fence_token|lock_token|epoch|generation|"
-    r"xmin|term|lock_owner|locked_by|updated_at|updated_on|modified_at|modified_on|last_modified)\Z"
+    r"xmin|term|lock_owner|lease_owner|locked_by|claimed_by|leased_by|updated_at|updated_on|modified_at|modified_on|last_modified)\Z"
 )
 
 
@@ -106,10 +106,23 @@ def comparisons(words: Sequence[Word]) -> Iterator[tuple[str, str]]:
             yield words[_last_of_name(words, at + 1)].text, word.text
 
 
+_ORDERS = frozenset({"<", ">", "<=", ">="})
+
+
+def told_comparisons(words: Sequence[Word]) -> tuple[tuple[str, str], ...]:
+    """Comparisons with their signs told simply: "=", "in", "is", "!=", and "<" for every order."""
+    return tuple((name, "<" if sign in _ORDERS else "!=" if sign == "<>" else sign) for name, sign in comparisons(words))
+
+
+def is_version(column: str) -> bool:
+    """Whether a column, by its name, tells versions, fences or holders of a row apart."""
+    return _VERSION.match(column.lower()) is not None
+
+
 def is_conditional(where: Sequence[Word], writes: Sequence[str]) -> bool:
     """Whether WHERE compares a version, a fence, or the old value of a column that is written."""
     return any(
-        _VERSION.match(column.lower()) is not None or (column in writes and sign in _EQUALS)
+        is_version(column) or (column in writes and sign in _EQUALS)
         for column, sign in comparisons(where)
     )
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from coordlint import ir
 from coordlint.link.code import attributes, called, containers, texts
 from coordlint.link.code.arguments import arguments_of, bind, bindings
+from coordlint.link.code.columns import noted
 from coordlint.link.code.project import Scope, blocks, expressions
 from coordlint.link.code.values import (
     UNKNOWN,
@@ -38,7 +39,7 @@ from coordlint.link.code.values import (
     options,
     substitute,
 )
-from coordlint.models.schema import CallModel
+from coordlint.models.schema import CallModel, Op
 from coordlint.source import Place
 
 if TYPE_CHECKING:
@@ -59,7 +60,17 @@ def result(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
     callee = ev.value(call.func, scope)
     if isinstance(callee, Parameter):
         return Called(callee, bind(ev, (), call, scope), scope.place(call.at))
-    return one_of([_one(ev, option, call, scope) for option in options(ev.settle(callee))])
+    found = one_of([_one(ev, option, call, scope) for option in options(ev.settle(callee))])
+    return _queried(ev, call, scope) if isinstance(found, Unknown) else found
+
+
+def _queried(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
+    """`session.query(Job)`, whatever the session: who is asked for records of a class gives a query of them."""
+    if isinstance(call.func, ir.Attribute) and call.func.name == "query" and call.args:
+        for option in options(ev.value(call.args[0], scope)):
+            if isinstance(option, ClassRef) and attributes.is_record(ev, option.symbol):
+                return Instance(_RECORDS[-1], "sqlalchemy.orm.Session.query", scope.place(call.at), (Arg("model", option),))
+    return UNKNOWN
 
 
 def _one(ev: Evaluator, callee: Value, call: ir.Call, scope: Scope) -> Value:
@@ -70,7 +81,8 @@ def _one(ev: Evaluator, callee: Value, call: ir.Call, scope: Scope) -> Value:
         case ClassRef(symbol=symbol):
             return Object(symbol, arguments_of(ev, callee, call, scope), place)
         case Method(owner=owner, name=name, model=model):
-            return of_method(ev, owner, name, model, bind(ev, model.params, call, scope, model.variadic), place)
+            given = bind(ev, model.params, call, scope, model.variadic)
+            return of_method(ev, owner, name, model, (*given, *noted(call)) if model.op is Op.DB_STATEMENT else given, place)
         case External(name=name):
             return _of_external(ev, name, call, scope, place)
         case Instance(type=type_name):

@@ -19,6 +19,7 @@ _ONLY_REDIS = frozenset(
     "zrevrange zrank zremrangebyscore zcard zscore zincrby lpush rpush brpop blpop rpoplpush brpoplpush lrange llen ltrim lrem smembers "
     "sismember sadd srem scard spop evalsha register_script incrby decrby getset".split()
 )
+QUERIES = {"with_for_update": "sqlalchemy.orm.Query", "select_for_update": "django.db.models.QuerySet"}  # nobody else has these
 _FLAGS = frozenset(("nx", "px", "xx"))
 
 

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from coordlint import ir
 from coordlint.link.code import attributes, called, calling, containers, texts
-from coordlint.link.code.ducks import REDIS, Ducks
+from coordlint.link.code.ducks import QUERIES, REDIS, Ducks
 from coordlint.link.code.project import Binding, Project, Scope
 from coordlint.link.code.texts import written
 from coordlint.link.code.usage import Inside, inside
@@ -119,6 +119,8 @@ class Evaluator:
                 made = attributes.attribute(self, self.value(base, scope), name)
                 if isinstance(made, Unknown):
                     made = attributes.set_here(self, base, name, scope)
+                if isinstance(made, Unknown) and name in QUERIES:
+                    made = attributes.attribute(self, Instance(QUERIES[name]), name)
                 if isinstance(made, Unknown) and self.ducks.is_redis(written(base), scope):
                     made = attributes.attribute(self, Instance(REDIS), name)
                 return made

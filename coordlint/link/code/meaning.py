@@ -210,6 +210,7 @@ _SQL_OPS = {
     "advisory-lock": Op.ACQUIRE, "try-advisory-lock": Op.ACQUIRE, "advisory-xact-lock": Op.ACQUIRE, "get-lock": Op.ACQUIRE,
     "try-advisory-xact-lock": Op.ACQUIRE, "advisory-unlock": Op.RELEASE, "release-lock": Op.RELEASE, "row-lock": Op.ROW_LOCK,
     "table-lock": Op.ROW_LOCK, "select": Op.DB_READ, "insert": Op.EFFECT, "update": Op.EFFECT, "delete": Op.EFFECT,
+    "listen": Op.SUBSCRIBE, "notify": Op.PUBLISH,
 }  # fmt: skip
 
 
@@ -305,6 +306,8 @@ def key_of(ev: Evaluator, made: Meaning) -> Pattern | None:
         return made.rest.key
     if made.sql is not None and made.sql.kind.removeprefix("try-").startswith(("advisory", "get-lock", "release-lock")):
         return _advisory_id(ev, made)
+    if made.sql is not None and made.sql.kind in ("listen", "notify"):
+        return _channel(made.sql)
     if made.sql is not None:
         return Pattern(made.sql.table, made.sql.table) if made.sql.table else None
     given = made.arg(made.model.key) if made.model.key else None
@@ -325,6 +328,12 @@ def key_of(ev: Evaluator, made: Meaning) -> Pattern | None:
             inner = option.default
             return as_pattern(inner) if isinstance(inner, Literal | Pattern) else as_pattern(option)
     return None
+
+
+def _channel(sql: SqlMeaning) -> Pattern | None:
+    """The channel of LISTEN or NOTIFY, where the statement says it."""
+    name = sql.key.strip("'")
+    return Pattern(name, name) if name and name.replace("_", "a").isalnum() else None
 
 
 def _first_key(made: Meaning) -> Arg | None:
@@ -349,16 +358,17 @@ def _advisory_id(ev: Evaluator, made: Meaning) -> Pattern | None:
     found = _ADVISORY.search(text)
     if found is None:
         return None
+    inside = found[1].partition(",")[0] if "get_lock" in found[0].lower() else found[1]  # MySQL's second argument is a time to wait
     given: list[Value] = []
     for value in (option for arg in rest[:1] for option in options(arg.value)):
         given += value.items if isinstance(value, Items) else [v for _, v in value.entries] if isinstance(value, Table) else []
     shown_text = named = ""
     at = 0
-    for hole in _PLACEHOLDER.finditer(found[1]):
-        before = found[1][at : hole.start()]
+    for hole in _PLACEHOLDER.finditer(inside):
+        before = inside[at : hole.start()]
         filled = as_pattern(given.pop(0) if given else UNKNOWN)
         shown_text, named, at = shown_text + before + filled.text, named + before + filled.named, hole.end()
-    tail = found[1][at:]
+    tail = inside[at:]
     return Pattern((shown_text + tail).strip(" '"), (named + tail).strip(" '"))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.coordination import Argument, Operation
+from coordlint.link.code import claims
 from coordlint.link.code.backends import backend_of
 from coordlint.link.code.calling import is_symbolic
 from coordlint.link.code.meaning import Meaning, argument, key_of, lifetime
@@ -44,16 +45,24 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
     library = w.ev.models.library_of(made.model.name)
     mentions = _mentions(call, w.scope)
     arguments = tuple(_argument(a, mentions) for a in made.args)
-    conditional = _conditional(w, made, owner, step)
+    columns = claims.columns_of(w, made, owner, call)
+    conditional = _conditional(w, made, owner, step, columns)
     late = Late.CONDITIONAL if conditional and made.late is not Late.READ else _late(w, made)
+    is_claim = columns is not None and claims.decides(w, step, columns)
+    if is_claim and columns is not None and (columns.skips or not conditional):
+        conditional = columns.told
+    elif made.op is Op.ROW_LOCK and _skips_locked(made, owner):
+        conditional = claims.SKIP_LOCKED
+    if key is None and columns is not None and columns.table:
+        key = step.key = Pattern(columns.table, columns.table)
     return Operation(
         place=step.place,
         symbol=w.scope.symbol,
-        op=made.op,
+        op=Op.CAS if is_claim else made.op,
         call=made.model.name,
         library=library.library if library is not None else "",
-        backend=_backend(w, made, owner),
-        kind="" if made.rest is not None else made.model.effect or ("database" if made.sql is not None else ""),
+        backend="database-row" if is_claim else _backend(w, made, owner),
+        kind="database" if is_claim else "" if made.rest is not None else made.model.effect or ("database" if made.sql is not None else ""),
         key=key.text if key is not None else None,
         key_text=shown(key.named) if key is not None else "",
         late=late,
@@ -78,10 +87,16 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
 
 def _about(made: Meaning, owner: Value | None) -> Pattern | None:
     """The class of record that a query reads or writes."""
-    about = owner.argument("model") if isinstance(owner, Instance) and made.model.effect in ("database", "") else None
-    if about is None or not isinstance(about.value, ClassRef):
+    if made.model.effect not in ("database", ""):
         return None
-    name = about.value.symbol.rpartition(".")[2]
+    about = owner.argument("model") if isinstance(owner, Instance) else None
+    known = about.value if about is not None else None
+    if known is None and made.op is Op.ROW_LOCK:  # select(Job).with_for_update(), session.get(Job, 7, with_for_update=True)
+        given = (*(owner.arguments[:1] if isinstance(owner, Instance) else ()), *made.args[:1])
+        known = next((v for a in given for v in options(a.value) if isinstance(v, ClassRef)), None)
+    if not isinstance(known, ClassRef):
+        return None
+    name = known.symbol.rpartition(".")[2]
     return Pattern(name, name)
 
 
@@ -120,11 +135,21 @@ def _backend(w: Walk, made: Meaning, owner: Value | None) -> str:
     if made.sql is not None:
         if made.sql.kind in ("get-lock", "release-lock"):
             return "mysql-get-lock"
+        if made.sql.kind in ("listen", "notify"):
+            return "other"
         return "postgres-advisory" if "advisory" in made.sql.kind else "database-row" if made.op is Op.ROW_LOCK else ""
-    return backend_of(w.ev, made.model, made.args, owner)
+    found = backend_of(w.ev, made.model, made.args, owner)
+    return "other" if found == "database-row" and made.op in (Op.SUBSCRIBE, Op.PUBLISH) else found  # LISTEN and NOTIFY hold no row
 
 
-def _conditional(w: Walk, made: Meaning, owner: Value | None, step: Step) -> str:
+def _skips_locked(made: Meaning, owner: Value | None) -> bool:
+    """A lock of rows that passes over those that others hold: workers that share out what there is to do."""
+    given = made.arg("skip_locked")
+    said = isinstance(given.value, Literal) and given.value.value is True if given is not None else False
+    return said or (made.sql is not None and made.sql.skip_locked)
+
+
+def _conditional(w: Walk, made: Meaning, owner: Value | None, step: Step, columns: claims.Columns | None) -> str:
     """Why the call does no harm when it comes late or twice; "" when nothing says so."""
     for name in made.model.conditions:
         given = made.arg(name)
@@ -136,6 +161,8 @@ def _conditional(w: Walk, made: Meaning, owner: Value | None, step: Step) -> str
         return f"WHERE {compared[0]}" if compared else "the statement's own condition"
     if made.late is Late.CONDITIONAL:
         return "conditional write"
+    if columns is not None and columns.refuses:
+        return columns.told
     header = _header(made)
     if header:
         return header

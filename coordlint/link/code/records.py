@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from coordlint import ir
-from coordlint.coordination import Mutation, Operation
-from coordlint.link.code import attributes
+from coordlint.coordination import Mutation, Operation, Use
+from coordlint.link.code import attributes, calling
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.flows import Flow
 from coordlint.link.code.operations import is_test
@@ -28,7 +28,7 @@ from coordlint.link.code.values import (
     shown,
 )
 from coordlint.models.schema import Late, Op
-from coordlint.source import Span
+from coordlint.source import Place, Span
 
 _WRITES = (Op.WRITE, Op.CREATE, Op.EFFECT, Op.TRANSACTION_STEP)
 _SAVES = ("save", "asave", "commit", "flush")
@@ -149,6 +149,37 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
         )
 
 
+_STALE = ("StaleDataError", "RecordModifiedError")  # what a mapper raises when another writer was first
+
+
+def versions(ev: Evaluator, traces: Iterable[Trace]) -> Iterator[Use]:
+    """Optimistic concurrency that the mapper does: where a class names its version column, and where a refusal is handled."""
+    for scope in ev.project.classes():
+        at = _version_declared(ev, scope)
+        if at is not None and not is_test(scope.path):
+            name = scope.symbol.rpartition(".")[2]
+            yield Use(scope.place(at), "occ", "database-row", "sqlalchemy", scope.symbol, name, options=(("condition", "version_id_col"),))
+    seen: set[Place] = set()
+    for trace in traces:
+        for guard in (g for s in trace.steps for g in s.guards):
+            if guard.place not in seen and not is_test(trace.scope.path) and any(c.rpartition(".")[2] in _STALE for c in guard.catches):
+                seen.add(guard.place)
+                yield Use(guard.place, "occ", "database-row", "sqlalchemy", trace.scope.symbol, None)
+
+
+def _version_declared(ev: Evaluator, scope: Scope) -> Span | None:
+    """The `__mapper_args__` of a class that name a version column: an attribute, or a method that gives them."""
+    for b in scope.names.get("__mapper_args__", ()):
+        given = [(b.expr, b.at)] if b.expr is not None else []
+        if b.target is not None and b.target.kind == "function":
+            given = [(expr, expr.at) for expr in calling.returned(b.target)]
+        for expr, at in given:
+            keys = expr.keys if isinstance(expr, ir.Mapping) else ()
+            if any(isinstance(k, ir.Const) and k.value == "version_id_col" for k in keys):
+                return at or expr.at
+    return None
+
+
 def _value(ev: Evaluator, base: str, scope: Scope) -> Value:
     return ev.name(base, scope) if base.isidentifier() else UNKNOWN
 
@@ -173,12 +204,4 @@ def _is_expression(value: ir.Expr) -> bool:
 
 
 def _is_versioned(ev: Evaluator, symbol: str) -> bool:
-    for scope in attributes.ancestry(ev, symbol)[0]:
-        for binding in scope.names.get("__mapper_args__", ()):
-            keys = binding.expr.keys if isinstance(binding.expr, ir.Mapping) else ()
-            if any(isinstance(k, ir.Const) and k.value == "version_id_col" for k in keys):
-                return True
-    return False
-
-
-
+    return any(_version_declared(ev, scope) is not None for scope in attributes.ancestry(ev, symbol)[0])

@@ -1,0 +1,181 @@
+"""Databases as coordination: rows that are locked, claimed and versioned, and the statements that nobody types."""
+
+from __future__ import annotations
+
+import pytest
+from systems import system, uses
+
+from coordlint.models.schema import Op
+
+DJANGO = "from django.db import models\nfrom django.db.models import F, Q\nclass Job(models.Model):\n    state = models.CharField()\n"
+ALCHEMY = (
+    "from sqlalchemy import select, text, update, func\nfrom sqlalchemy.orm import DeclarativeBase\nclass Base(DeclarativeBase): pass\n"
+    "class Job(Base):\n    __tablename__ = 'jobs'\n"
+)
+
+
+def rows(text: str) -> list[tuple[int, str]]:
+    """(line, role) of every use of database rows in one module."""
+    return [(int(place.rpartition(":")[2]), role) for place, role, backend in uses(system(a=text)) if backend == "database-row"]
+
+
+def roles(prelude: str, body: str) -> list[str]:
+    return [role for _, role in rows(prelude + body)]
+
+
+# -- row locks -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def take(session):\n    return session.query(Job).filter(Job.state == 'x').with_for_update().all()\n",
+        "def take(session):\n    return session.execute(select(Job).with_for_update()).scalars()\n",
+        "def take(self, shard):\n    return (self.db().query(shard).filter(shard.k == 1)).with_for_update().one()\n",
+        "async def take(pool):\n    return await pool.fetchrow('SELECT * FROM orders WHERE id = $1 FOR UPDATE', 1)\n",
+        "def take(self):\n    self.conn.cursor().execute(f'SELECT * FROM {self.table} WHERE id = %s FOR UPDATE NOWAIT', (1,))\n",
+        "SQL = 'SELECT 1 FROM orders FOR UPDATE'\ndef take(db):\n    return db.execute(text(SQL)).first()\n",
+        "def take(db):\n    db.execute('LOCK TABLE orders IN EXCLUSIVE MODE')\n",
+    ],
+    ids=["query of an unknown session", "statement", "table of the caller", "text over a pool", "f-string", "text()", "whole table"],
+)  # fmt: skip
+def test_rows_that_are_locked_are_a_use_whoever_runs_the_query(body: str) -> None:
+    assert roles(ALCHEMY, body) == ["lock"]
+
+
+def test_a_query_of_many_lines_is_told_at_its_first_line() -> None:
+    assert rows(ALCHEMY + "def take(s):\n    return s.execute(\n        select(Job)\n        .where(Job.id == 1)\n        .with_for_update()\n    )\n") == [(8, "lock")]
+
+
+def test_a_manager_that_locks_behind_a_method_is_found_at_the_caller() -> None:
+    found = uses(
+        system(
+            a=DJANGO
+            + "    @classmethod\n    def locked(cls, pk):\n        return cls.objects.select_for_update().get(pk=pk)\ndef run(pk):\n    job = Job.locked(pk)\n    job.save()\n"
+        )
+    )
+    assert ("a.py:7", "lock", "database-row") in found
+    assert ("a.py:9", "lock", "database-row") in found
+
+
+def test_rows_locked_on_an_untyped_manager_are_found() -> None:
+    assert roles("from django.db import transaction\n", "def run(view):\n    return view.get_queryset().select_for_update().get(pk=1)\n") == ["lock"]
+
+
+@pytest.mark.parametrize(
+    ("name", "role"), [("dequeue_next", "job-queue"), ("check_schedules", "lock")], ids=["work is shared out", "rows are passed over"]
+)
+def test_skipping_locked_rows_is_a_queue_where_the_rows_are_work(name: str, role: str) -> None:
+    body = "class Plan(Base):\n    __tablename__ = 'plans'\n" + f"def {name}(s):\n    return s.scalars(select(Plan).with_for_update(skip_locked=True)).all()\n"
+    assert roles(ALCHEMY, body) == [role]
+
+
+def test_an_update_that_takes_the_next_free_row_is_a_queue() -> None:
+    body = """
+def dequeue(conn):
+    return conn.fetchrow(
+        "UPDATE jobs SET state = 'running' WHERE id = (SELECT id FROM jobs WHERE state = 'new' FOR UPDATE SKIP LOCKED LIMIT 1) RETURNING id"
+    )
+"""
+    assert roles("import asyncpg\n", body) == ["job-queue"]
+
+
+# -- claims --------------------------------------------------------------------------------------------------------------
+
+CLAIMS = [
+    (DJANGO, "def claim(pk):\n    if not Job.objects.filter(pk=pk, state='new').update(state='running'):\n        return\n"),
+    (DJANGO, "def claim(pk):\n    n = Job.objects.filter(pk=pk).filter(Q(state='new') | Q(state='old')).update(state='running')\n    return n == 1\n"),
+    (DJANGO, "def claim(pk):\n    return Job.objects.filter(pk=pk).exclude(state='running').update(state='running')\n"),
+    (DJANGO, "def claim(ids, low):\n    n = Job.objects.filter(at__gte=low, place__in=ids).update(at=1)\n    done = n == len(ids)\n    if not done:\n        raise ValueError\n"),
+    (DJANGO, "class Jobs(models.Manager):\n    def move(self, kind, since):\n        q = self.filter(kind=kind)\n        q = q.filter(at__gte=since)\n        return bool(q.update(at=1))\n"),
+    (DJANGO, "def save(pk, v):\n    if Job.objects.filter(pk=pk, version=v).update(name='x', version=v + 1) == 0:\n        raise ValueError\n"),
+    (DJANGO, "def take(pk):\n    taken = Job.objects.filter(pk=pk, left__gt=0).update(left=F('left') - 1)\n    if not taken:\n        raise ValueError\n"),
+    (ALCHEMY, "def claim(s, i):\n    r = s.execute(update(Job).where(Job.id == i, Job.state == 'new').values(state='running'))\n    return r.rowcount > 0\n"),
+    (ALCHEMY, "def claim(s, i):\n    what = {'state': 'running'}\n    st = update(Job).where(Job.id == i).where(Job.state.in_(['new'])).values(**what)\n    r = s.execute(st)\n    if r.rowcount != 1:\n        raise ValueError\n"),
+    (ALCHEMY, "def claim(s, i):\n    return s.query(Job).filter(Job.id == i, Job.state == 'new').update({'state': 'running'}) == 1\n"),
+    (ALCHEMY, "def claim(s, i):\n    job = s.scalars(update(Job).where(Job.id == i, Job.state == 'new').values(state='r').returning(Job)).first()\n    if job is None:\n        return\n"),
+    ("import psycopg2\n", "def claim(cur, i):\n    cur.execute(\"UPDATE jobs SET state = 'r' WHERE id = %s AND state = 'new'\", (i,))\n    return cur.rowcount == 1\n"),
+    ("import psycopg2\n", "def claim(cur, i):\n    cur.execute(\"UPDATE jobs SET state = 'r' WHERE id = %s AND state = 'new' RETURNING id\", (i,))\n    row = cur.fetchone()\n    if row is None:\n        return\n"),
+    ("import sqlite3\n", "def once(cur, k):\n    cur.execute('INSERT OR IGNORE INTO seen (k) VALUES (?)', (k,))\n    if cur.rowcount == 0:\n        return\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("prelude", "body"), CLAIMS, ids=[body.partition("(")[0].removeprefix("def ") + str(n) for n, (_, body) in enumerate(CLAIMS)])
+def test_a_write_that_names_the_state_it_expects_and_is_looked_at_is_optimistic_concurrency(prelude: str, body: str) -> None:
+    assert roles(prelude, body) == ["occ"]
+
+
+@pytest.mark.parametrize(
+    ("prelude", "body"),
+    [
+        (DJANGO, "def save(pk):\n    if not Job.objects.filter(pk=pk).update(state='x'):\n        raise ValueError\n"),
+        (DJANGO, "def save(pk):\n    Job.objects.filter(pk=pk, state='new').update(state='x')\n"),
+        (DJANGO, "def save(pk, user):\n    if not Job.objects.filter(pk=pk, owner=user).update(state='x'):\n        raise ValueError\n"),
+        (DJANGO, "def seen(user):\n    n = Job.objects.filter(user=user, seen=False).update(seen=True)\n    return n\n"),
+        (DJANGO, "def sweep(since):\n    n = Job.objects.filter(state='r', at__lt=since).update(state='dead')\n    if n:\n        print(n)\n"),
+        (DJANGO, "def make(name):\n    job, created = Job.objects.get_or_create(name=name)\n    if created:\n        print(job)\n"),
+        (ALCHEMY, "def save(s, i):\n    return s.execute(update(Job).where(Job.id == i).values(state='x')).rowcount > 0\n"),
+        (ALCHEMY, "def read(s, i):\n    return s.execute(select(Job).where(Job.id == i)).scalar_one_or_none()\n"),
+        ("import psycopg2\n", "def save(cur, i):\n    cur.execute('UPDATE jobs SET a = %s WHERE id = %s', (1, i))\n    return cur.rowcount == 1\n"),
+        ("import psycopg2\n", "def next(cur, i):\n    cur.execute(\"UPDATE jobs SET state = 'r' WHERE id = %s AND state = 'n'\", (i,))\n    cur.execute('SELECT 1')\n    return cur.fetchone()\n"),
+        ("import psycopg2\n", "def fill(cur, many):\n    cur.execute('INSERT INTO a (b) VALUES (%s) ON CONFLICT DO NOTHING', many)\n    return cur.rowcount\n"),
+    ],
+    ids=["key alone", "nobody looks", "key and owner", "a count that is told", "sweep", "get_or_create", "statement by key", "read",
+         "text by key", "rows of another statement", "how many were new"],
+)  # fmt: skip
+def test_ordinary_reads_and_updates_are_no_use(prelude: str, body: str) -> None:
+    assert roles(prelude, body) == []
+
+
+def test_a_claim_does_no_harm_when_it_comes_late() -> None:
+    found = system(a=CLAIMS[0][0] + CLAIMS[0][1]).operations(Op.CAS)
+    assert [(o.key, o.conditional, str(o.late)) for o in found] == [("Job", "WHERE state", "conditional")]
+
+
+def test_a_decrement_that_is_guarded_is_a_claim_that_still_counts() -> None:
+    found = system(a=CLAIMS[6][0] + CLAIMS[6][1]).operations(Op.CAS)
+    assert [str(o.late) for o in found] == ["overwrite"]
+
+
+# -- versions that the mapper keeps ----------------------------------------------------------------------------------------
+
+
+def test_a_version_column_is_a_use_where_it_is_named_and_where_a_refusal_is_handled() -> None:
+    found = rows(
+        ALCHEMY
+        + "    __mapper_args__ = {'version_id_col': 1}\nfrom sqlalchemy.orm.exc import StaleDataError\ndef save(s):\n"
+        + "    try:\n        s.commit()\n    except StaleDataError:\n        raise ValueError\n"
+    )
+    assert found == [(6, "occ"), (11, "occ")]
+
+
+def test_mapper_arguments_without_a_version_are_no_use() -> None:
+    assert rows(ALCHEMY + "    __mapper_args__ = {'polymorphic_on': 'kind'}\n") == []
+
+
+# -- advisory locks and notices --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "backend", "resource"),
+    [
+        ("def up(op):\n    op.execute('SELECT pg_advisory_xact_lock(42)')\n", "postgres-advisory", "42"),
+        ("def take(db, n):\n    return db.execute(text('SELECT pg_try_advisory_lock(:n)'), {'n': n}).scalar()\n", "postgres-advisory", "{n}"),
+        ("def take(db):\n    db.execute(select(func.pg_advisory_xact_lock(7)))\n", "postgres-advisory", "7"),
+        ("def take(cur):\n    cur.execute(\"SELECT GET_LOCK('nightly', 10)\")\n", "mysql-get-lock", "nightly"),
+    ],
+    ids=["migration", "bound parameter", "func", "MySQL"],
+)
+def test_an_advisory_lock_is_a_lock_with_its_key(body: str, backend: str, resource: str) -> None:
+    found = system(a=ALCHEMY + body).uses()
+    assert [(u.role, u.backend, u.resource) for u in found] == [("lock", backend, resource)]
+
+
+@pytest.mark.parametrize("statement", ["LISTEN jobs", "NOTIFY jobs", "SELECT pg_notify('jobs', %s)"])
+def test_listening_and_notifying_is_a_watch(statement: str) -> None:
+    found = system(a=f'import psycopg2\ndef run(cur):\n    cur.execute("{statement}", ("x",))\n').uses()
+    assert [(u.role, u.backend, u.resource) for u in found] == [("watch", "other", "jobs")]
+
+
+def test_texts_that_only_look_like_statements_are_no_use() -> None:
+    assert system(a="import psycopg2\ndef run(ex):\n    ex.execute('lock the door')\n    ex.execute('select all')\n    ex.fetch('listen')\n").uses() == ()
