@@ -13,23 +13,20 @@ from coordlint import ir
 from coordlint.belief import Beliefs
 from coordlint.coordination import FunctionInfo, Guard, Mutation, Operation, Section
 from coordlint.facts import Facts
-from coordlint.link.code import clients, entries, purpose, records, uses
-from coordlint.link.code.arguments import arguments_of
+from coordlint.link.code import clients, entries, purpose, records, sites, uses
 from coordlint.link.code.believing import beliefs
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.operations import is_test
-from coordlint.link.code.project import Project, Scope, expressions, statements
+from coordlint.link.code.project import Project, Scope
 from coordlint.link.code.sections import Sections
 from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.tracer import Tracer
-from coordlint.link.code.values import ClassRef, FunctionRef, Object, options
+from coordlint.link.code.values import FunctionRef
 from coordlint.link.deploy.deployment import link_deployment
 from coordlint.models import Models
 from coordlint.source import Place
 from coordlint.system import System, World
 
-ROUNDS = 2  # call sites seen in one round tell the types of parameters in the next
-MOST_SITES = 40  # calls of one function that are remembered
 DEEP = 20_000  # frames: the linker recurses in Python only, which needs no machine stack
 
 
@@ -67,9 +64,7 @@ class _Reading:
         self.facts = [known for _, known in sorted({(f.path, f.kind): f for f in facts}.items())]
         project = Project(self.facts)
         self.ev = Evaluator(project, models)
-        for _ in range(ROUNDS - 1):
-            _note_sites(self.ev, project)
-            self.ev.forget()
+        sites.note(self.ev)
         self.tracer = Tracer(self.ev)
 
     def world(self) -> World:
@@ -108,32 +103,6 @@ def _world(facts: Sequence[Facts], ev: Evaluator, tracer: Tracer) -> World:
 
 def _walked(project: Project) -> list[str]:
     return sorted(s.symbol for s in project.scopes.values() if s.kind in ("function", "module"))
-
-
-def _note_sites(ev: Evaluator, project: Project) -> None:
-    """Remembers which arguments each function of the project is called with, without walking its paths."""
-    for symbol in _walked(project):
-        scope = project.scopes[symbol]
-        body = scope.function.body if scope.kind == "function" else scope.node.body
-        for s in statements(body):
-            for expr in expressions(s):
-                for call in ev.inside(expr).calls:
-                    if call.args or call.keywords:
-                        _note_site(ev, call, scope)
-
-
-def _note_site(ev: Evaluator, call: ir.Call, scope: Scope) -> None:
-    for callee in options(ev.settle(ev.value(call.func, scope))):
-        if isinstance(callee, ClassRef):
-            init = f"{callee.symbol}.__init__"
-            callee = FunctionRef(init, Object(callee.symbol)) if init in ev.project.scopes else callee
-        if isinstance(callee, FunctionRef):
-            if is_test(scope.path) and not is_test(ev.project.scopes[callee.symbol].path):
-                return  # what tests pass says nothing of the others
-            sites = ev.sites.setdefault(callee.symbol, [])
-            if len(sites) < MOST_SITES:
-                sites.append(arguments_of(ev, callee, call, scope))
-            return
 
 
 def _sections(

@@ -41,7 +41,7 @@ def bindings(ev: Evaluator, callee: FunctionRef, args: tuple[Arg, ...]) -> dict[
         made[callee.symbol, arg.name] = arg.value if known else _promised(ev, arg.value, typed[arg.name], scope)
     receiver = callee.receiver
     if isinstance(receiver, Object) and receiver.arguments is not None:
-        init = _constructor(ev, receiver.symbol)
+        init = constructor(ev, receiver.symbol)
         if init is not None:
             made.update(((init.symbol, a.name), a.value) for a in receiver.arguments)
     return made
@@ -53,7 +53,8 @@ def _promised(ev: Evaluator, given: Value, annotation: ir.Expr, scope: Scope) ->
     return given if isinstance(made, Unknown | Literal) else made
 
 
-def _constructor(ev: Evaluator, symbol: str) -> Scope | None:
+def constructor(ev: Evaluator, symbol: str) -> Scope | None:
+    """The project's own constructor of a class, maybe inherited."""
     for scope in attributes.ancestry(ev, symbol)[0]:
         for name in ("__init__", "__new__"):
             made = ev.project.scopes.get(f"{scope.symbol}.{name}")
@@ -64,17 +65,10 @@ def _constructor(ev: Evaluator, symbol: str) -> Scope | None:
 
 def arguments_of(ev: Evaluator, callee: FunctionRef | ClassRef, call: ir.Call, scope: Scope) -> tuple[Arg, ...]:
     """The arguments of a call by the parameter names of a function or constructor of the project."""
-    if isinstance(callee, ClassRef):
-        init = _constructor(ev, callee.symbol)
-        if init is None:
-            return bind(ev, _fields(ev, callee.symbol), call, scope)
-        target, skip = init, 1
-    else:
-        target = ev.project.scopes[callee.symbol]
-        is_method = target.owner is not None and not ev.is_decorated(target, "staticmethod")
-        skip = 1 if is_method and callee.receiver is not None else 0
+    target, names = _signature(ev, callee)
+    if target is None:
+        return bind(ev, names, call, scope)
     params = target.params()
-    names = tuple(p.name for p in params if p.kind == "positional")[skip:]
     variadic = next((p.name for p in params if p.kind == "args"), "")
     extra = next((p.name for p in params if p.kind == "kwargs"), "")
     known = frozenset(p.name for p in params)
@@ -85,6 +79,42 @@ def arguments_of(ev: Evaluator, callee: FunctionRef | ClassRef, call: ir.Call, s
     outside = tuple((a.name, a.value) for a in made if a.name not in known and a.name != "**")
     passed = [v.entries for a in made if a.name == "**" for v in options(a.value) if isinstance(v, Table)]
     return (*inside, Arg(extra, Table((*outside, *(e for entries in passed for e in entries)))))
+
+
+def _signature(ev: Evaluator, callee: FunctionRef | ClassRef) -> tuple[Scope | None, tuple[str, ...]]:
+    """The function that a call enters, and the parameters that positions stand for; a class without a constructor has fields."""
+    if isinstance(callee, ClassRef):
+        target = constructor(ev, callee.symbol)
+        if target is None:
+            return None, _fields(ev, callee.symbol)
+        skip = 1
+    else:
+        target = ev.project.scopes[callee.symbol]
+        is_method = target.owner is not None and not ev.is_decorated(target, "staticmethod")
+        skip = 1 if (is_method and callee.receiver is not None) or is_bound_task(target) else 0
+    return target, tuple(p.name for p in target.params() if p.kind == "positional")[skip:]
+
+
+def is_bound_task(target: Scope) -> bool:
+    """Whether a decorator passes the task itself first: `@app.task(bind=True)`."""
+    return any(
+        isinstance(d, ir.Call) and isinstance(bound := d.keyword("bind"), ir.Const) and bound.value is True
+        for d in target.function.decorators
+    )
+
+
+def passed(ev: Evaluator, callee: FunctionRef | ClassRef, call: ir.Call, scope: Scope, name: str) -> Value | None:
+    """What a call passes for one parameter; in a plain call the other arguments are not evaluated."""
+    target, names = _signature(ev, callee)
+    is_plain = all(k.name for k in call.keywords) and not any(isinstance(a, ir.Starred) for a in call.args)
+    gathers = target is not None and any(p.name == name and p.kind in ("args", "kwargs") for p in target.params())
+    if not is_plain or gathers:
+        return next((a.value for a in arguments_of(ev, callee, call, scope) if a.name == name), None)
+    keyword = call.keyword(name)
+    if keyword is not None:
+        return ev.value(keyword, scope)
+    position = names.index(name) if name in names else len(call.args)
+    return ev.value(call.args[position], scope) if position < len(call.args) else None
 
 
 def _fields(ev: Evaluator, symbol: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.link.code import containers
+from coordlint.link.code import calling, containers, outside
 from coordlint.link.code.project import Scope
 from coordlint.link.code.values import (
     UNKNOWN,
@@ -27,7 +27,6 @@ from coordlint.link.code.values import (
     options,
     substitute,
 )
-from coordlint.wording import words
 
 if TYPE_CHECKING:
     from coordlint.link.code.evaluate import Evaluator
@@ -35,31 +34,22 @@ if TYPE_CHECKING:
 DJANGO_MODEL = "django.db.models.Model"
 DJANGO_MANAGER = "django.db.models.Manager"
 SQLALCHEMY_QUERY = "sqlalchemy.orm.Query"
-TELLING = frozenset("redis zk zookeeper kazoo etcd consul lock locks mutex cache memcache coordinator valkey election leader".split())
 SETTINGS = ("django.conf.settings",)
 
 
 def attribute(ev: Evaluator, base: Value, name: str) -> Value:
     """The attribute of any value."""
-    made = one_of([_one(ev, option, name) for option in options(ev.settle(base))])
-    return _set_outside(ev, name) if isinstance(made, Unknown) and name in ev.project.outside else made
+    known = ev.settle(base)
+    made = one_of([_one(ev, option, name) for option in options(known)])
+    if isinstance(made, Unknown) or is_none(made):
+        later = outside.attribute(ev, known, name)
+        return made if isinstance(later, Unknown) else later
+    return made
 
 
-def _set_outside(ev: Evaluator, name: str) -> Value:
-    """`app.redis = Redis()` in one place and `request.app.redis` in another.
-
-    The object is not known, so only the name joins them: it must say what it is, and all assignments must agree.
-    """
-    if not words(name) & TELLING:
-        return UNKNOWN
-    return agreed([ev.binding(b, scope, name) for _, scope, b in ev.project.outside[name]])
-
-
-def agreed(values: list[Value]) -> Value:
-    """What values are, when all that are known are of one type."""
-    known = [v for value in values for v in options(value) if isinstance(v, Instance | Object)]
-    types = {v.type if isinstance(v, Instance) else v.symbol for v in known}
-    return known[0] if len(types) == 1 else UNKNOWN
+def is_none(value: Value) -> bool:
+    """A place for a value: `x = None`."""
+    return isinstance(value, Literal) and value.value is None
 
 
 def set_here(ev: Evaluator, base: ir.Expr, name: str, scope: Scope) -> Value:
@@ -128,7 +118,7 @@ def _of_module(ev: Evaluator, module: str, name: str) -> Value:
     child = f"{module}.{name}"
     if child in ev.project.modules or ev.project.is_package_prefix(child):
         return ModuleRef(child)
-    return UNKNOWN
+    return ev.returns(f"{module}.__getattr__") if scope is not None and "__getattr__" in scope.names else UNKNOWN
 
 
 # -- classes of the project ------------------------------------------------------------------------------------
@@ -250,7 +240,17 @@ def _of_object(ev: Evaluator, base: Object, name: str) -> Value:
         made.append(_filled(ev, ev.binding(binding, function, name), base, function))
     if name in scope.names:
         made.append(_class_member(ev, base, scope, name))
-    return _with_fills(ev, base.symbol, name, one_of(made))
+    known = one_of(made)
+    if (isinstance(known, Unknown) or is_none(known)) and base.arguments is None:
+        below = one_of(_provided(ev, base.symbol, name))  # a template: what subclasses set in its place
+        known = known if isinstance(below, Unknown) else below
+    return _with_fills(ev, base.symbol, name, known)
+
+
+def _provided(ev: Evaluator, symbol: str, name: str) -> list[Value]:
+    """What the known subclasses of a class have under a name that they define themselves."""
+    scopes = [ev.project.scopes[sub] for sub in subclasses(ev, symbol)[:6]]
+    return [_of_object(ev, Object(s.symbol), name) for s in scopes if name in s.names or name in s.attributes]
 
 
 def _with_fills(ev: Evaluator, symbol: str, name: str, value: Value) -> Value:
@@ -276,7 +276,8 @@ def _class_member(ev: Evaluator, base: Object, scope: Scope, name: str) -> Value
     if ev.is_decorated(function, "staticmethod"):
         return value
     if is_abstract(function):
-        overriding = [FunctionRef(f"{sub}.{name}", Object(sub)) for sub in subclasses(ev, base.symbol)]
+        below = subclasses(ev, base.symbol) or alike(ev, base.symbol)
+        overriding = [FunctionRef(f"{sub}.{name}", Object(sub)) for sub in below]
         known: list[Value] = [f for f in overriding if f.symbol in ev.project.scopes]
         if known:
             return one_of(known)
@@ -284,9 +285,32 @@ def _class_member(ev: Evaluator, base: Object, scope: Scope, name: str) -> Value
 
 
 def is_abstract(function: Scope) -> bool:
-    """A method whose body only passes or raises NotImplementedError."""
-    body = function.function.body
-    return not body or all(isinstance(s, ir.Raise | ir.Jump) for s in body)
+    """A method whose body only passes, returns None or raises NotImplementedError."""
+    return all(
+        isinstance(s, ir.Raise | ir.Jump) or (isinstance(s, ir.Return) and (s.value is None or (isinstance(s.value, ir.Const) and s.value.value is None)))
+        for s in function.function.body
+    )
+
+
+def alike(ev: Evaluator, symbol: str) -> tuple[str, ...]:
+    """Classes that have all methods of a typing.Protocol."""
+    if "Protocol" not in {b.rpartition(".")[2] for b in ancestry(ev, symbol)[1]}:
+        return ()
+    wanted = [c.symbol.rpartition(".")[2] for c in ev.project.scopes[symbol].children if c.kind == "function"]
+    if not wanted:
+        return ()
+    return tuple(sorted(c.symbol for c in ev.project.classes() if c.symbol != symbol and all(name in c.names for name in wanted)))
+
+
+def task(ev: Evaluator, scope: Scope) -> Value:
+    """`self` of a bound task: an object of the class that `base=` names, else of the application's tasks."""
+    for decorator in scope.function.decorators:
+        base = decorator.keyword("base") if isinstance(decorator, ir.Call) else None
+        if base is not None:
+            made = one_of([Object(v.symbol) for v in options(ev.value(base, scope.parent or scope)) if isinstance(v, ClassRef)])
+            if not isinstance(made, Unknown):
+                return made
+    return External("celery.app.task.Task")
 
 
 def _of_library_base(ev: Evaluator, base: Object, name: str) -> Value:
@@ -297,12 +321,24 @@ def _of_library_base(ev: Evaluator, base: Object, name: str) -> Value:
         if not isinstance(made, Unknown):
             return made
     # A mixin's missing member is often provided by the class that it is mixed into.
-    provided = [
-        _of_object(ev, Object(sub), name)
-        for sub in subclasses(ev, base.symbol)[:4]
-        if name in ev.project.scopes[sub].names or name in ev.project.scopes[sub].attributes
-    ]
-    return one_of(provided)
+    made = one_of(_provided(ev, base.symbol, name))
+    return _forwarded(ev, base, name) if isinstance(made, Unknown) else made
+
+
+def _forwarded(ev: Evaluator, base: Object, name: str) -> Value:
+    """`def __getattr__(self, name): return getattr(self._client, name)`: what the object behind a proxy has."""
+    found = _member(ev, base.symbol, "__getattr__")
+    if found is None or name.startswith("__") or (proxy := ev.project.scopes.get(f"{found[0].symbol}.__getattr__")) is None:
+        return UNKNOWN
+    asked = [p.name for p in proxy.params()]
+    made: list[Value] = []
+    for expr in calling.returned(proxy):
+        match expr:
+            case ir.Call(func=ir.Name(id="getattr"), args=(behind, ir.Name(id=given), *_)) if given == asked[-1]:
+                made.append(attribute(ev, _filled(ev, ev.value(behind, proxy), base, proxy), name))
+            case _:
+                pass
+    return one_of(made)
 
 
 def _of_super(ev: Evaluator, symbol: str, receiver: Value, name: str) -> Value:

@@ -81,7 +81,7 @@ def _summary(ev: Evaluator, tracer: Tracer, scope: Scope) -> Summary:
 
 
 def _passed(ev: Evaluator, scope: Scope) -> Iterator[tuple[str, tuple[str, ...]]]:
-    sites = ev.sites.get(scope.symbol, [])
+    sites = [site.arguments(ev) for site in ev.sites.get(scope.symbol, ())]
     for param in scope.params():
         seen = {t: None for site in sites for a in site if a.name == param.name for v in options(a.value) if (t := spoken(v))}
         if seen:

@@ -78,8 +78,8 @@ def _one(ev: Evaluator, callee: Value, call: ir.Call, scope: Scope) -> Value:
     match callee:
         case FunctionRef():
             return of_function(ev, callee, arguments_of(ev, callee, call, scope), place)
-        case ClassRef(symbol=symbol):
-            return Object(symbol, arguments_of(ev, callee, call, scope), place)
+        case ClassRef():
+            return _made(ev, callee, arguments_of(ev, callee, call, scope), place)
         case Method(owner=owner, name=name, model=model):
             given = bind(ev, model.params, call, scope, model.variadic)
             return of_method(ev, owner, name, model, (*given, *noted(call)) if model.op is Op.DB_STATEMENT else given, place)
@@ -93,11 +93,22 @@ def _one(ev: Evaluator, callee: Value, call: ir.Call, scope: Scope) -> Value:
             return of_method(ev, callee, "__call__", called_model, bind(ev, called_model.params, call, scope), place)
         case Partial():
             return _of_partial(ev, callee, call, scope)
-        case Object(symbol=symbol):
+        case Object():
             called = attributes.attribute(ev, callee, "__call__")
             return UNKNOWN if isinstance(called, Unknown) else _one(ev, called, call, scope)
         case _:
             return UNKNOWN
+
+
+def _made(ev: Evaluator, callee: ClassRef, args: tuple[Arg, ...], place: Place | None) -> Value:
+    """An object of a class, or what its `__new__` gives instead."""
+    for c in attributes.ancestry(ev, callee.symbol)[0]:
+        if "__new__" in c.names:
+            given = [v for v in options(ev.settle(ev.returns(f"{c.symbol}.__new__"))) if isinstance(v, Instance | Object)]
+            others = [v for v in given if not (isinstance(v, Object) and v.symbol == callee.symbol) and not (isinstance(v, Instance) and v.subclass)]
+            if others:
+                return one_of(list(others))
+    return Object(callee.symbol, args, place)
 
 
 def of_function(ev: Evaluator, callee: FunctionRef, args: tuple[Arg, ...], place: Place | None) -> Value:

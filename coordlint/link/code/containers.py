@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.link.code import attributes, called, calling
+from coordlint.link.code import attributes, called, calling, outside
 from coordlint.link.code.filling import DEEPEST, Fill
 from coordlint.link.code.project import Scope
 from coordlint.link.code.values import (
@@ -25,7 +25,6 @@ from coordlint.link.code.values import (
     one_of,
     options,
 )
-from coordlint.wording import words
 
 if TYPE_CHECKING:
     from coordlint.link.code.evaluate import Evaluator
@@ -127,7 +126,7 @@ def item(ev: Evaluator, base: Value, index: ir.Expr, scope: Scope) -> Value:
     """`base[index]`."""
     key = ev.value(index, scope)
     made = one_of([_item(ev, option, key) for option in options(ev.settle(base))])
-    return _kept_outside(ev, key) if isinstance(made, Unknown) and isinstance(key, Literal) else made
+    return outside.item(ev, key.value) if isinstance(made, Unknown) and isinstance(key, Literal) and isinstance(key.value, str) else made
 
 
 def _item(ev: Evaluator, base: Value, key: Value) -> Value:
@@ -167,14 +166,6 @@ def entry(base: Table, key: Value) -> Value:
         return one_of([v for _, v in base.entries])
     found = base.get(str(key.value))
     return one_of([v for k, v in base.entries if not k]) if found is None else found
-
-
-def _kept_outside(ev: Evaluator, key: Literal) -> Value:
-    """`app["redis"] = Redis()` in one place and `request.app["redis"]` in another; as for attributes, the key must say what it is."""
-    name = key.value
-    if not isinstance(name, str) or name not in ev.project.outside_items or not words(name) & attributes.TELLING:
-        return UNKNOWN
-    return attributes.agreed([ev.value(b, scope) for b, scope in ev.project.outside_items[name]])
 
 
 def part(value: Value, position: int) -> Value:

@@ -8,41 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from coordlint import ir
 from coordlint.link.code import attributes, called, calling, containers, texts
+from coordlint.link.code.arguments import is_bound_task
 from coordlint.link.code.ducks import QUERIES, REDIS, Ducks
 from coordlint.link.code.project import Binding, Project, Scope
 from coordlint.link.code.texts import written
 from coordlint.link.code.usage import Inside, inside
 from coordlint.link.code.values import (
     UNKNOWN,
-    Arg,
     Called,
     ClassRef,
-    Environment,
     External,
     FunctionRef,
     Instance,
     Items,
     Literal,
-    Manager,
     ModuleRef,
     Object,
     OneOf,
     Parameter,
-    Pattern,
-    Result,
-    Table,
     Unknown,
     Value,
-    as_pattern,
     one_of,
     options,
 )
 from coordlint.models import Models
 from coordlint.source import Place, Span
+
+if TYPE_CHECKING:
+    from coordlint.link.code.sites import Site
 
 K = TypeVar("K", bound=Hashable)
 DEEPEST = 60  # levels of calls and names that one question may follow
@@ -62,7 +59,7 @@ class Evaluator:
     def __init__(self, project: Project, models: Models) -> None:
         self.project = project
         self.models = models
-        self.sites: dict[str, list[tuple[Arg, ...]]] = {}  # arguments seen at calls, by function symbol
+        self.sites: dict[str, list[Site]] = {}  # calls that were seen, by the symbol of the function or class
         self._known = Memory[tuple[int, str]]()
         self._active: set[tuple[int, str]] = set()
         self._names = Memory[tuple[str, str]]()
@@ -196,6 +193,8 @@ class Evaluator:
             if self.is_decorated(scope, "classmethod") or scope.function.name in ("__new__", "__init_subclass__"):
                 return ClassRef(scope.owner.symbol)
             return Object(scope.owner.symbol)
+        if position == 0 and is_bound_task(scope):
+            return attributes.task(self, scope)
         rebound = scope.names.get(name, ())
         values: list[Value] = [Parameter(scope.symbol, name)]
         # `x = x or default` keeps the parameter first, and adds what it may become.
@@ -304,12 +303,16 @@ class Evaluator:
             typed = self.annotated(param.annotation, around)
             if not isinstance(typed, Unknown | Literal):
                 return typed
-        self.hangs = True
-        passed = [a.value for args in self.sites.get(value.symbol, ()) for a in args if a.name == value.name]
-        known = one_of([self.settle(v) for v in passed if v != value])
+        known = self.passed(value.symbol, value.name)
         if not isinstance(known, Unknown):
             return known
         return UNKNOWN if param.default is None else self.value(param.default, around)
+
+    def passed(self, symbol: str, name: str) -> Value:
+        """What the known callers of a function, or makers of an object, pass for one parameter."""
+        self.hangs = True
+        values = [site.argument(self, name) for site in self.sites.get(symbol, ())]
+        return one_of([self.settle(v) for v in values if v is not None and v != Parameter(symbol, name)])
 
     def default_of(self, value: Parameter) -> Value:
         """A parameter's default, UNKNOWN when it has none."""

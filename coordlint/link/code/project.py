@@ -105,6 +105,7 @@ class Project:
         self.outside_fills: dict[str, list[tuple[ir.Expr, Fill]]] = defaultdict(list)  # `thing.name[key] = value`
         self.spelled: dict[str, set[str]] = defaultdict(set)  # dotted words in the texts of a module
         self._roots: set[str] = set()
+        self._setters: dict[str, tuple[tuple[Scope, Binding], ...]] | None = None
         self._filled: list[tuple[ir.Expr, Fill]] = []
         for one in sorted(facts, key=lambda f: f.path):
             folder, _, file = one.path.rpartition("/")
@@ -133,6 +134,15 @@ class Project:
     def classes(self) -> Iterator[Scope]:
         """Every class."""
         return (s for s in self.scopes.values() if s.kind == "class")
+
+    def setters(self, name: str) -> tuple[tuple[Scope, Binding], ...]:
+        """Where the methods of any class set an attribute of their own object by a name."""
+        if self._setters is None:
+            self._setters = {}
+            for c in self.classes():
+                for attribute, found in c.attributes.items():
+                    self._setters[attribute] = (*self._setters.get(attribute, ()), *found)
+        return self._setters.get(name, ())
 
     # -- imports -----------------------------------------------------------------------------------------------
 
