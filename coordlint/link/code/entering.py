@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from coordlint import ir
 from coordlint.coordination import Guard, Release
 from coordlint.link.code import arguments, attributes
-from coordlint.link.code.holding import inherit
+from coordlint.link.code.holding import give_back, inherit
 from coordlint.link.code.locks import lock_instance, lock_model, lock_of
 from coordlint.link.code.project import blocks
 from coordlint.link.code.texts import written
@@ -139,6 +139,18 @@ def _entered_object(w: Walk, value: Object, place: Place) -> list[Draft]:
                 draft.releases = _exits(w, value, ending, place)
                 found.append(draft)
     return found
+
+
+def close(w: Walk, item: ir.Item) -> None:
+    """The end of a `with` over an object that took its lock when it was made, or when a method was called inside."""
+    if not any(d.how == "acquire" for d in w.held):
+        return
+    for option in options(w.ev.settle(w.ev.value(item.context, w.scope))):
+        for name in ("__exit__", "__aexit__", "close", "aclose") if isinstance(option, Object) else ():
+            for function in options(attributes.attribute(w.ev, option, name)):
+                if isinstance(function, FunctionRef):
+                    give_back(w, function, w.scope.place(item.context.at))
+                    return
 
 
 def _exits(w: Walk, value: Object, ending: str, place: Place) -> list[Release]:

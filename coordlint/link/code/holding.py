@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from coordlint import ir
 from coordlint.coordination import Lock, Outcome, Release
-from coordlint.link.code import arguments
+from coordlint.link.code import arguments, attributes
 from coordlint.link.code.calling import is_symbolic
 from coordlint.link.code.handing import MOST_HANDED_ON
 from coordlint.link.code.locks import by_hand_lock, lock_instance, lock_of, takes
@@ -16,13 +16,15 @@ from coordlint.link.code.meaning import Meaning, key_of
 from coordlint.link.code.project import Scope
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Draft, Loose, Step
-from coordlint.link.code.usage import outcome_of
+from coordlint.link.code.usage import bare, last_word, outcome_of
 from coordlint.link.code.values import (
     Arg,
     FunctionRef,
     Literal,
+    Method,
     Unknown,
     Value,
+    options,
     substitute,
 )
 from coordlint.models.schema import Op
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 
 _TELLS = frozenset("acquired held locked lock owned leader granted".split())  # in the name of what is asked
+_LATER = frozenset("callback push push_async_callback push_async_exit addCleanup addAsyncCleanup addfinalizer register call_on_close".split())
 _KEYED = ("redis", "memcached", "django-cache", "zookeeper", "etcd", "consul")  # where a delete of a key can free a lock
 
 
@@ -170,6 +173,31 @@ def release_by_name(w: Walk, call: ir.Call, around: Around) -> None:
             release(w, Unknown(), text, w.scope.place(call.at), "library", around)
 
 
+def release_later(w: Walk, call: ir.Call) -> None:
+    """`stack.callback(lock.release)`: whoever runs it does so after failures as well."""
+    if last_word(call.func) not in _LATER or not call.args or not w.held:
+        return
+    place = w.scope.place(call.at)
+    for option in options(w.ev.value(call.args[0], w.scope)):
+        if isinstance(option, FunctionRef):
+            give_back(w, option, place, ends=False)
+        elif isinstance(option, Method) and option.model.op is Op.RELEASE and isinstance(call.args[0], ir.Attribute):
+            for d in w.held:
+                if _is_meant(w, d, lock_instance(w.ev, option.owner) or Unknown(), written(call.args[0].base), "library"):
+                    _give_back(d, Release(place, "library", True))
+
+
+def give_back(w: Walk, function: FunctionRef, place: Place, ends: bool = True) -> None:
+    """What a function that always runs in the end gives back of what is held here: `__exit__`, `__del__`, a callback of a stack."""
+    bindings = arguments.bindings(w.ev, function, ())
+    for x in w.tracer.trace(function.symbol).loose:
+        subject = substitute(x.subject, bindings)
+        for d in [d for d in w.held if d.subject == subject and d.how == "acquire" and not isinstance(subject, Unknown)]:
+            _give_back(d, Release(place, x.how, True))
+            if ends:
+                w.held.remove(d)
+
+
 def _give_back(d: Draft, made: Release) -> None:
     if all(r.place != made.place for r in d.releases):
         d.releases.append(made)
@@ -215,7 +243,7 @@ def call_project(
         if any(x.subject == draft.subject for x in opened) and not isinstance(draft.subject, Unknown):
             continue  # one lock, taken on this branch of the wrapper or on that
         opened.append(draft)
-        draft.written = written(call.func.base) if isinstance(call.func, ir.Attribute) else ""
+        draft.written = _receiver(w, function, call, s)
         fails = d.can_fail
         if fails is None and draft.meaning is not None and draft.lock.blocking is not None:
             fails = _can_fail(draft.lock, draft.meaning)  # the caller, or a default, says whether it waits
@@ -224,11 +252,22 @@ def call_project(
             draft.can_fail = False  # the wrapper raises: who gets an answer has the lock
         _open(w, draft, made, s, around)
         draft.tested = draft.tested or _is_asked_after(w, draft.written)
+    if function.symbol.endswith(".__init__") and opened and made.outcome is not Outcome.RETURNED:
+        for ending in options(attributes.attribute(w.ev, function.receiver or Unknown(), "__del__")):
+            if isinstance(ending, FunctionRef):
+                give_back(w, ending, made.place, ends=False)
     for loose in inner.loose:
         made.is_wrapped = True
         subject = substitute(loose.subject, bindings)
         text = written(call.func.base) if isinstance(call.func, ir.Attribute) else ""
         release(w, subject, text, made.place, loose.how, around)
+
+
+def _receiver(w: Walk, function: FunctionRef, call: ir.Call, s: ir.Stmt) -> str:
+    """The object on which a wrapper is called, as written; the new one, for a constructor."""
+    if function.symbol.endswith(".__init__"):
+        return written(s.targets[0]) if isinstance(s, ir.Assign) and len(s.targets) == 1 and bare(s.value or call) is call else ""
+    return written(call.func.base) if isinstance(call.func, ir.Attribute) else ""
 
 
 def _is_open(d: Draft) -> bool:

@@ -13,7 +13,7 @@ from coordlint.link.code.operations import describe
 from coordlint.link.code.project import blocks, expressions
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Step
-from coordlint.link.code.usage import STARTERS, calls_in, is_never_sent, last_word, names_in, outcome_of
+from coordlint.link.code.usage import calls_in, is_never_sent, names_in, outcome_of, starts
 from coordlint.link.code.values import (
     ClassRef,
     External,
@@ -73,6 +73,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     w.push(made)
     if made.unresolved:
         holding.release_by_name(w, call, around)
+    holding.release_later(w, call)
     for function in functions:
         made.args = arguments.arguments_of(w.ev, function, call, w.scope)
         holding.call_project(w, made, function, made.args, call, s, around)
@@ -87,9 +88,23 @@ def _callbacks(w: Walk, made: Step, call: ir.Call) -> tuple[FunctionRef, ...]:
             value = w.ev.value(arg, w.scope)
             passed = w.ev.settle(value) if elects else value  # what leads may have come through a wrapper
             found += [v for v in options(passed) if isinstance(v, FunctionRef)]
-    if found and last_word(call.func) in STARTERS:
+    if found and starts(call.func):
         made.deferred = True
+    if elects and not found and isinstance(call.func, ir.Attribute):
+        found = _leads(w.ev.settle(w.ev.value(call.func.base, w.scope)))
     return tuple(found)
+
+
+def _leads(election: Value, depth: int = 0) -> list[FunctionRef]:
+    """What an election was told to call when it is won: `LeaderElection(Config(..., onstarted_leading=lead)).run()`."""
+    found: list[FunctionRef] = []
+    for option in options(election):
+        for arg in option.arguments if isinstance(option, Instance) else ():
+            if "start" in arg.name or arg.name in ("func", "callback"):
+                found += [v for v in options(arg.value) if isinstance(v, FunctionRef)]
+            elif depth < 2:
+                found += _leads(arg.value, depth + 1)
+    return found
 
 
 def _calls_back(w: Walk, function: FunctionRef) -> bool:

@@ -216,7 +216,7 @@ def inside(expr: ir.Expr) -> Inside:
             continue
         if isinstance(node, ir.Call):
             todo.append((node, True))
-            if last_word(node.func) in STARTERS:
+            if starts(node.func):
                 started.update(id(a) for a in node.args if isinstance(a, ir.Call))
         elif isinstance(node, ir.Lambda):
             lambdas.append(node)
@@ -225,6 +225,12 @@ def inside(expr: ir.Expr) -> Inside:
             yields = True
         todo.extend([(part, False) for part in ir.parts(node)[::-1]])
     return Inside(tuple(calls), yields, tuple(lambdas), frozenset(started)) if calls or yields or lambdas else NOTHING
+
+
+def starts(func: ir.Expr) -> bool:
+    """Whether what is called runs its arguments beside the caller: `Thread`, `ForkProcess`, `loop.create_task`."""
+    word = last_word(func)
+    return word in STARTERS or word.endswith(("Thread", "Process"))
 
 
 def calls_in(expr: ir.Expr) -> tuple[ir.Call, ...]:

@@ -160,7 +160,8 @@ class Walk:
                 self._note_denied(d, branch.body, s)
             for d in with_:
                 d.tested = True
-                d.skips = d.skips or (ends(s.orelse) in ("", "return", "continue") and not s.orelse)
+                waits = around.loop == "forever" and ends(branch.body) in ("break", "return")
+                d.skips = d.skips or not (s.orelse or waits)
             ending = ends(branch.body)
             inside = replace(around, timed=around.timed or _asks_clock(branch.test, self.ev, self.scope))
             decided = _parameter(branch.test, self.scope)
@@ -207,6 +208,10 @@ class Walk:
                     same = op in ("is", "==")
                     return self._verdicts(left, sign if bool(against.value) == same else not sign)
                 return []
+            case ir.Call(func=ir.Name(id="any" | "all"), args=(ir.Sequence(items=several),)):
+                return [v for inner in several for v in self._verdicts(inner, sign)]
+            case ir.Call(func=ir.Name(id="any" | "all"), args=(ir.Comprehension(element=inner),)):
+                return self._verdicts(inner, sign)
             case ir.Call():
                 found = [d for d in self.trace.drafts if d.acquired == self.scope.place(test.at)]
                 return [(d, sign) for d in found if d.how == "acquire"]
@@ -260,6 +265,8 @@ class Walk:
         stacked = [d for d in self.held if d.how == "with" and d not in before and d not in opened]
         for d in reversed([*opened, *stacked]):  # an ExitStack gives back what was entered into it
             entering.leave(self, d, s)
+        for item in s.items:
+            entering.close(self, item)
 
     # -- exceptions ----------------------------------------------------------------------------------------------
 
