@@ -88,7 +88,7 @@ def _world(facts: Sequence[Facts], ev: Evaluator, tracer: Tracer) -> World:
         sections=found,
         clients=tuple(sorted(clients.clients(ev, operations, traces), key=lambda c: c.place)),
         mutations=tuple(sorted(_mutations(ev, traces), key=lambda m: m.place)),
-        uses=tuple(sorted(uses.uses(ev, operations, found, traces), key=lambda u: (u.place, u.role))),
+        uses=tuple(sorted(uses.uses(ev, operations, found, traces, started), key=lambda u: (u.place, u.role))),
         entries=started,
         calls=tuple(sorted(_calls(traces), key=lambda c: (c[2], c[1]))),
         handed=frozenset((f.symbol, s.place) for t in traces for s in t.steps for f in s.functions[s.called :]),

@@ -4,34 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint.coordination import Operation, Section, Use
+from coordlint.coordination import Entry, Operation, Section, Use
+from coordlint.link.code import records
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.role import role_of, section_role
-from coordlint.link.code.trace import Trace
+from coordlint.link.code.standing import Standings
+from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.wrapped import wrapped
 from coordlint.models.schema import Scope
+from coordlint.source import Place
 
 
-def uses(ev: Evaluator, operations: tuple[Operation, ...], sections: tuple[Section, ...], traces: list[Trace]) -> Iterator[Use]:
-    """All uses of a project; a call of a wrapper carries the wrapper's name in `via`."""
+def uses(
+    ev: Evaluator, operations: tuple[Operation, ...], sections: tuple[Section, ...], traces: list[Trace], entries: tuple[Entry, ...]
+) -> Iterator[Use]:
+    """All uses of a project; a call of a wrapper carries the wrappers between it and the library in `via`."""
+    roles = role_of
+    coordinating = {o.backend for o in operations if roles(o) not in (None, "client")}
+    seen: set[Place] = set()
     for operation in operations:
-        role = role_of(operation)
-        if role is not None:
-            yield Use(
-                operation.place, role, operation.backend, operation.library, operation.symbol, operation.key_text or operation.key,
-                options=_options(operation),
-            )  # fmt: skip
-    seen = {o.place for o in operations if role_of(o)}
-    for section in sections:
+        role = roles(operation)
+        if role is None or (operation.backend == "kubernetes-lease" and operation.backend not in coordinating):
+            continue  # a client of the cluster that is asked for no lease
+        seen.add(operation.place)
+        yield Use(
+            operation.place, role, operation.backend, operation.library, operation.symbol, operation.key_text or operation.key,
+            options=_options(operation),
+        )  # fmt: skip
+    standings = Standings(ev, traces, frozenset(e.symbol for e in entries if e.kind != "import"), roles)
+    calls = _calls(sections, traces)
+    for section in sorted(sections, key=lambda s: (s.acquired, s.lock.backend == "process-local")):
         if section.acquired in seen or section.in_test or not _reaches_others(section):
             continue
+        role = section_role(section)
+        if section.how == "acquire" and section.lock.via:
+            deed = standings.of_step(*calls[section.acquired]) if section.acquired in calls else None
+            if deed is None:
+                continue  # business that ends with a lock held: its callers take no lock
+            role = role if deed.role == "client" else deed.role
         yield Use(
-            section.acquired, section_role(section), section.lock.backend, section.lock.library, section.symbol,
+            section.acquired, role, section.lock.backend, section.lock.library, section.symbol,
             section.lock.key_text or section.lock.key, via=section.lock.via,
             options=(("lifetime", section.lock.lifetime.told),),
         )  # fmt: skip
         seen.add(section.acquired)
-    yield from wrapped(ev, traces, seen)
+    yield from wrapped(standings, traces, seen)
+    yield from records.versions(ev, traces)
+
+
+def _calls(sections: tuple[Section, ...], traces: list[Trace]) -> dict[Place, tuple[Trace, Step]]:
+    """The calls by which functions of the project hand locks on to their callers."""
+    handing = {s.acquired for s in sections if s.lock.via}
+    symbols = {s.symbol for s in sections if s.lock.via}
+    return {step.place: (t, step) for t in traces if t.scope.symbol in symbols for step in t.steps if step.place in handing and step.functions}
 
 
 def _reaches_others(section: Section) -> bool:

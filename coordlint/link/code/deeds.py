@@ -1,0 +1,150 @@
+"""What a function does to coordinators, and how much else it does: the two sides on which a wrapper is told from business."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from coordlint.coordination import Operation
+from coordlint.link.code.evaluate import Evaluator
+from coordlint.link.code.meaning import understand
+from coordlint.link.code.role import STORES
+from coordlint.link.code.texts import written
+from coordlint.link.code.trace import Draft, Step, Trace
+from coordlint.link.code.values import ClassRef, Instance, Method, Pattern, Value, options
+from coordlint.models.schema import Op
+from coordlint.wording import words
+
+LOCAL = "process-local"
+PLUMBING = 0.1  # the weight of what only prepares or closes
+_WEIGHTS = {
+    Op.CLIENT: 0.05, Op.CONNECT: 0.05, Op.LISTEN: 0.05, Op.RETRY_POLICY: 0.05, Op.TRANSACTION: PLUMBING, Op.SCRIPT: 0.5,
+    Op.MAKE_LOCK: 0.5, Op.MAKE_QUEUE: 0.5, Op.MAKE_ELECTION: 0.5, Op.EXPIRE: 0.3, Op.RELEASE: 0.8,
+}  # fmt: skip
+MAKING = 0.3  # the weight of making an object that stands for a role
+_OUTSIDE = ("http", "payment", "message", "email", "subprocess", "search", "task", "remote")
+_LOGS = frozenset("log logger logging debug info warning warn error exception critical metric trace print".split())
+GENERAL = ("data-store", "occ", "counter", "client", "watch")  # roles that every other one is built from
+_ANY = frozenset(("data", "store"))  # words of a role that say nothing of it
+DEEPEST = 3  # calls that are followed to see what else is done
+
+
+Roles = Callable[[Operation], "str | None"]  # what a library call is used for
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One thing done to a coordinator: by a library call, or by a call of a wrapper that stands for one."""
+
+    role: str
+    backend: str
+    library: str
+    weight: float  # how much of the function's purpose it is; one for a plain read or write
+    operation: Operation | None = None  # the library call behind it; None for what is only made
+    key: Pattern | None = None  # with the holes that parameters fill still open
+    via: tuple[str, ...] = ()  # the wrappers on the way, outermost first
+    inside: bool = False  # done by another method of the same object
+
+
+def own(step: Step, role_of: Roles) -> Deed | None:
+    """What a library call does."""
+    operation = step.operation
+    role = role_of(operation) if operation is not None else None
+    if operation is None or role is None or operation.backend == LOCAL:
+        return None
+    return Deed(role, operation.backend, operation.library, _WEIGHTS.get(operation.op, 1.0), operation, step.key)
+
+
+def held(trace: Trace) -> Iterator[Deed]:
+    """Locks that a function enters without a call of its own: `with self._lock:`."""
+    called = {s.place for s in trace.steps if s.operation is not None or s.functions}
+    for d in trace.drafts:
+        if d.how == "with" and d.acquired not in called and d.lock.backend not in ("", LOCAL):
+            key = None if d.lock.key is None else Pattern(d.lock.key, d.lock.key_text)
+            yield Deed("lock", d.lock.backend, d.lock.library, 1.0, None, key)
+
+
+def hands_on(trace: Trace) -> bool:
+    """Whether a lock that others see stays held when the function ends or yields."""
+    return any(_is_shared(d) for d in (*trace.left, *trace.at_yield))
+
+
+def _is_shared(d: Draft) -> bool:
+    return d.lock.backend != LOCAL
+
+
+def made_class(ev: Evaluator, func: Value) -> str | None:
+    """The class of the project of which a call makes an object."""
+    return next((v.symbol for v in options(ev.settle(func)) if isinstance(v, ClassRef)), None)
+
+
+def of_method(ev: Evaluator, method: Method, step: Step, roles: Roles) -> Deed | None:
+    """What a library's method does that is passed to be called."""
+    meaning = understand(ev, method.model, (), method.owner)
+    library = ev.models.library_of(method.model.name)
+    owner: Value | None = method.owner
+    backend = ""
+    while isinstance(owner, Instance) and not backend:
+        backend, owner = ev.models.backend_of(owner.type), owner.owner
+    name = library.library if library is not None else ""
+    operation = Operation(step.place, "", meaning.op, method.model.name, name, backend or ev.models.backend_of(method.model.name))
+    role = roles(operation)
+    if role is None or operation.backend == LOCAL:
+        return None
+    return Deed(role, operation.backend, name, _WEIGHTS.get(operation.op, 1.0), operation)
+
+
+class Loads:
+    """How much else a function does: calls that nobody knows, and effects on the outside that are no coordination."""
+
+    def __init__(self, traces: dict[str, Trace]) -> None:
+        self._traces = traces
+        self._known: dict[str, float] = {}
+
+    def of(self, symbol: str, depth: int = 0) -> float:
+        """The work of a function that has nothing to do with coordination; two and more is as good as any amount."""
+        if symbol in self._known:
+            return self._known[symbol]
+        trace = self._traces.get(symbol)
+        if trace is None or depth > DEEPEST:
+            return 0.5
+        self._known[symbol] = 0.5  # of a function that calls itself
+        total = 0.0
+        for step in trace.steps:
+            total += self.step(step, depth)
+            if total >= 2:
+                break
+        self._known[symbol] = min(total, 2.0)
+        return self._known[symbol]
+
+    def step(self, step: Step, depth: int = 0) -> float:
+        """The work of one call that is no deed."""
+        operation = step.operation
+        if operation is not None:
+            if operation.backend in STORES:
+                return 0.0  # pipelines, pings, closing
+            return 2.0 if operation.kind in _OUTSIDE else 1.0 if operation.kind == "database" else 0.25
+        if step.parameter is not None:
+            return 0.0  # what a caller passes is the caller's work
+        if step.called:
+            return min(self.of(f.symbol, depth + 1) for f in step.functions[: step.called]) / 2
+        return 0.5 if step.unresolved and not _is_logging(step) else 0.0
+
+
+def _is_logging(step: Step) -> bool:
+    return bool(words(written(step.call.func)) & _LOGS)
+
+
+def main_deed(deeds: Iterable[Deed], *names: str) -> Deed | None:
+    """The deed that says best what several are for: by weight, and by what the names around them say."""
+    score: dict[tuple[str, str], float] = {}
+    first: dict[tuple[str, str], Deed] = {}
+    for deed in deeds:
+        kind = (deed.role, deed.backend)
+        score[kind] = score.get(kind, 0.0) + deed.weight
+        if kind not in first or first[kind].weight < deed.weight:
+            first[kind] = deed
+    for kind in score:
+        score[kind] *= 3.0 ** sum(bool(words(n) & (words(kind[0]) - _ANY)) for n in names)
+    best = max(sorted(score), key=lambda kind: score[kind], default=None)
+    return first[best] if best is not None else None

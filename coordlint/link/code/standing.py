@@ -1,0 +1,289 @@
+"""Which functions of a project stand for one use of coordination, and which merely use it on the way.
+
+A wrapper's calls are uses of coordination where they stand; calls of business functions are not. The judgement goes bottom-up over the
+call graph: a function whose calls of libraries and of other wrappers are most of what it does is a wrapper itself, whatever its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from coordlint import ir
+from coordlint.link.code.abstraction import Abstractions
+from coordlint.link.code.arguments import arguments_of, bindings
+from coordlint.link.code.bottom_up import bottom_up
+from coordlint.link.code.deeds import (
+    GENERAL,
+    MAKING,
+    Deed,
+    Loads,
+    Roles,
+    hands_on,
+    held,
+    made_class,
+    main_deed,
+    of_method,
+    own,
+)
+from coordlint.link.code.evaluate import Evaluator
+from coordlint.link.code.operations import is_test
+from coordlint.link.code.project import Scope
+from coordlint.link.code.trace import Step, Trace
+from coordlint.link.code.values import (
+    Arg,
+    ClassRef,
+    FunctionRef,
+    Instance,
+    Method,
+    Object,
+    Parameter,
+    fill,
+    options,
+)
+from coordlint.source import Place
+
+SLACK = 0.75  # other work that a wrapper may do in any case
+SHARE = 0.25  # and for each deed
+MEMBER = 1.0  # how much more of it a member of an abstraction may do
+LINES = 100  # lines of code that count as much as one call of something unknown
+WIDEST = 10  # library calls that a wrapper of wrappers may reach
+MOST_VIA = 8
+_NEVER = ("__init__", "__new__", "__del__", "main")
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What one function comes to."""
+
+    deeds: list[Deed]
+    other: float = 0.0
+    is_direct: bool = True  # it calls libraries, and no wrapper or business that does
+
+    @property
+    def room(self) -> float:
+        return SLACK + SHARE * sum(d.weight for d in self.deeds)
+
+
+class Standings:
+    """The wrappers of a project."""
+
+    def __init__(self, ev: Evaluator, traces: Iterable[Trace], entries: frozenset[str], roles: Roles) -> None:
+        self._ev = ev
+        self._roles = roles
+        self._entries = entries
+        self._traces = {t.scope.symbol: t for t in traces if not is_test(t.scope.path)}
+        self._loads = Loads(self._traces)
+        self._passing = _passing(self._traces)
+        self._calls = self._relevant()
+        self._reached: dict[str, frozenset[tuple[Place, str]]] = {}
+        order = list(bottom_up(self._calls))
+        for component in order:
+            self._reach(component)
+        self._functions: dict[str, Deed] = {}
+        self._classes = Abstractions(ev, self._traces, roles)
+        for _ in range(2):  # what a class is for is known from its members, and lets more of them be wrappers
+            self._functions = {}
+            for component in order:
+                for symbol in component:
+                    made = self._judged(self._traces[symbol])
+                    if made is not None:
+                        self._functions[symbol] = made
+            self._classes.learn(self._functions, self._entries, lambda symbol: symbol in self._calls or self._loads.of(symbol) >= 1)
+
+    def of_step(self, trace: Trace, step: Step) -> Deed | None:
+        """What a call stands for, with the caller's arguments filled in; None when it calls no wrapper."""
+        func = self._ev.value(step.call.func, trace.scope)
+        if isinstance(func, Parameter):
+            return None  # what a caller passes is the caller's deed
+        cls = made_class(self._ev, func)
+        if cls is not None:
+            return self._classes.made(cls)
+        called = step.functions[: step.called]
+        found = [f for f in called if f.symbol in self._functions]
+        if found and 2 * len(found) >= len(called):
+            return replace(self._handed_on(found[0], step.args), inside=is_own(trace, step))
+        return self._through(called[0], step) if called and called[0].symbol in self._passing else None
+
+    def of_decorator(self, decorator: ir.Expr, around: Scope) -> Deed | None:
+        """What a decorator of the project does around each call."""
+        func = decorator.func if isinstance(decorator, ir.Call) else decorator
+        for option in options(self._ev.settle(self._ev.value(func, around))):
+            outer = option
+            if isinstance(option, ClassRef):
+                outer = FunctionRef(f"{option.symbol}.__call__", Object(option.symbol))
+            if not isinstance(outer, FunctionRef) or outer.symbol not in self._traces:
+                continue
+            deed = self._around(self._traces[outer.symbol])
+            if deed is not None and isinstance(option, FunctionRef | ClassRef):
+                args = arguments_of(self._ev, option, decorator, around) if isinstance(decorator, ir.Call) else ()
+                return self._filled(deed, outer, args, option.symbol.rpartition(".")[2])
+        return None
+
+    def is_told_inside(self, step: Step, deed: Deed) -> bool:
+        """Whether a method's call of another of its own object is told: where the helper reaches outside of the object itself."""
+        known = (self._functions.get(f.symbol) for f in step.functions[: step.called])
+        return deed.role != "client" and any(d is not None and not d.inside for d in known)
+
+    # -- which functions matter --------------------------------------------------------------------------------------
+
+    def _own(self, step: Step) -> Deed | None:
+        return own(step, self._roles)
+
+    def _relevant(self) -> dict[str, list[str]]:
+        """Functions that reach coordination, each with those that it calls."""
+        calls: dict[str, list[str]] = {}
+        callers: dict[str, list[str]] = {}
+        todo: list[str] = []
+        for symbol, trace in self._traces.items():
+            if trace.scope.kind != "function":
+                continue
+            calls[symbol] = list(dict.fromkeys(f.symbol for s in trace.steps for f in s.functions[: s.called]))
+            for callee in calls[symbol]:
+                callers.setdefault(callee, []).append(symbol)
+            if any(self._own(s) is not None for s in trace.steps) or any(True for _ in held(trace)) or self._is_passing(trace):
+                todo.append(symbol)
+        seen = set(todo)
+        while todo:
+            for caller in callers.get(todo.pop(), ()):
+                if caller not in seen:
+                    seen.add(caller)
+                    todo.append(caller)
+        return {symbol: calls[symbol] for symbol in calls if symbol in seen}
+
+    def _is_passing(self, trace: Trace) -> bool:
+        """Whether a function hands a library's method to a helper that calls it."""
+        return any(
+            f.symbol in self._passing and any(isinstance(v, Method) for a in (*s.args, *f.held) for v in options(a.value))
+            for s in trace.steps
+            for f in s.functions[: s.called]
+        )
+
+    def _reach(self, component: tuple[str, ...]) -> None:
+        """The places and roles of the library calls behind functions that call each other."""
+        found: set[tuple[Place, str]] = set()
+        for symbol in component:
+            found |= {(s.place, d.role) for s in self._traces[symbol].steps if (d := self._own(s)) is not None}
+            for callee in self._calls[symbol]:
+                found |= self._reached.get(callee, frozenset())
+        made = frozenset(sorted(found)[: 4 * WIDEST])
+        for symbol in component:
+            self._reached[symbol] = made
+
+    # -- functions ---------------------------------------------------------------------------------------------------
+
+    def _judged(self, trace: Trace) -> Deed | None:
+        """What a function stands for; None for business."""
+        scope = trace.scope
+        if scope.symbol in self._entries or scope.function.name in _NEVER:
+            return None
+        done = self._sum(trace)
+        is_member = scope.owner is not None and self._classes.of(scope.owner.symbol) is not None
+        other = done.other + _lines(scope)
+        if other > done.room + (MEMBER if is_member or trace.at_yield else 0.0):
+            return None
+        reached = self._reached[scope.symbol]
+        if not done.is_direct and (len(reached) > WIDEST * (2 if is_member else 1) or len({r for _, r in reached} - set(GENERAL)) > 2):
+            return None  # it conducts several uses: that is business
+        deed = self._main(trace, done.deeds)
+        if deed is not None and deed.role == "client" and other > 1.0 and not self._gives(scope.symbol):
+            return None
+        return deed
+
+    def _sum(self, trace: Trace) -> _Sum:
+        done = _Sum(list(held(trace)))
+        for step in trace.steps:
+            if step.deferred:
+                continue
+            direct = self._own(step)
+            deed = direct or self.of_step(trace, step)
+            if deed is not None:
+                done.deeds.append(deed)
+                done.is_direct &= direct is not None or _is_nested(trace, step)
+            elif any(f.symbol in self._calls for f in step.functions[: step.called]):
+                done.other += 1.0  # business that coordinates somewhere
+                done.is_direct = False
+            else:
+                done.other += self._loads.step(step)
+        return done
+
+    def _around(self, trace: Trace) -> Deed | None:
+        """What a decorator and the functions in it do together."""
+        within = [t for symbol, t in self._traces.items() if symbol.startswith(f"{trace.scope.symbol}.") and symbol in self._calls]
+        if not within and trace.scope.symbol not in self._calls:
+            return None
+        done = self._sum(trace)
+        for t in within:
+            more = self._sum(t)
+            done.deeds += more.deeds
+            done.other += more.other
+        done.deeds = [replace(d, inside=False) for d in done.deeds]
+        if done.other + _lines(trace.scope) > done.room + MEMBER:
+            return None
+        return self._main(trace, done.deeds)
+
+    def _gives(self, symbol: str) -> bool:
+        """Whether a function returns a client, or an object that stands for one."""
+        made = options(self._ev.returns(symbol))
+        return any(isinstance(v, Instance) or (isinstance(v, Object) and self._classes.of(v.symbol) is not None) for v in made)
+
+    def _main(self, trace: Trace, deeds: list[Deed]) -> Deed | None:
+        """What a function is for: a lock that it hands on, or else what it does under its locks."""
+        locks = 2.0 if hands_on(trace) else 0.2 if any(d.role not in ("lock", "client") for d in deeds) else 1.0
+        weighed = [replace(d, weight=d.weight * locks) if d.role == "lock" else d for d in deeds]
+        owner = trace.scope.owner
+        return main_deed(weighed, trace.scope.function.name, owner.symbol.rpartition(".")[2] if owner is not None else "")
+
+    def _handed_on(self, function: FunctionRef, args: tuple[Arg, ...]) -> Deed:
+        name = self._ev.project.scopes[function.symbol].function.name
+        return self._filled(self._functions[function.symbol], function, args, name)
+
+    def _filled(self, deed: Deed, function: FunctionRef, args: tuple[Arg, ...], name: str) -> Deed:
+        """The deed as this caller makes it: its key with the caller's arguments filled in."""
+        key = deed.key
+        if key is not None and "\x00" in key.named:
+            key = fill(key, bindings(self._ev, function, args))
+        weight = deed.weight if deed.role == "client" else min(max(deed.weight, MAKING), 1.0)
+        return replace(deed, key=key, via=(name, *deed.via)[:MOST_VIA], weight=weight)
+
+    def _through(self, function: FunctionRef, step: Step) -> Deed | None:
+        """A helper that calls what it is given: `retry(store.get, key)` is what `store.get(key)` is."""
+        given = bindings(self._ev, function, step.args)
+        name = self._ev.project.scopes[function.symbol].function.name
+        for parameter in self._passing[function.symbol]:
+            for option in options(self._ev.settle(given.get((function.symbol, parameter), Parameter("", "")))):
+                if isinstance(option, Method):
+                    deed = of_method(self._ev, option, step, self._roles)
+                    if deed is not None:
+                        return replace(deed, via=(name,))
+                elif isinstance(option, FunctionRef) and option.symbol in self._functions:
+                    return replace(self._functions[option.symbol], via=(name, *self._functions[option.symbol].via)[:MOST_VIA])
+        return None
+
+
+def is_own(trace: Trace, step: Step) -> bool:
+    """Whether a method calls another of its own object: `self._push(...)`."""
+    params = trace.scope.params()
+    func = step.call.func
+    if trace.scope.owner is None or not params or not isinstance(func, ir.Attribute) or not isinstance(func.base, ir.Name):
+        return False
+    return func.base.id == params[0].name
+
+
+def _passing(traces: dict[str, Trace]) -> dict[str, tuple[str, ...]]:
+    """Functions that call one of their parameters, themselves or in a function that stands in them, with the parameters' names."""
+    found: dict[str, set[str]] = {}
+    for t in traces.values():
+        for s in t.steps:
+            if s.parameter is not None and not s.deferred:
+                found.setdefault(s.parameter.symbol, set()).add(s.parameter.name)
+    return {symbol: tuple(sorted(names)) for symbol, names in found.items() if symbol in traces}
+
+
+def _is_nested(trace: Trace, step: Step) -> bool:
+    """Whether a call is of a function that stands in this one."""
+    return all(f.symbol.startswith(f"{trace.scope.symbol}.") for f in step.functions[: step.called])
+
+
+def _lines(scope: Scope) -> float:
+    return (scope.function.end - scope.function.at.line) / LINES
