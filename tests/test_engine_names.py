@@ -186,3 +186,16 @@ def test_a_client_that_nothing_types_is_redis_where_it_is_asked_for_what_only_re
     assert ("a.py:6", "rate-limit", "redis") in uses(system(a=body.format("setnx")))
     assert uses(system(a=body.format("put"))) == []
     assert uses(system(a=body.format("setnx").replace("import redis", "import json"))) == []
+
+
+def test_proxies_that_hold_each_other_end_somewhere() -> None:
+    text = """
+        class Proxy:
+            def __init__(self, inner):
+                self._inner = inner or Proxy(self)
+            def __getattr__(self, name):
+                return getattr(self._inner, name)
+        def run():
+            Proxy(Proxy(None)).lock("x")
+    """
+    assert not system(app=text).uses()

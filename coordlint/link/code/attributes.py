@@ -330,14 +330,18 @@ def _forwarded(ev: Evaluator, base: Object, name: str) -> Value:
     found = _member(ev, base.symbol, "__getattr__")
     if found is None or name.startswith("__") or (proxy := ev.project.scopes.get(f"{found[0].symbol}.__getattr__")) is None:
         return UNKNOWN
+    if (proxy.symbol, name) in ev.forwarding:
+        return UNKNOWN  # proxies that hold each other
     asked = [p.name for p in proxy.params()]
     made: list[Value] = []
+    ev.forwarding.add((proxy.symbol, name))
     for expr in calling.returned(proxy):
         match expr:
             case ir.Call(func=ir.Name(id="getattr"), args=(behind, ir.Name(id=given), *_)) if given == asked[-1]:
                 made.append(attribute(ev, _filled(ev, ev.value(behind, proxy), base, proxy), name))
             case _:
                 pass
+    ev.forwarding.discard((proxy.symbol, name))
     return one_of(made)
 
 

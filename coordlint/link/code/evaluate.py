@@ -72,6 +72,7 @@ class Evaluator:
         self._insides: dict[int, Inside] = {}
         self.ancestries: dict[str, tuple[tuple[Scope, ...], tuple[str, ...]]] = {}
         self.children: dict[str, tuple[str, ...]] | None = None
+        self.forwarding: set[tuple[str, str]] = set()  # attributes that proxies are being asked for
         self.settings: dict[str, tuple[Value, ...]] = {}  # what the project's configuration assigns, by name
 
     def inside(self, expr: ir.Expr) -> Inside:
