@@ -229,6 +229,7 @@ def _insert(statement: list[Word], start: int) -> SqlMeaning:
         or has_phrase(texts, "do", "nothing")
         or has_phrase(texts, "if", "not", "exists")
     )
+    refuses = ignores  # the database decides; NOT EXISTS is asked before, and two may be told that it is not there
     ignores = ignores or has_phrase(texts, "where", "not", "exists")
     upserts = has_phrase(texts, "do", "update") or has_phrase(texts, "key", "update")
     sets = assignments(statement, start) if upserts else ()
@@ -248,7 +249,7 @@ def _insert(statement: list[Word], start: int) -> SqlMeaning:
         conditional=ignores or checked,
         writes=tuple(each.column for each in sets),
         accumulates=accumulates,
-        ignores=ignores,
+        ignores=refuses,
         returns=_returns(statement),
     )
 

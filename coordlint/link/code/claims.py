@@ -170,9 +170,9 @@ def _looked_at(w: Walk, step: Step, columns: Columns) -> Outcome | None:
 
 
 def _is_picked(columns: Columns) -> bool:
-    """Whether the condition names its rows by a key."""
+    """Whether the condition names one row by a key."""
     own = f"{columns.table.rpartition('.')[2].rstrip('s').lower()}_id"
-    return any(sign in EQUAL and sign != "is" and (c.lower() in _KEYS or c.lower() == own or c.lower().endswith("uuid")) for c, sign in columns.compared)
+    return any(sign == "=" and (c.lower() in _KEYS or c.lower() == own or c.lower().endswith("uuid")) for c, sign in columns.compared)
 
 
 def _is_truth(w: Walk, step: Step) -> bool:
