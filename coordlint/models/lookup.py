@@ -23,9 +23,10 @@ class Models:
     """
 
     def __init__(
-        self, libraries: Sequence[Library], *, needles: Iterable[str] = (), digest: str = ""
+        self, libraries: Sequence[Library], *, needles: Iterable[str] = (), digest: str = "", described: Iterable[Library] = ()
     ) -> None:
         self.libraries = tuple(libraries)
+        self.described = frozenset(name for own in described for name in (*own.types, *own.calls))  # by files of the user
         self.needles = frozenset(needles)
         self.digest = digest
         self._types: dict[str, TypeModel] = {}
@@ -59,7 +60,9 @@ class Models:
         needles = {needle for file in shipped() for needle in file.needles}
         for document in documents:
             needles.update(_needles(document.library))
-        return Models([document.library for document in everything], needles=needles, digest=digest(extra))
+        return Models(
+            [document.library for document in everything], needles=needles, digest=digest(extra), described=[d.library for d in documents]
+        )
 
     # names
 

@@ -209,15 +209,23 @@ class Evaluator:
             case "value" | "item" | "entered":
                 return self._bound_value(b, scope)
             case "def" if b.target is not None:
-                return FunctionRef(b.target.symbol)
+                return self._described(b.target) or FunctionRef(b.target.symbol)
             case "class" if b.target is not None:
-                return ClassRef(b.target.symbol)
+                return self._described(b.target) or ClassRef(b.target.symbol)
             case "import":
                 return self._imported(b, scope)
             case "from":
                 return self._from_module(b, b.name, scope) or UNKNOWN
             case _:
                 return UNKNOWN
+
+    def _described(self, target: Scope) -> Value | None:
+        """A function or class that a models file of the user speaks of, by the name that is used there."""
+        if not self.models.described or target.parent is None or target.parent.kind != "module":
+            return None
+        parts = target.symbol.split(".")
+        names = (".".join(parts[i:]) for i in range(len(parts) - 1))  # source roots are not part of the name
+        return next((External(name) for name in names if name in self.models.described), None)
 
     def _bound_value(self, b: Binding, scope: Scope) -> Value:
         if b.expr is None or (isinstance(b.expr, ir.Const) and b.expr.value is None):
