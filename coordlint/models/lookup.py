@@ -91,6 +91,8 @@ class Models:
         canonical = name if name in self._calls else self._aliases.get(name, name)
         if (found := self._calls.get(canonical)) is not None:
             return found
+        if (made := self._instances.get(name)) is not None:  # an object that the library has made is called
+            return self.method(made, "__call__")
         owner, _, last = name.rpartition(".")
         return self.method(owner, last) if owner else None
 

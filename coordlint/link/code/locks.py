@@ -105,6 +105,8 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
     backend = ev.models.backend_of(type_name) or ev.models.backend_of(made.model.name)
     model = (lock_model(ev, made.model.lock) if made.model.lock else None) or BY_HAND
     waits = made.op is Op.ROW_LOCK
+    if made.rest is not None:
+        library, backend = None, made.rest.backend
     if made.sql is not None:
         scope = Scope.DB_TRANSACTION if "xact" in made.sql.kind or made.sql.kind in ("row-lock", "table-lock") else Scope.DB_SESSION
         model = LockModel(scope, session_bound=True, on_busy=OnBusy.BLOCKS)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from coordlint.coordination import UNKNOWN_TIME, Argument, Time
 from coordlint.link.code.arguments import expanded
-from coordlint.link.code.rest import Rest, request
+from coordlint.link.code.rest import Rest, requested
 from coordlint.link.code.values import (
     UNKNOWN,
     Arg,
@@ -72,7 +72,7 @@ def understand(ev: Evaluator, model: CallModel, args: tuple[Arg, ...], owner: Va
                 scope=when.scope or made.scope,
             )
     if made.model.effect == "http":
-        return _rest(ev, made)
+        return requested(ev, made)
     if made.op is Op.SQL:
         return _sql(ev, made)
     if made.op is Op.SCRIPT:
@@ -88,7 +88,7 @@ def _holds(ev: Evaluator, value: Value, wanted: object) -> bool:
     for option in options(known):
         if isinstance(option, Literal):
             return bool(option.value) if wanted == "truthy" else option.value == wanted
-        if isinstance(option, External) and option.name == wanted:
+        if (isinstance(option, External) and option.name == wanted) or (isinstance(option, Instance) and option.type == wanted):
             return True
         if wanted == "truthy" and isinstance(option, Items | Instance | Pattern):
             return True
@@ -96,24 +96,6 @@ def _holds(ev: Evaluator, value: Value, wanted: object) -> bool:
 
 
 # -- raw protocols -------------------------------------------------------------------------------------------------
-
-def _rest(ev: Evaluator, made: Meaning) -> Meaning:
-    """An HTTP request whose path is a coordinator's."""
-    given = made.arg("url")
-    if given is None:
-        return made
-    method = made.arg("method")
-    verb = made.model.name.rpartition(".")[2]
-    if method is not None and isinstance(method.value, Literal):
-        verb = str(method.value.value)
-    for option in options(ev.settle(given.value)):
-        if isinstance(option, Literal | Pattern):
-            found = request(verb, as_pattern(option))
-            if found is not None:
-                late = Late.READ if found.op in (Op.READ, Op.DISCOVER) else Late.OVERWRITE
-                return replace(made, op=found.op, rest=found, late=late)
-    return made
-
 
 _SET_FLAGS = {"NX": "nx", "XX": "xx", "KEEPTTL": "keepttl", "GET": "get"}
 _SET_TIMES = {"EX": "ex", "PX": "px", "EXAT": "exat", "PXAT": "pxat"}
@@ -148,13 +130,14 @@ def _raw_command(ev: Evaluator, owner: Instance, args: tuple[Arg, ...]) -> Meani
 
 def _script(ev: Evaluator, made: Meaning, owner: Value | None) -> Meaning:
     """A Lua script is one atomic step; some shapes are the well-known ones."""
-    texts = [a.value for a in made.args] + [a.value for a in owner.arguments if isinstance(owner, Instance)] if isinstance(owner, Instance) else [a.value for a in made.args]  # fmt: skip
+    holders = [owner, *[o for a in made.args for o in options(ev.settle(a.value))]]  # a prepared script, or the digest of a loaded one
+    texts = [a.value for a in made.args] + [a.value for h in holders if isinstance(h, Instance) for a in h.arguments]
     for value in texts:
         for option in options(ev.settle(value)):
             if isinstance(option, Literal | Pattern):
                 body = option.value if isinstance(option, Literal) else option.named
                 lua = lua_shape(body) if isinstance(body, str) else ""
-                if lua and not made.model.name.endswith("register_script"):  # which runs nothing yet
+                if lua and not made.model.name.endswith(("register_script", "script_load")):  # which run nothing yet
                     op = _SHAPES.get(lua, Op.SCRIPT)
                     return replace(made, op=op, lua=lua, late=Late.CONDITIONAL)
     return replace(made, late=Late.UNKNOWN)
@@ -283,6 +266,8 @@ def lifetime(ev: Evaluator, made: Meaning, at: Place) -> Time | None:
         return Time("unknown", None, at, "as its script says")
     if made.lua == FOREVER:
         return Time("never", None, at, "never (its script gives the key no lifetime)")
+    if made.rest is not None:
+        return time_of(ev, made.rest.ttl, Duration("ttl"), made.model, at) if made.rest.ttl is not None else None
     ways = ((made.model.ttl,) if made.model.ttl else ()) + made.model.ttls
     if not ways:
         return None
