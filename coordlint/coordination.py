@@ -180,6 +180,7 @@ class Release(msgspec.Struct, frozen=True):
     how: str
     on_error: bool  # runs also when an exception passes (finally, with)
     only_on_error: bool = False  # stands in an exception handler: after a success the key stays
+    deed: Place | None = None  # the library's call, where `place` is the call of a wrapper around it
 
 
 class Effect(msgspec.Struct, frozen=True):

@@ -96,3 +96,31 @@ def test_whether_a_wrapper_waits_is_what_its_caller_or_its_default_says() -> Non
         "def run(n: Node):\n    n.take({0})\n    open('f', 'w')\n"
     )
     assert [sections(text.format(given), "run")[0].can_fail for given in ("", "False")] == [False, True]
+
+
+LOCKING = (
+    "def take(name):\n    return r.set('lock:' + name, 1, nx=True, ex=9)\n"
+    "def give(names):\n    keys = ['lock:' + n for n in names]\n    r.delete(*keys)\n"
+)
+
+
+def test_a_key_whose_hole_has_no_name_may_be_the_one_that_is_given_back() -> None:
+    (found,) = sections(LOCKING + "class Job: pass\ndef run(jobs):\n    job = Job() if jobs else Job\n    if not take(job):\n        return\n    open('f', 'w')\n    give(jobs)\n", "run")
+    assert ([(x.place.line, x.deed.line if x.deed else 0) for x in found.releases], effects(found)) == ([(14, 7)], [13])
+
+
+def test_what_a_loop_takes_is_given_back_in_its_next_round() -> None:
+    (found,) = sections(
+        "import time\ndef take():\n    return r.set('lock:x', 1, nx=True, ex=9)\ndef give():\n    r.delete('lock:x')\n"
+        "def run(state):\n    while True:\n        if state.stopped:\n            give()\n            break\n        take()\n        open('f', 'w')\n    open('g', 'w')\n",
+        "run",
+    )
+    assert ([x.place.line for x in found.releases], effects(found)) == ([11], [14])
+
+
+def test_behind_an_endless_loop_only_what_its_breaks_leave_is_held() -> None:
+    (found,) = sections(
+        "def run():\n    while True:\n        l = r.lock('x')\n        if l.acquire(blocking=False):\n            open('f', 'w')\n            l.release()\n            break\n"
+        "    open('g', 'w')\n"
+    )
+    assert effects(found) == [7]

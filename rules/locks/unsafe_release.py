@@ -56,6 +56,7 @@ CURES = {
 
 
 ADMIN = frozenset({"force", "forced", "admin", "reset", "purge", "flush"})
+SERVES = frozenset({"worker", "serve", "server", "daemon", "scheduler", "beat", "pool", "consumer"})  # commands that start what stays
 
 
 @rule("CL104", severity=ERROR)
@@ -100,13 +101,7 @@ def deletes_behind_wrappers(system: System) -> Iterator[Release]:
         for release in section.releases:
             how = HOW.get(release.how)
             if how and section.lock.made not in covered and is_wrapped(system, release.place):
-                inner = [o for o in system.operations(Op.DELETE, backend=section.lock.backend) if called_at(system, o, release.place)]
-                yield section, inner[0].place if len(inner) == 1 else release.place, how
-
-
-def called_at(system: System, operation: Operation, place: Place) -> bool:
-    """Whether the function that holds an operation is called at a place."""
-    return any(site == place for _, site in system.callers(operation.symbol))
+                yield section, release.deed or release.place, how
 
 
 def by_hand(system: System) -> Iterator[Section]:
@@ -154,8 +149,8 @@ def is_admin(system: System, operation: Operation) -> bool:
     """Reached from commands only, or called so: an operator frees a lock by hand."""
     if not ADMIN.isdisjoint(operation.symbol_words):
         return True
-    kinds = {entry.kind for entry in system.entries_reaching(operation.symbol)}
-    return "command" in kinds and kinds <= {"command", "test"}
+    entries = [entry for entry in system.entries_reaching(operation.symbol) if entry.kind != "test"]
+    return bool(entries) and all(e.kind == "command" and SERVES.isdisjoint(words(e.symbol.rpartition(".")[2])) for e in entries)
 
 
 EXAMPLES = r'''
@@ -180,6 +175,30 @@ def run(job):
         job.run()
     finally:
         release_job_lock("nightly")
+
+=== bad: a command that starts a worker is no operator
+--- jobs/cli.py
+import click
+
+from jobs.worker import Worker
+
+@click.command()
+def worker():
+    Worker().stop()
+--- jobs/worker.py
+import redis
+
+r = redis.Redis()
+
+class Worker:
+    def acquire_lock(self):
+        return r.set("lock:nightly", "1", nx=True, ex=30)
+
+    def stop(self):
+        self.release_lock()
+
+    def release_lock(self):
+        r.delete("lock:nightly")  # finding: unsafe-release
 
 === bad: set, work, delete
 --- worker.py

@@ -85,6 +85,7 @@ class Loose:
     place: Place
     how: str
     on_error: bool
+    deed: Place  # the library's call behind all wrappers
 
 
 @dataclass(slots=True, eq=False)

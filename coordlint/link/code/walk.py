@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from coordlint import ir
 from coordlint.coordination import Guard, Time
-from coordlint.link.code import entering, handing, stepping
+from coordlint.link.code import entering, handing, holding, stepping
 from coordlint.link.code.project import Scope, expressions
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Draft, Step, Trace
@@ -56,6 +56,7 @@ class Walk:
         self.trace = trace
         self.held: list[Draft] = []
         self.after_loop: list[Draft] = []
+        self.at_breaks: list[list[Draft]] = []  # what is held at each `break` of the loop that is walked
         self.handled: set[Place] = set()  # releases in handlers: after a success, the lock is still held
         self.body = scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body
 
@@ -142,6 +143,8 @@ class Walk:
                     if draft.written in mentioned:
                         draft.escapes = True
                 self._leave_function()
+            case ir.Jump(kind="break"):
+                self.at_breaks.append(list(self.held))
             case _:
                 pass
 
@@ -242,13 +245,17 @@ class Walk:
         for d in waiting:  # `while not lock.acquire(): sleep` waits until it has the lock
             d.tested, d.skips = True, False
         inside = replace(around, loop=kind, pause=stepping.pause_of(self, s.body) or around.pause)
-        outer, self.after_loop = self.after_loop, []
+        outer, self.after_loop, self.at_breaks = (self.after_loop, self.at_breaks), [], []
+        drafts, loose = len(self.trace.drafts), len(self.trace.loose)
         with self._without(waiting):
             self.block(s.body, inside)
+        holding.release_next_time(self, drafts, loose)
+        if forever and self.at_breaks:
+            self.held = [d for n, state in enumerate(self.at_breaks) for d in state if all(d not in x for x in self.at_breaks[:n])]
         for d in self.after_loop:
-            if d not in self.held:
+            if d not in self.held and not d.releases:
                 self.held.append(d)
-        self.after_loop = outer
+        self.after_loop, self.at_breaks = outer
         self.block(s.orelse, around)
 
     # -- context managers ----------------------------------------------------------------------------------------
