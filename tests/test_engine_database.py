@@ -96,6 +96,8 @@ CLAIMS = [
     (ALCHEMY, "def claim(s, i):\n    job = s.scalars(update(Job).where(Job.id == i, Job.state == 'new').values(state='r').returning(Job)).first()\n    if job is None:\n        return\n"),
     ("import psycopg2\n", "def claim(cur, i):\n    cur.execute(\"UPDATE jobs SET state = 'r' WHERE id = %s AND state = 'new'\", (i,))\n    return cur.rowcount == 1\n"),
     ("import psycopg2\n", "def claim(cur, i):\n    cur.execute(\"UPDATE jobs SET state = 'r' WHERE id = %s AND state = 'new' RETURNING id\", (i,))\n    row = cur.fetchone()\n    if row is None:\n        return\n"),
+    (ALCHEMY, "from sqlalchemy.dialects.postgresql import insert\ndef once(s, k):\n    row = s.scalar(insert(Job).values(k=k).on_conflict_do_nothing().returning(Job.k))\n    if row is None:\n        return False\n"),
+    (ALCHEMY, "def claim(s, i):\n    r = s.execute(\n        update(Job).\n        where(Job.state == None).where(Job.id == i).\n        values(state='r').\n        execution_options(synchronize_session=False))\n    if r.rowcount != 1:\n        raise ValueError\n"),
     ("import sqlite3\n", "def once(cur, k):\n    cur.execute('INSERT OR IGNORE INTO seen (k) VALUES (?)', (k,))\n    if cur.rowcount == 0:\n        return\n"),
 ]  # fmt: skip
 
@@ -119,9 +121,12 @@ def test_a_write_that_names_the_state_it_expects_and_is_looked_at_is_optimistic_
         ("import psycopg2\n", "def save(cur, i):\n    cur.execute('UPDATE jobs SET a = %s WHERE id = %s', (1, i))\n    return cur.rowcount == 1\n"),
         ("import psycopg2\n", "def next(cur, i):\n    cur.execute(\"UPDATE jobs SET state = 'r' WHERE id = %s AND state = 'n'\", (i,))\n    cur.execute('SELECT 1')\n    return cur.fetchone()\n"),
         ("import psycopg2\n", "def fill(cur, many):\n    cur.execute('INSERT INTO a (b) VALUES (%s) ON CONFLICT DO NOTHING', many)\n    return cur.rowcount\n"),
+        (ALCHEMY, "from sqlalchemy.dialects.postgresql import insert\ndef make(s):\n    row = s.execute(insert(Job).on_conflict_do_nothing().returning(Job)).scalar()\n    if not row:\n        row = s.scalar(select(Job))\n    return row\n"),
+        (DJANGO, "def move(ids):\n    n = Job.objects.filter(pk__in=ids, state='new').update(state='x')\n    return n\n"),
     ],
     ids=["key alone", "nobody looks", "key and owner", "a count that is told", "sweep", "get_or_create", "statement by key", "read",
-         "text by key", "rows of another statement", "how many were new"],
+         "text by key", "rows of another statement", "how many were new",
+         "the row itself is wanted", "many rows"],
 )  # fmt: skip
 def test_ordinary_reads_and_updates_are_no_use(prelude: str, body: str) -> None:
     assert roles(prelude, body) == []

@@ -16,7 +16,7 @@ from coordlint.link.code.columns import COMPARING, EQUAL, assigned, compared
 from coordlint.link.code.meaning import Meaning
 from coordlint.link.code.project import expressions, statements
 from coordlint.link.code.texts import written
-from coordlint.link.code.usage import last_word
+from coordlint.link.code.usage import bare, last_word
 from coordlint.link.code.values import ClassRef, Instance, Literal, Table, Value, options
 from coordlint.models.schema import Late, Op
 from coordlint.models.sql_clauses import is_version
@@ -146,7 +146,7 @@ def decides(w: Walk, step: Step, columns: Columns) -> bool:
     if looked is None or columns.skips:
         return looked is not None
     if columns.inserts:
-        return looked is Outcome.TESTED or _is_truth(w, step)
+        return _is_truth(w, step) or _turns_away(w, step)
     return _is_picked(columns) or _is_truth(w, step)
 
 
@@ -192,6 +192,33 @@ def _is_truth(w: Walk, step: Step) -> bool:
                     case _:
                         pass
     return False
+
+
+def _turns_away(w: Walk, step: Step) -> bool:
+    """Whether the function ends where the row was there already; one that reads it then wanted the row, and claimed nothing."""
+    if w.scope.kind != "function":
+        return False
+    flow = w.tracer.flow(w.scope.symbol)
+    base = written(step.call.func.base) if isinstance(step.call.func, ir.Attribute) else ""
+    names = flow.names_of(step.place) or flow.spread({f"{base}.{name}" for name in ("rowcount", *_ROWS)})
+    counted = flow.spread({f"{name}.rowcount" for name in (*names, base)})
+    if counted & w.usage.tested:
+        return True
+    return any(_is_missing(b.test, names) and _leaves(b.body) for s in statements(w.body) if isinstance(s, ir.If) for b in s.branches)
+
+
+def _is_missing(test: ir.Expr, names: set[str]) -> bool:
+    match test:
+        case ir.Unary(op="not", value=value) | ir.Compare(ops=("is" | "==",), values=(value, ir.Const(value=None))):
+            return written(bare(value)) in names
+        case _:
+            return False
+
+
+def _leaves(body: tuple[ir.Stmt, ...]) -> bool:
+    last = body[-1] if body else None
+    nothing = isinstance(last, ir.Return) and (last.value is None or isinstance(last.value, ir.Const))
+    return nothing or isinstance(last, ir.Raise) or (isinstance(last, ir.Jump) and last.kind == "continue")
 
 
 def _is_count(expr: ir.Expr, call: ir.Call, names: set[str]) -> bool:
