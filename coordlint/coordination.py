@@ -97,6 +97,7 @@ class Operation(msgspec.Struct, frozen=True):
     in_test: bool = False
     is_async: bool = False
     via: tuple[str, ...] = ()  # wrappers between the caller and the library call, outermost first
+    role: str | None = None  # what it is used for, judged over the whole project; None: it is no use of coordination
 
     def argument(self, name: str) -> Argument | None:
         """The argument bound to this parameter, if it was passed."""

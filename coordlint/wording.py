@@ -16,7 +16,13 @@ _HOLE = re.compile(r"\{([^{}]*)\}")
 @lru_cache(maxsize=4096)
 def words(text: str) -> frozenset[str]:
     """The words of a name or key in lower case and singular: "/users/{}" -> {"user"}, "cacheKeys" -> {"cache", "key"}."""
-    return frozenset(_singular(word.lower()) for word in _WORD.findall(text))
+    return frozenset(spelled(text))
+
+
+@lru_cache(maxsize=4096)
+def spelled(text: str) -> tuple[str, ...]:
+    """The same in their order."""
+    return tuple(_singular(word.lower()) for word in _WORD.findall(text))
 
 
 def fixed(pattern: str) -> str:

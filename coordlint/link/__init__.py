@@ -18,6 +18,7 @@ from coordlint.link.code.believing import beliefs
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.operations import is_test
 from coordlint.link.code.project import Project, Scope
+from coordlint.link.code.roles import Roles
 from coordlint.link.code.sections import Sections
 from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.tracer import Tracer
@@ -75,6 +76,7 @@ class _Reading:
 def _world(facts: Sequence[Facts], ev: Evaluator, tracer: Tracer) -> World:
     project = ev.project
     traces = [tracer.trace(symbol) for symbol in _walked(project)]
+    _give_roles(traces)
     making = Sections(tracer)
     intents = {(i.place.path, i.place.line): i.intent for f in facts for i in f.intents}
     started = tuple(sorted(entries.entries(ev, facts), key=lambda e: (e.place, e.kind, e.symbol)))
@@ -117,6 +119,15 @@ def _sections(
         if intent is not None:
             found[i] = msgspec.structs.replace(section, purpose=purpose.declared(section.purpose, intent))
     return found
+
+
+def _give_roles(traces: list[Trace]) -> None:
+    """What each call is used for is known once all calls are."""
+    roles = Roles(_operations(traces))
+    for step in (s for t in traces for s in t.steps):
+        role = roles.of(step.operation) if step.operation is not None else None
+        if step.operation is not None and role is not None:
+            step.operation = msgspec.structs.replace(step.operation, role=role)
 
 
 def _operations(traces: list[Trace]) -> list[Operation]:

@@ -1,14 +1,17 @@
-"""What a call of a store or coordinator is used for: the role that the inventory gives it."""
+"""What a call of a store or coordinator is used for, as far as the call itself says it."""
 
 from __future__ import annotations
 
+import re
+
 from coordlint.coordination import Operation, Section
+from coordlint.link.code.evidence import of_counting
+from coordlint.link.code.resource import function_name, is_plumbing, named
+from coordlint.link.code.vocabulary import QUORUM, by_words
 from coordlint.models.schema import Op
-from coordlint.wording import fixed as fixed_part
 from coordlint.wording import words
 
-QUORUM = ("zookeeper", "etcd", "consul")
-STORES = (*QUORUM, "redis", "memcached", "django-cache", "hazelcast", "dynamodb", "kubernetes-lease", "postgres-advisory", "mysql-get-lock", "database-row", "tooz", "file-lock", "process-local")  # fmt: skip
+STORES = (*sorted(QUORUM), "redis", "memcached", "django-cache", "hazelcast", "dynamodb", "postgres-advisory", "mysql-get-lock", "database-row", "file-lock", "process-local")  # fmt: skip
 
 _FIXED = {
     Op.CLIENT: "client", Op.CONNECT: "client", Op.LISTEN: "client", Op.RETRY_POLICY: "client",
@@ -17,75 +20,79 @@ _FIXED = {
     Op.MAKE_ELECTION: "leader-election", Op.RUN_ELECTION: "leader-election",
     Op.JOIN: "membership", Op.LEAVE: "membership", Op.LEASE: "membership", Op.KEEPALIVE: "membership", Op.REVOKE: "membership",
     Op.REGISTER: "service-discovery", Op.DEREGISTER: "service-discovery", Op.DISCOVER: "service-discovery",
-    Op.BARRIER: "barrier", Op.COUNTER: "counter", Op.INCREMENT: "counter", Op.WATCH: "watch", Op.PUBLISH: "watch", Op.SUBSCRIBE: "watch", Op.CAS: "occ", Op.TRANSACTION: "occ",
-    Op.QUEUE_PUT: "job-queue", Op.QUEUE_GET: "job-queue", Op.QUEUE_ACK: "job-queue", Op.MAKE_QUEUE: "job-queue",
-    Op.RATE_LIMIT: "rate-limit", Op.PARTITION: "membership",
+    Op.BARRIER: "barrier", Op.COUNTER: "counter", Op.INCREMENT: "counter", Op.WATCH: "watch", Op.PUBLISH: "watch", Op.SUBSCRIBE: "watch",
+    Op.CAS: "occ", Op.TRANSACTION: "occ", Op.QUEUE_PUT: "job-queue", Op.QUEUE_GET: "job-queue", Op.QUEUE_ACK: "job-queue",
+    Op.MAKE_QUEUE: "job-queue", Op.RATE_LIMIT: "rate-limit", Op.PARTITION: "membership",
 }  # fmt: skip
+_NOTICES = (Op.PUBLISH, Op.SUBSCRIBE)  # LISTEN and NOTIFY of a database
 _KEY_VALUE = (Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.DELETE, Op.EXPIRE, Op.SET_ADD, Op.TRANSACTION_STEP, Op.SCRIPT)
-
-_BY_WORD = (
-    ("leader-election", frozenset("leader election elect elector leadership candidate".split())),
-    ("lock", frozenset("lock mutex".split())),
-    ("service-discovery", frozenset("service discovery endpoint provider registry upstream".split())),
-    ("membership", frozenset("member membership node worker instance heartbeat alive peer host pod rank".split())),
-    ("session", frozenset("session cookie jwt".split())),
-    ("rate-limit", frozenset("rate ratelimit limit throttle quota".split())),
-    ("metrics", frozenset("metric measurement stat qps".split())),
-    ("job-queue", frozenset("queue job task".split())),
-    ("cache", frozenset("cache cached memo".split())),
-    ("config", frozenset("config configuration setting feature flag option".split())),
-)
+_QUEUES = (Op.QUEUE_PUT, Op.QUEUE_GET, Op.QUEUE_ACK)
+_MORE_THAN_A_LOCK = ("leader-election", "semaphore", "rate-limit", "data-store", "membership", "session", "cache")
+_PREFIX = re.compile(r"root|prefix|base|path|namespace|chroot|dir", re.I)
+_WRITES = re.compile(r"(h|m)?set(nx)?$|add$|put|create|write|replace")
+_CREATES = re.compile(r"^_*(create|add|insert|put|store|save)(_|$)")
+_WORK = frozenset("job task queue work outbox inbox message dequeue enqueue claim deliver delivery worker execution".split())
 
 
 def role_of(operation: Operation) -> str | None:
     """What a call is used for; None when it is no use of coordination."""
-    if operation.backend not in STORES or operation.in_test:
-        return None
-    fixed = _FIXED.get(operation.op)
-    if fixed == "client" and operation.backend == "database-row":
-        return None  # an engine or a connection: a database is no coordinator until rows are locked
+    return operation.role
+
+
+def is_use(operation: Operation) -> bool:
+    """Whether a call is a use of coordination at all."""
+    if operation.in_test or (operation.backend not in STORES and not (operation.backend == "other" and operation.op in _NOTICES)):
+        return False
+    if operation.backend in ("database-row", "other") and _FIXED.get(operation.op) == "client":
+        return False  # an engine or a connection: a database is no coordinator until rows are locked
     if operation.backend == "process-local" and operation.op is not Op.MAKE_LOCK:
-        return None  # its sections are listed, where they guard more than the process
-    if fixed in ("lock", "membership") and _named(operation, "leader-election"):
-        return "leader-election"
-    if fixed is not None:
-        return fixed
-    if operation.op not in _KEY_VALUE:
+        return False  # its sections are listed, where they guard more than the process
+    return operation.op in _FIXED or operation.op in _KEY_VALUE
+
+
+def said_by_itself(o: Operation, role: str | None) -> str | None:
+    """What a call says by what it does, whatever its resource is for."""
+    said = _FIXED.get(o.op)
+    if o.conditional == "SKIP LOCKED":  # rows that others hold are passed over: whoever comes next takes the next piece of work
+        return "job-queue" if words(f"{o.key_text} {named(o)}") & _WORK else "lock"
+    if o.backend == "database-row" and said in ("occ", "lock"):
+        return said  # whatever its table is called
+    if said is None or is_plumbing(o) or (o.op in _QUEUES and o.backend == "redis"):
         return None
-    return _by_key(operation.key_text, operation) or _by_name(operation)
-
-
-def _by_key(key: str, operation: Operation) -> str | None:
-    """The key says it best: by its words, or by being made for a session."""
-    named = words(fixed_part(key))
-    for role, vocabulary in _BY_WORD:
-        if named & vocabulary:
-            return role
-    return "membership" if operation.ephemeral else None
-
-
-def _by_name(operation: Operation) -> str:
-    """The function's name, and else what the store is for: one constant key is configuration, many are data."""
-    named = words(operation.symbol.rpartition(".")[2])
-    if operation.symbol_words & dict(_BY_WORD)["leader-election"]:
+    if said in ("lock", "membership") and "leader-election" in (role, by_words(o.key_text, ""), by_words(named(o), "")):
         return "leader-election"
-    for role, vocabulary in _BY_WORD:
-        if named & vocabulary:
-            return role
-    if operation.backend in QUORUM:
-        entity = "{" in (operation.key or "").removeprefix("{}")  # a key that is wholly the caller's says nothing
-        return "config" if not entity and operation.op in (Op.READ, Op.LIST) else "data-store"
-    return "cache" if operation.backend in ("memcached", "django-cache") else "data-store"
+    if o.op is Op.DISCOVER and o.backend == "tooz":
+        return "membership"
+    if o.op is Op.INCREMENT:
+        return of_counting(o) or said
+    if o.op is Op.ACQUIRE and is_by_hand(o):
+        plain = "data-store" if role is None and _CREATES.search(function_name(o)) else said
+        return role if role in _MORE_THAN_A_LOCK else plain
+    if o.op is Op.CAS or (o.op is Op.WATCH and "Pipeline." in o.call):
+        return role if role in ("lock", "leader-election") else "occ"
+    return said
 
 
-def _named(operation: Operation, role: str) -> bool:
-    vocabulary = dict(_BY_WORD)[role]
-    return bool((words(operation.key_text) | operation.symbol_words) & vocabulary)
+def default(members: list[Operation]) -> str:
+    """A single node that is read is configuration; many of a kind are data. A cache's server holds a cache."""
+    if any(o.op in _QUEUES for o in members):
+        return "job-queue"
+    if members[0].backend in QUORUM:
+        if all(o.key == "{}" for o in members):
+            return "config" if members[0].backend == "consul" else "data-store"
+        entity = any(not _PREFIX.search(" ".join(o.fillers)) for o in members if o.fillers)
+        return "config" if not entity and any(o.op in (Op.READ, Op.LIST) for o in members) else "data-store"
+    return "cache" if members[0].backend in ("memcached", "django-cache") else "data-store"
+
+
+def is_by_hand(o: Operation) -> bool:
+    """Whether a lock is taken by writing a key: no library says that it is one."""
+    return _WRITES.match(o.call.rpartition(".")[2]) is not None
 
 
 def section_role(section: Section) -> str:
     """What the lock of a section is for."""
     kind = section.lock.model.kind
-    if kind == "election" or words(section.lock.key_text) & dict(_BY_WORD)["leader-election"]:
+    if kind == "election" or by_words(section.lock.key_text, "") == "leader-election":
         return "leader-election"
     return "semaphore" if kind == "semaphore" else "lock"

@@ -1,0 +1,92 @@
+"""What single calls, and all calls on one resource, show of what it is for."""
+
+from __future__ import annotations
+
+import re
+
+from coordlint.coordination import Operation
+from coordlint.link.code.resource import class_name, function_name, is_text_of_script, key_names, module_name
+from coordlint.link.code.vocabulary import by_head, by_weak_words, by_words, counts
+from coordlint.models.schema import Op
+from coordlint.wording import fixed, words
+
+PURPOSES = ("cache", "session", "job-queue", "rate-limit", "metrics", "config")  # what a whole function or class may be for
+_LOCKS = (Op.ACQUIRE, Op.RELEASE, Op.EXTEND, Op.CHECK, Op.FORCE_RELEASE, Op.MAKE_LOCK)
+_OF_NUMBERS = ("get", "set", "setex", "exists", "delete", "unlink", "expire", "ttl", "incr", "incrby", "decr", "decrby", "getset", "getdel", "pipeline")
+_ITSELF = re.compile(r"hostname|\bhost\b|getpid|\bpid\b|\bfqdn\b|my_\w*id\b|\b(worker|instance|node|server|machine|process|consumer)_?(id|name)\b", re.I)
+
+
+# -- one call ----------------------------------------------------------------------------------------------
+
+
+def of_counting(o: Operation) -> str | None:
+    key = by_words(fixed(o.key_text), o.backend) or by_weak_words(fixed(o.key_text))
+    if key in ("rate-limit", "metrics"):
+        return key
+    around = (by_words(class_name(o), ""), by_words(function_name(o), ""), by_words(module_name(o), ""))
+    return "rate-limit" if "rate-limit" in around else None
+
+
+def of_key(o: Operation, members: list[Operation]) -> str | None:
+    if is_text_of_script(o):
+        return None
+    said = fixed(o.key_text)
+    role = by_words(said, o.backend)
+    counted = role in (None, "lock", "job-queue") and counts(said) and all(m.call.rpartition(".")[2] in _OF_NUMBERS for m in members)
+    return "counter" if counted and o.backend == "redis" else role
+
+
+def of_names(o: Operation) -> str | None:
+    """The variable or expression that holds a key, where the key itself is not known; the object that is asked."""
+    names = () if words(fixed(o.key_text)) and not is_text_of_script(o) else key_names(o)
+    if 0 < len(names) < 3 and any(counts(re.sub("_(key|name)$", "", name)) for name in names):
+        return "counter"
+    told = next((role for name in names if (role := by_words(name, "")) is not None), None)
+    return told or (by_words(o.receiver.removeprefix("self."), "") if "(" not in o.receiver else None)
+
+
+def of_class(o: Operation) -> str | None:
+    return by_head(class_name(o))
+
+
+def of_function(o: Operation) -> str | None:
+    role = by_words(function_name(o), "")
+    return role if role != "leader-election" or not words(fixed(o.key_text)) else None  # what a leader does is not the election
+
+
+def of_module(o: Operation) -> str | None:
+    """By the file's name, or its folder's; a client that takes any key is for any purpose."""
+    if o.key == "{}":
+        return None
+    role = by_words(module_name(o), "") or by_words(o.place.path.rpartition("/")[0].rpartition("/")[2], "")
+    return role if role in (*PURPOSES, "lock", "semaphore") else None
+
+
+def of_weak_words(o: Operation) -> str | None:
+    return by_weak_words(fixed(o.key_text)) if not is_text_of_script(o) else None
+
+
+# -- all calls on one resource -----------------------------------------------------------------------------
+
+
+def is_presence(members: list[Operation]) -> bool:
+    """A node that ends with its session, or a key that names its writer and expires unless that writes it again."""
+    if any(o.ephemeral for o in members):
+        return True
+    expires = any(o.op is Op.EXPIRE or (o.ttl is not None and o.ttl.kind == "seconds") for o in members)
+    return expires and any(o.stores and _ITSELF.search(" ".join(o.fillers)) for o in members)
+
+
+def of_structure(members: list[Operation]) -> str | None:
+    ops = {o.op for o in members}
+    if ops & set(_LOCKS):
+        return "lock"
+    if Op.INCREMENT in ops:
+        return next((said for o in members if o.op is Op.INCREMENT and (said := of_counting(o))), "counter")
+    if any(o.call.rpartition(".")[2].startswith("pf") for o in members):
+        return "metrics"  # a HyperLogLog holds nothing that could be read back
+    if Op.QUEUE_GET in ops:
+        return "job-queue"
+    if Op.QUEUE_PUT in ops and ops & {Op.LIST, Op.READ}:
+        return None if any(of_class(o) == "job-queue" for o in members) else "data-store"  # a list that nobody pops from is a log
+    return None

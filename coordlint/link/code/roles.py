@@ -1,0 +1,159 @@
+"""The roles of all calls of a project, judged together.
+
+Some calls say it themselves: an acquire, an election. Of the others, reads and writes of keys, a role is judged from what all calls on
+the same resource show together, the surest evidence first: what the resource is (it ends with its session, it is popped from, it is
+counted up), what its key says, the abstraction in which its calls live, the functions that make them, their neighbours.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+
+from coordlint.coordination import Operation
+from coordlint.link.code.evidence import (
+    PURPOSES,
+    is_presence,
+    of_class,
+    of_function,
+    of_key,
+    of_module,
+    of_names,
+    of_structure,
+    of_weak_words,
+)
+from coordlint.link.code.resource import (
+    Resource,
+    abstraction,
+    function_name,
+    is_plumbing,
+    resource,
+    says_something,
+    site,
+)
+from coordlint.link.code.role import default, is_use, said_by_itself
+from coordlint.link.code.vocabulary import QUORUM, is_leading
+from coordlint.models.schema import Op
+from coordlint.source import Place
+from coordlint.wording import fixed
+
+_HELD = ("leader-election", "lock", "semaphore", "service-discovery")  # what else ends with its session, or names its holder
+Evidence = Callable[[Operation], "str | None"]
+
+
+class Roles:
+    """The roles of all calls of a project, judged together: one resource has one role."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._uses = [o for o in operations if is_use(o)]
+        self._told: dict[tuple[Place, str], str] = {}
+        self._groups: dict[Resource, list[Operation]] = defaultdict(list)
+        self._functions: dict[str, list[Operation]] = defaultdict(list)
+        self._classes: dict[str, list[Operation]] = defaultdict(list)
+        self._backends: dict[str, list[Operation]] = defaultdict(list)
+        for o in self._uses:
+            self._groups[resource(o)].append(o)
+            self._functions[o.symbol].append(o)
+            self._classes[abstraction(o)].append(o)
+            self._backends[o.backend].append(o)
+        self._judge()
+
+    def of(self, operation: Operation) -> str | None:
+        """What a call is used for; None when it is no use of coordination."""
+        return self._told.get(site(operation)) if is_use(operation) else None
+
+    # -- the order of judgement --------------------------------------------------------------------------------------
+
+    def _judge(self) -> None:
+        for members in self._groups.values():
+            self._of_resource(members)
+        self._by(self._of_what_was_listed)
+        self._by(of_class)
+        self._by_resource(of_function)
+        self._by(of_module)
+        for members in self._functions.values():
+            self._by_reading_through(members)
+        for belonging in (self._functions, self._classes, self._backends):
+            self._by_neighbours(belonging)
+        self._by(of_weak_words)
+        for members in self._groups.values():
+            role = default(members)
+            for o in members:
+                self._told.setdefault(site(o), role)
+        for members in self._functions.values():
+            self._plumbing(members)
+
+    def _by(self, evidence: Evidence) -> None:
+        self._tell({site(o): role for o in self._uses if self._is_open(o) and (role := evidence(o)) is not None})
+
+    def _by_resource(self, evidence: Evidence) -> None:
+        for members in self._groups.values():
+            left = [o for o in members if self._is_open(o)]
+            role = most({(o.symbol, evidence(o)) for o in left})
+            self._tell({site(o): role for o in left if role is not None})
+
+    def _tell(self, roles: dict[tuple[Place, str], str]) -> None:
+        self._told.update(roles)
+
+    def _is_open(self, o: Operation) -> bool:
+        return site(o) not in self._told and not is_plumbing(o)
+
+    # -- what all calls on one resource show -------------------------------------------------------------------------
+
+    def _of_resource(self, members: list[Operation]) -> None:
+        """By what it is, what its key says, and what the variables that hold its key are called."""
+        key = most({(o.symbol, of_key(o, members)) for o in members})
+        role = key or of_structure(members) or most({(o.symbol, of_names(o)) for o in members})
+        alike: dict[str, list[Operation]] = defaultdict(list)
+        for o in members:
+            alike[o.key_text].append(o)
+        renewed = any(o.op in (Op.EXPIRE, Op.EXTEND) for o in members)
+        for same in alike.values():
+            here = "membership" if is_presence(same) and key not in _HELD else role
+            for o in same:
+                if here == "lock" and is_leading(f"{fixed(o.key_text)} {function_name(o)}", renewed):
+                    here = "leader-election"
+                said = said_by_itself(o, here) or here
+                if said is not None and not is_plumbing(o):
+                    self._told[site(o)] = said
+
+    def _of_what_was_listed(self, operation: Operation) -> str | None:
+        """A key that comes from a listing is of the kind that was listed: `for key in store.keys("*:queue"): store.delete(key)`."""
+        if operation.key is not None:
+            return None
+        listed = [o for o in self._functions[operation.symbol] if o.op is Op.LIST and o.place < operation.place and site(o) in self._told]
+        return self._told[site(listed[-1])] if listed else None
+
+    def _by_reading_through(self, members: list[Operation]) -> None:
+        """A function that reads, and writes what it did not find for a while, keeps a cache."""
+        left = [o for o in members if self._is_open(o) and o.backend not in QUORUM]
+        if any(o.op not in (Op.READ, Op.WRITE, Op.EXPIRE) for o in left):
+            return
+        expires = any(o.op is Op.EXPIRE or (o.ttl is not None and o.ttl.kind == "seconds") for o in left)
+        if expires and any(o.op is Op.READ for o in left) and any(o.op is Op.WRITE for o in left):
+            self._tell({site(o): "cache" for o in left})
+
+    def _by_neighbours(self, belonging: dict[str, list[Operation]]) -> None:
+        """What nothing else is known of serves what nearly all calls around it serve."""
+        made: dict[tuple[Place, str], str] = {}
+        for members in belonging.values():
+            known = [role for o in members if (role := self._told.get(site(o))) not in (None, "client", "watch", "occ", "lock")]
+            purposes = Counter(role for role in known if role in PURPOSES)
+            role = min(purposes, key=lambda r: (-purposes[r], r), default="")
+            if role and 3 * purposes[role] >= 2 * len(known):
+                made.update({site(o): role for o in members if self._is_open(o) and not says_something(o)})
+        self._tell(made)
+
+    def _plumbing(self, members: list[Operation]) -> None:
+        """A pipeline is for what goes through it; one whose keys are watched is a check before a set."""
+        for i, o in enumerate(members):
+            if is_plumbing(o):
+                after = [m for m in members[i + 1 :] if not is_plumbing(m) and (m.atomic == "pipeline" or m.receiver != o.receiver)]
+                told = [self._told[site(m)] for m in after if self._told.get(site(m), "client") != "client"]
+                self._told[site(o)] = told[0] if told else of_class(o) or of_function(o) or of_module(o) or "data-store"
+
+
+def most(votes: set[tuple[str, str | None]]) -> str | None:
+    """What most functions say; of equals the more telling word, by the alphabet of roles."""
+    counted = Counter(role for _, role in votes if role is not None)
+    return min(counted, key=lambda role: (-counted[role], role != "lock", role)) if counted else None

@@ -1,0 +1,204 @@
+"""What a use is for: judged from all calls on one resource, its key, and the abstraction in which the calls stand."""
+
+from __future__ import annotations
+
+import pytest
+from systems import system
+
+REDIS = "import redis\nr = redis.Redis()\n"
+ZOOKEEPER = "from kazoo.client import KazooClient\nzk = KazooClient()\n"
+
+
+def roles(text: str, path: str = "app.py") -> dict[int, str]:
+    """The role by line; a client's own line is left out."""
+    return {u.place.line: u.role for u in system({path: text}).uses() if u.role != "client"}
+
+
+def in_order(text: str, path: str = "app.py") -> list[str]:
+    return [role for _, role in sorted(roles(text, path).items())]
+
+
+# -- what the call or the resource is ------------------------------------------------------------------------------------
+
+
+def test_publishing_and_subscribing_are_watching() -> None:
+    assert in_order(REDIS + "r.publish('news', 'x')\np = r.pubsub()\np.subscribe('news')\n") == ["watch", "watch", "watch"]
+
+
+def test_a_pipeline_is_for_what_goes_through_it() -> None:
+    body = "def f(user):\n    pipe = r.pipeline()\n    pipe.set(f'cache:{user}', 1)\n    pipe.execute()\n"
+    assert in_order(REDIS + body) == ["cache", "cache"]
+
+
+def test_a_pipeline_whose_keys_are_watched_is_optimistic() -> None:
+    body = "def f(user):\n    pipe = r.pipeline()\n    pipe.watch(f'account:{user}')\n    pipe.multi()\n    pipe.set(f'account:{user}', 1)\n"
+    assert in_order(REDIS + body) == ["occ", "occ", "data-store", "data-store"]
+
+
+def test_a_watch_on_a_lock_is_part_of_the_lock() -> None:
+    body = "def release(name):\n    pipe = r.pipeline()\n    pipe.watch(f'lock:{name}')\n    pipe.delete(f'lock:{name}')\n"
+    assert in_order(REDIS + body) == ["lock", "lock", "lock"]
+
+
+def test_reads_and_deletes_of_a_key_that_is_taken_as_a_lock_are_the_lock() -> None:
+    body = "def take(name):\n    return r.set(f'busy:{name}', 1, nx=True, ex=5)\ndef owner(name):\n    return r.get(f'busy:{name}')\n"
+    assert in_order(REDIS + body) == ["lock", "lock"]
+
+
+def test_a_key_that_is_counted_up_is_a_counter_wherever_it_is_touched() -> None:
+    body = "def hit(page):\n    r.incr(f'pages:{page}')\ndef forget(page):\n    r.delete(f'pages:{page}')\n"
+    assert in_order(REDIS + body) == ["counter", "counter"]
+
+
+@pytest.mark.parametrize(
+    ("key", "role"), [("throttle:{user}", "rate-limit"), ("metrics:{user}", "metrics"), ("apilimit:{user}", "rate-limit"), ("{user}", "counter")]
+)
+def test_a_counter_may_be_there_to_limit_or_to_measure(key: str, role: str) -> None:
+    assert in_order(REDIS + f"def f(user):\n    r.incr(f'{key}')\n") == [role]
+
+
+def test_a_list_that_is_popped_from_is_a_queue_and_one_that_is_only_read_a_log() -> None:
+    queue = "def put(x):\n    r.lpush('inbox', x)\ndef size():\n    return r.llen('inbox')\ndef take():\n    return r.rpop('inbox')\n"
+    log = "def note(x):\n    r.lpush('history', x)\n    r.ltrim('history', 0, 99)\ndef last():\n    return r.lrange('history', 0, 9)\n"
+    assert in_order(REDIS + queue) == ["job-queue"] * 3
+    assert in_order(REDIS + log) == ["data-store"] * 3
+
+
+def test_a_list_that_is_only_pushed_to_is_a_queue_for_somebody_else() -> None:
+    assert in_order(REDIS + "def put(x):\n    r.lpush('inbox', x)\n") == ["job-queue"]
+
+
+def test_a_key_that_names_its_writer_and_expires_is_presence() -> None:
+    body = "import socket\ndef report():\n    key = f'stats:{socket.gethostname()}'\n    r.set(key, 1)\n    r.expire(key, 60)\n"
+    assert in_order(REDIS + body) == ["membership", "membership"]
+
+
+def test_a_key_that_names_its_writer_and_stays_is_what_its_words_say() -> None:
+    assert in_order(REDIS + "import socket\ndef report():\n    r.set(f'stats:{socket.gethostname()}', 1)\n") == ["metrics"]
+
+
+def test_an_ephemeral_node_is_membership_unless_its_path_says_more() -> None:
+    body = "def f(name):\n    zk.create(f'/online/{name}', ephemeral=True)\n    zk.create(f'/election/{name}', ephemeral=True, sequence=True)\n"
+    assert in_order(ZOOKEEPER + body) == ["membership", "leader-election"]
+
+
+def test_a_function_that_reads_and_writes_for_a_while_what_it_did_not_find_keeps_a_cache() -> None:
+    body = "def price(item):\n    found = r.get(f'price:{item}')\n    if found is None:\n        r.set(f'price:{item}', ask(item), ex=60)\n"
+    assert in_order(REDIS + body) == ["cache", "cache"]
+
+
+# -- what a key says -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "role"),
+    [
+        ("cache:stats:{x}", "cache"),
+        ("lock:cache:{x}", "lock"),
+        ("lock:{x}:failures", "counter"),
+        ("session:{x}", "session"),
+        ("idempotency:{x}", "data-store"),
+        ("leaderboard:{x}", "data-store"),
+        ("block:{x}", "data-store"),
+        ("rate_of_exchange:{x}", "data-store"),
+        ("taskqueue:{x}", "job-queue"),
+        ("flags:{x}:enabled", "config"),
+    ],
+)
+def test_the_words_of_a_key_say_what_it_is_for(key: str, role: str) -> None:
+    assert in_order(REDIS + f"def f(x):\n    r.set(f'{key}', 1)\n") == [role]
+
+
+def test_a_service_is_discovered_in_a_coordinator_and_is_any_business_elsewhere() -> None:
+    assert in_order(ZOOKEEPER + "def f(x):\n    return zk.get_children(f'/services/{x}/a')\n") == ["service-discovery"]
+    assert in_order(REDIS + "def get_from_cache(x):\n    return r.get(f'tx-service:{x}')\n") == ["cache"]
+
+
+def test_a_variable_that_holds_an_unknown_key_says_it_too() -> None:
+    assert in_order(REDIS + "def f(x):\n    executions_count_key = make(x)\n    return r.get(executions_count_key)\n") == ["counter"]
+    assert in_order(REDIS + "def f(settings):\n    return r.get(settings.queue_key)\n") == ["job-queue"]
+
+
+def test_the_settings_that_a_key_is_taken_from_say_nothing_of_it() -> None:
+    assert in_order(REDIS + "def f(app):\n    return r.get(app.conf.schedule_key)\n") == ["data-store"]
+
+
+def test_the_object_that_is_asked_says_it_too() -> None:
+    assert in_order("import redis\ncache = redis.Redis()\ndef f(x):\n    return cache.get(x)\n") == ["cache"]
+
+
+def test_keys_that_come_from_a_listing_are_of_the_kind_that_was_listed() -> None:
+    body = "def stats():\n    for key in r.keys('*:queue'):\n        yield r.zcard(key)\n"
+    assert in_order(REDIS + body) == ["job-queue", "job-queue"]
+
+
+def test_functions_agree_on_the_role_of_one_key() -> None:
+    body = "def get_cached_schema(x):\n    return r.get(f'schema:{x}')\ndef delete(x):\n    r.delete(f'schema:{x}')\n"
+    assert in_order(REDIS + body) == ["cache", "cache"]
+
+
+# -- where the calls stand -----------------------------------------------------------------------------------------------
+
+
+def method(cls: str, call: str) -> str:
+    return f"import redis\nclass {cls}:\n    def __init__(self, key):\n        self.key = key\n        self.r = redis.Redis()\n    def f(self, x):\n        {call}\n"
+
+
+@pytest.mark.parametrize(
+    ("cls", "role"),
+    [
+        ("PriorityQueue", "job-queue"),
+        ("Semaphore", "semaphore"),
+        ("LockingQueue", "job-queue"),
+        ("QueueLock", "lock"),
+        ("SessionStore", "session"),
+        ("RateLimitRegistry", "rate-limit"),
+        ("QueueSizeAndRates", "data-store"),
+        ("Store", "data-store"),
+    ],
+)
+def test_the_class_says_what_its_keys_are_for_by_its_last_telling_word(cls: str, role: str) -> None:
+    assert in_order(method(cls, "self.r.zadd(self.key, x)")) == [role]
+
+
+def test_a_key_that_speaks_for_itself_is_not_what_its_class_is_called() -> None:
+    assert in_order(method("Queue", "self.r.set(f'throttle:{x}', 1)")) == ["rate-limit"]
+
+
+@pytest.mark.parametrize(("path", "role"), [("rate_limit.py", "rate-limit"), ("cache/store.py", "cache"), ("tasks/node.py", "data-store")])
+def test_the_file_says_what_its_keys_are_for(path: str, role: str) -> None:
+    assert in_order(REDIS + "def f(x):\n    r.set(f'a:{x}', 1)\n", path) == [role]
+
+
+def test_what_a_leader_does_is_not_the_election() -> None:
+    assert in_order(ZOOKEEPER + "def leader_work():\n    return zk.get_children('/measurements')\n") == ["metrics"]
+
+
+def test_a_lock_that_a_scheduler_renews_elects_it() -> None:
+    body = "def start(me):\n    r.set('scheduler-lock', me, nx=True, ex=60)\ndef beat():\n    r.expire('scheduler-lock', 60)\n"
+    assert in_order(REDIS + body) == ["leader-election", "leader-election"]
+
+
+def test_a_key_of_its_own_is_not_what_its_neighbours_are_for() -> None:
+    body = "def f(x):\n    r.lpush('queue:a', x)\n    r.lpush('queue:b', x)\n    r.set(f'timeout:{x}', 1)\n"
+    assert in_order(REDIS + body) == ["job-queue", "job-queue", "data-store"]
+
+
+def test_a_key_that_says_nothing_is_for_what_all_of_its_neighbours_are() -> None:
+    body = "def f(x):\n    r.lpush('queue:a', x)\n    r.lpush('queue:b', x)\n    r.set(make(x), 1)\n"
+    assert in_order(REDIS + body) == ["job-queue", "job-queue", "job-queue"]
+
+
+def test_a_single_node_that_is_read_is_configuration_and_nodes_of_a_kind_are_data() -> None:
+    assert in_order(ZOOKEEPER + "def f():\n    return zk.get('/thresholds')\n") == ["config"]
+    assert in_order(ZOOKEEPER + "def f(user):\n    return zk.get(f'/users/{user}')\n") == ["data-store"]
+
+
+def test_the_order_of_files_changes_no_role() -> None:
+    files = {
+        "a.py": REDIS + "def _unlock(x):\n    r.delete(f'query:{x}')\n",
+        "b.py": REDIS + "def enqueue(x):\n    r.set(f'query:{x}', 1)\n",
+    }
+    found = [{str(u.place): u.role for u in system(dict(order)).uses()} for order in (files.items(), reversed(files.items()))]
+    assert found[0] == found[1]
+    assert {role for role in found[0].values() if role != "client"} == {"lock"}
