@@ -174,17 +174,21 @@ def check(paths: tuple[str, ...], format_: str | None, output: tuple[str, ...], 
 @cli.command()
 @click.argument("path", default=".", type=click.Path())
 @click.option("--format", "format_", type=click.Choice(("full", "json")), default="full")
+@click.option("--role", "roles", multiple=True, metavar="ROLE", help="Only uses of this role, such as lock; repeatable.")
+@click.option("--backend", "backends", multiple=True, metavar="BACKEND", help="Only uses of this backend, such as redis; repeatable.")
+@click.option("--verbose", "-v", is_flag=True, help="Also what is held, what happens inside, who reaches it, and what is not known.")
 @_analysis
-def inventory(path: str, format_: str, **given: Any) -> int:
+def inventory(path: str, format_: str, roles: tuple[str, ...], backends: tuple[str, ...], verbose: bool, **given: Any) -> int:
     """List every use of coordination, the workloads, the coordinators, and who talks to whom."""
     understanding = _understand(path, given)
     from coordlint import __version__
     from coordlint.report import inventory as made
 
+    wanted = made.Wanted(roles, backends)
     if format_ == "json":
-        _say(made.render_json(understanding.system, understanding.coverage, __version__))
+        _say(made.render_json(understanding.system, understanding.coverage, __version__, wanted))
     else:
-        _say(made.render_text(understanding.system, understanding.coverage, _style(sys.stdout)))
+        _say(made.render_text(understanding.system, understanding.coverage, _style(sys.stdout), wanted, verbose=verbose))
     return _failed(understanding)
 
 

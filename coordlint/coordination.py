@@ -94,6 +94,7 @@ class Operation(msgspec.Struct, frozen=True):
     reads_back: Place | None = None  # the value written was computed from what was read here, same record
     receiver: str = ""  # the object as written, "self._zk"
     client: Place | None = None  # where the client was made
+    guessed: bool = False  # what it is asked of is known only by what it is asked: no type says it
     in_test: bool = False
     is_async: bool = False
     via: tuple[str, ...] = ()  # wrappers between the caller and the library call, outermost first

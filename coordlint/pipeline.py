@@ -16,6 +16,7 @@ from coordlint.config import Config
 from coordlint.extraction import Extractor
 from coordlint.facts import Facts
 from coordlint.finding import Finding
+from coordlint.intents import checked
 from coordlint.judging import Judged, active_rules, judge, order, told
 from coordlint.link import link, link_at
 from coordlint.models import Models
@@ -199,6 +200,7 @@ def _report(run: _Run, known: baselines.Baseline, options: Options, changes: Cha
     in_baseline = [Hidden(f, marks[id(f)].fingerprint, "baseline") for f in matched.known if wanted(f)]
     hidden = [*(h for h in judged.silenced if wanted(h.finding)), *in_baseline]
     texts = {source.path: source.text for source in project.discovery.sources}
+    intents = [i for f in run.understanding.facts for i in f.intents if asked(i.place.path)]
     pointed = sorted(
         {p for r in shown for p in (r.finding.place.path, *(e.place.path for e in r.finding.because))}
     )
@@ -213,6 +215,7 @@ def _report(run: _Run, known: baselines.Baseline, options: Options, changes: Cha
         below=len(fresh) - len(shown),
         prefix=prefix_of(project.root),
         texts={path: texts[path] for path in pointed if path in texts},
+        notes=() if run.understanding.failures else tuple(checked(run.understanding.system, intents)),
     )
 
 

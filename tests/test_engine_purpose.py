@@ -204,3 +204,38 @@ DECLARED = "import redis, stripe\nr = redis.Redis()\ndef run():\n    # coordlint
 def test_a_declared_intent_decides_unless_one_piece_of_evidence_for_correctness_is_strong(intent: str, body: str, kind: str):
     (found,) = system(app=DECLARED.format(intent=intent, body=body)).critical_sections()
     assert (found.purpose.kind, found.purpose.declared) == (kind, intent)
+
+
+@pytest.fixture
+def notes(tmp_path, monkeypatch, run):
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def notes(text: str) -> list[str]:
+        (tmp_path / "app.py").write_text(text)
+        return run("check", "--no-cache", "--format", "json").json["notes"]
+
+    return notes
+
+
+def test_an_intent_that_the_code_contradicts_is_told_with_the_evidence(notes):
+    (note,) = notes(DECLARED.format(intent="performance-lock", body="stripe.Charge.create(amount=3)"))
+    assert note == (
+        'app.py:5: performance-lock is declared for the Redis lock "x", but the code speaks for correctness: +5 a payment without an '
+        "idempotency key (app.py:6); +2 the acquire waits without limit (app.py:5); it is judged as a correctness lock all the same"
+    )
+    cached = "import redis\nr = redis.Redis()\nl = r.lock('x', timeout=9)\n# coordlint: correctness-lock\nif l.acquire(blocking=False):\n    r.set('page', 1, ex=60)\n    l.release()\n"
+    (note,) = notes(cached)
+    assert "correctness-lock is declared" in note
+    assert "the code speaks for performance: -4 the effects only fill a cache or count (app.py:6)" in note
+    assert note.endswith("the comment is believed")
+
+
+def test_an_intent_that_the_code_bears_out_needs_no_note(notes):
+    assert notes(DECLARED.format(intent="correctness-lock", body="stripe.Charge.create(amount=3)")) == []
+    assert notes(DECLARED.format(intent="performance-lock", body="open('f', 'w')")) == []
+
+
+def test_an_intent_where_no_lock_is_taken_is_told(notes):
+    (note,) = notes("# coordlint: performance-lock\nx = 1\n")
+    assert note == "app.py:2: performance-lock is declared, but no lock is seen to be taken here"

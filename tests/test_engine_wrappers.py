@@ -6,7 +6,7 @@ import pytest
 
 from coordlint.link.code.bottom_up import bottom_up
 from coordlint.system import System
-from tests.systems import system
+from systems import system
 
 
 def via(found: System) -> dict[int, tuple[str, str, str]]:

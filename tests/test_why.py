@@ -59,7 +59,7 @@ def test_names_are_told_with_what_they_can_be(project, why) -> None:
 
 def test_a_section_is_told_at_its_acquire_with_its_lock_effects_and_points(project, why) -> None:
     (section,) = why("pay.py:11")["sections"]
-    assert section["lock"] == 'the Redis lock "acct:{}"'
+    assert section["lock"] == 'the Redis lock "acct:{account.id}"'
     assert section["lifetime"] == "30 s"
     assert section["via"] == ["guard"]
     assert [(e["place"], e["condition"]) for e in section["effects"]] == [("pay.py:12", None)]

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from coordlint import ir
 from coordlint.link.code import attributes
 from coordlint.link.code.project import Scope
+from coordlint.link.code.texts import written
 from coordlint.link.code.values import (
     Arg,
     ClassRef,
@@ -141,7 +142,7 @@ def bind(ev: Evaluator, params: tuple[str, ...], call: ir.Call, scope: Scope, va
                 continue
             values = list(given)
         else:
-            values = [value]
+            values = [_as_written(value, arg)]
         for one in values:
             name = params[position] if position < len(params) else str(position)
             if variadic and position >= len(params) - 1:
@@ -154,7 +155,7 @@ def bind(ev: Evaluator, params: tuple[str, ...], call: ir.Call, scope: Scope, va
     if len(rest) > 1:
         made = [replace(a, value=Items("tuple", tuple(rest))) if a.name == variadic else a for a in made]
     for keyword in call.keywords:
-        value = ev.value(keyword.value, scope)
+        value = _as_written(ev.value(keyword.value, scope), keyword.value)
         if keyword.name:
             made.append(Arg(keyword.name, value, scope.place(keyword.value.at)))
         elif isinstance(value, Table):
@@ -162,6 +163,11 @@ def bind(ev: Evaluator, params: tuple[str, ...], call: ir.Call, scope: Scope, va
         else:
             made.append(Arg("**", value, scope.place(keyword.value.at)))
     return tuple(made)
+
+
+def _as_written(value: Value, expr: ir.Expr) -> Value:
+    """What nothing is known of keeps the caller's words, for the names in keys: "account.id"."""
+    return Unknown(written(expr)) if isinstance(value, Unknown) else value
 
 
 def expanded(args: tuple[Arg, ...]) -> tuple[Arg, ...]:

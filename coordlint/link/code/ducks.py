@@ -14,6 +14,7 @@ from coordlint.link.code.texts import written
 from coordlint.link.code.usage import calls_in
 
 REDIS = "redis.Redis"
+ASKED = "asked"  # stands for the call that made a client of which nothing but its methods is known
 _ONLY_REDIS = frozenset(
     "setnx setex psetex pexpire pexpireat pttl hset hget hdel hsetnx hincrby hgetall hmset hmget zadd zrem zrange zrangebyscore "
     "zrevrange zrank zremrangebyscore zcard zscore zincrby lpush rpush brpop blpop rpoplpush brpoplpush lrange llen ltrim lrem smembers "

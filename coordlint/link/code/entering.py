@@ -109,7 +109,7 @@ def opened_by(w: Walk, value: Value, item: ir.Item, place: Place, name: str) -> 
             return [draft]
         case Object():
             library = lock_instance(w.ev, value)
-            if library is not None and attributes.attribute(w.ev, value, "__enter__") == Unknown():
+            if library is not None and isinstance(attributes.attribute(w.ev, value, "__enter__"), Unknown):
                 return opened_by(w, library, item, place, name)
             return _entered_object(w, value, place)
         case _:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from coordlint import ir
 from coordlint.link.code import attributes, called, calling, containers, texts
 from coordlint.link.code.arguments import is_bound_task
-from coordlint.link.code.ducks import QUERIES, REDIS, Ducks
+from coordlint.link.code.ducks import ASKED, QUERIES, REDIS, Ducks
 from coordlint.link.code.project import Binding, Project, Scope
 from coordlint.link.code.texts import written
 from coordlint.link.code.usage import Inside, inside
@@ -120,7 +120,7 @@ class Evaluator:
                 if isinstance(made, Unknown) and name in QUERIES:
                     made = attributes.attribute(self, Instance(QUERIES[name]), name)
                 if isinstance(made, Unknown) and self.ducks.is_redis(written(base), scope):
-                    made = attributes.attribute(self, Instance(REDIS), name)
+                    made = attributes.attribute(self, Instance(REDIS, call=ASKED), name)
                 return made
             case ir.Call():
                 return calling.result(self, expr, scope)

@@ -10,6 +10,7 @@ from coordlint.coordination import Argument, Operation
 from coordlint.link.code import claims
 from coordlint.link.code.backends import backend_of
 from coordlint.link.code.calling import is_symbolic
+from coordlint.link.code.ducks import ASKED
 from coordlint.link.code.meaning import Meaning, argument, key_of, lifetime
 from coordlint.link.code.project import Scope
 from coordlint.link.code.texts import written
@@ -80,6 +81,7 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
         row_lock=_row_lock(owner),
         receiver=written(call.func.base) if isinstance(call.func, ir.Attribute) else "",
         client=_client(owner),
+        guessed=_is_guessed(owner),
         in_test=is_test(w.scope.path),
         is_async=made.model.is_async,
     )
@@ -284,6 +286,13 @@ def _client(owner: Value | None) -> Place | None:
         owner = owner.owner if isinstance(owner.owner, Instance) else given
         depth += 1
     return owner.place if isinstance(owner, Instance) else None
+
+
+def _is_guessed(owner: Value | None) -> bool:
+    """Whether the object at the end of the chain of owners has no type but that of the methods it is asked for."""
+    while isinstance(owner, Instance) and isinstance(owner.owner, Instance):
+        owner = owner.owner
+    return isinstance(owner, Instance) and owner.call == ASKED
 
 
 def is_test(path: str) -> bool:

@@ -120,7 +120,7 @@ def _acquire(section: Section) -> list[Point]:
         return [Point(-5, "the library's lock is against stampedes: it lets everybody in after a while", section.acquired)]
     if section.skips_when_busy:
         return [Point(-3, "a busy lock means that the work is skipped", section.acquired)]
-    if section.raises_when_busy:
+    if section.raises_when_busy and not section.lock.via:  # what a wrapper raises may be caught here
         return [Point(2, "a busy lock is an error for the caller", section.acquired)]
     if section.can_fail is not True and section.wait.kind == "never" and section.lock.model.scope in (Reach.DISTRIBUTED, Reach.DB_SESSION):
         return [Point(2, "the acquire waits without limit", section.acquired)]

@@ -89,9 +89,16 @@ def _piece(ev: Evaluator, expr: ir.Expr, scope: Scope) -> Pattern:
     if len(known) == 1 and isinstance(known[0], Pattern) and known[0].named in _FRESH and not isinstance(expr, ir.Call):
         return as_pattern(UNKNOWN, written(expr))  # a new id that has a name is, as a rule, that of a new record
     if len(known) == 1:
-        return as_pattern(known[0], written(expr))
+        return as_pattern(known[0], _name_of(expr))
     texts = [v for v in known if isinstance(v, Parameter)]
-    return as_pattern(texts[0] if texts else UNKNOWN, written(expr))
+    return as_pattern(texts[0] if texts else UNKNOWN, _name_of(expr))
+
+
+def _name_of(expr: ir.Expr) -> str:
+    """What fills a hole, as written; a conversion to text is not part of its name."""
+    if isinstance(expr, ir.Call) and isinstance(expr.func, ir.Name) and expr.func.id in ("str", "int", "repr", "bytes") and len(expr.args) == 1:
+        return _name_of(expr.args[0])
+    return written(expr)
 
 
 def _joined(parts: list[Pattern]) -> Value:

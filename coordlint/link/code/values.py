@@ -16,7 +16,9 @@ from coordlint.source import Place
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """Nothing is known."""
+    """Nothing is known, but maybe how it is written: "account.id" as an argument."""
+
+    name: str = ""
 
 
 class Literal(msgspec.Struct, frozen=True):
@@ -323,6 +325,8 @@ def as_pattern(value: Value, name: str = "") -> Pattern:
             return hole(value)
         case Environment(name=env):
             return Pattern("{}", "{" + env + "}")
+        case Unknown(name=written) if written and not name:
+            return Pattern("{}", "{" + written.replace("{", "").replace("}", "") + "}")
         case _:
             return Pattern("{}", "{" + name.replace("{", "").replace("}", "") + "}")
 
