@@ -173,3 +173,13 @@ def test_names_from_hostile_code_cannot_move_the_cursor(tmp_path, monkeypatch, r
     (tmp_path / "a.py").write_text("import redis\nr = redis.Redis()\nwith r.lock('a\\x1b[2Jb', timeout=1):\n    open('f\\x1b[31m', 'w')\n")
     monkeypatch.chdir(tmp_path)
     assert "\x1b" not in run("inventory", "--no-cache", "-v").out
+
+
+def test_the_audit_tells_what_is_held_why_and_who_gets_there(told, run) -> None:
+    text = run("audit", "--no-cache").out
+    held = next(line for line in text.splitlines() if line.startswith("| `pay.py:12`") and "30 s" in line)
+    for said in ("acct:{account.id}", "Charge.create (payment)", "external when late", "correctness (", "+5 a payment without an idempotency key"):
+        assert said in held
+    used = next(line for line in text.splitlines() if line.startswith("| `pay.py:12`"))
+    assert "| http 1 |" in used
+    assert used.endswith("| high |")

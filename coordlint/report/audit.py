@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from coordlint.coordination import Use
 from coordlint.report import graph
-from coordlint.report.inventory import edges, members_told, workloads_of
+from coordlint.report.inventory import Around, edges, members_told, workloads_of
 from coordlint.report.markdown import coverage, findings, table
 from coordlint.report.result import Report, plural
 from coordlint.report.visible import code, markdown
 from coordlint.system import System
+from coordlint.telling import effect_name, told
+
+MOST = 5  # effects of one section that are named
 
 
 def render(report: Report, system: System, name: str) -> str:
-    """Inventory, deployment, graph, findings, coverage."""
+    """Inventory, sections, deployment, graph, findings, coverage."""
+    around = Around(system)
     parts = [
         _head(report, system, name),
-        _uses(system),
+        _uses(system, around),
+        _sections(system, around),
         _workloads(system),
         _graph(system),
         findings(report),
@@ -38,14 +44,14 @@ def _head(report: Report, system: System, name: str) -> Iterator[str]:
     )
 
 
-def _uses(system: System) -> Iterator[str]:
+def _uses(system: System, around: Around) -> Iterator[str]:
     yield "## Uses of coordination"
     yield ""
     if not system.uses():
         yield "None."
         return
     yield from table(
-        ("place", "role", "backend", "resource", "through", "workloads"),
+        ("place", "role", "backend", "resource", "through", "reached from", "workloads", "confidence"),
         (
             (
                 code(str(use.place)),
@@ -53,11 +59,46 @@ def _uses(system: System) -> Iterator[str]:
                 use.backend,
                 code(use.resource) if use.resource else "not known",
                 ", ".join(code(via) for via in use.via),
+                _kinds(around, use),
                 ", ".join(code(w) for w in workloads_of(system, use)),
+                around.certainty(use)[0],
             )
             for use in system.uses()
         ),
     )
+
+
+def _kinds(around: Around, use: Use) -> str:
+    """Entry points by kind: "http 3, task 1"."""
+    counted = Counter(e.kind for e in around.entries(use))
+    return ", ".join(f"{kind} {counted[kind]}" for kind in sorted(counted))
+
+
+def _sections(system: System, around: Around) -> Iterator[str]:
+    """What is held: each lock's section with its effects and the evidence for its purpose."""
+    yield "## Critical sections"
+    yield ""
+    held = [(use, section) for use in system.uses() if (section := around.section(use)) is not None]
+    if not held:
+        yield "None."
+        return
+    rows = []
+    for use, section in held:
+        effects = [f"{code(effect_name(e.operation))} ({e.operation.late} when late)" for e in section.effects]
+        more = [f"and {len(effects) - MOST} more"] if len(effects) > MOST else []
+        points = ", ".join(f"{p.points:+d} {markdown(p.reason)}" for p in section.purpose.points)
+        rows.append(
+            (
+                code(str(use.place)),
+                code(use.resource) if use.resource else "not known",
+                markdown(told(section.lock.lifetime)),
+                markdown(told(section.wait)),
+                ", ".join([*effects[:MOST], *more]),
+                f"{section.purpose.kind} ({section.purpose.score:+d}{f': {points}' if points else ''})",
+                ", ".join(markdown(doubt) for doubt in around.certainty(use)[1]),
+            )
+        )
+    yield from table(("place", "lock", "lifetime", "wait", "effects", "purpose", "not known"), rows)
 
 
 def _workloads(system: System) -> Iterator[str]:
