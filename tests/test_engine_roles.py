@@ -64,6 +64,11 @@ def test_a_list_that_is_popped_from_is_a_queue_and_one_that_is_only_read_a_log()
     assert in_order(REDIS + log) == ["data-store"] * 3
 
 
+def test_a_list_that_is_cut_to_a_length_is_a_log() -> None:
+    body = "def note(x):\n    history = make(x)\n    r.rpush(history, x)\n    r.ltrim(history, -99, -1)\n"
+    assert in_order(REDIS + body) == ["data-store", "data-store"]
+
+
 def test_a_list_that_is_only_pushed_to_is_a_queue_for_somebody_else() -> None:
     assert in_order(REDIS + "def put(x):\n    r.lpush('inbox', x)\n") == ["job-queue"]
 
@@ -168,6 +173,11 @@ def test_a_key_that_speaks_for_itself_is_not_what_its_class_is_called() -> None:
 @pytest.mark.parametrize(("path", "role"), [("rate_limit.py", "rate-limit"), ("cache/store.py", "cache"), ("tasks/node.py", "data-store")])
 def test_the_file_says_what_its_keys_are_for(path: str, role: str) -> None:
     assert in_order(REDIS + "def f(x):\n    r.set(f'a:{x}', 1)\n", path) == [role]
+
+
+def test_the_file_says_nothing_of_a_function_that_takes_any_key_but_of_a_class_that_holds_one() -> None:
+    assert in_order(REDIS + "def get(path):\n    return r.get(path)\n", "queue.py") == ["data-store"]
+    assert roles(method("Window", "self.r.zadd(self.key, x)"), "stats.py") == {7: "metrics"}
 
 
 def test_what_a_leader_does_is_not_the_election() -> None:

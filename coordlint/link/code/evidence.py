@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 
 from coordlint.coordination import Operation
-from coordlint.link.code.resource import class_name, function_name, is_text_of_script, key_names, module_name
+from coordlint.link.code.resource import (
+    class_name,
+    function_name,
+    is_held,
+    is_text_of_script,
+    key_names,
+    module_name,
+)
 from coordlint.link.code.vocabulary import by_head, by_weak_words, by_words, counts
 from coordlint.models.schema import Op
 from coordlint.wording import fixed, words
@@ -56,7 +63,7 @@ def of_function(o: Operation) -> str | None:
 
 def of_module(o: Operation) -> str | None:
     """By the file's name, or its folder's; a client that takes any key is for any purpose."""
-    if o.key == "{}":
+    if o.key == "{}" and not (class_name(o) and is_held(o)):
         return None
     role = by_words(module_name(o), "") or by_words(o.place.path.rpartition("/")[0].rpartition("/")[2], "")
     return role if role in (*PURPOSES, "lock", "semaphore") else None
@@ -87,6 +94,6 @@ def of_structure(members: list[Operation]) -> str | None:
         return "metrics"  # a HyperLogLog holds nothing that could be read back
     if Op.QUEUE_GET in ops:
         return "job-queue"
-    if Op.QUEUE_PUT in ops and ops & {Op.LIST, Op.READ}:
+    if Op.QUEUE_PUT in ops and (ops & {Op.LIST, Op.READ} or any(o.call.endswith(".ltrim") for o in members)):
         return None if any(of_class(o) == "job-queue" for o in members) else "data-store"  # a list that nobody pops from is a log
     return None

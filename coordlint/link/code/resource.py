@@ -21,13 +21,27 @@ def resource(o: Operation) -> Resource:
     if not is_plumbing(o) and not is_text_of_script(o):
         if o.key is not None and words(fixed(o.key)):
             return ("key", o.backend, re.sub(r"(\{\}|\*)(\W?(\{\}|\*))*", "*", o.key))
-        given = o.arguments[0] if o.arguments else None
-        held = next((m for m in given.mentions if m.startswith("self.") and m.count(".") == 1), "") if given is not None else ""
-        if given is not None and held and given.text in (held, f"{{{held.removeprefix('self.')}}}", f"{{{held}}}"):
-            return ("held", o.backend, abstraction(o), held)
+        held = _held(o)
+        if held:
+            return ("held", o.backend, abstraction(o) if held.startswith("self.") else o.symbol, held)
         if "{" in o.key_text.removeprefix("{}"):
             return ("made", o.backend, o.symbol, o.key_text)
     return ("", str(o.place), o.call)
+
+
+def is_held(o: Operation) -> bool:
+    """Whether an attribute of its object holds a call's key."""
+    return _held(o).startswith("self.")
+
+
+def _held(o: Operation) -> str:
+    """The attribute or the variable that holds a key: "self.key"."""
+    given = o.arguments[0] if o.arguments else None
+    whole = [m for m in given.mentions if m != "self"] if given is not None else []
+    if given is None or len(whole) != 1 or whole[0].count(".") > 1:
+        return ""
+    shown = (whole[0], f"{{{whole[0].removeprefix('self.')}}}", f"{{{whole[0]}}}")
+    return whole[0] if given.text in shown or (whole[0].isidentifier() and given.text == "{}") else ""
 
 
 def key_names(o: Operation) -> tuple[str, ...]:

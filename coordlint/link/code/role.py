@@ -34,11 +34,6 @@ _CREATES = re.compile(r"^_*(create|add|insert|put|store|save)(_|$)")
 _WORK = frozenset("job task queue work outbox inbox message dequeue enqueue claim deliver delivery worker execution".split())
 
 
-def role_of(operation: Operation) -> str | None:
-    """What a call is used for; None when it is no use of coordination."""
-    return operation.role
-
-
 def is_use(operation: Operation) -> bool:
     """Whether a call is a use of coordination at all."""
     if operation.in_test or (operation.backend not in STORES and not (operation.backend == "other" and operation.op in _NOTICES)):

@@ -27,6 +27,7 @@ from coordlint.link.code.resource import (
     abstraction,
     function_name,
     is_plumbing,
+    is_text_of_script,
     resource,
     says_something,
     site,
@@ -35,10 +36,17 @@ from coordlint.link.code.role import default, is_use, said_by_itself
 from coordlint.link.code.vocabulary import QUORUM, is_leading
 from coordlint.models.schema import Op
 from coordlint.source import Place
-from coordlint.wording import fixed
+from coordlint.wording import fixed, words
 
 _HELD = ("leader-election", "lock", "semaphore", "service-discovery")  # what else ends with its session, or names its holder
 Evidence = Callable[[Operation], "str | None"]
+
+
+def role_of(operation: Operation) -> str | None:
+    """What a call is used for, as judged over its project, or alone where it is none of it; None when it is no use of coordination."""
+    if operation.role is None and is_use(operation):
+        return Roles((operation,)).of(operation)
+    return operation.role
 
 
 class Roles:
@@ -73,8 +81,9 @@ class Roles:
         self._by(of_module)
         for members in self._functions.values():
             self._by_reading_through(members)
-        for belonging in (self._functions, self._classes, self._backends):
-            self._by_neighbours(belonging)
+        self._by_neighbours(self._functions, lambda o: not says_something(o))
+        for belonging in (self._classes, self._backends):
+            self._by_neighbours(belonging, lambda o: not words(fixed(o.key_text)) or is_text_of_script(o))
         self._by(of_weak_words)
         for members in self._groups.values():
             role = default(members)
@@ -133,7 +142,7 @@ class Roles:
         if expires and any(o.op is Op.READ for o in left) and any(o.op is Op.WRITE for o in left):
             self._tell({site(o): "cache" for o in left})
 
-    def _by_neighbours(self, belonging: dict[str, list[Operation]]) -> None:
+    def _by_neighbours(self, belonging: dict[str, list[Operation]], is_silent: Callable[[Operation], bool]) -> None:
         """What nothing else is known of serves what nearly all calls around it serve."""
         made: dict[tuple[Place, str], str] = {}
         for members in belonging.values():
@@ -141,7 +150,7 @@ class Roles:
             purposes = Counter(role for role in known if role in PURPOSES)
             role = min(purposes, key=lambda r: (-purposes[r], r), default="")
             if role and 3 * purposes[role] >= 2 * len(known):
-                made.update({site(o): role for o in members if self._is_open(o) and not says_something(o)})
+                made.update({site(o): role for o in members if self._is_open(o) and is_silent(o)})
         self._tell(made)
 
     def _plumbing(self, members: list[Operation]) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from coordlint.coordination import Entry, Operation, Section, Use
 from coordlint.link.code import records
 from coordlint.link.code.evaluate import Evaluator
-from coordlint.link.code.role import role_of, section_role
+from coordlint.link.code.role import section_role
+from coordlint.link.code.roles import role_of
 from coordlint.link.code.standing import Standings
 from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.wrapped import wrapped
