@@ -142,6 +142,23 @@ def test_a_decrement_that_is_guarded_is_a_claim_that_still_counts() -> None:
     assert [str(o.late) for o in found] == ["overwrite"]
 
 
+def test_a_package_of_the_project_that_is_named_like_the_library_does_not_hide_it() -> None:
+    found = uses(
+        system(
+            {
+                "app/__init__.py": "",
+                "app/db/__init__.py": "",
+                "app/db/sqlalchemy/__init__.py": "",
+                "app/db/sqlalchemy/models.py": "import sqlalchemy as sa\nclass Node:\n    __tablename__ = 'nodes'\n",
+                "app/db/sqlalchemy/api.py": "import sqlalchemy as sa\nfrom app.db.sqlalchemy import models\ndef reserve(s, i, tag):\n"
+                "    r = s.execute(sa.update(models.Node).where(models.Node.id == i, models.Node.holder == None).values(holder=tag))\n"
+                "    if r.rowcount != 1:\n        raise ValueError\n",
+            }
+        )
+    )
+    assert found == [("app/db/sqlalchemy/api.py:4", "occ", "database-row")]
+
+
 # -- versions that the mapper keeps ----------------------------------------------------------------------------------------
 
 

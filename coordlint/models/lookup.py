@@ -28,6 +28,7 @@ class Models:
         self.libraries = tuple(libraries)
         self.described = frozenset(name for own in described for name in (*own.types, *own.calls))  # by files of the user
         self.needles = frozenset(needles)
+        self.tops = self.needles | {name.partition(".")[0] for library in libraries if library.package for name in library.imports}
         self.digest = digest
         self._types: dict[str, TypeModel] = {}
         self._calls: dict[str, CallModel] = {}

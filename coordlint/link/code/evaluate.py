@@ -246,7 +246,7 @@ class Evaluator:
         return made
 
     def _imported(self, b: Binding, scope: Scope) -> Value:
-        known = b.module.partition(".")[0] in self.models.needles
+        known = b.module.partition(".")[0] in self.models.tops
         found = self.project.find_module(b.module, scope, known_library=known)
         if found is not None:
             return ModuleRef(found)
@@ -256,7 +256,7 @@ class Evaluator:
 
     def _from_module(self, b: Binding, name: str, scope: Scope) -> Value | None:
         """`from module import name`: a submodule, a name of the module, or a library's name."""
-        known = not b.level and b.module.partition(".")[0] in self.models.needles
+        known = not b.level and b.module.partition(".")[0] in self.models.tops
         submodule = f"{b.module}.{name}" if b.module else name
         if name != "*":
             found = self.project.find_module(submodule, scope, b.level, known)
