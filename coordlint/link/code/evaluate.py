@@ -6,14 +6,13 @@ depends on order (what is held, what was tested) is the walker's business.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.link.code import attributes, called, calling, containers, texts
 from coordlint.link.code.arguments import is_bound_task
 from coordlint.link.code.ducks import ASKED, QUERIES, REDIS, Ducks
+from coordlint.link.code.memory import Asking, Memory
 from coordlint.link.code.project import Binding, Project, Scope
 from coordlint.link.code.texts import written
 from coordlint.link.code.usage import Inside, inside
@@ -41,32 +40,20 @@ from coordlint.source import Place, Span
 if TYPE_CHECKING:
     from coordlint.link.code.sites import Site
 
-K = TypeVar("K", bound=Hashable)
-DEEPEST = 60  # levels of calls and names that one question may follow
 
-
-@dataclass(slots=True)
-class Memory(Generic[K]):
-    """Answers by question: those that stay, and those that hang on what is not known for good yet."""
-
-    firm: dict[K, Value] = field(default_factory=dict)
-    loose: dict[K, Value] = field(default_factory=dict)
-
-
-class Evaluator:
+class Evaluator(Asking):
     """Answers what an expression is in a scope. Remembers its answers."""
 
     def __init__(self, project: Project, models: Models) -> None:
+        super().__init__()
         self.project = project
         self.models = models
         self.sites: dict[str, list[Site]] = {}  # calls that were seen, by the symbol of the function or class
         self._known = Memory[tuple[int, str]]()
-        self._active: set[tuple[int, str]] = set()
         self._names = Memory[tuple[str, str]]()
         self._returns = Memory[str]()
-        self._busy: set[str] = set()
         self._settled = Memory[tuple[str, str]]()
-        self.hangs = False  # the answer in the making hangs on what callers pass, or on a question that was cut short
+        self._yields = Memory[str]()
         self.calls_of_calls = 0  # how deep the calls of what callers pass are nested just now
         self.ducks = Ducks(project)
         self._insides: dict[int, Inside] = {}
@@ -84,7 +71,7 @@ class Evaluator:
 
     def forget(self) -> None:
         """Drops the answers that hang on call sites; what is known of these stays."""
-        for memory in (self._known, self._names, self._returns, self._settled):
+        for memory in (self._known, self._names, self._returns, self._settled, self._yields):
             memory.loose.clear()
 
     # -- expressions -------------------------------------------------------------------------------------------
@@ -93,21 +80,7 @@ class Evaluator:
         """What an expression is."""
         key = (id(expr), scope.symbol)
         known = self._known.firm.get(key)
-        if known is not None:
-            return known
-        known = self._known.loose.get(key)
-        if known is not None or key in self._active or len(self._active) > DEEPEST * 4:
-            self.hangs = True
-            return UNKNOWN if known is None else known
-        around, self.hangs = self.hangs, False
-        self._active.add(key)
-        try:
-            made = self._evaluate(expr, scope)
-        finally:
-            self._active.discard(key)
-        (self._known.loose if self.hangs else self._known.firm)[key] = made
-        self.hangs = self.hangs or around
-        return made
+        return self.answer(self._known, key, self._evaluate, expr, scope) if known is None else known
 
     def _evaluate(self, expr: ir.Expr, scope: Scope) -> Value:
         match expr:  # the most frequent first
@@ -153,22 +126,7 @@ class Evaluator:
         """What a bare name is in a scope: its own bindings, then those of the scopes around it."""
         key = (scope.symbol, name)
         known = self._names.firm.get(key)
-        if known is not None:
-            return known
-        known = self._names.loose.get(key)
-        mark = f"name {scope.symbol} {name}"
-        if known is not None or mark in self._busy:
-            self.hangs = True
-            return UNKNOWN if known is None else known
-        around, self.hangs = self.hangs, False
-        self._busy.add(mark)
-        try:
-            made = self._lookup(name, scope)
-        finally:
-            self._busy.discard(mark)
-        (self._names.loose if self.hangs else self._names.firm)[key] = made
-        self.hangs = self.hangs or around
-        return made
+        return self.answer(self._names, key, self._lookup, name, scope) if known is None else known
 
     def _lookup(self, name: str, scope: Scope) -> Value:
         if scope.kind == "function":
@@ -281,24 +239,7 @@ class Evaluator:
             return called.settled(self, value)
         if not isinstance(value, Parameter):
             return one_of([self.settle(v) for v in value.options]) if isinstance(value, OneOf) else value
-        key = (value.symbol, value.name)
-        known = self._settled.firm.get(key)
-        if known is not None:
-            return known
-        known = self._settled.loose.get(key)
-        if known is not None:
-            self.hangs = True
-            return known
-        around, self.hangs = self.hangs, False
-        self._settled.loose[key] = UNKNOWN
-        made = self._settle(value)
-        if self.hangs:
-            self._settled.loose[key] = made
-        else:
-            del self._settled.loose[key]
-            self._settled.firm[key] = made
-        self.hangs = self.hangs or around
-        return made
+        return self.answer(self._settled, (value.symbol, value.name), self._settle, value)
 
     def _settle(self, value: Parameter) -> Value:
         scope = self.project.scopes.get(value.symbol)
@@ -362,41 +303,27 @@ class Evaluator:
 
     def returns(self, symbol: str) -> Value:
         """What a function of the project returns, in terms of its own parameters."""
-        known = self._returns.firm.get(symbol)
-        if known is not None:
-            return known
-        known = self._returns.loose.get(symbol)
         scope = self.project.scopes.get(symbol)
         if scope is None or scope.kind != "function":
             return UNKNOWN
-        if known is not None or symbol in self._busy or len(self._busy) > DEEPEST:
-            self.hangs = True
-            return UNKNOWN if known is None else known
-        around, self.hangs = self.hangs, False
-        self._busy.add(symbol)
-        try:
-            made = [self.value(e, scope) for e in calling.returned(scope)]
-            joined = one_of(made)
-            if isinstance(joined, Unknown | Literal) and scope.function.returns is not None:
-                typed = self.annotated(scope.function.returns, scope.parent or scope)
-                joined = joined if isinstance(typed, Unknown) else typed
-        finally:
-            self._busy.discard(symbol)
-        (self._returns.loose if self.hangs else self._returns.firm)[symbol] = joined
-        self.hangs = self.hangs or around
+        return self.answer(self._returns, symbol, self._returned, scope)
+
+    def _returned(self, scope: Scope) -> Value:
+        joined = one_of([self.value(e, scope) for e in calling.returned(scope)])
+        if isinstance(joined, Unknown | Literal) and scope.function.returns is not None:
+            typed = self.annotated(scope.function.returns, scope.parent or scope)
+            joined = joined if isinstance(typed, Unknown) else typed
         return joined
 
     def yields(self, symbol: str) -> Value:
         """What a generator function yields."""
         scope = self.project.scopes.get(symbol)
-        if scope is None or scope.kind != "function" or f"yield {symbol}" in self._busy:
-            self.hangs = True
+        if scope is None or scope.kind != "function":
             return UNKNOWN
-        self._busy.add(f"yield {symbol}")
-        try:
-            return one_of([self.value(e, scope) for e in calling.yielded(scope)])
-        finally:
-            self._busy.discard(f"yield {symbol}")
+        return self.answer(self._yields, symbol, self._yielded, scope)
+
+    def _yielded(self, scope: Scope) -> Value:
+        return one_of([self.value(e, scope) for e in calling.yielded(scope)])
 
     def is_decorated(self, scope: Scope, *names: str) -> bool:
         """Whether a function carries a decorator of one of these last names."""

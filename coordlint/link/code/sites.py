@@ -17,7 +17,7 @@ from coordlint.link.code.values import Arg, ClassRef, FunctionRef, Partial, Unkn
 if TYPE_CHECKING:
     from coordlint.link.code.evaluate import Evaluator
 
-ROUNDS = 4  # a callee that is known by what was passed in one round is found in the next
+ROUNDS = 3  # a callee that is known by what was passed in one round is found in the next
 MOST = 40  # calls of one function that are remembered
 _LATER = frozenset("delay apply_async si s signature send send_with_options kiq enqueue_job schedule defer".split())
 _HANDING = {"submit": 0, "to_thread": 0, "run_in_executor": 1, "call_soon": 0, "call_later": 1, "spawn": 0, "start_soon": 0, "run_sync": 0, "partial": 0, "defer": 0, "deferToThread": 0, "on_commit": 0, "enqueue": 0}  # fmt: skip
