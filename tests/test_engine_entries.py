@@ -70,6 +70,14 @@ def test_a_route_is_told_by_its_decorator_or_by_its_rule():
     assert (told["app.pay"], told["app.home"], told["app.Cart.get"], told["shop.goods"]) == ("/pay", "/", "/cart", "/goods")
 
 
+def test_a_route_stands_behind_the_prefix_of_its_router():
+    found = routes(
+        a="from fastapi import APIRouter\nr = APIRouter(prefix='/shop')\n@r.get('')\ndef all_(): ...\n@r.get('/one')\ndef one(): ...",
+        b="from flask import Blueprint\nb = Blueprint('b', __name__, url_prefix='/b/')\n@b.route('/pay')\ndef pay(): ...",
+    )
+    assert found == {"a.all_": "/shop", "a.one": "/shop/one", "b.pay": "/b/pay"}
+
+
 def test_resources_of_flask_restful_are_handlers_by_class_and_by_registration():
     found = routes(app="""
         from flask_restful import Api, Resource

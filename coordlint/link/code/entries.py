@@ -59,7 +59,8 @@ def _of_function(ev: Evaluator, scope: Scope, named: dict[str, str]) -> Iterator
             decorated = True
             if kind in ("task", "periodic") and (name := _text(decorator, "name")):
                 named.setdefault(name, scope.symbol)
-            yield Entry(scope.symbol, kind, place, f"@{written(decorator).removesuffix('()')}", _route(decorator))
+            route = _route(decorator, _prefix(ev, decorator, scope)) if kind == "http" else ""
+            yield Entry(scope.symbol, kind, place, f"@{written(decorator).removesuffix('()')}", route)
     if not decorated:
         yield from _by_class(ev, scope)
 
@@ -67,10 +68,24 @@ def _of_function(ev: Evaluator, scope: Scope, named: dict[str, str]) -> Iterator
 # -- decorators ----------------------------------------------------------------------------------------------------
 
 
-def _route(decorator: ir.Expr) -> str:
-    """The path that a routing decorator names; a prefix that a router adds is not known here."""
+def _route(decorator: ir.Expr, prefix: str = "") -> str:
+    """The path that a routing decorator names, behind the prefix of its router; what an application adds is not known here."""
     first = decorator.args[0] if isinstance(decorator, ir.Call) and decorator.args else None
-    return first.value if isinstance(first, ir.Const) and isinstance(first.value, str) and first.value.startswith("/") else ""
+    path = first.value if isinstance(first, ir.Const) and isinstance(first.value, str) else None
+    return prefix + path if path is not None and (path.startswith("/") or (prefix and not path)) else ""
+
+
+def _prefix(ev: Evaluator, decorator: ir.Expr, scope: Scope) -> str:
+    """`APIRouter(prefix="/shop")`, `Blueprint("shop", __name__, url_prefix="/shop")` in the module of the handler."""
+    func = decorator.func if isinstance(decorator, ir.Call) else decorator
+    router = func.base if isinstance(func, ir.Attribute) else None
+    module = ev.project.modules.get(scope.module)
+    for b in module.names.get(router.id, ()) if module is not None and isinstance(router, ir.Name) else ():
+        for name in ("prefix", "url_prefix") if isinstance(b.expr, ir.Call) else ():
+            given = b.expr.keyword(name) if isinstance(b.expr, ir.Call) else None
+            if isinstance(given, ir.Const) and isinstance(given.value, str) and given.value.startswith("/"):
+                return given.value.rstrip("/")
+    return ""
 
 
 def _text(decorator: ir.Expr, keyword: str) -> str:
