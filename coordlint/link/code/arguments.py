@@ -17,6 +17,7 @@ from coordlint.link.code.values import (
     Items,
     Literal,
     Object,
+    OneOf,
     Table,
     Unknown,
     Value,
@@ -109,13 +110,36 @@ def passed(ev: Evaluator, callee: FunctionRef | ClassRef, call: ir.Call, scope: 
     target, names = _signature(ev, callee)
     is_plain = all(k.name for k in call.keywords) and not any(isinstance(a, ir.Starred) for a in call.args)
     gathers = target is not None and any(p.name == name and p.kind in ("args", "kwargs") for p in target.params())
-    if not is_plain or gathers:
+    if gathers:
         return next((a.value for a in arguments_of(ev, callee, call, scope) if a.name == name), None)
+    if not is_plain:
+        return _spread(ev, names, call, scope, name)
     keyword = call.keyword(name)
     if keyword is not None:
         return ev.value(keyword, scope)
     position = names.index(name) if name in names else len(call.args)
     return ev.value(call.args[position], scope) if position < len(call.args) else None
+
+
+def _spread(ev: Evaluator, names: tuple[str, ...], call: ir.Call, scope: Scope, name: str) -> Value | None:
+    """What `f(*args, **more)` passes for a parameter, as far as it is known what was gathered."""
+    given: list[Value] = []
+    for arg in call.args:
+        if not isinstance(arg, ir.Starred):
+            given.append(ev.value(arg, scope))
+            continue
+        inner = ev.settle(ev.value(arg.value, scope))
+        if isinstance(inner, Unknown | OneOf) or (isinstance(inner, Items) and inner.kind == "many"):
+            break
+        given += inner.items if isinstance(inner, Items) else (inner,)
+    position = names.index(name) if name in names else len(given)
+    if position < len(given):
+        return given[position]
+    keyword = call.keyword(name)
+    if keyword is not None:
+        return ev.value(keyword, scope)
+    several = [v for k in call.keywords if not k.name for v in options(ev.settle(ev.value(k.value, scope))) if isinstance(v, Table)]
+    return next((v for t in several if (v := t.get(name)) is not None), None)
 
 
 def _fields(ev: Evaluator, symbol: str) -> tuple[str, ...]:

@@ -76,6 +76,8 @@ def _one(ev: Evaluator, base: Value, name: str) -> Value:
             return _of_super(ev, symbol, receiver, name)
         case FunctionRef(symbol=symbol):
             return _of_function(ev, symbol, name)
+        case Literal() if name == "value":
+            return base  # of an enum's member
         case Result():
             return base if name in ("value", "rowcount", "data", "body", "text") else UNKNOWN
         case _:
@@ -241,6 +243,10 @@ def _of_object(ev: Evaluator, base: Object, name: str) -> Value:
     if name in scope.names:
         made.append(_class_member(ev, base, scope, name))
     known = one_of(made)
+    if (isinstance(known, Unknown) or is_none(known)) and any(b.annotation is not None for b in scope.names.get(name, ())):
+        given = base.argument(name)  # a field of a dataclass
+        passed = one_of([ev.passed(symbol, name) for symbol in dict.fromkeys((base.symbol, scope.symbol))]) if given is None else given.value
+        known = known if isinstance(passed, Unknown) else passed
     if (isinstance(known, Unknown) or is_none(known)) and base.arguments is None:
         below = one_of(_provided(ev, base.symbol, name))  # a template: what subclasses set in its place
         known = known if isinstance(below, Unknown) else below

@@ -100,4 +100,21 @@ def _note(ev: Evaluator, call: ir.Call, scope: Scope) -> bool:
         known = ev.sites.setdefault(symbol, [])
         if len(known) < MOST:
             known.append(Site(call, scope, one))
+            if isinstance(one, FunctionRef):
+                _note_wrappers(ev, call, scope, one)
     return bool(found) or not isinstance(callee, Unknown)
+
+
+def _note_wrappers(ev: Evaluator, call: ir.Call, scope: Scope, callee: FunctionRef) -> None:
+    """A call of a decorated function is one of the function that the decorator puts around it."""
+    target = ev.project.scopes[callee.symbol]
+    if not target.function.decorators:
+        return
+    if target.owner is not None and callee.receiver is not None and isinstance(call.func, ir.Attribute):
+        call = ir.Call(call.func, (call.func.base, *call.args), call.keywords, call.at)
+    decorators = [d for expr in target.function.decorators for d in options(ev.value(expr, target.parent or target))]
+    for wrapper in [w for d in decorators if isinstance(d, FunctionRef) for w in options(ev.returns(d.symbol))]:
+        if isinstance(wrapper, FunctionRef) and wrapper.symbol != callee.symbol:
+            known = ev.sites.setdefault(wrapper.symbol, [])
+            if len(known) < MOST:
+                known.append(Site(call, scope, FunctionRef(wrapper.symbol)))
