@@ -56,7 +56,7 @@ def _tried_again(update: Operation) -> tuple[Place, str] | None:
     guard = next((g for g in update.guards if _catches_conflict(g)), None)
     if guard is not None and guard.action in ("retry", "swallow"):
         return guard.place, "a conflict leads back into the loop"
-    if update.op is not Op.COMMIT and update.outcome is Outcome.TESTED and update.backend:
+    if update.op is not Op.COMMIT and update.outcome is Outcome.TESTED and update.backend and update.kind != "database":
         return update.place, "only success leaves the loop"
     return None
 

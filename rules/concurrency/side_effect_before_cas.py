@@ -47,6 +47,8 @@ def side_effect_before_cas(system: System) -> Iterator[Found]:
         if not before or not _decides(update):
             continue
         effect = before[-1]
+        if any(_decides(o) and o.place < effect.place and o.symbol == update.symbol for o in system.operations(Op.CAS)):
+            continue  # claimed before; this one notes how it went
         store = backend_name(update.backend) if update.backend else "database"
         yield found(
             f"{effect_name(effect)} happens before the conditional {store} write that decides who may do it.",
@@ -60,7 +62,9 @@ def _decides(update: Operation) -> bool:
     """A conditional write whose refusal leads another way."""
     if update.outcome not in (Outcome.TESTED, Outcome.RETURNED):
         return False
-    return update.op is Op.CAS or (update.kind == "database" and bool(words(update.conditional) & _VERSION))
+    if update.kind == "database":  # of a row's columns, those that say how far its work has come
+        return bool(words(update.conditional) & _VERSION)
+    return update.op is Op.CAS
 
 
 EXAMPLES = '''
@@ -92,6 +96,26 @@ def pay(order, amount):
     if not etcd.replace(f"/orders/{order}", "open", "paying"):
         raise RuntimeError("already paid")
     stripe.Charge.create(amount=amount, currency="eur")
+
+=== good: claimed in the database, charged, and then noted
+--- shop/orders.py
+import stripe
+
+from shop.models import Order
+
+
+def pay(order, amount):
+    if not Order.objects.filter(pk=order, status="open").update(status="paying"):
+        return
+    stripe.Charge.create(amount=amount, currency="eur")
+    if not Order.objects.filter(pk=order, status="paying").update(status="paid"):
+        raise RuntimeError("somebody cancelled it")
+--- shop/models.py
+from django.db import models
+
+
+class Order(models.Model):
+    status = models.CharField(max_length=8)
 
 === good: with an idempotency key
 --- shop/pay.py
