@@ -128,6 +128,11 @@ def test_the_settings_that_a_key_is_taken_from_say_nothing_of_it() -> None:
     assert in_order(REDIS + "def f(app):\n    return r.get(app.conf.schedule_key)\n") == ["data-store"]
 
 
+def test_the_caller_of_a_helper_for_any_key_says_what_the_key_is_for() -> None:
+    body = "def fetch(key):\n    return r.get(key)\ndef visitor(x):\n    return fetch(f'session:{x}')\ndef other(x):\n    return fetch(f'a:{x}')\n"
+    assert in_order(REDIS + body) == ["data-store", "session", "data-store"]
+
+
 def test_the_object_that_is_asked_says_it_too() -> None:
     assert in_order("import redis\ncache = redis.Redis()\ndef f(x):\n    return cache.get(x)\n") == ["cache"]
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from coordlint.coordination import Operation
 from coordlint.link.code.evidence import (
     PURPOSES,
@@ -47,6 +49,14 @@ def role_of(operation: Operation) -> str | None:
     if operation.role is None and is_use(operation):
         return Roles((operation,)).of(operation)
     return operation.role
+
+
+def as_called(operation: Operation, key: str | None, key_text: str) -> str | None:
+    """What a call of a wrapper is for: its caller may be the one who names the key."""
+    if operation.role is None or said_by_itself(operation, operation.role) is not None:
+        return operation.role
+    here = msgspec.structs.replace(operation, key=key, key_text=key_text)
+    return of_key(here, [here]) or operation.role
 
 
 class Roles:

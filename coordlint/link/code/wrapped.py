@@ -8,6 +8,7 @@ from coordlint.coordination import Use
 from coordlint.link.code.deeds import Deed
 from coordlint.link.code.operations import is_test
 from coordlint.link.code.project import Scope
+from coordlint.link.code.roles import as_called
 from coordlint.link.code.standing import Standings, is_own
 from coordlint.link.code.trace import Trace
 from coordlint.link.code.values import shown
@@ -23,7 +24,14 @@ def wrapped(standings: Standings, traces: list[Trace], seen: set[Place]) -> Iter
             if place not in seen:
                 seen.add(place)
                 key = (shown(deed.key.named) or deed.key.text) if deed.key is not None else None
-                yield Use(place, deed.role, deed.backend, deed.library, t.scope.symbol, key, via=deed.via)
+                yield Use(place, _role(deed), deed.backend, deed.library, t.scope.symbol, key, via=deed.via)
+
+
+def _role(deed: Deed) -> str:
+    if deed.operation is None or deed.operation.role != deed.role:
+        return deed.role
+    text, named = (deed.key.text, shown(deed.key.named)) if deed.key is not None else (None, "")
+    return as_called(deed.operation, text, named) or deed.role
 
 
 def _calling(standings: Standings, t: Trace, seen: set[Place]) -> Iterator[tuple[Place, Deed]]:
