@@ -40,7 +40,7 @@ def lock_not_released_on_error(system: System) -> Iterator[Found]:
     for section in system.critical_sections():
         if section.how != "acquire" or section.escapes or section.shares_fate or not section.releases:
             continue
-        if any(release.on_error for release in section.releases) or len(section.releases) > 1:
+        if any(release.on_error or release.only_on_error for release in section.releases):
             continue
         risky = what_can_raise(section)
         if not risky:
@@ -122,6 +122,26 @@ def post():
         return
     db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
     r.delete("lock:invoices")
+
+=== bad: released on every way out but the exception's
+--- worker.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=shop")
+
+def post(ids):
+    lock = r.lock("invoices", timeout=60)
+    lock.acquire()  # finding: lock-not-released-on-error
+    for i in ids:
+        cur = db.cursor()
+        cur.execute("SELECT state FROM invoices WHERE id = %s", (i,))
+        if cur.fetchone() is None:
+            lock.release()
+            return i
+    lock.release()
+    return None
 
 === good: with
 --- worker.py

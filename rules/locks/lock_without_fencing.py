@@ -107,7 +107,8 @@ def is_unfenced(section: Section, effect: Effect) -> bool:
 def is_shared(operation: Operation) -> bool:
     """Whether the effect lands where other processes see it. An entry with a time to live is a cache, not a record."""
     if operation.backend in STORES:
-        return operation.op in (Op.WRITE, Op.DELETE, Op.INCREMENT, Op.COUNTER, Op.EFFECT) and not is_cache_entry(operation)
+        is_field = operation.op is Op.SET_ADD and operation.reads_back is not None
+        return (is_field or operation.op in (Op.WRITE, Op.DELETE, Op.INCREMENT, Op.COUNTER, Op.EFFECT)) and not is_cache_entry(operation)
     return operation.kind in SHARED and operation.library != "stdlib-sqlite3"  # a file beside the process
 
 

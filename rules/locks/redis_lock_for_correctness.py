@@ -76,7 +76,8 @@ def is_guarded(effect: Effect) -> bool:
 
 def is_critical(section: Section, effect: Effect) -> bool:
     """Money always; other shared effects when the section's evidence says that correctness hangs on the lock."""
-    if not effect.harmful_when_late or (effect.operation.kind not in SHARED and not moves_money(effect)):
+    is_record = effect.operation.reads_back is not None  # in a store as well: an old value is written over a newer one
+    if not effect.harmful_when_late or not (effect.operation.kind in SHARED or is_record or moves_money(effect)):
         return False
     return moves_money(effect) or section.purpose.kind == "correctness"
 

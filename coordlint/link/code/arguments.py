@@ -45,6 +45,8 @@ def bindings(ev: Evaluator, callee: FunctionRef, args: tuple[Arg, ...]) -> dict[
     if isinstance(receiver, Object) and receiver.arguments is not None:
         init = constructor(ev, receiver.symbol)
         if init is not None:
+            if not any(a.name in ("*", "**") for a in receiver.arguments):
+                made.update(((init.symbol, p.name), ev.value(p.default, init.parent or init)) for p in init.params() if p.default is not None)
             made.update(((init.symbol, a.name), a.value) for a in receiver.arguments)
     return made
 

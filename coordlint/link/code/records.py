@@ -9,21 +9,20 @@ import msgspec
 from coordlint import ir
 from coordlint.coordination import Mutation, Operation, Use
 from coordlint.link.code import attributes, calling
+from coordlint.link.code.arguments import bindings
+from coordlint.link.code.calling import returned
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.flows import Flow
 from coordlint.link.code.operations import is_test
 from coordlint.link.code.project import Scope, blocks
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Trace
-from coordlint.link.code.usage import names_in
+from coordlint.link.code.usage import calls_in, names_in
 from coordlint.link.code.values import (
     UNKNOWN,
-    Literal,
     Object,
-    Parameter,
-    Pattern,
     Value,
-    as_pattern,
+    fill,
     options,
     shown,
 )
@@ -38,32 +37,36 @@ def mark_reads(ev: Evaluator, trace: Trace, flow: Callable[[], Flow], of: Callab
     """Marks the writes of one function whose value comes from a read of the same record; `of` gives a callee's trace."""
     steps = [s for s in trace.steps if s.operation is not None]
     operations = [s.operation for s in steps if s.operation is not None]
-    writes = any(o.op in _WRITES and _record_of(o) for o in operations)
-    marked = with_reads([*operations, *_wrapped_reads(trace, of)] if writes else operations, flow)[: len(operations)]
+    writes = any(_is_write(o) and _record_of(o) for o in operations)
+    marked = with_reads([*operations, *_wrapped_reads(ev, trace, of)] if writes else operations, flow)[: len(operations)]
     changed = {m.written: m for m in mutations(ev, trace.scope, trace)}
     for step, operation in zip(steps, marked, strict=True):
         mutation = changed.get(step.place)
         step.operation = operation if mutation is None else _written_back(operation, mutation)
 
 
-def _wrapped_reads(trace: Trace, of: Callable[[str], Trace]) -> Iterator[Operation]:
-    """`self.get(path)`, where the project's own `get` reads the key that it is given: a read of the caller's key."""
+def _wrapped_reads(ev: Evaluator, trace: Trace, of: Callable[[str], Trace]) -> Iterator[Operation]:
+    """`self.load(a)`, where the project's own `load` reads a key that its parameters make up and returns what it read."""
     for step in trace.steps:
-        if step.operation is not None or not step.functions or step.deferred:
+        if step.operation is not None or not step.functions or step.deferred or not step.called:
             continue
-        for inner in of(step.functions[0].symbol).steps:
-            read = inner.operation
-            if read is None or read.op is not Op.READ or read.key != "{}":
-                continue
-            given = next((a.value for a in step.args if read.key_text == f"{{{a.name}}}"), None)
-            known = next((v for v in options(given) if _is_key(v)), None) if given else None
-            if known is not None:
-                key = as_pattern(known)
-                yield msgspec.structs.replace(read, place=step.place, key=key.text, key_text=shown(key.named))
+        function = step.functions[0]
+        inner = of(function.symbol)
+        reads = [s for s in inner.steps if s.operation is not None and s.operation.op is Op.READ and s.key is not None and "\x00" in s.key.named]
+        if not reads or inner.scope.kind != "function":
+            continue
+        flow, given = Flow(inner.scope), bindings(ev, function, step.args)
+        for read in reads:
+            assert read.operation is not None and read.key is not None
+            if _gives_back(inner.scope, read.place, flow):
+                key = fill(read.key, given)
+                yield msgspec.structs.replace(read.operation, place=step.place, key=key.text, key_text=shown(key.named))
 
 
-def _is_key(value: Value) -> bool:
-    return isinstance(value, Pattern | Parameter) or (isinstance(value, Literal) and isinstance(value.value, str))
+def _gives_back(scope: Scope, read: Place, flow: Flow) -> bool:
+    """Whether what a function returns comes from a read."""
+    names = flow.names_of(read)
+    return any(names & names_in(e) or any(scope.place(c.at) == read for c in calls_in(e)) for e in returned(scope))
 
 
 def _written_back(operation: Operation, mutation: Mutation) -> Operation:
@@ -83,13 +86,18 @@ def with_reads(operations: list[Operation], flow: Callable[[], Flow]) -> list[Op
     made: list[Operation] = []
     for o in operations:
         source = None
-        if reads and o.op in _WRITES and _record_of(o):
+        if reads and _is_write(o) and _record_of(o):
             for read in reads:
                 same = read.backend == o.backend and _record_of(read) == _record_of(o) and read.place.line <= o.place.line
                 if same and _feeds(read, o, flow()):
                     source = read.place
         made.append(msgspec.structs.replace(o, reads_back=source) if source is not None else o)
     return made
+
+
+def _is_write(operation: Operation) -> bool:
+    """Whether a value is put in place of another; a field of a hash is one, a member of a set is none."""
+    return operation.op in _WRITES or (operation.op is Op.SET_ADD and operation.late is Late.OVERWRITE)
 
 
 def _record_of(operation: Operation) -> str:

@@ -1,0 +1,45 @@
+"""What flows where through the project's own functions: records that are read and written back, results, limits."""
+
+from __future__ import annotations
+
+from systems import system
+
+from coordlint.system import System
+
+HEAD = "import redis\nr = redis.Redis()\n"
+
+
+def read_back(found: System) -> list[tuple[int, int]]:
+    """(line of the write, line of the read it was computed from)."""
+    return [(o.place.line, o.reads_back.line) for o in found.operations() if o.reads_back is not None]
+
+
+LOAD = (
+    "def key(user):\n    return f'wallet:{user}'\n"
+    "def load(a, b):\n    one = r.hget(key(a), 'n')\n    two = r.hget(key(b), 'n')\n    return int(one), int(two)\n"
+)
+
+
+def test_a_tuple_of_records_that_a_helper_read_is_written_back() -> None:
+    found = system(a=HEAD + LOAD + "def move(x, y, n):\n    have, got = load(x, y)\n    r.hset(key(x), 'n', have - n)\n    r.hset(key(y), 'n', got + n)\n")
+    assert read_back(found) == [(11, 10), (12, 10)]
+
+
+def test_what_a_helper_reads_and_does_not_return_is_no_source() -> None:
+    found = system(a=HEAD + "def touch(k):\n    r.get(k)\n    return 3\ndef run(k):\n    n = touch(k)\n    r.set(k, n + 1)\n")
+    assert read_back(found) == []
+
+
+def test_a_record_of_another_key_is_no_source() -> None:
+    found = system(a=HEAD + LOAD + "def move(x, y, n):\n    have, got = load(x, x)\n    r.hset(key(y), 'n', got + n)\n")
+    assert read_back(found) == []
+
+
+def test_the_defaults_of_a_class_reach_the_lock_that_its_method_makes() -> None:
+    text = (
+        "import redis_lock\nclass Guard:\n    def __init__(self, name, ttl=600, renew=False):\n        self.name, self.ttl, self.renew = name, ttl, renew\n"
+        "    def __enter__(self):\n        self.lock = redis_lock.Lock(r, self.name, expire=self.ttl, auto_renewal=self.renew)\n        self.lock.acquire()\n"
+        "    def __exit__(self, *a):\n        self.lock.release()\ndef short():\n    with Guard('x'):\n        pass\ndef long():\n    with Guard('x', renew=True):\n        pass\n"
+    )
+    locks = {s.symbol: s.lock for s in system(a=HEAD + text).critical_sections()}
+    assert [(locks[f"a.{n}"].lifetime.seconds, locks[f"a.{n}"].model.renews) for n in ("short", "long")] == [(600, False), (600, True)]
