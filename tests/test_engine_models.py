@@ -113,6 +113,17 @@ def test_a_lock_on_a_file_is_taken_and_given_back_by_its_flags() -> None:
     assert [r.place.span.line for r in section.releases] == [6]
 
 
+@pytest.mark.parametrize(("external", "backends"), [("True", ["file-lock"]), ("False", [])])
+def test_a_lock_of_the_process_that_is_told_to_reach_others_is_a_file(external: str, backends: list[str]) -> None:
+    body = f"from oslo_concurrency import lockutils\n@lockutils.synchronized('x', external={external})\ndef f():\n    pass\n"
+    assert [backend for _, _, backend in told(body)] == backends
+
+
+def test_the_lock_of_a_cache_lives_where_the_cache_does() -> None:
+    body = "from cashews import cache\ncache.setup('redis://h')\nasync def f():\n    async with cache.lock('k', expire='10s'):\n        pass\n"
+    assert (4, "lock", "redis") in told(body)
+
+
 # -- Redis ---------------------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from coordlint.coordination import UNKNOWN_TIME, Lock, Time
-from coordlint.link.code import attributes
+from coordlint.link.code import attributes, backends
 from coordlint.link.code.meaning import Meaning, key_of, lifetime, time_of, understand
 from coordlint.link.code.values import (
     Arg,
@@ -83,7 +83,7 @@ def lock_of(ev: Evaluator, made: Instance, acquire: Meaning | None, at: Place, v
         type=made.type,
         model=msgspec.structs.replace(model, scope=scope),
         library=library.library if library else "",
-        backend=ev.models.backend_of(made.type) or _owner_backend(ev, made),
+        backend=_backend(ev, made, built),
         key=key.text if key else None,
         key_text=shown(key.named) if key else "",
         lifetime=life,
@@ -138,8 +138,10 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
     )
 
 
-def _owner_backend(ev: Evaluator, made: Instance) -> str:
-    return ev.models.backend_of(made.owner.type) if isinstance(made.owner, Instance) else ""
+def _backend(ev: Evaluator, made: Instance, built: Meaning | None) -> str:
+    """Where a lock lives. One of the process that an argument makes one of the host (`external=True`) is a file."""
+    found = backends.of_instance(ev, made) or (backends.of_instance(ev, made.owner) if isinstance(made.owner, Instance) else "")
+    return "file-lock" if found == "process-local" and built is not None and built.scope is Scope.HOST else found
 
 
 def _wait(ev: Evaluator, built: Meaning | None, acquire: Meaning | None, at: Place) -> Time:
