@@ -45,6 +45,14 @@ def test_a_client_in_a_container_is_the_client_when_it_is_taken_out(body: str) -
     assert is_followed(body)
 
 
+def test_objects_of_one_class_are_followed_however_many_there_are() -> None:
+    makes = "".join(f"        self.all[{n!r}] = Store({n!r})\n" for n in "abcdefghij")
+    assert is_followed(
+        "class Store:\n    def __init__(self, n):\n        self.r = redis.Redis()\nclass Pool:\n    def __init__(self):\n        self.all = {}\n"
+        f"{makes}    def run(self, n): self.all[n].r.lock('x')\n"
+    )
+
+
 def test_what_is_put_under_another_key_is_not_what_is_taken_out() -> None:
     assert not is_followed("pool = {}\npool['client'] = redis.Redis()\npool['name'] = 'a'\npool['name'].lock('x')\n")
 
@@ -114,6 +122,7 @@ def test_what_callers_pass_is_known_where_it_is_used(body: str) -> None:
         "import abc\nclass Store(abc.ABC):\n    @abc.abstractmethod\n    def client(self): ...\nclass Main(Store):\n    def client(self): return redis.Redis()\ndef run(store: Store): store.client().lock('x')\n",
         "from typing import Protocol\nclass Store(Protocol):\n    def client(self): ...\nclass Main:\n    def client(self): return redis.Redis()\ndef run(store: Store): store.client().lock('x')\n",
         "class Base:\n    def client(self):\n        return None\n    def run(self): self.client().lock('x')\nclass Main(Base):\n    def client(self): return redis.Redis()\n",
+        "class Base:\n    kinds = ()\n    def __init__(self, r):\n        self.all = [kind(r) for name, kind in self.kinds]\nclass Step:\n    def __init__(self, r):\n        self.r = r\n    def run(self): self.r.lock('x')\nclass Main(Base):\n    kinds = (('step', Step),)\nMain(redis.Redis())\n",
         "class Base:\n    r = None\n    def run(self): self.r.lock('x')\nclass Main(Base):\n    def __init__(self):\n        self.r = redis.Redis()\n",
         "def make():\n    def inner():\n        return redis.Redis()\n    return inner\ndef run(): make()().lock('x')\n",
         "class Store:\n    def __getitem__(self, n):\n        return redis.Redis()\ndef run(): Store()['a'].lock('x')\n",
@@ -121,7 +130,7 @@ def test_what_callers_pass_is_known_where_it_is_used(body: str) -> None:
     ],
     ids=[
         "a singleton by __new__", "a singleton by metaclass", "a cached factory", "a global that a function sets", "set when first asked for",
-        "cached property", "a proxy", "a proxy of what it is given", "an abstract class", "a protocol", "a template method", "a template attribute",
+        "cached property", "a proxy", "a proxy of what it is given", "an abstract class", "a protocol", "a template method", "classes that a subclass lists", "a template attribute",
         "a function that is returned", "an object with items", "nonlocal",
     ],
 )  # fmt: skip
@@ -182,3 +191,16 @@ def keys(**modules: str) -> list[str]:
 )  # fmt: skip
 def test_a_key_is_known_through_what_holds_its_parts(body: str, key: str) -> None:
     assert keys(a="import redis\n" + body) == [key]
+
+
+@pytest.mark.parametrize(
+    ("imported", "call", "backend"),
+    [
+        ("consul", "c.kv.put('config/a', '1')", "consul"),
+        ("kazoo.client", "c.ensure_path('/a')", "zookeeper"),
+        ("etcd3", "c.put_if_not_exists('a', '1')", "etcd"),
+    ],
+)
+def test_a_client_that_nothing_types_is_known_by_what_only_its_library_has(imported: str, call: str, backend: str) -> None:
+    assert backend in {b for _, _, b in uses(system(a=f"import {imported}\ndef run(c):\n    {call}\n"))}
+    assert uses(system(a=f"import json\ndef run(c):\n    {call}\n")) == []

@@ -15,6 +15,7 @@ from coordlint.link.code.values import (
     External,
     FunctionRef,
     Instance,
+    Items,
     Literal,
     Method,
     ModuleRef,
@@ -247,10 +248,15 @@ def _of_object(ev: Evaluator, base: Object, name: str) -> Value:
         given = base.argument(name)  # a field of a dataclass
         passed = one_of([ev.passed(symbol, name) for symbol in dict.fromkeys((base.symbol, scope.symbol))]) if given is None else given.value
         known = known if isinstance(passed, Unknown) else passed
-    if (isinstance(known, Unknown) or is_none(known)) and base.arguments is None:
+    if (isinstance(known, Unknown) or _is_empty(known)) and base.arguments is None:
         below = one_of(_provided(ev, base.symbol, name))  # a template: what subclasses set in its place
         known = known if isinstance(below, Unknown) else below
     return _with_fills(ev, base.symbol, name, known)
+
+
+def _is_empty(value: Value) -> bool:
+    """A place that a subclass may fill: `x = None`, `x = ()`."""
+    return is_none(value) or (isinstance(value, Items) and value.kind == "tuple" and not value.items)
 
 
 def _provided(ev: Evaluator, symbol: str, name: str) -> list[Value]:

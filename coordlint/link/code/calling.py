@@ -327,6 +327,8 @@ def iterated(ev: Evaluator, value: Value) -> Value:
                 return Object(about.value.symbol, None, value.place, loaded=_loaded(value))
             model = ev.models.type(type_name)
             return Instance(model.iterates, place=value.place, owner=value) if model and model.iterates else UNKNOWN
+        case Result(owner=Instance(type=type_name) as query) if type_name in _RECORDS and query.argument("model") is not None:
+            return iterated(ev, query)  # `query.all()`
         case Result():
             return value
         case _:

@@ -1,7 +1,7 @@
-"""Clients that nothing types, known by what they are asked: only Redis has `setnx`, `hincrby`, `brpoplpush`.
+"""Clients that nothing types, known by what they are asked: only Redis has `setnx`, `hincrby`, `brpoplpush`, only Consul `kv.put`.
 
-A receiver that is called by such a name in a function, or in any method of its class, is a Redis client there, if the
-project uses Redis at all. Everything else that it is asked then has its meaning too.
+A receiver that is called by such a name in a function, or in any method of its class, is such a client there, if the
+project uses the library at all. Everything else that it is asked then has its meaning too.
 """
 
 from __future__ import annotations
@@ -22,48 +22,75 @@ _ONLY_REDIS = frozenset(
 )
 QUERIES = {"with_for_update": "sqlalchemy.orm.Query", "select_for_update": "django.db.models.QuerySet"}  # nobody else has these
 _FLAGS = frozenset(("nx", "px", "xx"))
+_ONLY_OTHERS = {
+    "ensure_path": "kazoo.client.KazooClient", "ensure_path_async": "kazoo.client.KazooClient",
+    "DataWatch": "kazoo.client.KazooClient", "ChildrenWatch": "kazoo.client.KazooClient",
+    "put_if_not_exists": "etcd3.Etcd3Client", "get_prefix": "etcd3.Etcd3Client", "delete_prefix": "etcd3.Etcd3Client",
+    "watch_prefix": "etcd3.Etcd3Client", "add_watch_prefix_callback": "etcd3.Etcd3Client",
+    "kv.get": "consul.Consul", "kv.put": "consul.Consul", "kv.delete": "consul.Consul", "catalog.service": "consul.Consul",
+    "catalog.services": "consul.Consul", "health.service": "consul.Consul", "session.create": "consul.Consul",
+    "session.renew": "consul.Consul", "session.destroy": "consul.Consul",
+}  # fmt: skip
+_PACKAGES = {
+    REDIS: ("redis", "aioredis", "django_redis", "flask_redis", "rediscluster", "valkey"),
+    "kazoo.client.KazooClient": ("kazoo",),
+    "etcd3.Etcd3Client": ("etcd3",),
+    "consul.Consul": ("consul",),
+}
 
 
 class Ducks:
-    """Which receivers of a scope are Redis clients, by the names they are called by."""
+    """Which receivers of a scope are clients, by the names they are called by."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._uses_redis: bool | None = None
-        self._known: dict[str, frozenset[str]] = {}
+        self._used: frozenset[str] | None = None
+        self._known: dict[str, dict[str, str]] = {}
 
-    def is_redis(self, receiver: str, scope: Scope) -> bool:
-        """Whether a receiver, as written, is asked for something that only Redis has."""
-        if not receiver or not self._project_uses_redis():
-            return False
+    def kind(self, receiver: str, scope: Scope) -> str:
+        """The library's type of a receiver, as written, that is asked for something that only this library has; else empty."""
+        if not receiver or not self._used_types():
+            return ""
         home = scope.owner if receiver.startswith("self.") and scope.owner is not None else scope
         if home.symbol not in self._known:
-            self._known[home.symbol] = frozenset(_asked(home))
-        return receiver in self._known[home.symbol]
+            self._known[home.symbol] = {r: kind for r, kind in _asked(home) if r and kind in self._used_types()}
+        return self._known[home.symbol].get(receiver, "")
 
-    def _project_uses_redis(self) -> bool:
-        if self._uses_redis is None:
-            self._uses_redis = any(
-                b.module.partition(".")[0] in ("redis", "aioredis", "django_redis", "flask_redis", "rediscluster", "valkey")
+    def _used_types(self) -> frozenset[str]:
+        """Clients of libraries that the project imports."""
+        if self._used is None:
+            packages = {
+                b.module.partition(".")[0]
                 for scope in self._project.scopes.values()
                 for bindings in scope.names.values()
                 for b in bindings
                 if b.kind in ("import", "from") and not b.level
-            )
-        return self._uses_redis
+            }
+            self._used = frozenset(kind for kind, names in _PACKAGES.items() if packages & set(names))
+        return self._used
 
 
-def _asked(home: Scope) -> Iterator[str]:
-    """Receivers that are called by a name, or with a flag, that only Redis knows."""
+def _asked(home: Scope) -> Iterator[tuple[str, str]]:
+    """Receivers that are called by a name, or with a flag, that only one library knows, with this library's type."""
     functions = [c for c in home.children if c.kind == "function"] if home.kind == "class" else [home]
     for function in functions:
         node = function.node
         assert isinstance(node, ir.Function | ir.Module | ir.Class)
         for s in statements(node.body):
             for expr in expressions(s):
+                for asked in ir.walk(expr):
+                    if isinstance(asked, ir.Attribute) and asked.name in _PARTS and isinstance(asked.base, ir.Attribute):
+                        kind = _ONLY_OTHERS.get(f"{asked.base.name}.{asked.name}")
+                        if kind is not None:
+                            yield written(asked.base.base), kind
                 for call in calls_in(expr):
                     if not isinstance(call.func, ir.Attribute):
                         continue
                     flagged = call.func.name == "set" and any(k.name in _FLAGS for k in call.keywords)
                     if flagged or call.func.name in _ONLY_REDIS:
-                        yield written(call.func.base)
+                        yield written(call.func.base), REDIS
+                    elif call.func.name in _ONLY_OTHERS:
+                        yield written(call.func.base), _ONLY_OTHERS[call.func.name]
+
+
+_PARTS = frozenset(name.rpartition(".")[2] for name in _ONLY_OTHERS if "." in name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from coordlint import ir
 from coordlint.link.code import attributes, called, calling, containers, texts
 from coordlint.link.code.arguments import is_bound_task
-from coordlint.link.code.ducks import ASKED, QUERIES, REDIS, Ducks
+from coordlint.link.code.ducks import ASKED, QUERIES, Ducks
 from coordlint.link.code.memory import Asking, Memory
 from coordlint.link.code.project import Binding, Project, Scope
 from coordlint.link.code.texts import written
@@ -92,8 +92,8 @@ class Evaluator(Asking):
                     made = attributes.set_here(self, base, name, scope)
                 if isinstance(made, Unknown) and name in QUERIES:
                     made = attributes.attribute(self, Instance(QUERIES[name]), name)
-                if isinstance(made, Unknown) and self.ducks.is_redis(written(base), scope):
-                    made = attributes.attribute(self, Instance(REDIS, call=ASKED), name)
+                if isinstance(made, Unknown) and (kind := self.ducks.kind(written(base), scope)):
+                    made = attributes.attribute(self, Instance(kind, call=ASKED), name)
                 return made
             case ir.Call():
                 return calling.result(self, expr, scope)

@@ -200,9 +200,27 @@ def one_of(values: list[Value]) -> Value:
         for option in v.options if isinstance(v, OneOf) else (v,):
             if option not in flat and not isinstance(option, Unknown):
                 flat.append(option)
+    if len(flat) > MOST_OPTIONS:
+        flat = _widened(flat)
     if not flat or len(flat) > MOST_OPTIONS:
         return UNKNOWN
     return flat[0] if len(flat) == 1 else OneOf(tuple(flat))
+
+
+def _widened(values: list[Value]) -> list[Value]:
+    """Many objects are one for each type, of which nothing more is known; what is only text or number beside them is left out."""
+    made: dict[Value, None] = {}
+    for v in values:
+        match v:
+            case Object(symbol=symbol, loaded=loaded):
+                made[Object(symbol, loaded=loaded)] = None
+            case Instance(type=name, subclass=subclass):
+                made[Instance(name, subclass=subclass)] = None
+            case Literal() | Pattern():
+                pass
+            case _:
+                made[v] = None
+    return list(made)
 
 
 def options(value: Value) -> tuple[Value, ...]:
