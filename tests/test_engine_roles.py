@@ -217,3 +217,37 @@ def test_the_order_of_files_changes_no_role() -> None:
     found = [{str(u.place): u.role for u in system(dict(order)).uses()} for order in (files.items(), reversed(files.items()))]
     assert found[0] == found[1]
     assert {role for role in found[0].values() if role != "client"} == {"lock"}
+
+
+HANDLE = """
+    import consul
+    class {name}:
+        def __init__(self, host):
+            self.c = consul.Consul(host)
+        def get_config(self, key):
+            return self.c.kv.get(key)
+        def put_config(self, key, value):
+            self.c.kv.put(key, value)
+    def connect(host):
+        return {name}(host)
+"""
+
+
+@pytest.mark.parametrize(("name", "role"), [("ConsulHandle", "client"), ("ConfigClient", "client"), ("ConfigStore", "config")])
+def test_making_an_object_that_connects_is_making_a_client_unless_its_class_says_what_it_is_for(name: str, role: str) -> None:
+    found = {u.place.line: u.role for u in system({"app.py": HANDLE.format(name=name)}).uses()}
+    assert found[11] == role
+
+
+def test_who_is_elected_with_a_helper_for_nodes_is_a_leader() -> None:
+    body = "def hold(path):\n    zk.create(path, ephemeral=True)\nclass Leader:\n    def seize(self):\n        hold('/a/b')\n"
+    assert in_order(ZOOKEEPER + body) == ["membership", "leader-election"]
+
+
+def test_nodes_that_are_numbered_for_their_numbers_count() -> None:
+    assert in_order(ZOOKEEPER + "def next_id():\n    return zk.create('/ids/job_sequence', sequence=True)\n") == ["counter"]
+
+
+def test_functions_share_what_the_neighbours_of_one_say_of_a_key() -> None:
+    body = "def load():\n    r.get('a_enabled')\n    r.get('a_target')\ndef run():\n    r.set('a_target', 1)\n"
+    assert in_order(REDIS + body) == ["config", "config", "config"]

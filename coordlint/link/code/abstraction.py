@@ -12,8 +12,18 @@ from coordlint.link.code.project import Scope
 from coordlint.link.code.role import STORES
 from coordlint.link.code.trace import Trace
 from coordlint.link.code.values import Instance, Object, Value, options
+from coordlint.link.code.vocabulary import by_head
+from coordlint.wording import spelled
 
 MOST_ATTRIBUTES = 40  # attributes of one class that are looked at
+
+
+_CLIENTS = ("client", "handle", "connection", "connector", "driver")
+
+
+def _said_by_name(name: str) -> str | None:
+    """A QueueLock is a lock whatever its methods do most; a CacheClient a client."""
+    return "client" if spelled(name)[-1:] in [(word,) for word in _CLIENTS] else by_head(name)
 
 
 class Abstractions:
@@ -46,7 +56,7 @@ class Abstractions:
             connects = self._connects(symbol)
             if not connects and not self._keeps_client(symbol):
                 return None
-            role = "client" if connects and deed.role in GENERAL else deed.role
+            role = _said_by_name(symbol.rpartition(".")[2]) or ("client" if connects else deed.role)
             return replace(deed, role=role, via=(symbol.rpartition(".")[2],), weight=PLUMBING / 2 if role == "client" else MAKING, key=None, inside=False)
         return None
 

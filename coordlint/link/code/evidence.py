@@ -39,8 +39,11 @@ def of_key(o: Operation, members: list[Operation]) -> str | None:
         return None
     said = fixed(o.key_text)
     role = by_words(said, o.backend)
-    counted = role in (None, "lock", "job-queue") and counts(said) and all(m.call.rpartition(".")[2] in _OF_NUMBERS for m in members)
-    return "counter" if counted and o.backend == "redis" else role
+    if role in (None, "lock", "job-queue") and counts(said):
+        numbers = o.backend == "redis" and all(m.call.rpartition(".")[2] in _OF_NUMBERS for m in members)
+        given = o.argument("sequence")
+        return "counter" if numbers or (given is not None and given.value is True) else role
+    return role
 
 
 def of_names(o: Operation) -> str | None:

@@ -35,7 +35,7 @@ from coordlint.link.code.resource import (
     site,
 )
 from coordlint.link.code.role import default, is_use, said_by_itself
-from coordlint.link.code.vocabulary import QUORUM, is_leading
+from coordlint.link.code.vocabulary import QUORUM, by_words, is_leading
 from coordlint.models.schema import Op
 from coordlint.source import Place
 from coordlint.wording import fixed, words
@@ -51,8 +51,10 @@ def role_of(operation: Operation) -> str | None:
     return operation.role
 
 
-def as_called(operation: Operation, key: str | None, key_text: str) -> str | None:
-    """What a call of a wrapper is for: its caller may be the one who names the key."""
+def as_called(operation: Operation, symbol: str, key: str | None, key_text: str) -> str | None:
+    """What a call of a wrapper is for: its caller may be the one who names the key, or who is elected with it."""
+    if operation.role in ("lock", "membership") and by_words(".".join(symbol.split(".")[-2:]), "") == "leader-election":
+        return "leader-election"
     if operation.role is None or said_by_itself(operation, operation.role) is not None:
         return operation.role
     here = msgspec.structs.replace(operation, key=key, key_text=key_text)
@@ -162,6 +164,9 @@ class Roles:
             if role and 3 * purposes[role] >= 2 * len(known):
                 made.update({site(o): role for o in members if self._is_open(o) and is_silent(o)})
         self._tell(made)
+        for members in self._groups.values():
+            role = most({(o.symbol, made.get(site(o))) for o in members})
+            self._tell({site(o): role for o in members if role is not None and self._is_open(o)})
 
     def _plumbing(self, members: list[Operation]) -> None:
         """A pipeline is for what goes through it; one whose keys are watched is a check before a set."""

@@ -24,14 +24,14 @@ def wrapped(standings: Standings, traces: list[Trace], seen: set[Place]) -> Iter
             if place not in seen:
                 seen.add(place)
                 key = (shown(deed.key.named) or deed.key.text) if deed.key is not None else None
-                yield Use(place, _role(deed), deed.backend, deed.library, t.scope.symbol, key, via=deed.via)
+                yield Use(place, _role(deed, t.scope.symbol), deed.backend, deed.library, t.scope.symbol, key, via=deed.via)
 
 
-def _role(deed: Deed) -> str:
+def _role(deed: Deed, symbol: str) -> str:
     if deed.operation is None or deed.operation.role != deed.role:
         return deed.role
     text, named = (deed.key.text, shown(deed.key.named)) if deed.key is not None else (None, "")
-    return as_called(deed.operation, text, named) or deed.role
+    return as_called(deed.operation, symbol, text, named) or deed.role
 
 
 def _calling(standings: Standings, t: Trace, seen: set[Place]) -> Iterator[tuple[Place, Deed]]:
