@@ -108,8 +108,8 @@ def external(ev: Evaluator, dotted: str, name: str = "") -> Value:
 def _setting(ev: Evaluator, name: str) -> Value:
     """A Django setting: what a settings module of the project assigns, else the setting by its name."""
     found: list[Value] = []
-    for module, scope in ev.project.modules.items():
-        if name in scope.names and "settings" in module.lower():
+    for scope in ev.project.settings:
+        if name in scope.names:
             found.append(ev.name(name, scope))
     return Environment(name, one_of(found)) if len(found) != 1 else found[0]
 

@@ -54,6 +54,7 @@ class Evaluator(Asking):
         self._returns = Memory[str]()
         self._settled = Memory[tuple[str, str]]()
         self._yields = Memory[str]()
+        self._annotations: dict[tuple[str, Span], ir.Expr] = {}
         self.calls_of_calls = 0  # how deep the calls of what callers pass are nested just now
         self.ducks = Ducks(project)
         self._insides: dict[int, Inside] = {}
@@ -78,6 +79,8 @@ class Evaluator(Asking):
 
     def value(self, expr: ir.Expr, scope: Scope) -> Value:
         """What an expression is."""
+        if isinstance(expr, ir.Const):  # cheaper made than remembered
+            return Literal(expr.value, Place(scope.path, expr.at))
         key = (id(expr), scope.symbol)
         known = self._known.firm.get(key)
         return self.answer(self._known, key, self._evaluate, expr, scope) if known is None else known
@@ -97,8 +100,6 @@ class Evaluator(Asking):
                 return made
             case ir.Call():
                 return calling.result(self, expr, scope)
-            case ir.Const(value=value, at=at):
-                return Literal(value, scope.place(at))
             case ir.Text() | ir.Binary():
                 return texts.combined(self, expr, scope)
             case ir.Await(value=inner) | ir.Walrus(value=inner) | ir.Starred(value=inner):
@@ -272,11 +273,17 @@ class Evaluator(Asking):
         param = next((p for p in scope.params() if p.name == value.name), None)
         return UNKNOWN if param is None or param.default is None else self.value(param.default, scope.parent or scope)
 
+    def _unquoted(self, text: str, at: Span) -> ir.Expr:
+        """A quoted annotation, made once and kept: answers are remembered by the identity of an expression."""
+        if (text, at) not in self._annotations:
+            self._annotations[text, at] = _quoted(text, at)
+        return self._annotations[text, at]
+
     def annotated(self, annotation: ir.Expr, scope: Scope) -> Value:
         """An object of the annotated type: library types and classes of the project, through Optional and unions."""
         match annotation:
             case ir.Const(value=str(text)):
-                return self.annotated(_quoted(text, annotation.at), scope) if len(text) < 200 else UNKNOWN
+                return self.annotated(self._unquoted(text, annotation.at), scope) if len(text) < 200 else UNKNOWN
             case ir.Binary(op="|", values=several):
                 return one_of([self.annotated(v, scope) for v in several])
             case ir.Index(base=base, index=index):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
 
 from coordlint import ir
 from coordlint.facts import Facts
@@ -113,8 +115,11 @@ class Project:
                 self._roots.add(folder.replace("/", "."))
             if one.module is not None:
                 self._add(one.path, one.module)
+        self._found: dict[tuple[str, str, bool, int, bool], str | None] = {}
+        self._prefixes: set[str] = set()  # dotted names below which modules lie
         for name in self.modules:
             self._by_last[name.rpartition(".")[2]].append(name)
+            self._prefixes.update(accumulate(name.split(".")[:-1], "{}.{}".format))
         for root, fill in self._filled:
             self._fill(root, fill)
 
@@ -153,6 +158,12 @@ class Project:
         itself a package (a source root) or that is the importer's own. A library's name is only taken from the root, or
         from beside a script.
         """
+        question = (dotted, importer.module, importer.is_package, level, known_library)
+        if question not in self._found:
+            self._found[question] = self._find(dotted, importer, level, known_library)
+        return self._found[question]
+
+    def _find(self, dotted: str, importer: Scope, level: int, known_library: bool) -> str | None:
         if level:
             base = importer.module if importer.is_package else importer.module.rpartition(".")[0]
             for _ in range(level - 1):
@@ -171,9 +182,14 @@ class Project:
             return None
         return max(fitting, key=lambda rm: (_shared(rm[0], importer.module), -rm[0].count("."), rm[1]))[1]
 
+    @cached_property
+    def settings(self) -> tuple[Scope, ...]:
+        """The modules that settings stand in, by their names."""
+        return tuple(scope for name, scope in self.modules.items() if "settings" in name.lower())
+
     def is_package_prefix(self, dotted: str) -> bool:
         """Whether some module lies below this dotted name."""
-        return any(m.startswith(dotted + ".") for m in self.modules)
+        return dotted in self._prefixes
 
     # -- scopes ------------------------------------------------------------------------------------------------
 

@@ -81,6 +81,7 @@ class Standings:
         for component in order:
             self._reach(component)
         self._functions: dict[str, Deed] = {}
+        self._arounds: dict[str, Deed | None] = {}  # of decorators; asked for once all functions are judged
         self._classes = Abstractions(ev, self._traces, roles)
         for _ in range(2):  # what a class is for is known from its members, and lets more of them be wrappers
             self._functions = {}
@@ -114,7 +115,9 @@ class Standings:
                 outer = FunctionRef(f"{option.symbol}.__call__", Object(option.symbol))
             if not isinstance(outer, FunctionRef) or outer.symbol not in self._traces:
                 continue
-            deed = self._around(self._traces[outer.symbol])
+            if outer.symbol not in self._arounds:
+                self._arounds[outer.symbol] = self._around(self._traces[outer.symbol])
+            deed = self._arounds[outer.symbol]
             if deed is not None and isinstance(option, FunctionRef | ClassRef):
                 args = arguments_of(self._ev, option, decorator, around) if isinstance(decorator, ir.Call) else ()
                 return self._filled(deed, outer, args, option.symbol.rpartition(".")[2])
@@ -209,7 +212,7 @@ class Standings:
 
     def _around(self, trace: Trace) -> Deed | None:
         """What a decorator and the functions in it do together."""
-        within = [t for symbol, t in self._traces.items() if symbol.startswith(f"{trace.scope.symbol}.") and symbol in self._calls]
+        within = [self._traces[symbol] for symbol in self._calls if symbol.startswith(f"{trace.scope.symbol}.")]
         if not within and trace.scope.symbol not in self._calls:
             return None
         done = self._sum(trace)
