@@ -294,6 +294,18 @@ class Use(msgspec.Struct, frozen=True):
     confidence: str = "high"
 
 
+class Suggestion(msgspec.Struct, frozen=True):
+    """A wrapper that could not be followed, and what a models file would say of it: lines of YAML under `types` and `calls`."""
+
+    place: Place
+    name: str  # dotted, as it is imported
+    kind: str  # lock | election
+    reason: str
+    called: tuple[Place, ...]
+    types: tuple[str, ...]
+    calls: tuple[str, ...]
+
+
 class Client(msgspec.Struct, frozen=True):
     """Where a client of a coordinator or store is made."""
 

@@ -19,6 +19,7 @@ from coordlint.coordination import (
     Mutation,
     Operation,
     Section,
+    Suggestion,
     Use,
 )
 from coordlint.deployment import Coordinator, Deployment, Workload
@@ -40,6 +41,7 @@ class World:
     clients: tuple[Client, ...] = ()
     mutations: tuple[Mutation, ...] = ()
     uses: tuple[Use, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
     entries: tuple[Entry, ...] = ()
     calls: tuple[tuple[str, str, Place], ...] = ()
     handed: frozenset[tuple[str, Place]] = frozenset()  # functions that are passed at a call, and not what is called
@@ -123,6 +125,10 @@ class System:
     def uses(self) -> tuple[Use, ...]:
         """Every use of coordination, for the inventory."""
         return self._world.uses
+
+    def suggestions(self) -> tuple[Suggestion, ...]:
+        """Models that would tell what wrappers do which could not be followed, those with most callers first."""
+        return self._world.suggestions
 
     def rivals(self, section: Section) -> tuple[Section, ...]:
         """Other sections that take the same lock; a wrapper is no rival of those who call it."""

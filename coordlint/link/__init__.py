@@ -13,7 +13,7 @@ from coordlint import ir
 from coordlint.belief import Beliefs
 from coordlint.coordination import FunctionInfo, Guard, Mutation, Operation, Section
 from coordlint.facts import Facts
-from coordlint.link.code import clients, entries, purpose, records, sites, uses
+from coordlint.link.code import clients, entries, purpose, records, sites, suggesting, uses
 from coordlint.link.code.believing import beliefs
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.operations import is_test
@@ -83,6 +83,7 @@ def _world(facts: Sequence[Facts], ev: Evaluator, tracer: Tracer) -> World:
     periodic = frozenset(e.symbol for e in started if e.kind == "periodic")
     found = tuple(sorted(_sections(making, traces, intents, periodic), key=lambda s: (s.acquired, s.lock.type)))
     operations = tuple(sorted(_operations(traces), key=lambda o: (o.place, o.call)))
+    used = tuple(sorted(uses.uses(ev, operations, found, traces, started), key=lambda u: (u.place, u.role)))
     modules = {name: scope.path for name, scope in project.modules.items()}
     return World(
         functions={s.symbol: _info(s) for s in project.functions()},
@@ -90,7 +91,8 @@ def _world(facts: Sequence[Facts], ev: Evaluator, tracer: Tracer) -> World:
         sections=found,
         clients=tuple(sorted(clients.clients(ev, operations, traces), key=lambda c: c.place)),
         mutations=tuple(sorted(_mutations(ev, traces), key=lambda m: m.place)),
-        uses=tuple(sorted(uses.uses(ev, operations, found, traces, started), key=lambda u: (u.place, u.role))),
+        uses=used,
+        suggestions=suggesting.suggestions(ev, traces, used),
         entries=started,
         calls=tuple(sorted(_calls(traces), key=lambda c: (c[2], c[1]))),
         handed=frozenset((f.symbol, s.place) for t in traces for s in t.steps for f in s.functions[s.called :]),

@@ -12,6 +12,7 @@ from coordlint.report.held import effect_table, entry_table, section_table
 from coordlint.report.json import VERSION, coverage, dump
 from coordlint.report.result import Coverage, coverage_sentence, plural
 from coordlint.report.style import Style
+from coordlint.report.suggested import suggestion_lines, suggestion_table
 from coordlint.report.visible import visible
 from coordlint.source import Place
 from coordlint.system import System
@@ -51,6 +52,7 @@ def tables(system: System, told: Coverage, wanted: Wanted = ALL) -> dict[str, An
         "workloads": [_workload(w) for w in system.workloads()],
         "coordinators": [_coordinator(c) for c in system.coordinators()],
         "edges": edges(system.deployment.connections),
+        "suggested_models": [suggestion_table(s) for s in system.suggestions()],
     }
 
 
@@ -171,6 +173,7 @@ def _lines(system: System, told: Coverage, style: Style, wanted: Wanted, verbose
         yield ""
         yield style.paint("not resolved", bold=True)
         yield from (f"  {visible(str(e.place))}  {visible(e.message)}" for e in unknown)
+    yield from suggestion_lines(system.suggestions(), style)
     yield ""
     yield from (f"skipped {visible(s.path)}:{s.line}: {visible(s.reason)}" for s in told.skipped)
     yield style.paint(coverage_sentence(told), "dim")
