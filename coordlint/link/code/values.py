@@ -209,18 +209,20 @@ def one_of(values: list[Value]) -> Value:
 
 def _widened(values: list[Value]) -> list[Value]:
     """Many objects are one for each type, of which nothing more is known; what is only text or number beside them is left out."""
-    made: dict[Value, None] = {}
+    made: list[Value] = []  # no set: a method of a library carries its model, which has no hash
     for v in values:
         match v:
             case Object(symbol=symbol, loaded=loaded):
-                made[Object(symbol, loaded=loaded)] = None
+                v = Object(symbol, loaded=loaded)
             case Instance(type=name, subclass=subclass):
-                made[Instance(name, subclass=subclass)] = None
+                v = Instance(name, subclass=subclass)
             case Literal() | Pattern():
-                pass
+                continue
             case _:
-                made[v] = None
-    return list(made)
+                pass
+        if v not in made:
+            made.append(v)
+    return made
 
 
 def options(value: Value) -> tuple[Value, ...]:
