@@ -53,6 +53,11 @@ def test_objects_of_one_class_are_followed_however_many_there_are() -> None:
     )
 
 
+def test_many_methods_that_one_name_may_be_leave_it_unknown() -> None:
+    calls = "".join(f"apply(r.{name})\n" for name in "get set delete incr expire exists hget hset".split())
+    assert found(a=f"import redis\nr = redis.Redis()\ndef apply(f): return f('x')\n{calls}") == []
+
+
 def test_what_is_put_under_another_key_is_not_what_is_taken_out() -> None:
     assert not is_followed("pool = {}\npool['client'] = redis.Redis()\npool['name'] = 'a'\npool['name'].lock('x')\n")
 
