@@ -35,6 +35,11 @@ def test_a_record_of_another_key_is_no_source() -> None:
     assert read_back(found) == []
 
 
+def test_a_key_that_branches_choose_is_one_key() -> None:
+    text = "def load(k):\n    return r.get(k)\ndef run(kind, i):\n    if kind == 'a':\n        k = f'/a/{i}'\n    else:\n        k = f'/b/{i}'\n"
+    assert read_back(system(a=HEAD + text + "    n = load(k)\n    r.set(k, n + 1)\n")) == [(11, 10)]
+
+
 def test_the_defaults_of_a_class_reach_the_lock_that_its_method_makes() -> None:
     text = (
         "import redis_lock\nclass Guard:\n    def __init__(self, name, ttl=600, renew=False):\n        self.name, self.ttl, self.renew = name, ttl, renew\n"

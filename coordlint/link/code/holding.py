@@ -190,6 +190,7 @@ def release_next_time(w: Walk, drafts: int, loose: int) -> None:
         for x in w.trace.loose[loose:]:
             if d.how == "acquire" and x.place < d.acquired and same_lock(d.subject, x.subject) and (x.how != "delete" or d.is_raw):
                 _give_back(d, Release(x.place, x.how, x.on_error, deed=x.deed))
+                d.escapes = True  # what happens in between is the loop's, not this way through it
                 w.trace.loose.remove(x)
 
 

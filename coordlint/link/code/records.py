@@ -20,7 +20,10 @@ from coordlint.link.code.trace import Trace
 from coordlint.link.code.usage import calls_in, names_in
 from coordlint.link.code.values import (
     UNKNOWN,
+    Literal,
     Object,
+    Parameter,
+    Pattern,
     Value,
     fill,
     options,
@@ -55,12 +58,17 @@ def _wrapped_reads(ev: Evaluator, trace: Trace, of: Callable[[str], Trace]) -> I
         reads = [s for s in inner.steps if s.operation is not None and s.operation.op is Op.READ and s.key is not None and "\x00" in s.key.named]
         if not reads or inner.scope.kind != "function":
             continue
-        flow, given = Flow(inner.scope), bindings(ev, function, step.args)
+        flow, given = Flow(inner.scope), {name: _key(value) for name, value in bindings(ev, function, step.args).items()}
         for read in reads:
             assert read.operation is not None and read.key is not None
             if _gives_back(inner.scope, read.place, flow):
                 key = fill(read.key, given)
                 yield msgspec.structs.replace(read.operation, place=step.place, key=key.text, key_text=shown(key.named))
+
+
+def _key(value: Value) -> Value:
+    """The first alternative that can be a key, as it is taken for the keys of operations."""
+    return next((v for v in options(value) if isinstance(v, Pattern | Parameter) or (isinstance(v, Literal) and isinstance(v.value, str))), value)
 
 
 def _gives_back(scope: Scope, read: Place, flow: Flow) -> bool:
