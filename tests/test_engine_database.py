@@ -137,6 +137,11 @@ def test_a_claim_does_no_harm_when_it_comes_late() -> None:
     assert [(o.key, o.conditional, str(o.late)) for o in found] == [("Job", "WHERE state", "conditional")]
 
 
+def test_a_column_that_only_sounds_like_a_version_promises_no_refusal_that_somebody_must_look_at() -> None:
+    found = system(a=DJANGO + "def undo(pk, v):\n    Job.objects.filter(pk=pk, version_removed=v).update(version_removed=None)\n").operations(Op.EFFECT)
+    assert [o.conditional for o in found] == ["the statement's own condition"]
+
+
 def test_a_decrement_that_is_guarded_is_a_claim_that_still_counts() -> None:
     found = system(a=CLAIMS[6][0] + CLAIMS[6][1]).operations(Op.CAS)
     assert [str(o.late) for o in found] == ["overwrite"]

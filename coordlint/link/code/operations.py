@@ -30,6 +30,7 @@ from coordlint.link.code.values import (
     shown,
 )
 from coordlint.models.schema import Late, Op
+from coordlint.models.sql_clauses import is_version
 from coordlint.source import Place
 from coordlint.wording import words
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from coordlint.link.code.walk import Around, Walk
 
 _UNIQUE = ("IntegrityError", "UniqueViolation", "DuplicateKeyError", "UniqueViolationError", "DBDuplicateEntry", "DuplicateEntry")
+_OWN = "the statement's own condition"
 _VERSION = ("version", "version_id", "revision", "rev", "etag", "row_version", "lock_version", "fence", "fencing_token", "epoch", "token", "expected_version")  # fmt: skip
 
 
@@ -50,7 +52,7 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
     conditional = _conditional(w, made, owner, step, columns)
     late = Late.CONDITIONAL if conditional and made.late is not Late.READ else _late(w, made)
     is_claim = columns is not None and claims.decides(w, step, columns)
-    if is_claim and columns is not None and (columns.skips or not conditional):
+    if is_claim and columns is not None and (columns.skips or conditional in ("", _OWN)):
         conditional = columns.told
     elif made.op is Op.ROW_LOCK and _skips_locked(made, owner):
         conditional = claims.SKIP_LOCKED
@@ -160,11 +162,11 @@ def _conditional(w: Walk, made: Meaning, owner: Value | None, step: Step, column
             return name
     if made.sql is not None and made.sql.conditional:
         compared = [c for c in (*_VERSION, *made.sql.writes) if c in made.sql.where]
-        return f"WHERE {compared[0]}" if compared else "the statement's own condition"
+        return f"WHERE {compared[0]}" if compared else _OWN
     if made.late is Late.CONDITIONAL:
         return "conditional write"
     if columns is not None and columns.refuses:
-        return columns.told
+        return columns.told if is_version(columns.expected) else _OWN
     header = _header(made)
     if header:
         return header
