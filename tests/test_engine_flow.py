@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from systems import system
 
 from coordlint.system import System
@@ -48,3 +49,19 @@ def test_the_defaults_of_a_class_reach_the_lock_that_its_method_makes() -> None:
     )
     locks = {s.symbol: s.lock for s in system(a=HEAD + text).critical_sections()}
     assert [(locks[f"a.{n}"].lifetime.seconds, locks[f"a.{n}"].model.renews) for n in ("short", "long")] == [(600, False), (600, True)]
+
+
+TRANSACTIONS = {
+    "a decorator": "from django.db import transaction\n@transaction.atomic\ndef run(i):\n    Row.objects.create(n=i)\n",
+    "a decorator with arguments": "from django.db import transaction\n@transaction.atomic(using='x')\ndef run(i):\n    Row.objects.create(n=i)\n",
+    "a block": "from django.db import transaction\ndef run(i):\n    with transaction.atomic():\n        Row.objects.create(n=i)\n",
+    "a session scope": "from contextlib import contextmanager\nfrom sqlalchemy.orm import Session\n@contextmanager\ndef scope(s: Session):\n    try:\n        yield s\n"
+    "        s.commit()\n    finally:\n        s.close()\ndef run(s):\n    with scope(s):\n        Row.objects.create(n=1)\n",
+    "none": "def run(i):\n    Row.objects.create(n=i)\n",
+}
+
+
+@pytest.mark.parametrize("kind", TRANSACTIONS)
+def test_a_write_stands_in_the_transaction_around_it(kind: str) -> None:
+    found = system(a="from django.db import models\nclass Row(models.Model):\n    n = models.IntegerField()\n" + TRANSACTIONS[kind])
+    assert [o.transaction for o in found.operations() if o.call.endswith(".create")] == [kind != "none"]

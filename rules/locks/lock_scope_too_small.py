@@ -46,7 +46,7 @@ def lock_scope_too_small(system: System) -> Iterator[Found]:
         writes = [effect for effect in section.effects if effect.operation.kind == "database" and effect.harmful_when_late]
         if not writes:
             continue
-        if section.transaction:
+        if section.transaction and not any(effect.operation.op is Op.COMMIT for effect in section.effects):
             yield found(
                 f"{effect_name(writes[0].operation)} is committed after {lock_name(section.lock)} was released: the transaction around the lock ends later",
                 at=section,

@@ -188,6 +188,19 @@ def _is_enclosing(parameter: Parameter, inner: Scope) -> bool:
     return False
 
 
+def in_transaction(w: Walk) -> bool:
+    """`@transaction.atomic`: the function runs inside a database transaction."""
+    decorators = w.scope.function.decorators if isinstance(w.scope.node, ir.Function) else ()
+    for decorator in decorators:
+        around = w.scope.parent or w.scope
+        func = decorator.func if isinstance(decorator, ir.Call) else decorator
+        for option in options(w.ev.value(func, around)):
+            model = option.model if isinstance(option, Method) else w.ev.models.call(option.name) if isinstance(option, External) else None
+            if model is not None and model.op is Op.DB_TRANSACTION:
+                return True
+    return False
+
+
 # -- what decorators give back ---------------------------------------------------------------------------------------
 
 

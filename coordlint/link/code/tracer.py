@@ -84,6 +84,10 @@ class Tracer:
         """Ends what the decorators of a walked function release."""
         decorating.give_back(walk)
 
+    def is_transaction(self, walk: Walk) -> bool:
+        """Whether a decorator puts the whole function into a database transaction."""
+        return decorating.in_transaction(walk)
+
     def opens_transaction(self, symbol: str) -> bool:
         """Whether a generator context manager yields inside a database transaction."""
         return self.trace(symbol).yields_in_transaction

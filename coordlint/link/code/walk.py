@@ -56,6 +56,7 @@ class Walk:
         self.trace = trace
         self.held: list[Draft] = []
         self.after_loop: list[Draft] = []
+        self.before_yield: int | None = None  # how many calls happen before the first yield
         self.at_breaks: list[list[Draft]] = []  # what is held at each `break` of the loop that is walked
         self.handled: set[Place] = set()  # releases in handlers: after a success, the lock is still held
         self.body = scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body
@@ -67,12 +68,14 @@ class Walk:
 
     def run(self) -> Trace:
         """Walks the body."""
-        self.block(self.body, Around())
+        self.block(self.body, Around(transaction=self.tracer.is_transaction(self)))
         self.tracer.give_back(self)
         self._leave_function()
         released = {id(d) for d in self.trace.drafts for r in d.releases if r.on_error and r.place not in self.handled}
         self.trace.left = [d for d in self.trace.left if id(d) not in released]
         handing.hand_on(self)
+        if self.before_yield is not None:  # a session scope: what its body did is committed behind the yield
+            self.trace.yields_in_transaction |= any(_commits(step) for step in self.trace.steps[self.before_yield :])
         self._drop_counters()
         return self.trace
 
@@ -129,6 +132,8 @@ class Walk:
             stepping.step(self, call, s, replace(around, deferred=True) if id(call) in found.started else around)
         if found.yields:
             self.trace.yields_in_transaction |= around.transaction
+            if self.before_yield is None:
+                self.before_yield = len(self.trace.steps)
             self.trace.guards_at_yield = self.trace.guards_at_yield or around.guards
             self.trace.at_yield += [d for d in self.held if d not in self.trace.at_yield]
         for made in found.lambdas:
@@ -320,6 +325,10 @@ class Walk:
         if not step.deferred:
             for d in step.held:
                 d.steps.append(step)
+
+
+def _commits(step: Step) -> bool:
+    return step.operation is not None and step.operation.op is Op.COMMIT and step.operation.backend == "database-row"
 
 
 _CLOCKS = frozenset("time monotonic perf_counter now utcnow time_ns monotonic_ns localtime".split())
