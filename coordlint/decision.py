@@ -160,7 +160,7 @@ def _exclusion(section: Section | None, answers: list[Answer]) -> tuple[Approach
     if purpose.kind == "performance":
         return REDIS, "The lock only saves work: SET NX with an expiry is enough."
     if purpose.kind == "correctness":
-        return QUORUM, f"{lock_name(section.lock)} cannot stop a late holder: give each holder a token that the target compares, or make the effect safe to repeat."
+        return QUORUM, f"Of itself, {lock_name(section.lock)} cannot stop a late holder: give each holder a token that the target compares, or make the effect safe to repeat."
     return None, "Say what it is for: `# coordlint: performance-lock` or `correctness-lock`."
 
 

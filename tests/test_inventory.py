@@ -183,3 +183,24 @@ def test_the_audit_tells_what_is_held_why_and_who_gets_there(told, run) -> None:
     used = next(line for line in text.splitlines() if line.startswith("| `pay.py:12`"))
     assert "| http 1 |" in used
     assert used.endswith("| high |")
+
+
+def test_a_use_carries_its_verdict_with_costs_and_the_answers_that_led_to_it(told) -> None:
+    verdict = at(told(), *PAID)["verdict"]
+    assert verdict["gap"] == "less than needed"
+    assert verdict["recommended"]["name"] == "ZooKeeper or etcd, with a fencing token"
+    assert verdict["does"]["latency"] == "about 1 ms"
+    (why,) = [a["because"] for a in verdict["answers"] if "safe to repeat" in a["question"]]
+    assert [(e["path"], e["line"]) for e in why] == [("pay.py", 17)]
+
+
+def test_the_tax_of_each_store_is_told(told, run) -> None:
+    (redis,) = json.loads(run("inventory", "--no-cache", "--format", "json").out)["tax"]
+    assert (redis["backend"], redis["unneeded"]) == ("redis", False)
+    assert redis["uses"] == len([u for u in told()["uses"] if u["backend"] == "redis"])
+
+
+def test_the_audit_tells_verdicts_and_tax(told, run) -> None:
+    page = run("audit", "--no-cache").out
+    assert "| less than needed |" in page
+    assert "## The coordination tax" in page

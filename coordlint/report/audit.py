@@ -6,23 +6,29 @@ from collections import Counter
 from collections.abc import Iterator
 
 from coordlint.coordination import Use
+from coordlint.decision import verdicts
 from coordlint.report import graph
 from coordlint.report.inventory import Around, edges, members_told, workloads_of
 from coordlint.report.markdown import coverage, findings, table
 from coordlint.report.result import Report, plural
+from coordlint.report.verdicts import tax_section, verdicts_section
 from coordlint.report.visible import code, markdown
 from coordlint.system import System
+from coordlint.tax import tax
 from coordlint.telling import effect_name, told
 
 MOST = 5  # effects of one section that are named
 
 
 def render(report: Report, system: System, name: str) -> str:
-    """Inventory, sections, deployment, graph, findings, coverage."""
+    """Inventory, verdicts, the tax, sections, deployment, graph, findings, coverage."""
     around = Around(system)
+    judged = list(verdicts(system))
     parts = [
         _head(report, system, name),
         _uses(system, around),
+        verdicts_section(judged),
+        tax_section(tax(system, judged)),
         _sections(system, around),
         _workloads(system),
         _graph(system),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from coordlint.coordination import Operation, Section, Use
 from coordlint.models.schema import Op
 from coordlint.telling import told
-from coordlint.wording import fixed
+from coordlint.wording import fixed, holes
 
 _LEVELS = ("low", "medium", "high")
 _WITHOUT_KEY = frozenset((
@@ -38,8 +38,8 @@ def _of_key(use: Use, operation: Operation | None) -> list[str]:
         return ["key: not known"]
     if fixed(use.resource).strip(" :/._-"):
         return []
-    names = use.resource.strip("{}")
-    return [f"key: whatever {names} is" if names else "key: computed"]
+    names = [name for name in holes(use.resource) if name]
+    return [f"key: whatever {' and '.join(names)} is" if names else "key: computed"]
 
 
 def _of_section(section: Section) -> list[str]:

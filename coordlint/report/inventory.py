@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from coordlint.coordination import Entry, Operation, Section, Use
+from coordlint.decision import Verdict, decide, verdicts
 from coordlint.deployment import Connection, Coordinator, Workload
 from coordlint.report.certainty import certainty
 from coordlint.report.held import effect_table, entry_table, section_table
@@ -13,9 +14,11 @@ from coordlint.report.json import VERSION, coverage, dump
 from coordlint.report.result import Coverage, coverage_sentence, plural
 from coordlint.report.style import Style
 from coordlint.report.suggested import suggestion_lines, suggestion_table
+from coordlint.report.verdicts import tax_table, verdict_lines, verdict_table
 from coordlint.report.visible import visible
 from coordlint.source import Place
 from coordlint.system import System
+from coordlint.tax import tax
 from coordlint.telling import effect_name
 from coordlint.telling import told as told_time
 
@@ -52,6 +55,7 @@ def tables(system: System, told: Coverage, wanted: Wanted = ALL) -> dict[str, An
         "workloads": [_workload(w) for w in system.workloads()],
         "coordinators": [_coordinator(c) for c in system.coordinators()],
         "edges": edges(system.deployment.connections),
+        "tax": [tax_table(t) for t in tax(system, verdicts(system))],
         "suggested_models": [suggestion_table(s) for s in system.suggestions()],
     }
 
@@ -118,6 +122,10 @@ class Around:
         """How sure it is, and what is not known."""
         return certainty(use, self.operation(use), self.section(use))
 
+    def verdict(self, use: Use) -> Verdict:
+        """What the decision flowchart says of it."""
+        return decide(self._system, use, self.section(use))
+
     def table(self, use: Use) -> dict[str, Any]:
         """One use with everything around it, as plain data."""
         section = self.section(use)
@@ -134,7 +142,7 @@ class Around:
             "options": dict(use.options),
             "via": list(use.via),
             "workloads": list(workloads_of(self._system, use)),
-            "verdict": None,
+            "verdict": verdict_table(self.verdict(use)),
             "confidence": confidence,
             "unknown": list(unknown),
             "section": None if section is None else section_table(section),
@@ -222,6 +230,7 @@ def _details(around: Around, use: Use) -> Iterator[str]:
         purpose = section.purpose
         yield f"purpose: {purpose.kind} ({purpose.score:+d}){f', declared {purpose.declared}' if purpose.declared else ''}"
         yield from (f"  {p.points:+d} {visible(p.reason)}{f' ({visible(str(p.place))})' if p.place else ''}" for p in purpose.points)
+    yield from (visible(line) for line in verdict_lines(around.verdict(use)))
     entries = around.entries(use)
     if entries:
         named = [f"{e.kind} {visible(e.route or e.symbol)}" for e in entries[:5]]
