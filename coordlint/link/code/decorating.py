@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.coordination import Release
-from coordlint.link.code import arguments, attributes, entering, holding
+from coordlint.link.code import arguments, attributes, entering, holding, releasing
 from coordlint.link.code.locks import lock_instance, lock_of
 from coordlint.link.code.project import Scope
 from coordlint.link.code.trace import Draft, Step, Trace
@@ -224,7 +224,7 @@ def _release_after(w: Walk, inner: Scope, call: Step, decorator: ir.Expr) -> Non
     trace = w.tracer.trace(inner.symbol)
     for x in trace.loose:
         if not isinstance(x.subject, Parameter):
-            holding.release(w, x.subject, passed.get(x.written, x.written), place, x.how, Around(in_final=True), x.deed)
+            releasing.release(w, x.subject, passed.get(x.written, x.written), place, x.how, Around(in_final=True), x.deed)
     for step in trace.steps:
         func = step.call.func
         if step.functions or not isinstance(func, ir.Attribute) or not isinstance(func.base, ir.Name) or func.base.id not in passed:
@@ -233,4 +233,4 @@ def _release_after(w: Walk, inner: Scope, call: Step, decorator: ir.Expr) -> Non
         for option in options(attributes.attribute(w.ev, w.ev.name(name, w.scope), func.name)):
             if isinstance(option, FunctionRef):
                 for x in w.tracer.trace(option.symbol).loose:
-                    holding.release(w, x.subject, name, place, x.how, Around(in_final=True), x.deed)
+                    releasing.release(w, x.subject, name, place, x.how, Around(in_final=True), x.deed)

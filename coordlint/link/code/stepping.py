@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.coordination import Outcome, Time
-from coordlint.link.code import arguments, attributes, calling, entering, holding, queries
+from coordlint.link.code import arguments, attributes, calling, entering, holding, queries, releasing
 from coordlint.link.code.meaning import Meaning, understand
 from coordlint.link.code.operations import describe
+from coordlint.link.code.outcomes import is_never_sent, outcome_of
 from coordlint.link.code.project import blocks, expressions
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Step
-from coordlint.link.code.usage import calls_in, is_never_sent, names_in, outcome_of, starts
+from coordlint.link.code.usage import calls_in, names_in, starts
 from coordlint.link.code.values import (
     ClassRef,
     External,
@@ -72,8 +73,8 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     made.unresolved = not (understood or made.functions or _is_harmless(callee, call))
     w.push(made)
     if made.unresolved:
-        holding.release_by_name(w, call, around)
-    holding.release_later(w, call)
+        releasing.release_by_name(w, call, around)
+    releasing.release_later(w, call)
     for function in functions:
         made.args = arguments.arguments_of(w.ev, function, call, w.scope)
         holding.call_project(w, made, function, made.args, call, s, around)

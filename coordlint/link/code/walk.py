@@ -6,7 +6,6 @@ result of an acquire say where it is held and where it is not.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from msgspec.structs import replace
 
 from coordlint import ir
 from coordlint.coordination import Guard, Time
-from coordlint.link.code import entering, handing, holding, stepping
+from coordlint.link.code import entering, handing, handling, releasing, stepping
 from coordlint.link.code.project import Scope, expressions
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Draft, Step, Trace
@@ -254,7 +253,7 @@ class Walk:
         drafts, loose = len(self.trace.drafts), len(self.trace.loose)
         with self._without(waiting):
             self.block(s.body, inside)
-        holding.release_next_time(self, drafts, loose)
+        releasing.release_next_time(self, drafts, loose)
         if forever and self.at_breaks:
             self.held = [d for n, state in enumerate(self.at_breaks) for d in state if all(d not in x for x in self.at_breaks[:n])]
         for d in self.after_loop:
@@ -283,7 +282,7 @@ class Walk:
     # -- exceptions ----------------------------------------------------------------------------------------------
 
     def _try(self, s: ir.Try, around: Around) -> None:
-        guards = tuple(self._guard(h, s, around) for h in s.handlers)
+        guards = tuple(handling.guard(self, h, s, around) for h in s.handlers)
         before, known = list(self.held), len(self.trace.drafts)
         self.block(s.body, replace(around, guards=(*guards, *around.guards)))
         self.block(s.orelse, around)
@@ -291,8 +290,8 @@ class Walk:
         for h in s.handlers:
             # A handler runs instead of the rest of the body: what was held before it is held, what failed is not.
             self.held = list(before) + [d for d in after if d not in before]
-            self.block(h.body, replace(around, in_handler=True, catches_all=_is_broad(h)))
-            self._note_handler(h, [d for d in opened if d in after or _is_about_locks(h)])
+            self.block(h.body, replace(around, in_handler=True, catches_all=handling.is_broad(h)))
+            self._note_handler(h, [d for d in opened if d in after or handling.is_about_locks(h)])
         self.held = after
         self.block(s.final, replace(around, in_final=True))
 
@@ -302,22 +301,6 @@ class Walk:
         for d in opened:
             if d.can_fail is False:
                 d.skips = d.skips or ending in ("return", "continue", "")
-
-    def _guard(self, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
-        names: list[str] = []
-        for t in h.types:
-            value = self.ev.value(t, self.scope)
-            name = value.name if isinstance(value, External) else written(t)
-            names.append(self.ev.models.canonical(name) or name)
-        ending = ends(h.body)
-        action = {"raise": "raise", "return": "return", "exit": "exit", "continue": "retry", "break": "return"}.get(ending, "swallow")
-        if not ending and ends(s.body) in ("return", "break"):
-            action = "retry" if around.loop else "return"  # success has left; the failure goes another way
-        elif not ending and (s.orelse or any(isinstance(x, ir.Assign | ir.Augment) for x in h.body)):
-            action = "return"
-        if any(isinstance(x, ir.Raise) for x in h.body):
-            action = "raise"
-        return Guard(tuple(names) or ("*",), action, self.scope.place(h.at))
 
     def push(self, step: Step) -> None:
         """Records a call with what is held around it."""
@@ -354,18 +337,3 @@ def _parameter(test: ir.Expr, scope: Scope) -> tuple[str, bool] | None:
     if scope.kind != "function" or not isinstance(test, ir.Name) or test.id in scope.names:
         return None
     return (test.id, sign) if any(p.name == test.id for p in scope.params()) else None
-
-
-def _is_broad(h: ir.Handler) -> bool:
-    """Whether a handler catches whatever the work may raise."""
-    types = [i for t in h.types for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
-    return not types or any(written(t).rpartition(".")[2] in ("Exception", "BaseException") for t in types)
-
-
-_BUSY = re.compile(r"lock|busy|acquir|mutex|semaphore|quorum", re.IGNORECASE)
-
-
-def _is_about_locks(h: ir.Handler) -> bool:
-    """Whether a handler is for a lock that could not be had, by the names that it catches."""
-    types = [i for t in h.types for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
-    return any(_BUSY.search(written(t).rpartition(".")[2]) for t in types)

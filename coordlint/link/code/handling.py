@@ -1,0 +1,48 @@
+"""Exception handlers: what they catch, what they do at their end, and whether they are about locks."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from coordlint import ir
+from coordlint.coordination import Guard
+from coordlint.link.code.texts import written
+from coordlint.link.code.usage import ends
+from coordlint.link.code.values import External
+
+if TYPE_CHECKING:
+    from coordlint.link.code.walk import Around, Walk
+
+
+def guard(w: Walk, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
+    """What a handler catches, and what it does at its end."""
+    names: list[str] = []
+    for t in h.types:
+        value = w.ev.value(t, w.scope)
+        name = value.name if isinstance(value, External) else written(t)
+        names.append(w.ev.models.canonical(name) or name)
+    ending = ends(h.body)
+    action = {"raise": "raise", "return": "return", "exit": "exit", "continue": "retry", "break": "return"}.get(ending, "swallow")
+    if not ending and ends(s.body) in ("return", "break"):
+        action = "retry" if around.loop else "return"  # success has left; the failure goes another way
+    elif not ending and (s.orelse or any(isinstance(x, ir.Assign | ir.Augment) for x in h.body)):
+        action = "return"
+    if any(isinstance(x, ir.Raise) for x in h.body):
+        action = "raise"
+    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at))
+
+
+def is_broad(h: ir.Handler) -> bool:
+    """Whether a handler catches whatever the work may raise."""
+    types = [i for t in h.types for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
+    return not types or any(written(t).rpartition(".")[2] in ("Exception", "BaseException") for t in types)
+
+
+_BUSY = re.compile(r"lock|busy|acquir|mutex|semaphore|quorum", re.IGNORECASE)
+
+
+def is_about_locks(h: ir.Handler) -> bool:
+    """Whether a handler is for a lock that could not be had, by the names that it catches."""
+    types = [i for t in h.types for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
+    return any(_BUSY.search(written(t).rpartition(".")[2]) for t in types)
