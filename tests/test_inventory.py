@@ -197,7 +197,7 @@ def test_a_use_carries_its_verdict_with_costs_and_the_answers_that_led_to_it(tol
 def test_the_tax_of_each_store_is_told(told, run) -> None:
     (redis,) = json.loads(run("inventory", "--no-cache", "--format", "json").out)["tax"]
     assert (redis["backend"], redis["unneeded"]) == ("redis", False)
-    assert redis["uses"] == len([u for u in told()["uses"] if u["backend"] == "redis"])
+    assert redis["uses"] == len([u for u in told() if u["backend"] == "redis"])
 
 
 def test_the_audit_tells_verdicts_and_tax(told, run) -> None:
