@@ -133,6 +133,11 @@ def test_the_caller_of_a_helper_for_any_key_says_what_the_key_is_for() -> None:
     assert in_order(REDIS + body) == ["data-store", "session", "data-store"]
 
 
+def test_a_helper_that_says_what_it_is_for_is_for_that_whatever_is_kept_in_it() -> None:
+    body = "def from_cache(key):\n    return r.get(key)\ndef numbers(x):\n    return from_cache(f'stats:{x}')\n"
+    assert in_order(REDIS + body) == ["cache", "cache"]
+
+
 def test_the_object_that_is_asked_says_it_too() -> None:
     assert in_order("import redis\ncache = redis.Redis()\ndef f(x):\n    return cache.get(x)\n") == ["cache"]
 

@@ -40,6 +40,7 @@ from coordlint.models.schema import Op
 from coordlint.source import Place
 from coordlint.wording import fixed, words
 
+_OPEN = ("data-store", "config")  # what a helper is for that may be for anything
 _HELD = ("leader-election", "lock", "semaphore", "service-discovery")  # what else ends with its session, or names its holder
 Evidence = Callable[[Operation], "str | None"]
 
@@ -55,7 +56,7 @@ def as_called(operation: Operation, symbol: str, key: str | None, key_text: str)
     """What a call of a wrapper is for: its caller may be the one who names the key, or who is elected with it."""
     if operation.role in ("lock", "membership") and by_words(".".join(symbol.split(".")[-2:]), "") == "leader-election":
         return "leader-election"
-    if operation.role is None or said_by_itself(operation, operation.role) is not None:
+    if operation.role not in _OPEN or said_by_itself(operation, operation.role) is not None:
         return operation.role
     here = msgspec.structs.replace(operation, key=key, key_text=key_text)
     return of_key(here, [here]) or operation.role
