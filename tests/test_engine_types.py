@@ -53,6 +53,22 @@ def test_objects_of_one_class_are_followed_however_many_there_are() -> None:
     )
 
 
+def test_what_tests_derive_from_a_class_says_nothing_of_it() -> None:
+    files = {
+        "base.py": "class Base:\n    def client(self): raise NotImplementedError\n    def run(self): self.client().lock('x')\n",
+        "tests/test_base.py": "import redis\nfrom base import Base\nclass Fake(Base):\n    def client(self): return redis.Redis()\n",
+    }
+    assert not [place for place, role, _ in uses(system(files)) if place.startswith("base.py")]
+
+
+def test_rows_of_a_long_table_are_read_by_column() -> None:
+    rows = "".join(f"        ({n!r}, {maker}),\n" for n, maker in zip("abcdefgh", ["First", "Second"] * 4, strict=True))
+    assert is_followed(
+        "class First:\n    def __init__(self, r):\n        self.r = r\n    def run(self): self.r.lock('x')\nclass Second(First):\n    pass\n"
+        f"def start(r):\n    for name, make in (\n{rows}    ):\n        make(r)\nstart(redis.Redis())\n"
+    )
+
+
 def test_many_methods_that_one_name_may_be_leave_it_unknown() -> None:
     calls = "".join(f"apply(r.{name})\n" for name in "get set delete incr expire exists hget hset".split())
     assert found(a=f"import redis\nr = redis.Redis()\ndef apply(f): return f('x')\n{calls}") == []

@@ -222,7 +222,17 @@ def _widened(values: list[Value]) -> list[Value]:
                 pass
         if v not in made:
             made.append(v)
-    return made
+    return _rows(made) if len(made) > MOST_OPTIONS else made
+
+
+def _rows(values: list[Value]) -> list[Value]:
+    """Tuples of one length are one tuple, of whatever stands at each position."""
+    tuples: dict[int, list[Items]] = {}
+    for v in values:
+        if isinstance(v, Items) and v.kind == "tuple":
+            tuples.setdefault(len(v.items), []).append(v)
+    joined: list[Value] = [Items("tuple", tuple(one_of(list(column)) for column in zip(*[t.items for t in several], strict=True))) for several in tuples.values()]
+    return [*[v for v in values if not (isinstance(v, Items) and v.kind == "tuple")], *joined]
 
 
 def options(value: Value) -> tuple[Value, ...]:
