@@ -307,3 +307,31 @@ def test_a_very_deep_chain_of_calls_needs_no_stack() -> None:
     order = list(bottom_up(calls))
     assert order[0] == ("f19999",)
     assert order[-1] == ("f0",)
+
+
+def test_a_partial_of_a_helper_and_a_librarys_method_is_a_use_where_it_is_called() -> None:
+    app = """
+        from functools import partial
+        import consul
+        conn = consul.Consul()
+        def guarded(function, *args, **kwargs):
+            try:
+                return function(*args, **kwargs)
+            except ConnectionError as error:
+                raise RuntimeError from error
+        def push_config(name, value):
+            put = partial(guarded, conn.kv.put)
+            return put(name, value)
+        """
+    assert via(system(app=app))[12][1:] == ("consul", "guarded")
+
+
+def test_a_helper_that_is_named_for_its_role_keeps_it_whatever_key_it_is_given() -> None:
+    caching = """
+        import redis
+        client = redis.Redis()
+        def get_cached(key):
+            return client.get(key)
+        """
+    app = "from caching import get_cached\ndef page():\n    return get_cached('stats_page')\n"
+    assert via(system(caching=caching, app=app))[3] == ("cache", "redis", "get_cached")

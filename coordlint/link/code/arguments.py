@@ -96,7 +96,9 @@ def _signature(ev: Evaluator, callee: FunctionRef | ClassRef) -> tuple[Scope | N
         target = ev.project.scopes[callee.symbol]
         is_method = target.owner is not None and not ev.is_decorated(target, "staticmethod")
         skip = 1 if (is_method and callee.receiver is not None) or is_bound_task(target) else 0
-    return target, tuple(p.name for p in target.params() if p.kind == "positional")[skip:]
+    held = {a.name for a in callee.held} if isinstance(callee, FunctionRef) else set()  # by functools.partial
+    names = [p.name for p in target.params() if p.kind == "positional"][skip:]
+    return target, tuple(name for name in names if name not in held)
 
 
 def is_bound_task(target: Scope) -> bool:

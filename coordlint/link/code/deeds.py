@@ -78,7 +78,7 @@ def made_class(ev: Evaluator, func: Value) -> str | None:
     return next((v.symbol for v in options(ev.settle(func)) if isinstance(v, ClassRef)), None)
 
 
-def of_method(ev: Evaluator, method: Method, step: Step, roles: Roles) -> Deed | None:
+def of_method(ev: Evaluator, method: Method, step: Step, symbol: str, roles: Roles) -> Deed | None:
     """What a library's method does that is passed to be called."""
     meaning = understand(ev, method.model, (), method.owner)
     library = ev.models.library_of(method.model.name)
@@ -87,7 +87,7 @@ def of_method(ev: Evaluator, method: Method, step: Step, roles: Roles) -> Deed |
     while isinstance(owner, Instance) and not backend:
         backend, owner = ev.models.backend_of(owner.type), owner.owner
     name = library.library if library is not None else ""
-    operation = Operation(step.place, "", meaning.op, method.model.name, name, backend or ev.models.backend_of(method.model.name))
+    operation = Operation(step.place, symbol, meaning.op, method.model.name, name, backend or ev.models.backend_of(method.model.name))
     role = roles(operation)
     if role is None or operation.backend == LOCAL:
         return None

@@ -104,7 +104,7 @@ class Standings:
         found = [f for f in called if f.symbol in self._functions]
         if found and 2 * len(found) >= len(called):
             return replace(self._handed_on(found[0], step.args), inside=is_own(trace, step))
-        return self._through(called[0], step) if called and called[0].symbol in self._passing else None
+        return self._through(called[0], step, trace.scope.symbol) if called and called[0].symbol in self._passing else None
 
     def of_decorator(self, decorator: ir.Expr, around: Scope) -> Deed | None:
         """What a decorator of the project does around each call."""
@@ -249,14 +249,14 @@ class Standings:
         weight = deed.weight if deed.role == "client" else min(max(deed.weight, MAKING), 1.0)
         return replace(deed, key=key, via=(name, *deed.via)[:MOST_VIA], weight=weight)
 
-    def _through(self, function: FunctionRef, step: Step) -> Deed | None:
+    def _through(self, function: FunctionRef, step: Step, symbol: str) -> Deed | None:
         """A helper that calls what it is given: `retry(store.get, key)` is what `store.get(key)` is."""
         given = bindings(self._ev, function, step.args)
         name = self._ev.project.scopes[function.symbol].function.name
         for parameter in self._passing[function.symbol]:
             for option in options(self._ev.settle(given.get((function.symbol, parameter), Parameter("", "")))):
                 if isinstance(option, Method):
-                    deed = of_method(self._ev, option, step, self._roles)
+                    deed = of_method(self._ev, option, step, symbol, self._roles)
                     if deed is not None:
                         return replace(deed, via=(name,))
                 elif isinstance(option, FunctionRef) and option.symbol in self._functions:
