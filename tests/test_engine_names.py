@@ -199,3 +199,11 @@ def test_proxies_that_hold_each_other_end_somewhere() -> None:
             Proxy(Proxy(None)).lock("x")
     """
     assert not system(app=text).uses()
+
+
+def test_a_function_of_a_package_may_have_the_name_of_a_module_beside_it() -> None:
+    files = {
+        "app/__init__.py": "import redis\nfrom app.main import x\ndef main():\n    redis.Redis().lock(x)\nif __name__ == '__main__':\n    main()\n",
+        "app/main.py": "import redis\nx = 'x'\nredis.Redis().lock(x)\n",
+    }
+    assert [place for place, role, _ in uses(system(files)) if role == "lock"] == ["app/__init__.py:4", "app/main.py:3"]

@@ -53,6 +53,15 @@ def test_objects_of_one_class_are_followed_however_many_there_are() -> None:
     )
 
 
+def test_what_tests_set_on_an_object_says_nothing_of_it() -> None:
+    files = {
+        "store.py": "class Store:\n    redis: object\ndef run(store: Store):\n    store.redis.lock('x')\n",
+        "tests/test_store.py": "import redis\nfrom store import Store\ndef test_it():\n    store = Store()\n    store.redis = redis.Redis()\n",
+    }
+    assert found(files=files) == []
+    assert found(files={"store.py": files["store.py"], "wiring.py": files["tests/test_store.py"]}) == ["store.py:4"]
+
+
 def test_what_tests_derive_from_a_class_says_nothing_of_it() -> None:
     files = {
         "base.py": "class Base:\n    def client(self): raise NotImplementedError\n    def run(self): self.client().lock('x')\n",

@@ -16,8 +16,7 @@ from coordlint.facts import Facts
 from coordlint.link.code import clients, entries, purpose, records, sites, suggesting, uses
 from coordlint.link.code.believing import beliefs
 from coordlint.link.code.evaluate import Evaluator, last_name
-from coordlint.link.code.operations import is_test
-from coordlint.link.code.project import Project, Scope
+from coordlint.link.code.project import Project, Scope, is_test
 from coordlint.link.code.roles import Roles
 from coordlint.link.code.sections import Sections
 from coordlint.link.code.trace import Step, Trace

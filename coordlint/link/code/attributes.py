@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.link.code import calling, containers, operations, outside
-from coordlint.link.code.project import Scope
+from coordlint.link.code import calling, containers, outside
+from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.values import (
     UNKNOWN,
     Arg,
@@ -177,7 +177,7 @@ def subclasses(ev: Evaluator, symbol: str) -> tuple[str, ...]:
         children: dict[str, list[str]] = {}
         for c in ev.project.classes():
             for above in ancestry(ev, c.symbol)[0][1:]:
-                if not operations.is_test(c.path) or operations.is_test(above.path):  # what tests derive says nothing of the others
+                if not is_test(c.path) or is_test(above.path):  # what tests derive says nothing of the others
                     children.setdefault(above.symbol, []).append(c.symbol)
         ev.children = {name: tuple(sorted(found)) for name, found in children.items()}
     return ev.children.get(symbol, ())

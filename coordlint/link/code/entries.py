@@ -13,9 +13,8 @@ from coordlint.facts import Facts
 from coordlint.link.code import attributes
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.frameworks import BASES, CELERY_STARTS, DECORATORS
-from coordlint.link.code.operations import is_test
 from coordlint.link.code.origins import origins
-from coordlint.link.code.project import Scope
+from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.registered import Registered
 from coordlint.link.code.texts import written
 from coordlint.link.code.values import External, Instance, Method, options

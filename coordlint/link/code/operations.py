@@ -12,7 +12,7 @@ from coordlint.link.code.backends import backend_of
 from coordlint.link.code.calling import is_symbolic
 from coordlint.link.code.ducks import ASKED
 from coordlint.link.code.meaning import Meaning, argument, key_of, lifetime
-from coordlint.link.code.project import Scope
+from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Step
 from coordlint.link.code.usage import names_in
@@ -295,11 +295,3 @@ def _is_guessed(owner: Value | None) -> bool:
     while isinstance(owner, Instance) and isinstance(owner.owner, Instance):
         owner = owner.owner
     return isinstance(owner, Instance) and owner.call == ASKED
-
-
-def is_test(path: str) -> bool:
-    """Whether a file is test code, by the usual names."""
-    *folders, name = path.lower().split("/")
-    if any(f in ("test", "tests", "testing", "e2e", "spec", "specs", "unittests") or f.startswith("tests_") for f in folders):
-        return True
-    return name.startswith("test_") or name.endswith(("_test.py", "_tests.py")) or name in ("conftest.py", "tests.py", "test.py")

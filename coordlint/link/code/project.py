@@ -109,12 +109,15 @@ class Project:
         self._roots: set[str] = set()
         self._setters: dict[str, tuple[tuple[Scope, Binding], ...]] | None = None
         self._filled: list[tuple[ir.Expr, Fill]] = []
+        added: list[tuple[Scope, ir.Module]] = []
         for one in sorted(facts, key=lambda f: f.path):
             folder, _, file = one.path.rpartition("/")
             if file in _ROOT_FILES:
                 self._roots.add(folder.replace("/", "."))
             if one.module is not None:
-                self._add(one.path, one.module)
+                added.append((self._add(one.path, one.module), one.module))
+        for scope, module in added:  # after all modules: a function may be called like a module beside it
+            self._collect(scope, module.body)
         self._found: dict[tuple[str, str, bool, int, bool], str | None] = {}
         self._prefixes: set[str] = set()  # dotted names below which modules lie
         for name in self.modules:
@@ -123,14 +126,14 @@ class Project:
         for root, fill in self._filled:
             self._fill(root, fill)
 
-    def _add(self, path: str, module: ir.Module) -> None:
+    def _add(self, path: str, module: ir.Module) -> Scope:
         name = module_name(path)
         is_package = path.rpartition("/")[2] == "__init__.py"
         scope = Scope(name, "module", path, name, None, module, is_package=is_package)
         self.modules[name] = self.scopes[name] = scope
         if is_package:
             self._packages.add(name)
-        self._collect(scope, module.body)
+        return scope
 
     def functions(self) -> Iterator[Scope]:
         """Every function and method, by symbol."""
@@ -247,7 +250,9 @@ class Project:
                         _bind(scope, target, source, (), "item", None, node.at)
 
     def _note_outside(self, scope: Scope, s: ir.Stmt) -> None:
-        """`thing.name = value` and `setattr(thing, NAME, value)` on an object other than self."""
+        """`thing.name = value` and `setattr(thing, NAME, value)` on an object other than self; what tests set says nothing of it."""
+        if is_test(scope.path):
+            return
         match s:
             case ir.Assign(targets=targets, value=value) if value is not None:
                 for target in targets:
@@ -395,3 +400,11 @@ def _shared(a: str, b: str) -> int:
             break
         count += 1
     return count
+
+
+def is_test(path: str) -> bool:
+    """Whether a file is test code, by the usual names."""
+    *folders, name = path.lower().split("/")
+    if any(f in ("test", "tests", "testing", "e2e", "spec", "specs", "unittests") or f.startswith("tests_") for f in folders):
+        return True
+    return name.startswith("test_") or name.endswith(("_test.py", "_tests.py")) or name in ("conftest.py", "tests.py", "test.py")

@@ -13,8 +13,7 @@ from coordlint.link.code.arguments import bindings
 from coordlint.link.code.calling import returned
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.flows import Flow
-from coordlint.link.code.operations import is_test
-from coordlint.link.code.project import Scope, blocks
+from coordlint.link.code.project import Scope, blocks, is_test
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Trace
 from coordlint.link.code.usage import calls_in, names_in

@@ -17,9 +17,8 @@ from coordlint.link.code.frameworks import (
     SCHEDULES,
     TAKES,
 )
-from coordlint.link.code.operations import is_test
 from coordlint.link.code.origins import origins
-from coordlint.link.code.project import Scope, expressions, statements
+from coordlint.link.code.project import Scope, expressions, is_test, statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.values import ClassRef, FunctionRef, Object, options
 

@@ -9,7 +9,7 @@ import msgspec
 from coordlint import ir
 from coordlint.coordination import Effect, Guard, Operation, Section
 from coordlint.link.code import decorating
-from coordlint.link.code.operations import is_test
+from coordlint.link.code.project import is_test
 from coordlint.link.code.purpose import purpose_of, raised_in
 from coordlint.link.code.trace import Draft, Step
 from coordlint.link.code.tracer import Tracer

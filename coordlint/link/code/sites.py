@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from coordlint import ir
 from coordlint.link.code.arguments import arguments_of, constructor, passed
-from coordlint.link.code.operations import is_test
-from coordlint.link.code.project import Scope, expressions, statements
+from coordlint.link.code.project import Scope, expressions, is_test, statements
 from coordlint.link.code.values import Arg, ClassRef, FunctionRef, Partial, Unknown, Value, options
 
 if TYPE_CHECKING:

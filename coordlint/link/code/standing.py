@@ -27,8 +27,7 @@ from coordlint.link.code.deeds import (
     own,
 )
 from coordlint.link.code.evaluate import Evaluator
-from coordlint.link.code.operations import is_test
-from coordlint.link.code.project import Scope
+from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.values import (
     Arg,

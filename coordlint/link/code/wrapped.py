@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from coordlint.coordination import Use
 from coordlint.link.code.deeds import Deed
-from coordlint.link.code.operations import is_test
-from coordlint.link.code.project import Scope
+from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.roles import as_called
 from coordlint.link.code.standing import Standings, is_own
 from coordlint.link.code.trace import Trace
