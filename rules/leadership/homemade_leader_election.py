@@ -72,8 +72,12 @@ def _is_leadership(system: System, section: Section) -> bool:
     said = words(section.lock.key_text or section.lock.key or "")
     if section.lock.model.kind == "election" or not said & (_LEADERSHIP | _ROLES):
         return False
-    renewals = system.operations(Op.EXPIRE, Op.EXTEND, backend=section.lock.backend)
-    return bool(said & _LEADERSHIP or section.extended) or any(r.key == section.lock.key for r in renewals if r.key)
+    if said & _LEADERSHIP:
+        return True
+    renewals = list(system.operations(Op.EXPIRE, Op.EXTEND, backend=section.lock.backend))
+    if any(release.on_error for release in section.releases) and not section.escapes:  # given back when the work is done
+        return any(r.place in section.extended and r.loop in ("while", "forever") for r in renewals)
+    return bool(section.extended) or any(r.key == section.lock.key for r in renewals if r.key)
 
 
 def _ballot(system: System, candidate: Operation) -> Place | None:
@@ -128,6 +132,46 @@ zk = KazooClient(hosts="zk:2181")
 def elect():
     mine = zk.create("/election/candidate-", b"", ephemeral=True, sequence=True)  # finding: homemade-leader-election
     return sorted(zk.get_children("/election"))[0] == mine.rpartition("/")[2]
+
+=== bad: a scheduler that keeps its lock while it ticks
+--- app/scheduler.py
+import time
+
+import redis
+
+r = redis.Redis(host="redis")
+
+
+def run(tick):
+    lock = r.lock("app:scheduler", timeout=60)
+    lock.acquire()  # finding: homemade-leader-election
+    try:
+        while True:
+            tick()
+            lock.extend(60)
+            time.sleep(10)
+    finally:
+        lock.release()
+
+=== good: one round of a periodic task, which renews its lock on the way
+--- app/tasks.py
+import redis
+from celery import shared_task
+
+r = redis.Redis()
+
+
+@shared_task
+def check(tenants, visit):
+    lock = r.lock("app:check:beat", timeout=120)
+    if not lock.acquire(blocking=False):
+        return
+    try:
+        for tenant in tenants:
+            lock.reacquire()
+            visit(tenant)
+    finally:
+        lock.release()
 
 === good: kazoo's election
 --- app/vote.py

@@ -216,6 +216,34 @@ class Job:
     def stop(self):
         self.lock.release()
 
+=== good: the lock is kept in a table for as long as the tenant is served
+--- bots.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=shop")
+
+class Bots:
+    def __init__(self):
+        self.locks = {}
+
+    def take(self, tenants):
+        for tenant in tenants:
+            lock = r.lock(f"bot:{tenant}", timeout=1800)
+            if not lock.acquire(blocking=False):
+                continue
+            self.locks[tenant] = lock
+            db.cursor().execute("UPDATE bots SET state = 'up' WHERE tenant = %s", (tenant,))
+        for tenant in list(self.locks):
+            if self.is_gone(tenant):
+                self.locks[tenant].release()
+
+    def is_gone(self, tenant):
+        cur = db.cursor()
+        cur.execute("SELECT gone FROM tenants WHERE id = %s", (tenant,))
+        return cur.fetchone()[0]
+
 === good: nothing between acquire and release leaves the process
 --- counter.py
 import threading

@@ -107,6 +107,8 @@ def is_unfenced(section: Section, effect: Effect) -> bool:
 def is_shared(operation: Operation) -> bool:
     """Whether the effect lands where other processes see it. An entry with a time to live is a cache, not a record."""
     if operation.backend in STORES:
+        if operation.op is Op.DELETE and not operation.key_words:
+            return False  # what is removed is not known: an entry of a cache, a lock, a record
         is_field = operation.op is Op.SET_ADD and operation.reads_back is not None
         return (is_field or operation.op in (Op.WRITE, Op.DELETE, Op.INCREMENT, Op.COUNTER, Op.EFFECT)) and not is_cache_entry(operation)
     return operation.kind in SHARED and operation.library != "stdlib-sqlite3"  # a file beside the process
@@ -485,4 +487,30 @@ def store(session: Session, key, value):
             setting = Setting(key=key, value=value)
             session.add(setting)
         session.commit()
+
+=== good: columns that a table declares unique together refuse the second record
+--- shop/models.py
+from sqlalchemy import Column, Integer, String, UniqueConstraint
+from sqlalchemy.orm import declarative_base
+
+Base = declarative_base()
+
+class Node(Base):
+    __tablename__ = "nodes"
+    id = Column(Integer, primary_key=True)
+    source = Column(String)
+    name = Column(String)
+    __table_args__ = (UniqueConstraint("source", "name", name="uq_node"),)
+--- shop/tasks.py
+import redis
+from sqlalchemy.orm import Session
+
+from shop.models import Node
+
+r = redis.Redis()
+
+def import_nodes(session: Session, source, names):
+    with r.lock(f"import:{source}", timeout=300):
+        for name in names:
+            session.add(Node(source=source, name=name))
 '''

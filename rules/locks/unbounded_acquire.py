@@ -248,4 +248,52 @@ app = Flask(__name__)
 def tick():
     with exclusive("tick", wait=False) as taken:
         return "ok" if taken else "busy"
+
+=== good: what a handler puts into a queue waits in the thread that takes it out; the handler has a limit
+--- shop/worker.py
+from queue import Queue
+from threading import Condition
+
+commands = Queue()
+
+def run_there(work, limit):
+    done = Condition()
+
+    def execute():
+        with done:
+            work()
+            done.notify()
+
+    with done:
+        commands.put(execute, timeout=limit)
+        if not done.wait(timeout=limit):
+            raise TimeoutError
+--- shop/web.py
+from functools import partial
+
+from flask import Flask
+from kazoo.client import KazooClient
+
+from shop.worker import run_there
+
+app = Flask(__name__)
+zk = KazooClient(hosts="zk:2181")
+
+def cancel(change):
+    with zk.Lock("/shop/lock"):
+        zk.delete(f"/shop/changes/{change}")
+
+def cancel_all():
+    with zk.Lock("/shop/lock"):
+        zk.delete("/shop/changes", recursive=True)
+
+@app.route("/cancel")
+def view():
+    run_there(cancel_all, 5)
+    return "ok"
+
+@app.route("/cancel/<change>")
+def one(change):
+    run_there(partial(cancel, change), 5)
+    return "ok"
 '''

@@ -80,7 +80,9 @@ def columns_of(w: Walk, made: Meaning, owner: Value | None, call: ir.Call) -> Co
         values = next((a.value for a in made.args if a.name == "values"), None)
         tables = tuple((k, "=") for v in options(values) if isinstance(v, Table) for k, _ in v.entries if k) if values is not None else ()
         refined = _refined(w, call.func.base) if isinstance(call.func, ir.Attribute) else ()
-        return Columns((*_noted(owner, "?"), *refined), (*assigned(call), *given, *tables), _table(owner))
+        references = _references(w, owner)
+        asked = tuple(c for c in (*_noted(owner, "?"), *refined) if c[0] not in references or not is_version(c[0]))
+        return Columns(asked, (*assigned(call), *given, *tables), _table(owner))
     statement = statement_of(w, made, owner)
     return None if statement is None else _of_statement(statement, _refined(w, call.args[0]) if made.op is Op.SQL and call.args else ())
 
@@ -133,6 +135,20 @@ def _noted(made: Instance, sign: str) -> tuple[tuple[str, str], ...]:
 
 def _table(made: Instance) -> str:
     return next((v.symbol.rpartition(".")[2] for a in made.arguments[:2] for v in options(a.value) if isinstance(v, ClassRef)), "")
+
+
+_REFERENCES = frozenset("ForeignKey OneToOneField ManyToManyField ForeignKeyField relationship".split())
+
+
+def _references(w: Walk, made: Instance) -> set[str]:
+    """The columns of a query's records that point to other records: such a `release_version` counts no changes of the row."""
+    classes = [w.ev.project.scopes[v.symbol] for a in made.arguments[:2] for v in options(a.value) if isinstance(v, ClassRef) and v.symbol in w.ev.project.scopes]
+    return {
+        name
+        for scope in classes
+        for name, bindings in scope.names.items()
+        if is_version(name) and any(isinstance(b.expr, ir.Call) and last_word(b.expr.func) in _REFERENCES for b in bindings)
+    }
 
 
 # -- whether anybody looks ---------------------------------------------------------------------------------------------

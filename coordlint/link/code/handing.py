@@ -50,13 +50,14 @@ def _is_given(w: Walk, d: Draft, at_end: bool) -> bool:
     if d.escapes or not isinstance(d.subject, Instance | Object) or not d.written:
         return True  # whoever knows the key can give it back
     root = d.written.partition(".")[0].partition("(")[0]
-    if not _is_local(w.scope, root):
+    if not is_local(w.scope, root):
         return True
-    stored = {n for n in w.usage.kept_in({d.written}) if not _is_local(w.scope, n.partition(".")[0])}
+    stored = {n for n in w.usage.kept_in({d.written}) if not is_local(w.scope, n.partition(".")[0])}
     return bool(stored) or (w.trace.gives_result and not d.does_work)
 
 
-def _is_local(scope: Scope, name: str) -> bool:
+def is_local(scope: Scope, name: str) -> bool:
+    """Whether a name means something in this function alone."""
     if scope.kind != "function" or name in ("self", "cls"):
         return False
     return name in scope.names and not any(p.name == name for p in scope.params())
@@ -64,7 +65,7 @@ def _is_local(scope: Scope, name: str) -> bool:
 
 def _is_returned(w: Walk, d: Draft) -> bool:
     """Whether what is returned or yielded is the lock, or a container that it was put into."""
-    if d.is_raw or not d.written or not isinstance(d.subject, Instance | Object) or not _is_local(w.scope, d.written.partition(".")[0]):
+    if d.is_raw or not d.written or not isinstance(d.subject, Instance | Object) or not is_local(w.scope, d.written.partition(".")[0]):
         return False
     return bool(w.usage.kept_in({d.written}) & w.usage.returned)
 

@@ -15,7 +15,7 @@ from coordlint.link.code.meaning import Meaning, argument, key_of, lifetime
 from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Step
-from coordlint.link.code.usage import names_in
+from coordlint.link.code.usage import last_word, names_in
 from coordlint.link.code.values import (
     Arg,
     ClassRef,
@@ -210,7 +210,7 @@ def _unique_field(w: Walk, made: Meaning, owner: Value | None) -> str:
 
 
 def _together(scope: Scope) -> Iterator[frozenset[str]]:
-    """Groups of fields that a class of records declares unique together: `unique_together`, `UniqueConstraint(fields=...)`."""
+    """Groups of fields that a class of records declares unique together: `unique_together`, `UniqueConstraint(...)`."""
     meta = next((c for c in scope.children if c.kind == "class" and c.symbol.endswith(".Meta")), None)
     for b in meta.names.get("unique_together", ()) if meta is not None else ():
         given = b.expr.items if isinstance(b.expr, ir.Sequence) else ()
@@ -221,6 +221,10 @@ def _together(scope: Scope) -> Iterator[frozenset[str]]:
             if isinstance(made, ir.Call) and written(made.func).rpartition(".")[2] == "UniqueConstraint" and made.keyword("condition") is None:
                 fields = made.keyword("fields")
                 yield from _fields(fields.items if isinstance(fields, ir.Sequence) else ())
+    for b in scope.names.get("__table_args__", ()):
+        for made in b.expr.items if isinstance(b.expr, ir.Sequence) else ():
+            if isinstance(made, ir.Call) and last_word(made.func) == "UniqueConstraint":
+                yield from _fields(made.args)
 
 
 def _fields(group: tuple[ir.Expr, ...]) -> Iterator[frozenset[str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from coordlint import ir
 from coordlint.coordination import Release
 from coordlint.link.code import arguments
-from coordlint.link.code.handing import MOST_HANDED_ON
+from coordlint.link.code.handing import MOST_HANDED_ON, is_local
 from coordlint.link.code.locks import lock_instance, says_something
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Draft, Loose
@@ -30,14 +30,23 @@ def release(w: Walk, subject: Value, text: str, place: Place, how: str, around: 
             continue
         for each in [d, *(x for x in w.held if x is not d and x.acquired == d.acquired and x.written == d.written)]:
             _give_back(each, _released(w, place, how, around, deed))
+            each.escapes = each.escapes or is_stored(w, each, text)
             if not around.in_handler:
                 w.held.remove(each)
         return
     for d in w.trace.drafts:  # a second way out: a handler or an early return
         if d not in w.held and same_lock(d.subject, subject) and (how != "delete" or d.is_raw):
             _give_back(d, _released(w, place, how, around, deed))
+            d.escapes = d.escapes or is_stored(w, d, text)
             return
     _note_loose(w, Loose(subject, text, place, how, around.in_final, deed or place))
+
+
+def is_stored(w: Walk, d: Draft, text: str) -> bool:
+    """Whether a lock is given back out of what it was put into, where others find it later too: `self.locks[key].release()`."""
+    if not d.written or text == d.written or not is_local(w.scope, d.written.partition(".")[0]):
+        return False
+    return any(text == n or text.startswith(f"{n}[") for n in w.usage.kept_in({d.written}) if not is_local(w.scope, n.partition(".")[0]))
 
 
 def same_lock(a: Value, b: Value) -> bool:

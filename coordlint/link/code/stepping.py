@@ -11,10 +11,10 @@ from coordlint.link.code import arguments, attributes, calling, entering, holdin
 from coordlint.link.code.meaning import Meaning, understand
 from coordlint.link.code.operations import describe
 from coordlint.link.code.outcomes import is_never_sent, outcome_of
-from coordlint.link.code.project import blocks, expressions
+from coordlint.link.code.project import Scope, blocks, expressions, statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Step
-from coordlint.link.code.usage import calls_in, names_in, starts
+from coordlint.link.code.usage import calls_in, last_word, names_in, starts
 from coordlint.link.code.values import (
     ClassRef,
     External,
@@ -66,8 +66,10 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     if isinstance(raw, Parameter):
         made.parameter = raw
     passed = _callbacks(w, made, call)
-    if passed and functions and not any(_calls_back(w, f) for f in functions):
+    if passed and functions and not any(_calls_back(w, f, call) for f in functions):
         passed = ()  # kept for later: who calls it then is seen there
+        for making in (s for s in w.trace.steps[-len(call.args) - 4 :] if any(s.call is a for a in call.args)):
+            making.functions = ()  # `later(partial(work, id))`
     made.functions = tuple(functions) + passed
     made.called = len(functions)
     made.unresolved = not (understood or made.functions or _is_harmless(callee, call))
@@ -80,12 +82,17 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
         holding.call_project(w, made, function, made.args, call, s, around)
 
 
+_PUTS = ("put", "put_nowait")  # into a queue
+
+
 def _callbacks(w: Walk, made: Step, call: ir.Call) -> tuple[FunctionRef, ...]:
     """Functions that are passed to be called: here and now, or elsewhere and later."""
+    if last_word(call.func) in _PUTS:
+        return ()  # who takes it out calls it, and nobody here waits for that
     found: list[FunctionRef] = []
     elects = made.operation is not None and made.operation.op is Op.RUN_ELECTION
     for arg in (*call.args, *(k.value for k in call.keywords if k.name in ("target", "func", "function", "callback", "fn"))):
-        if isinstance(arg, ir.Name | ir.Attribute):
+        if isinstance(arg, ir.Name | ir.Attribute) or (isinstance(arg, ir.Call) and last_word(arg.func) == "partial"):
             value = w.ev.value(arg, w.scope)
             passed = w.ev.settle(value) if elects else value  # what leads may have come through a wrapper
             found += [v for v in options(passed) if isinstance(v, FunctionRef)]
@@ -108,17 +115,26 @@ def _leads(election: Value, depth: int = 0) -> list[FunctionRef]:
     return found
 
 
-def _calls_back(w: Walk, function: FunctionRef) -> bool:
-    """Whether a function of the project calls one of its parameters, or hands it on to a call."""
+def _calls_back(w: Walk, function: FunctionRef, call: ir.Call) -> bool:
+    """Whether a function of the project calls a function that it is given, or hands it on to a call."""
     scope = w.ev.project.scopes[function.symbol]
     trace = w.tracer.trace(function.symbol)
-    if not trace.complete or any(child.kind == "function" for child in scope.children):
+    if not trace.complete or any(child.kind == "function" and not _is_put_away(scope, child) for child in scope.children):
         return True
-    names = {p.name for p in scope.params()} - {"self", "cls"}
+    given = arguments.arguments_of(w.ev, function, call, w.scope)
+    names = {a.name for a in given if any(isinstance(v, FunctionRef) for v in options(a.value))} or {p.name for p in scope.params()} - {"self", "cls"}
     return any(
         s.parameter is not None or any(names & names_in(a) for a in (*s.call.args, *(k.value for k in s.call.keywords)))
         for s in trace.steps
     )
+
+
+def _is_put_away(scope: Scope, child: Scope) -> bool:
+    """Whether a function does nothing with a function inside it but to put it into a queue."""
+    nodes = [n for s in statements(scope.function.body) for e in expressions(s) for n in ir.walk(e)]
+    put = {id(a) for n in nodes if isinstance(n, ir.Call) and last_word(n.func) in _PUTS for a in n.args}
+    used = [n for n in nodes if isinstance(n, ir.Name) and n.id == child.function.name]
+    return bool(used) and all(id(n) in put for n in used)
 
 
 _HARMLESS_METHODS = frozenset(
