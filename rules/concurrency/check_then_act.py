@@ -16,6 +16,7 @@ Known misses: a look-up in one function and the creation in another; constraints
 Sources: Django documentation, get_or_create (atomic only with unique fields); CWE-367 (time-of-check time-of-use).
 """
 
+import re
 from collections.abc import Iterator
 
 from coordlint import (
@@ -40,6 +41,7 @@ _DEAR = frozenset(
     {"payment", "charge", "refund", "invoice", "order", "booking", "reservation", "wallet", "account", "coupon", "voucher"}
     | {"redemption", "payout", "transfer", "transaction", "subscription", "ticket", "withdrawal", "balance", "ledger"}
 )
+_NEW = re.compile(r"\buuid[14]\(|\btoken_(?:hex|bytes|urlsafe)\(")
 _CACHED = frozenset({"cache", "cached", "memo", "tmp", "temp"})
 
 
@@ -66,6 +68,8 @@ def _decided_by(act: Operation, checks: list[Operation]) -> Operation | None:
     """The look-up of the same record before a creation; a fill of a cache is none."""
     if act.late not in _CREATES or (act.ttl is not None and act.ttl.kind == "seconds") or act.key_words & _CACHED:
         return None
+    if _NEW.search(act.key_text or act.key or ""):
+        return None  # a name that nobody else comes upon
     if act.backend != "redis" and (act.late is not Late.APPEND or not act.key_words & _DEAR):
         return None  # most tables have a unique constraint that the code does not show
     for check in checks:
@@ -151,6 +155,28 @@ r = redis.Redis()
 def page(name, render):
     if not r.exists(f"page:{name}"):
         r.set(f"page:{name}", render(name), ex=60)
+
+=== good: a name that is new each time, so that nobody else looks it up
+--- shop/flush.py
+import uuid
+
+import redis
+
+r = redis.Redis()
+
+
+def flush(write):
+    for key in r.scan_iter("pulls:*"):
+        if ":taken:" in key:
+            mine = key
+            counted = r.hgetall(mine)
+        else:
+            mine = f"{key}:taken:{uuid.uuid4().hex}"
+            r.rename(key, mine)
+            counted = r.hgetall(mine)
+        if not counted:
+            continue
+        write(counted)
 
 === good: a lock is held around both
 --- shop/wallet.py

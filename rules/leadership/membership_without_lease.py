@@ -48,7 +48,7 @@ _LASTING = frozenset(
     | {"state", "desired", "spec", "schema", "policy", "key", "secret", "template", "limit", "quota", "flag", "feature", "dead"}
 )
 _DATED = frozenset({"time", "timestamp", "heartbeat", "expire", "expiry", "seen", "deadline", "utcnow", "now"})
-_CHECKS = ("check", "checks", "ttl", "interval", "script", "http", "tcp", "grpc", "")  # "": a **mapping
+_CHECKS = ("check", "checks", "ttl", "interval", "script", "http", "tcp", "grpc", "**")  # "**": a mapping of unknown content
 
 
 @rule("CL404", severity=WARNING)
@@ -244,6 +244,34 @@ c = consul.Consul()
 
 def register(name, address, port):
     c.agent.service.register(name, address=address, port=port, check=consul.Check.ttl("10s"))
+
+=== good: the check comes in a mapping of the caller, through a decorated method
+--- svc/registry.py
+import functools
+
+import consul
+
+def logged(work):
+    @functools.wraps(work)
+    def run(self, *args, **kwargs):
+        try:
+            return work(self, *args, **kwargs)
+        except consul.ConsulException:
+            return False
+    return run
+
+class Registry:
+    def __init__(self):
+        self.client = consul.Consul(host="consul")
+
+    @logged
+    def register(self, name, **kwargs):
+        return self.client.agent.service.register(name, **kwargs)
+
+    def update(self, name, data):
+        check = consul.Check.http(data["url"], "5s", deregister="60s")
+        params = {"service_id": name, "address": data["host"], "check": check}
+        return self.register(name, **params)
 
 === good: the check is registered on its own
 --- svc/consul_check.py

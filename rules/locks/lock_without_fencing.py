@@ -64,7 +64,7 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
     for section in system.critical_sections(distributed=True):
         if section.shares_fate or section.lock.model.kind not in ("lock", "write-lock"):
             continue
-        unfenced = [effect for effect in section.effects if is_unfenced(section, effect)]
+        unfenced = [e for e in section.effects if is_unfenced(section, e) and not forgets_cached(system, e.operation)]
         if not unfenced:
             continue
         worst = min(unfenced, key=harm)
@@ -116,6 +116,14 @@ def is_shared(operation: Operation) -> bool:
 
 def is_cache_entry(operation: Operation) -> bool:
     return operation.ttl is not None and operation.ttl.kind != "never"
+
+
+def forgets_cached(system: System, operation: Operation) -> bool:
+    """Whether it deletes what is only ever written with a time to live: the next reader fills it in again."""
+    if operation.op is not Op.DELETE or operation.backend not in STORES or not operation.key:
+        return False
+    writers = [o for o in system.same_key(operation) if o.stores]
+    return bool(writers) and all(is_cache_entry(o) for o in writers)
 
 
 def is_lock_itself(lock: Lock, operation: Operation) -> bool:
@@ -513,4 +521,29 @@ def import_nodes(session: Session, source, names):
     with r.lock(f"import:{source}", timeout=300):
         for name in names:
             session.add(Node(source=source, name=name))
+
+=== good: what is deleted is an entry of a cache, which is only written with a time to live
+--- shop/tokens.py
+import json
+
+import redis
+
+r = redis.Redis()
+KEY = "partner:access-token"
+
+def token(issue):
+    with r.lock("partner:access-token:lock", timeout=55):
+        found = read()
+        if found is None:
+            found = issue()
+            r.set(KEY, json.dumps(found), ex=found["expires_in"])
+        return found
+
+def read():
+    raw = r.get(KEY)
+    try:
+        return json.loads(raw) if raw else None
+    except ValueError:
+        r.delete(KEY)
+        return None
 '''
