@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from systems import system
 
 from coordlint.link.code.bottom_up import bottom_up
 from coordlint.system import System
-from systems import system
 
 
 def via(found: System) -> dict[int, tuple[str, str, str]]:

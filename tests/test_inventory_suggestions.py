@@ -113,7 +113,7 @@ def test_each_suggestion_is_a_models_file_of_its_own(run, tmp_path: Path) -> Non
     root = project(tmp_path, {"infra/locks.py": HIDDEN, "app.py": APP})
     told = run("inventory", root, "--format", "json").json["suggested_models"]
     project(tmp_path, {"own.yaml": told[1]["yaml"], "pyproject.toml": '[tool.coordlint]\nmodels = ["own.yaml"]\n'})
-    assert ["lock"] == [u["role"] for u in run("inventory", root, "--format", "json").json["uses"] if u["path"] == "app.py"]
+    assert [u["role"] for u in run("inventory", root, "--format", "json").json["uses"] if u["path"] == "app.py"] == ["lock"]
 
 
 def test_a_lock_of_a_library_without_models_is_suggested_where_it_is_entered_with_a_key() -> None:
