@@ -13,6 +13,7 @@ import networkx as nx
 
 from coordlint.coordination import (
     Client,
+    Effect,
     Entry,
     FunctionInfo,
     Guard,
@@ -210,6 +211,20 @@ class System:
             return ()
         found = [(c, p) for c in self._calls.predecessors(symbol) for p in self._calls.edges[c, symbol]["places"]]
         return tuple(sorted(found, key=lambda pair: pair[1]))
+
+    def happens_before(self, section: Section, effect: Effect) -> bool:
+        """Whether the function that takes the lock has made the call that leads to an effect before it takes it.
+
+        What happens without the lock as well is not what the lock is for: a note of progress, the look into a cache.
+        """
+        if not effect.chain or section.symbol not in self._calls:
+            return False
+        for callee in self._calls.successors(section.symbol):
+            places = self._calls.edges[section.symbol, callee]["places"]
+            here = effect.chain[0] in places and effect.operation.symbol in self.reached_from(callee)
+            if here and any(p.path == section.acquired.path and p < section.acquired for p in places):
+                return True
+        return False
 
     def reached_from(self, symbol: str) -> frozenset[str]:
         """Every function that a function reaches by calls, itself included."""

@@ -208,6 +208,18 @@ def test_a_file_that_only_builds_tests_is_for_tests() -> None:
     assert one(deployment, "zk").role is Role.TEST
 
 
+def test_a_file_that_mounts_the_tree_over_what_it_builds_is_for_development() -> None:
+    under_edit = "services:\n  web: {build: ., volumes: ['.:/app']}\n  redis: {image: redis}\n"
+    assert one(deployed(compose(under_edit)), "redis").role is Role.DEVELOPMENT
+    data = "services:\n  web: {build: ., volumes: ['./data:/data', 'logs:/logs']}\n  redis: {image: redis}\n"
+    assert one(deployed(compose(data)), "redis").role is Role.PRODUCTION
+
+
+def test_where_another_file_is_for_development_the_mounted_tree_says_nothing() -> None:
+    files = compose("services:\n  web: {build: ., volumes: ['.:/app']}\n") | {"docker-compose.dev.yml": "services:\n  dev: {build: .}\n"}
+    assert one(deployed(files), "web").role is Role.PRODUCTION
+
+
 def test_suppressions_as_data_cover_the_service() -> None:
     files = compose("services:\n  zk:\n    image: zookeeper\n    x-coordlint:\n      ignore:\n        CL701: a test bed\n")
     (facts,) = facts_of(files)

@@ -454,4 +454,17 @@ def count_again(edition, numbers):
     Count.objects.filter(book_version=edition).delete()
     for kind, number in numbers:
         Count.objects.create(book_version=edition, kind=kind, number=number)
+
+=== good: whether there is a version at all is no comparison
+--- wiki/models.py
+from django.db import models
+
+class Page(models.Model):
+    author = models.IntegerField()
+    live_revision = models.IntegerField(null=True)
+--- wiki/handlers.py
+from wiki.models import Page
+
+def forget(author):
+    Page.objects.filter(author=author, live_revision__isnull=True).delete()
 '''

@@ -120,6 +120,23 @@ def finish(job_id):
     job["state"] = "done"
     zk.set(f"/jobs/{job_id}", json.dumps(job).encode())  # finding: lost-update
 
+=== bad: the path is an attribute whose value nobody knows
+--- jobs/domains.py
+import json
+
+from kazoo.client import KazooClient
+
+
+class Domains:
+    def setup(self, settings):
+        self.zk = KazooClient(hosts=settings["hosts"])
+        self.path = settings["path"]
+
+    def ban(self, domain):
+        data = json.loads(self.zk.get(self.path)[0])
+        data["banned"].append(domain)
+        self.zk.set(self.path, json.dumps(data).encode())  # finding: lost-update
+
 === bad: a document in Redis
 --- shop/carts.py
 import json

@@ -6,7 +6,8 @@ one, for ever where it has none, and for a thread lock until the process is rest
 Instead: `with lock:`, or `try:` right behind the acquire and the release in `finally:`.
 
 Fine when: `with`, `try ... finally` or an ExitStack release it; the lock is handed on and released elsewhere; nothing releases it at all,
-because a short lease is meant to run out (a debounce); the release stands in an `except` as well as behind the work.
+because a short lease is meant to run out (a debounce), or something else than the lock decides whether it is released early; the
+release stands in an `except` as well as behind the work.
 
 Known misses: code between acquire and release that cannot raise is not told from code that can, beyond what is known to do nothing outside.
 
@@ -21,6 +22,7 @@ from coordlint import (
     HIGH,
     MEDIUM,
     WARNING,
+    Effect,
     Evidence,
     Found,
     Section,
@@ -34,15 +36,17 @@ from coordlint import (
     trail,
 )
 
+EVERYTHING = frozenset({"Exception", "BaseException", "builtins.Exception", "builtins.BaseException", "*"})
+
 
 @rule("CL108", severity=WARNING)
 def lock_not_released_on_error(system: System) -> Iterator[Found]:
     for section in system.critical_sections():
         if section.how != "acquire" or section.escapes or section.shares_fate or not section.releases:
             continue
-        if any(release.on_error or release.only_on_error for release in section.releases):
+        if any(release.on_error or release.only_on_error for release in section.releases) or section.releases[-1].chosen:
             continue
-        risky = what_can_raise(section)
+        risky = what_can_raise(system, section)
         if not risky:
             continue
         last = section.releases[-1]
@@ -54,10 +58,20 @@ def lock_not_released_on_error(system: System) -> Iterator[Found]:
         )
 
 
-def what_can_raise(section: Section) -> list[Evidence]:
+def what_can_raise(system: System, section: Section) -> list[Evidence]:
     """The calls inside that leave the process, and so fail now and then; those whose body is not known as well."""
-    known = [Evidence(e.place, f"{effect_name(e.operation)} can raise") for e in (*section.effects, *section.reads)]
+    reached = [e for e in (*section.effects, *section.reads) if not is_caught(system, section, e)]
+    known = [Evidence(e.place, f"{effect_name(e.operation)} can raise") for e in reached]
+    if not known and (section.effects or section.reads):
+        return []
     return known or [Evidence(place, "this call can raise") for place in section.unresolved]
+
+
+def is_caught(system: System, section: Section, effect: Effect) -> bool:
+    """Whether a handler of everything stands around it and not around the release: what it raises ends before the release."""
+    around = system.guards_at(effect.chain[0] if effect.chain else effect.place)
+    ends_behind = system.guards_at(section.releases[-1].place)
+    return any(g.action == "swallow" and EVERYTHING & set(g.catches) and g not in ends_behind for g in around)
 
 
 def how_long(section: Section) -> str:
@@ -215,6 +229,46 @@ class Job:
 
     def stop(self):
         self.lock.release()
+
+=== good: left to its lease, which spaces out the rounds, unless there is more to do at once
+--- worker.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=shop")
+BATCH = 100
+
+def sweep():
+    lock = r.lock("sweep", timeout=30)
+    if not lock.acquire(blocking=False):
+        return
+    cur = db.cursor()
+    cur.execute("SELECT id FROM carts WHERE stale LIMIT 100")
+    carts = cur.fetchall()
+    for cart in carts:
+        db.cursor().execute("DELETE FROM carts WHERE id = %s", (cart,))
+    if len(carts) == BATCH:
+        lock.release()
+
+=== good: what the work raises is noted, and the release comes behind
+--- worker.py
+import logging
+
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=shop")
+
+def post(order):
+    lock = r.lock(f"order:{order}", timeout=30)
+    lock.acquire()
+    try:
+        db.cursor().execute("UPDATE orders SET state = 'posted' WHERE id = %s", (order,))
+    except Exception:
+        logging.exception("not posted: %s", order)
+    lock.release()
 
 === good: the lock is kept in a table for as long as the tenant is served
 --- bots.py

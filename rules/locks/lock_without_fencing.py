@@ -10,7 +10,7 @@ ConditionExpression, an idempotency key, a unique constraint. Where the lock off
 node; etcd: the create revision of its key), store the highest one seen beside the data and refuse a smaller one. Often the
 condition alone is enough and the lock can go.
 
-Fine when: the effect is conditional already; it lands in the coordinator that gave the lock, whose session ends for both; the lock and the write share one database transaction (SELECT ... FOR UPDATE,
+Fine when: the effect is conditional already; the same function does it without the lock as well, before it takes it (a note of progress, the look into a cache); it lands in the coordinator that gave the lock, whose session ends for both; the lock and the write share one database transaction (SELECT ... FOR UPDATE,
 pg_advisory_xact_lock), so that neither survives without the other; the lock only saves work, and what it guards is neither
 money nor anything else that leaves the system.
 
@@ -64,7 +64,8 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
     for section in system.critical_sections(distributed=True):
         if section.shares_fate or section.lock.model.kind not in ("lock", "write-lock"):
             continue
-        unfenced = [e for e in section.effects if is_unfenced(section, e) and not forgets_cached(system, e.operation)]
+        shared = [e for e in section.effects if is_unfenced(section, e) and not forgets_cached(system, e.operation)]
+        unfenced = [e for e in shared if not system.happens_before(section, e)]
         if not unfenced:
             continue
         worst = min(unfenced, key=harm)
@@ -234,6 +235,27 @@ def settle(order_id):
 
 def charge(order_id, amount):
     stripe.Charge.create(amount=amount, currency="eur", metadata={"order": order_id})  # finding: lock-without-fencing
+
+=== good: notes its progress before it takes the lock and under it: that is not what the lock is for
+--- app/progress.py
+import psycopg2
+
+db = psycopg2.connect("dbname=app")
+
+def note(task, text):
+    db.cursor().execute("UPDATE tasks SET progress = %s WHERE id = %s", (text, task))
+--- app/merge.py
+import redis
+
+from app.progress import note
+
+r = redis.Redis()
+
+def merge(task, graph, part):
+    note(task, "waiting")
+    with r.lock(f"graph:{graph}", timeout=600):
+        note(task, "merging")
+        part.merge()
 
 === good: the version stands in the WHERE clause and the row count is tested
 --- billing.py

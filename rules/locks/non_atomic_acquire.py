@@ -51,6 +51,8 @@ def non_atomic_acquire(system: System) -> Iterator[Found]:
         if look.atomic or look.outcome is not Outcome.TESTED or not sounds_like_lock(look.key_text, look.key, function_of(look)):
             continue
         for write in later(system, look, Op.WRITE):
+            if write.counts:
+                continue  # a number that is kept, whatever its key is called
             yield found(
                 f'{call_name(look)} asks whether "{look.key_text or look.key}" is free and {call_name(write)} takes it in a second step: two '
                 f"processes can both find it free in {backend_name(look.backend)}",
@@ -144,6 +146,19 @@ def sync(feed):
     cache.set("feed-sync-lock", True, 600)
     feed.pull()
     cache.delete("feed-sync-lock")
+
+=== good: a count of failures, whatever its key is called
+--- worker.py
+import redis
+
+r = redis.Redis()
+
+def failed(key):
+    current = r.get(f"lock:{key}:failures")
+    current = int(current) if current else 0
+    if current < 3:
+        current += 1
+        r.set(f"lock:{key}:failures", current)
 
 === good: one command
 --- worker.py

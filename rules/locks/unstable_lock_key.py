@@ -8,7 +8,8 @@ the first bytes of a hashlib digest, or `hashtext(name)` in SQL.
 
 Fine when: the hash is a stable one (crc32, hashlib, hashtext); the lock is meant for one host and its name says the host.
 
-Known misses: an unstable value that arrives through a database or a message.
+Known misses: an unstable value that arrives through a database or a message; a fresh uuid as the name that is given to a helper,
+which may be the id of what was just made.
 
 Sources: Python documentation, object.__hash__ and PYTHONHASHSEED; PostgreSQL documentation, advisory locks.
 """
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 
 from coordlint import ERROR, HIGH, MEDIUM, Found, Scope, System, distinct, found, lock_name, rule, trail
 
+_FRESH = frozenset({"a uuid is new each time", "a random token is new each time"})
 _UNSTABLE = (
     (re.compile(r"(?<![\w.])hash\("), "hash() of text is salted anew in every process"),
     (re.compile(r"(?<![\w.])id\("), "id() is an address in one process"),
@@ -37,6 +39,8 @@ def unstable_lock_key(system: System) -> Iterator[Found]:
         inner = system.inner(section)
         if reason is None or (inner is not None and inner.lock.key_text == section.lock.key_text):
             continue  # stable, or told where the wrapper takes it
+        if reason in _FRESH and section.lock.via:
+            continue  # a helper is given the name: the fresh id of a record, which others lock by its id
         yield found(
             f"{lock_name(section.lock)} has another name in every process ({reason}), and so keeps nobody out",
             at=section,
@@ -134,6 +138,40 @@ def create(job):
     job_id = str(uuid.uuid4())
     with r.lock(f"job:{job_id}", timeout=30):
         job.start(job_id)
+
+=== good: the fresh id of a job, which a helper locks for jobs with stable ids too
+--- jobs/locks.py
+import redis
+
+r = redis.Redis()
+
+def take(job_id):
+    return r.set(f"job:{job_id}:lock", "1", nx=True, ex=3600)
+--- jobs/run.py
+from dataclasses import dataclass
+
+from jobs.locks import take
+
+@dataclass
+class Spec:
+    job_id: str
+
+def run(spec: Spec):
+    if not take(spec.job_id):
+        return
+    spec.start()
+--- jobs/planned.py
+from jobs.run import Spec, run
+
+def planned(table):
+    run(Spec(job_id=table["id"]))
+--- jobs/api.py
+import uuid
+
+from jobs.run import Spec, run
+
+def at_once(kind):
+    run(Spec(job_id=f"{kind}_{uuid.uuid4().hex}"))
 
 === good: crc32
 --- jobs.py

@@ -79,7 +79,8 @@ class Flow:
         last: dict[str, ir.Expr] = {}
         for s in self._before(body, at):
             if isinstance(s, ir.Assign) and s.value is not None and s.at.line > read.line:
-                last.update((t.id, s.value) for t in s.targets if isinstance(t, ir.Name))
+                targets = [i for t in s.targets for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
+                last.update((t.id, s.value) for t in targets if isinstance(t, ir.Name))
         return {n for n in names & last.keys() if not names_in(last[n]) & names}
 
     def _before(self, body: tuple[ir.Stmt, ...], at: Place) -> list[ir.Stmt]:

@@ -71,7 +71,7 @@ def _effects(section: Section) -> list[Point]:
             points.append(Point(5, "a payment without an idempotency key", effect.place))
         elif op.kind == "database" and op.late in (Late.ACCUMULATE, Late.APPEND):
             points.append(Point(4, "a database write that is not safe to repeat", effect.place))
-        elif op.kind in ("object-store", "file", "database", "") and op.reads_back is not None:
+        elif op.kind in ("object-store", "file", "database", "") and op.reads_back is not None and op.backend not in _CACHES:
             points.append(Point(4, "a record is overwritten with what was computed from reading it", effect.place))
         elif op.kind in ("message", "email", "http", "task") and op.late is not Late.READ and outward < 3:
             outward += 1
@@ -89,6 +89,9 @@ def _effects(section: Section) -> list[Point]:
     elif section.effects and all(_is_repeatable(e) for e in section.effects):
         points.append(Point(-3, "nothing inside does harm when it happens twice", section.effects[0].place))
     return points
+
+
+_CACHES = ("memcached", "django-cache")  # what stands there may be gone at any time: nothing rests on it
 
 
 def _at_most(points: list[Point], reason: str, most: int) -> list[Point]:

@@ -108,11 +108,11 @@ def _is_write(operation: Operation) -> bool:
 
 
 def _record_of(operation: Operation) -> str:
-    """The key as far as it is known; within one function, a variable that holds it is as good."""
+    """The key as far as it is known; within one function, a variable or an attribute that holds it is as good."""
     if operation.key:
         return "" if operation.key_text == "{}" else operation.key_text
     first = operation.arguments[0].text if operation.arguments and operation.backend else ""
-    return f"{{{first}}}" if first.isidentifier() else ""
+    return f"{{{first}}}" if first.replace(".", "_").isidentifier() else ""
 
 
 _ABOUT = ("ttl", "pttl", "exists", "expiretime", "pexpiretime", "type", "strlen", "touch")

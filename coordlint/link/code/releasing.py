@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from coordlint import ir
 from coordlint.coordination import Release
 from coordlint.link.code import arguments
@@ -11,11 +13,11 @@ from coordlint.link.code.handing import MOST_HANDED_ON, is_local
 from coordlint.link.code.locks import lock_instance, says_something
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Draft, Loose
-from coordlint.link.code.usage import last_word
+from coordlint.link.code.usage import last_word, names_in
 from coordlint.link.code.values import FunctionRef, Method, Pattern, Unknown, Value, options, substitute
 from coordlint.models.schema import Op
 from coordlint.source import Place
-from coordlint.wording import holes
+from coordlint.wording import holes, words
 
 if TYPE_CHECKING:
     from coordlint.link.code.walk import Around, Walk
@@ -111,6 +113,19 @@ def give_back(w: Walk, function: FunctionRef, place: Place, ends: bool = True) -
             _give_back(d, Release(place, x.how, True, deed=x.deed))
             if ends:
                 w.held.remove(d)
+
+
+_TELLS = frozenset("acquired held locked lock owned owns leader granted".split())  # in the name of what is asked
+
+
+def note_chosen(w: Walk, held: list[Draft], test: ir.Expr, asked: list[Draft]) -> None:
+    """A release in a branch whose test says nothing of the lock: on the other way the lock is left to its lease, on purpose."""
+    said = names_in(test)
+    if words(" ".join(said)) & _TELLS:
+        return  # a flag that was set by hand
+    for d in held:
+        if d not in w.held and d not in asked and d.releases and d.written not in said and not d.names & said:
+            d.releases[-1] = replace(d.releases[-1], chosen=True)
 
 
 def _give_back(d: Draft, made: Release) -> None:

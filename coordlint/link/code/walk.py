@@ -175,6 +175,8 @@ class Walk:
             with self._without(without + denied):
                 entering = list(self.held)
                 self.block(branch.body, inside if decided is None else replace(inside, given=(*around.given, decided)))
+                if not (ending or s.orelse or len(s.branches) > 1):
+                    releasing.note_chosen(self, entering, branch.test, [d for d, _ in verdicts])
                 if ending:  # a release on a way out of the function does not release on the other ways
                     self.held = entering
             if decided is not None:

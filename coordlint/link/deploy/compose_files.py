@@ -63,14 +63,28 @@ def _view(catalogue: Catalogue, path: str, overlay: str, services: _Services) ->
 
 
 def _role(catalogue: Catalogue, path: str, services: _Services) -> Role:
-    """By the path; where that says nothing, by the comment at the top, or because all that is built here are tests."""
+    """By the path; where that says nothing, by the comment at the top, or by what is built here: only tests, or code under edit."""
     role = role_of(path)
     if role is not Role.PRODUCTION or role_of(path.rpartition("/")[2]) is not Role.PRODUCTION:
         return role
     built = [name for name, (_, service) in services.items() if service.get("build") is not None]
     if built and all(is_test_name(name) for name in built):
         return Role.TEST
-    return role_of_heading(catalogue.compose[path].heading) or role
+    said = role_of_heading(catalogue.compose[path].heading)
+    if said is None and any(_is_under_edit(service) for _, service in services.values()) and not _has_development(catalogue, path):
+        return Role.DEVELOPMENT
+    return said or role
+
+
+def _is_under_edit(service: Table) -> bool:
+    """Whether the tree that a service is built from is mounted over what was built: who does so edits the code while it runs."""
+    mounted = [item.text.partition(":")[0] if isinstance(item, Scalar) else text(item.get("source")) for item in items(service.get("volumes")) if isinstance(item, Scalar | Table)]
+    return service.get("build") is not None and any(source.rstrip("/") in (".", "..") for source in mounted if source)
+
+
+def _has_development(catalogue: Catalogue, path: str) -> bool:
+    """Whether a file beside it is the one for development."""
+    return any(folder_of(p) == folder_of(path) and role_of(p.rpartition("/")[2]) is Role.DEVELOPMENT for p in catalogue.compose)
 
 
 def _laid_over(base: _Services, over: _Services, overlay: ComposeFile) -> _Services:
