@@ -187,3 +187,13 @@ def test_an_exit_stack_holds_what_was_entered_into_it_to_its_end() -> None:
 def test_a_path_that_is_joined_is_a_key() -> None:
     found = system(a="import os\nfrom kazoo.client import KazooClient\nzk = KazooClient()\ndef put(name):\n    zk.set(os.path.join('/jobs', name), b'')\n")
     assert [o.key_text for o in found.operations() if o.op.value == "write"] == ["/jobs/{name}"]
+
+
+def test_what_a_call_rules_out_by_its_arguments_is_not_inside() -> None:
+    helper = "def remove(key, thoroughly=False):\n    open('f', 'w')\n    if thoroughly:\n        open('g', 'w')\n"
+    (found,) = sections(helper + "with r.lock('x'):\n    remove('k')\n")
+    assert effects(found) == [4]
+    (found,) = sections(helper + "with r.lock('x'):\n    remove('k', thoroughly=True)\n")
+    assert effects(found) == [4, 6]
+    (found,) = sections(helper + "def run(options):\n    with r.lock('x'):\n        remove('k', **options)\n")
+    assert effects(found) == [4, 6]

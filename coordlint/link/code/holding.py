@@ -192,8 +192,8 @@ def _is_open(d: Draft) -> bool:
     return bool(name) and any(a.name == name and is_symbolic(a.value) for a in d.args)
 
 
-def is_ruled_out(d: Draft, scope: Scope, bindings: dict[tuple[str, str], Value]) -> bool:
-    """Whether the caller's arguments decide that a wrapper does not come to take the lock: `if exclusive: lock.acquire()`."""
+def is_ruled_out(d: Draft | Step, scope: Scope, bindings: dict[tuple[str, str], Value]) -> bool:
+    """Whether the caller's arguments decide that a function does not come to a lock or a call: `if exclusive: lock.acquire()`."""
     for name, sign in d.given:
         known = bindings.get((scope.symbol, name))
         if isinstance(known, Literal) and bool(known.value) is not sign:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
 
 from coordlint import ir
 from coordlint.coordination import Effect, Guard, Operation, Section
-from coordlint.link.code import decorating
+from coordlint.link.code import arguments, decorating, holding
 from coordlint.link.code.project import is_test
 from coordlint.link.code.purpose import purpose_of, raised_in
 from coordlint.link.code.trace import Draft, Step
@@ -43,6 +44,7 @@ class Sections:
         self.ev = tracer.ev
         self._reach: dict[tuple[str, int], tuple[Reached, ...]] = {}
         self._unresolved: dict[str, tuple[Place, ...]] = {}
+        self._chosen: dict[str, dict[Place, Step]] = {}  # of a function: the calls that hang on the truth of its parameters
 
     def of(self, symbol: str) -> list[Section]:
         """The sections that a function takes, and those that its decorators hold around it."""
@@ -144,7 +146,7 @@ class Sections:
             if step.deferred:
                 continue
             for function in step.functions:
-                for r in self.reach(function.symbol, 1):
+                for r in self._reached(step, function, 1):
                     chained = Reached(r.operation, (step.place, *r.chain))
                     found.setdefault(r.operation.place, chained)
                 unknown += self.unresolved(function.symbol)
@@ -169,11 +171,28 @@ class Sections:
             if step.deferred:
                 continue
             for function in _called(step):
-                for r in self.reach(function.symbol, depth + 1):
+                for r in self._reached(step, function, depth + 1):
                     if len(r.chain) < DEEPEST:
                         found.setdefault(r.operation.place, Reached(r.operation, (step.place, *r.chain)))
         made = self._reach[symbol, depth] = tuple(found.values())[:MOST]
         return made
+
+    def _reached(self, step: Step, function: FunctionRef, depth: int) -> Iterator[Reached]:
+        """What one call reaches: without the branches that its arguments, or the defaults that stand in for them, rule out."""
+        if function.symbol not in self._chosen and function.symbol in self.ev.project.scopes:
+            steps = self.tracer.trace(function.symbol).steps
+            always = {s.place for s in steps if not s.given}
+            self._chosen[function.symbol] = {s.place: s for s in steps if s.given and s.place not in always}
+        chosen = self._chosen.get(function.symbol)
+        found = self.reach(function.symbol, depth)
+        if not chosen or step.called != 1 or function is not step.functions[0] or any(a.name in ("*", "**") for a in step.args):
+            yield from found
+            return
+        scope, bindings = self.ev.project.scopes[function.symbol], arguments.bindings(self.ev, function, step.args)
+        for r in found:
+            first = chosen.get(r.chain[0] if r.chain else r.operation.place)
+            if first is None or not holding.is_ruled_out(first, scope, bindings):
+                yield r
 
     def unresolved(self, symbol: str) -> tuple[Place, ...]:
         """Calls of a function that nobody knows."""

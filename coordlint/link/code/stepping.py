@@ -41,7 +41,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     """Understands one call and records it."""
     place = w.scope.place(call.at)
     callee = w.ev.settle(w.ev.value(call.func, w.scope))
-    made = Step(place, call, guards=around.guards, loop=around.loop, held=tuple(w.held), deferred=around.deferred)
+    made = Step(place, call, guards=around.guards, loop=around.loop, held=tuple(w.held), deferred=around.deferred, given=around.given)
     functions: list[FunctionRef] = []
     understood = False
     for option in options(callee):

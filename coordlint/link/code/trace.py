@@ -67,6 +67,7 @@ class Step:
     outcome: Outcome = Outcome.USED
     unresolved: bool = False
     deferred: bool = False  # started elsewhere (a thread, a task): not inside what is held here
+    given: tuple[tuple[str, bool], ...] = ()  # parameters of its function whose truth decides that it happens
     key: Pattern | None = None  # the operation's resource, with the holes that parameters fill still open
     is_wrapped: bool = False  # the callee takes, gives or releases a lock or a client for the caller
 
