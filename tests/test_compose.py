@@ -215,6 +215,11 @@ def test_a_file_that_mounts_the_tree_over_what_it_builds_is_for_development() ->
     assert one(deployed(compose(data)), "redis").role is Role.PRODUCTION
 
 
+def test_an_image_that_is_tagged_so_is_for_development() -> None:
+    assert one(deployed(compose("services:\n  web: {image: 'shop/app:web-dev'}\n  redis: {image: 'redis:7-alpine'}\n")), "redis").role is Role.DEVELOPMENT
+    assert one(deployed(compose("services:\n  web: {image: 'dev:5000/app'}\n")), "web").role is Role.PRODUCTION
+
+
 def test_where_another_file_is_for_development_the_mounted_tree_says_nothing() -> None:
     files = compose("services:\n  web: {build: ., volumes: ['.:/app']}\n") | {"docker-compose.dev.yml": "services:\n  dev: {build: .}\n"}
     assert one(deployed(files), "web").role is Role.PRODUCTION

@@ -8,7 +8,7 @@ Instead: turn them round: the lock outside, the transaction inside, so that the 
 database: SELECT ... FOR UPDATE in the transaction is released by the commit.
 
 Fine when: each statement commits by itself (autocommit) inside the section; the transaction begins and ends inside; the lock is handed on and
-released later.
+released later. Where all that is done inside is deleting, and nobody else takes the lock, it is a warning only.
 
 Known misses: a transaction that the framework opens around the whole request (ATOMIC_REQUESTS) is seen only where it is written in the code.
 
@@ -23,7 +23,9 @@ from coordlint import (
     ERROR,
     HIGH,
     WARNING,
+    Effect,
     Found,
+    Late,
     Op,
     Operation,
     Scope,
@@ -46,12 +48,13 @@ def lock_scope_too_small(system: System) -> Iterator[Found]:
         writes = [effect for effect in section.effects if effect.operation.kind == "database" and effect.harmful_when_late]
         if not writes:
             continue
+        severity = WARNING if only_deletes(writes) and not system.rivals(section) else ERROR
         if section.transaction and not any(effect.operation.op is Op.COMMIT for effect in section.effects):
             yield found(
                 f"{effect_name(writes[0].operation)} is committed after {lock_name(section.lock)} was released: the transaction around the lock ends later",
                 at=section,
                 because=distinct(trail(section, writes[0])[::-1], besides=section.acquired),
-                severity=ERROR,
+                severity=severity,
                 confidence=HIGH,
             )
             continue
@@ -61,9 +64,14 @@ def lock_scope_too_small(system: System) -> Iterator[Found]:
                 f"{effect_name(writes[0].operation)} is committed after {lock_name(section.lock)} was released, in line {commit.place.line}",
                 at=section,
                 because=[(commit.place, "the commit"), *distinct(trail(section, writes[0]), besides=section.acquired)],
-                severity=ERROR,
+                severity=severity,
                 confidence=HIGH,
             )
+
+
+def only_deletes(writes: list[Effect]) -> bool:
+    """Deleting what somebody else has deleted does nothing: it takes another holder, who writes, to lose anything."""
+    return all(effect.operation.late is Late.DELETE for effect in writes)
 
 
 def commit_behind(system: System, section: Section) -> Operation | None:

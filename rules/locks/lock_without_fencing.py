@@ -12,7 +12,8 @@ condition alone is enough and the lock can go.
 
 Fine when: the effect is conditional already; the same function does it without the lock as well, before it takes it (a note of progress, the look into a cache); it lands in the coordinator that gave the lock, whose session ends for both; the lock and the write share one database transaction (SELECT ... FOR UPDATE,
 pg_advisory_xact_lock), so that neither survives without the other; the lock only saves work, and what it guards is neither
-money nor anything else that leaves the system.
+money nor anything else that leaves the system. A blind delete or overwrite, which may be meant to repeat, is a note where nothing says that
+the lock is there for correctness.
 
 Known misses: a token that is checked by a service behind an HTTP call whose headers are built elsewhere. A write to a local
 file or the start of a program is not reported: whether others share it cannot be seen.
@@ -30,6 +31,7 @@ from coordlint import (
     COORDINATORS,
     ERROR,
     HIGH,
+    INFO,
     MEDIUM,
     WARNING,
     Effect,
@@ -64,7 +66,7 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
     for section in system.critical_sections(distributed=True):
         if section.shares_fate or section.lock.model.kind not in ("lock", "write-lock"):
             continue
-        shared = [e for e in section.effects if is_unfenced(section, e) and not forgets_cached(system, e.operation)]
+        shared = [e for e in section.effects if is_unfenced(section, e) and not is_cached(system, e.operation)]
         unfenced = [e for e in shared if not system.happens_before(section, e)]
         if not unfenced:
             continue
@@ -81,7 +83,7 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
             f"lock ({how_lost(section.lock)}) {does_late(worst.operation)}; {token_of(section)}",
             at=worst,
             because=[*distinct(trail(section, worst), besides=worst.place), *rivals, *others[:3]],
-            severity=ERROR if proven else WARNING,
+            severity=ERROR if proven else WARNING if is_concrete(worst.operation) or section.purpose.kind == "correctness" else INFO,
             confidence=HIGH if proven and not section.unresolved else MEDIUM,
             help=fence_for(worst, section.lock),
         )
@@ -119,8 +121,10 @@ def is_cache_entry(operation: Operation) -> bool:
     return operation.ttl is not None and operation.ttl.kind != "never"
 
 
-def forgets_cached(system: System, operation: Operation) -> bool:
-    """Whether it deletes what is only ever written with a time to live: the next reader fills it in again."""
+def is_cached(system: System, operation: Operation) -> bool:
+    """Whether it is about what expires: by a command of its own, or, where it deletes, because it is only ever written so."""
+    if operation.backend in STORES and operation.key and any(o.op is Op.EXPIRE for o in system.same_key(operation)):
+        return True
     if operation.op is not Op.DELETE or operation.backend not in STORES or not operation.key:
         return False
     writers = [o for o in system.same_key(operation) if o.stores]
@@ -235,6 +239,21 @@ def settle(order_id):
 
 def charge(order_id, amount):
     stripe.Charge.create(amount=amount, currency="eur", metadata={"order": order_id})  # finding: lock-without-fencing
+
+=== good: merges into what expires by a command of its own
+--- app/insights.py
+import json
+
+import redis
+
+r = redis.Redis()
+
+def save(table, part):
+    with r.lock(f"lock:{table}", timeout=15):
+        found = json.loads(r.hget(f"insights:{table}", "all") or "{}")
+        found.update(part)
+        r.hset(f"insights:{table}", "all", json.dumps(found))
+        r.expire(f"insights:{table}", 1800)
 
 === good: notes its progress before it takes the lock and under it: that is not what the lock is for
 --- app/progress.py

@@ -73,7 +73,15 @@ def _role(catalogue: Catalogue, path: str, services: _Services) -> Role:
     said = role_of_heading(catalogue.compose[path].heading)
     if said is None and any(_is_under_edit(service) for _, service in services.values()) and not _has_development(catalogue, path):
         return Role.DEVELOPMENT
-    return said or role
+    tags = [role_of(tag) for _, service in services.values() if (tag := _tag(text(service.get("image"))))]
+    built_for = next((r for r in tags if r in (Role.DEVELOPMENT, Role.TEST)), role)
+    return said or built_for
+
+
+def _tag(image: str | None) -> str:
+    """What an image is tagged as: "web-dev" of `shop/app:web-dev`."""
+    tag = (image or "").rpartition(":")[2]
+    return "" if tag == image or "/" in tag or "@" in (image or "") else tag
 
 
 def _is_under_edit(service: Table) -> bool:
@@ -83,8 +91,9 @@ def _is_under_edit(service: Table) -> bool:
 
 
 def _has_development(catalogue: Catalogue, path: str) -> bool:
-    """Whether a file beside it is the one for development."""
-    return any(folder_of(p) == folder_of(path) and role_of(p.rpartition("/")[2]) is Role.DEVELOPMENT for p in catalogue.compose)
+    """Whether a file beside it is the one for development; what is laid over any file is not."""
+    beside = [p.rpartition("/")[2] for p in catalogue.compose if folder_of(p) == folder_of(path) and "override" not in p]
+    return any(role_of(name) is Role.DEVELOPMENT for name in beside)
 
 
 def _laid_over(base: _Services, over: _Services, overlay: ComposeFile) -> _Services:
