@@ -154,4 +154,4 @@ def _at_start(system: System, symbol: str, call: Operation, at: Place) -> WayIn 
 
 def _has_error_handler(system: System) -> bool:
     """Whether the application translates exceptions of every request in one place."""
-    return any(d.rpartition(".")[2] in _ERROR_HANDLERS for f in system.functions() for d in f.decorators)
+    return any(d.rpartition(".")[2] in _ERROR_HANDLERS for d in system.decorators)

@@ -119,6 +119,11 @@ class System:
         """Every function that was read."""
         return iter(self._world.functions.values())
 
+    @cached_property
+    def decorators(self) -> frozenset[str]:
+        """The names of all decorators that stand at functions."""
+        return frozenset(d for f in self._world.functions.values() for d in f.decorators)
+
     def function(self, symbol: str) -> FunctionInfo | None:
         """One function by its qualified name."""
         return self._world.functions.get(symbol)
@@ -209,8 +214,14 @@ class System:
         """Who calls a function directly, and where."""
         if symbol not in self._calls:
             return ()
-        found = [(c, p) for c in self._calls.predecessors(symbol) for p in self._calls.edges[c, symbol]["places"]]
-        return tuple(sorted(found, key=lambda pair: pair[1]))
+        if symbol not in self._callers:
+            found = [(c, p) for c in self._calls.predecessors(symbol) for p in self._calls.edges[c, symbol]["places"]]
+            self._callers[symbol] = tuple(sorted(found, key=lambda pair: pair[1]))
+        return self._callers[symbol]
+
+    @cached_property
+    def _callers(self) -> dict[str, tuple[tuple[str, Place], ...]]:
+        return {}
 
     def happens_before(self, section: Section, effect: Effect) -> bool:
         """Whether the function that takes the lock has made the call that leads to an effect before it takes it.
@@ -234,7 +245,14 @@ class System:
 
     def handed_at(self, place: Place) -> tuple[str, ...]:
         """The functions that are passed to a call: callbacks, listeners, targets of threads."""
-        return tuple(sorted(symbol for symbol, at in self._world.handed if at == place))
+        return self._handed.get(place, ())
+
+    @cached_property
+    def _handed(self) -> dict[Place, tuple[str, ...]]:
+        table: dict[Place, tuple[str, ...]] = {}
+        for symbol, at in sorted(self._world.handed):
+            table[at] = (*table.get(at, ()), symbol)
+        return table
 
     def runs(self, symbol: str) -> frozenset[str]:
         """Every function that runs inside a call of this one, itself included: what is handed to others is left out."""
@@ -274,8 +292,14 @@ class System:
 
     def guards_at(self, place: Place) -> tuple[Guard, ...]:
         """Handlers around a call, in its own function."""
-        own = next((o.guards for o in self._world.operations if o.place == place), ())
-        return own or self._world.call_guards.get(place, ())
+        return self._own_guards.get(place) or self._world.call_guards.get(place, ())
+
+    @cached_property
+    def _own_guards(self) -> dict[Place, tuple[Guard, ...]]:
+        table: dict[Place, tuple[Guard, ...]] = {}
+        for operation in self._world.operations:
+            table.setdefault(operation.place, operation.guards)
+        return table
 
     def _guards_of(self, symbol: str, seen: frozenset[str]) -> tuple[Guard, ...]:
         if symbol in seen or len(seen) > 6:
@@ -327,16 +351,23 @@ class System:
         module = self._module_of(symbol)
         if module is None:
             return ()
-        running = []
-        for workload in self.workloads():
-            started = {self._paths.get(run.path, "") for run in workload.runs}
-            if any(module == m or (m in self._imports and module in self._reachable(m)) for m in started if m):
-                running.append(workload)
-        return tuple(running)
+        if module not in self._running:
+            self._running[module] = tuple(w for w, started in self._started if any(module in self._reachable(m) for m in started))
+        return self._running[module]
+
+    @cached_property
+    def _started(self) -> list[tuple[Workload, list[str]]]:
+        """The workloads, with the modules that their programs start with."""
+        return [(w, sorted({self._paths.get(run.path, "") for run in w.runs} - {""})) for w in self.workloads()]
+
+    @cached_property
+    def _running(self) -> dict[str, tuple[Workload, ...]]:
+        return {}
 
     def _reachable(self, module: str) -> frozenset[str]:
         if module not in self._reachable_modules:
-            self._reachable_modules[module] = frozenset(nx.descendants(self._imports, module))
+            imported = nx.descendants(self._imports, module) if module in self._imports else set()
+            self._reachable_modules[module] = frozenset(imported) | {module}
         return self._reachable_modules[module]
 
     @cached_property
@@ -356,9 +387,13 @@ class System:
         module = self._module_of(symbol)
         if module is None or module not in self._imports:
             return ()
-        tests = {f.place.path for f in self._world.functions.values() if f.in_test}
+        tests = self._test_files
         importers = (self._world.modules.get(m) for m in self._imports.predecessors(module) if m != module)
         return tuple(sorted(Place(path, Span(1)) for path in importers if path and path not in tests))
+
+    @cached_property
+    def _test_files(self) -> frozenset[str]:
+        return frozenset(f.place.path for f in self._world.functions.values() if f.in_test)
 
     def _module_of(self, symbol: str) -> str | None:
         name = symbol

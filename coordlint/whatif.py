@@ -122,7 +122,8 @@ class _Lost:
         taken = {o.place for o in sections}
         self.calls = [*sections, *(o for o in system.operations() if self._is_call(o) and o.place not in taken)]
         self.peers: list[Coordinator] = [c for c in system.coordinators(*backends) if backends and c.workload.key not in self.keys]
-        self._run_by = {symbol: system.workloads_of(symbol) for symbol in sorted({o.symbol for o in self.calls})}
+        self._run_by = {symbol: frozenset(w.key for w in system.workloads_of(symbol)) for symbol in sorted({o.symbol for o in self.calls})}
+        self._hits: dict[tuple[int, Confidence], Hit] = {}  # by call: what it does is the same for all workloads that run it
 
     def _is_call(self, o: Operation) -> bool:
         if o.op in _NO_CALL:
@@ -138,7 +139,7 @@ class _Lost:
         sure = self._talks_to(workload)
         if sure is not None:
             for call in self.calls:
-                if workload.key in {w.key for w in self._run_by[call.symbol]} and self._enters(workload, call):
+                if workload.key in self._run_by[call.symbol] and self._enters(workload, call):
                     made.append(self._hit(call, sure))
         if not made and (linked := self._connection(workload)):
             message = f"talks to {linked[0]}, in a way that the code read here does not show"
@@ -180,6 +181,12 @@ class _Lost:
         return None
 
     def _hit(self, call: Operation, sure: Confidence) -> Hit:
+        known = self._hits.get((id(call), sure))
+        if known is None:
+            known = self._hits[id(call), sure] = self._made(call, sure)
+        return known
+
+    def _made(self, call: Operation, sure: Confidence) -> Hit:
         asks = Evidence(call.place, f"{call.call.rpartition('.')[2]} asks here" + (f' for "{call.key_text}"' if call.key_text else ""))
         if survives_outage(self.system, call):
             guard = next((g for g in self.system.guards_above(call) if sees_outage(g, call)), None)
