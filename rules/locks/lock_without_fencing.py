@@ -123,7 +123,8 @@ def is_cache_entry(operation: Operation) -> bool:
 
 def is_cached(system: System, operation: Operation) -> bool:
     """Whether it is about what expires: by a command of its own, or, where it deletes, because it is only ever written so."""
-    if operation.backend in STORES and operation.key and any(o.op is Op.EXPIRE for o in system.same_key(operation)):
+    put = operation.op in (Op.WRITE, Op.SET_ADD)  # a count that expires is still one that must not count twice
+    if put and operation.backend in STORES and operation.key and any(o.op is Op.EXPIRE for o in system.same_key(operation)):
         return True
     if operation.op is not Op.DELETE or operation.backend not in STORES or not operation.key:
         return False
@@ -239,6 +240,20 @@ def settle(order_id):
 
 def charge(order_id, amount):
     stripe.Charge.create(amount=amount, currency="eur", metadata={"order": order_id})  # finding: lock-without-fencing
+
+=== bad: a number that expires is still given out twice
+--- relay/numbers.py
+import redis
+
+r = redis.Redis()
+
+def next_number(account, read):
+    with r.lock(f"lock:number:{account}", timeout=30):
+        number = r.incr(f"number:{account}")  # finding: lock-without-fencing
+        if number == 1:
+            r.set(f"number:{account}", read(account))
+        r.expire(f"number:{account}", 600)
+        return number
 
 === good: merges into what expires by a command of its own
 --- app/insights.py
