@@ -412,6 +412,8 @@ def parts(expr: Expr) -> tuple[Expr, ...]:
 
 def walk(expr: Expr) -> list[Expr]:
     """The expression and everything in it, outermost first, without entering lambdas."""
+    if type(expr) not in _PARTS:
+        return [expr]
     found: list[Expr] = []
     todo = [expr]
     while todo:

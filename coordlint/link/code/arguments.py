@@ -87,6 +87,17 @@ def arguments_of(ev: Evaluator, callee: FunctionRef | ClassRef, call: ir.Call, s
 
 def _signature(ev: Evaluator, callee: FunctionRef | ClassRef) -> tuple[Scope | None, tuple[str, ...]]:
     """The function that a call enters, and the parameters that positions stand for; a class without a constructor has fields."""
+    key = (callee.symbol, isinstance(callee, ClassRef), isinstance(callee, FunctionRef) and callee.receiver is not None)
+    if key not in ev.signatures:
+        ev.signatures[key] = _parameters(ev, callee)
+    target, names = ev.signatures[key]
+    if isinstance(callee, ClassRef) or not callee.held:
+        return target, names
+    held = {a.name for a in callee.held}  # by functools.partial
+    return target, tuple(name for name in names if name not in held)
+
+
+def _parameters(ev: Evaluator, callee: FunctionRef | ClassRef) -> tuple[Scope | None, tuple[str, ...]]:
     if isinstance(callee, ClassRef):
         target = constructor(ev, callee.symbol)
         if target is None:
@@ -96,9 +107,7 @@ def _signature(ev: Evaluator, callee: FunctionRef | ClassRef) -> tuple[Scope | N
         target = ev.project.scopes[callee.symbol]
         is_method = target.owner is not None and not ev.is_decorated(target, "staticmethod")
         skip = 1 if (is_method and callee.receiver is not None) or is_bound_task(target) else 0
-    held = {a.name for a in callee.held} if isinstance(callee, FunctionRef) else set()  # by functools.partial
-    names = [p.name for p in target.params() if p.kind == "positional"][skip:]
-    return target, tuple(name for name in names if name not in held)
+    return target, tuple([p.name for p in target.params() if p.kind == "positional"][skip:])
 
 
 def is_bound_task(target: Scope) -> bool:

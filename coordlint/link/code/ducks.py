@@ -78,6 +78,8 @@ def _asked(home: Scope) -> Iterator[tuple[str, str]]:
         assert isinstance(node, ir.Function | ir.Module | ir.Class)
         for s in statements(node.body):
             for expr in expressions(s):
+                if not any(isinstance(node, ir.Attribute) and node.name in _TELLING for node in ir.walk(expr)):
+                    continue
                 for asked in ir.walk(expr):
                     if isinstance(asked, ir.Attribute) and asked.name in _PARTS and isinstance(asked.base, ir.Attribute):
                         kind = _ONLY_OTHERS.get(f"{asked.base.name}.{asked.name}")
@@ -94,3 +96,4 @@ def _asked(home: Scope) -> Iterator[tuple[str, str]]:
 
 
 _PARTS = frozenset(name.rpartition(".")[2] for name in _ONLY_OTHERS if "." in name)
+_TELLING = _PARTS | _ONLY_REDIS | _ONLY_OTHERS.keys() | {"set"}

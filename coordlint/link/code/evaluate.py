@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from coordlint.link.code.sites import Site
 
 
+_OPEN = frozenset((Called, Parameter, OneOf))  # values that hang on callers, or may have such inside
+
+
 class Evaluator(Asking):
     """Answers what an expression is in a scope. Remembers its answers."""
 
@@ -57,6 +60,7 @@ class Evaluator(Asking):
         self._annotations: dict[tuple[str, Span], ir.Expr] = {}
         self.calls_of_calls = 0  # how deep the calls of what callers pass are nested just now
         self.ducks = Ducks(project)
+        self.signatures: dict[tuple[str, bool, bool], tuple[Scope | None, tuple[str, ...]]] = {}
         self._insides: dict[int, Inside] = {}
         self.ancestries: dict[str, tuple[tuple[Scope, ...], tuple[str, ...]]] = {}
         self.children: dict[str, tuple[str, ...]] | None = None
@@ -83,7 +87,14 @@ class Evaluator(Asking):
             return Literal(expr.value, Place(scope.path, expr.at))
         key = (id(expr), scope.symbol)
         known = self._known.firm.get(key)
-        return self.answer(self._known, key, self._evaluate, expr, scope) if known is None else known
+        if known is not None:
+            return known
+        if isinstance(expr, ir.Name) and not self.is_deep:  # many places ask for one name
+            known = self._names.firm.get((scope.symbol, expr.id))
+            if known is not None:
+                self._known.firm[key] = known
+                return known
+        return self.answer(self._known, key, self._evaluate, expr, scope)
 
     def _evaluate(self, expr: ir.Expr, scope: Scope) -> Value:
         match expr:  # the most frequent first
@@ -236,6 +247,8 @@ class Evaluator(Asking):
 
     def settle(self, value: Value) -> Value:
         """Replaces a parameter by what its annotation, its callers or its default say; other values stay."""
+        if type(value) not in _OPEN:
+            return value
         if isinstance(value, Called):
             return called.settled(self, value)
         if not isinstance(value, Parameter):

@@ -66,6 +66,11 @@ class Asking:
             return UNKNOWN
         return self._make(memory, key, make, *args, **kwargs)
 
+    @property
+    def is_deep(self) -> bool:
+        """Whether the next new question would be cut short for its depth."""
+        return self._level >= DEEPEST
+
     def _make(self, memory: Memory[K], key: K, make: Callable[P, Value], *args: P.args, **kwargs: P.kwargs) -> Value:
         level = self._level
         hangs_above, cut_above = self.hangs, self._cut

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate
 
 from coordlint import ir
@@ -402,6 +402,7 @@ def _shared(a: str, b: str) -> int:
     return count
 
 
+@lru_cache(maxsize=50_000)
 def is_test(path: str) -> bool:
     """Whether a file is test code, by the usual names."""
     *folders, name = path.lower().split("/")

@@ -196,7 +196,7 @@ class Inside(NamedTuple):
 
 
 NOTHING = Inside()
-_TELLING = (ir.Call, ir.Yield, ir.Lambda)
+_TELLING = frozenset((ir.Call, ir.Yield, ir.Lambda))
 STARTERS = frozenset("Thread Process Timer submit apply_async create_task ensure_future start_soon run_in_executor on_commit add_job defer delay after_commit call_soon call_later spawn greenlet start_new_thread add_callback".split())  # fmt: skip
 
 
@@ -204,7 +204,7 @@ def inside(expr: ir.Expr) -> Inside:
     """The calls, yields and lambdas of an expression; bodies of lambdas are left out."""
     if isinstance(expr, ir.Name | ir.Const):
         return NOTHING
-    telling = [n for n in ir.walk(expr) if isinstance(n, _TELLING)]
+    telling = [n for n in ir.walk(expr) if type(n) in _TELLING]
     if not telling:
         return NOTHING
     if len(telling) == 1 and isinstance(telling[0], ir.Call):

@@ -195,6 +195,8 @@ MOST_OPTIONS = 6
 
 def one_of(values: list[Value]) -> Value:
     """The join: unknown parts are dropped while something is known; too many options are unknown again."""
+    if len(values) == 1 and not isinstance(values[0], OneOf):
+        return values[0] if not isinstance(values[0], Unknown) else UNKNOWN
     flat: list[Value] = []
     for v in values:
         for option in v.options if isinstance(v, OneOf) else (v,):
