@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from coordlint.link.code import attributes
+from coordlint.link.code import attributes, classes
 from coordlint.link.code.deeds import GENERAL, MAKING, PLUMBING, Deed, Roles, main_deed, own
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.project import Scope
@@ -49,7 +49,7 @@ class Abstractions:
 
     def made(self, symbol: str) -> Deed | None:
         """What making an object stands for, where it keeps a client or its constructor connects."""
-        for scope in attributes.ancestry(self._ev, symbol)[0]:
+        for scope in classes.ancestry(self._ev, symbol)[0]:
             deed = self._purposes.get(scope.symbol)
             if deed is None:
                 continue
@@ -87,7 +87,7 @@ class Abstractions:
 
     def _connects(self, symbol: str) -> bool:
         """Whether a constructor makes a client."""
-        for scope in attributes.ancestry(self._ev, symbol)[0]:
+        for scope in classes.ancestry(self._ev, symbol)[0]:
             trace = self._traces.get(f"{scope.symbol}.__init__")
             if trace is not None:
                 return any((d := own(s, self._roles)) is not None and d.role == "client" for s in trace.steps)
@@ -97,7 +97,7 @@ class Abstractions:
         """Whether an attribute of its objects is a client, or another object of a library for coordination."""
         if symbol not in self._keeping:
             self._keeping[symbol] = False
-            names = sorted({name for scope in attributes.ancestry(self._ev, symbol)[0] for name in scope.attributes})
+            names = sorted({name for scope in classes.ancestry(self._ev, symbol)[0] for name in scope.attributes})
             self._keeping[symbol] = self._asks_own(symbol) or any(
                 self._is_client(attributes.attribute(self._ev, Object(symbol), name)) for name in names[:MOST_ATTRIBUTES]
             )
@@ -105,7 +105,7 @@ class Abstractions:
 
     def _asks_own(self, symbol: str) -> bool:
         """Whether methods call libraries through an attribute of their object: `self.redis.get(key)`."""
-        for cls in attributes.ancestry(self._ev, symbol)[0]:
+        for cls in classes.ancestry(self._ev, symbol)[0]:
             for method in cls.children:
                 trace, params = self._traces.get(method.symbol), method.params()
                 for s in trace.steps if trace is not None and params else ():

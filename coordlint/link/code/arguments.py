@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from coordlint import ir
-from coordlint.link.code import attributes
+from coordlint.link.code import classes
 from coordlint.link.code.project import Scope
 from coordlint.link.code.texts import written
 from coordlint.link.code.values import (
@@ -59,7 +59,7 @@ def _promised(ev: Evaluator, given: Value, annotation: ir.Expr, scope: Scope) ->
 
 def constructor(ev: Evaluator, symbol: str) -> Scope | None:
     """The project's own constructor of a class, maybe inherited."""
-    for scope in attributes.ancestry(ev, symbol)[0]:
+    for scope in classes.ancestry(ev, symbol)[0]:
         for name in ("__init__", "__new__"):
             made = ev.project.scopes.get(f"{scope.symbol}.{name}")
             if made is not None and made.kind == "function":
@@ -158,7 +158,7 @@ def _spread(ev: Evaluator, names: tuple[str, ...], call: ir.Call, scope: Scope, 
 def _fields(ev: Evaluator, symbol: str) -> tuple[str, ...]:
     """The annotated names of a class without a constructor: dataclasses, pydantic models, named tuples."""
     names: list[str] = []
-    for scope in reversed(attributes.ancestry(ev, symbol)[0]):
+    for scope in reversed(classes.ancestry(ev, symbol)[0]):
         names += [n for n, found in scope.names.items() if any(b.annotation is not None for b in found)]
     return tuple(dict.fromkeys(names))
 

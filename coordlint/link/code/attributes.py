@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.link.code import calling, containers, outside
-from coordlint.link.code.project import Scope, is_test
+from coordlint.link.code import calling, classes, containers, outside
+from coordlint.link.code.project import Scope
 from coordlint.link.code.values import (
     UNKNOWN,
     Arg,
@@ -32,7 +32,6 @@ from coordlint.link.code.values import (
 if TYPE_CHECKING:
     from coordlint.link.code.evaluate import Evaluator
 
-DJANGO_MODEL = "django.db.models.Model"
 DJANGO_MANAGER = "django.db.models.Manager"
 SQLALCHEMY_QUERY = "sqlalchemy.orm.Query"
 SETTINGS = ("django.conf.settings",)
@@ -127,64 +126,8 @@ def _of_module(ev: Evaluator, module: str, name: str) -> Value:
 # -- classes of the project ------------------------------------------------------------------------------------
 
 
-def ancestry(ev: Evaluator, symbol: str) -> tuple[tuple[Scope, ...], tuple[str, ...]]:
-    """The project's classes from which a class inherits, itself first, and the library classes behind them."""
-    if symbol not in ev.ancestries:
-        ev.ancestries[symbol] = _ancestry(ev, symbol)
-    return ev.ancestries[symbol]
-
-
-def _ancestry(ev: Evaluator, symbol: str) -> tuple[tuple[Scope, ...], tuple[str, ...]]:
-    classes: list[Scope] = []
-    libraries: list[str] = []
-    todo = [symbol]
-    while todo and len(classes) < 30:
-        scope = ev.project.scopes.get(todo.pop(0))
-        if scope is None or scope in classes or not isinstance(scope.node, ir.Class):
-            continue
-        classes.append(scope)
-        for base in scope.node.bases:
-            for option in options(ev.value(base, scope.parent or scope)):
-                match option:
-                    case ClassRef(symbol=parent):
-                        todo.append(parent)
-                    case External(name=dotted):
-                        libraries.append(ev.models.canonical(dotted) or dotted)
-                    case Instance(type=made):
-                        libraries.append(made)  # db.Model of an extension object
-                    case _:
-                        if isinstance(base, ir.Attribute) and base.name == "Model":
-                            libraries.append("flask_sqlalchemy.model.Model")
-    if libraries and DJANGO_MODEL not in libraries and any(_has_django_fields(ev, c) for c in classes):
-        libraries.append(DJANGO_MODEL)  # behind a base class of another package
-    return tuple(classes), tuple(libraries)
-
-
-def _has_django_fields(ev: Evaluator, scope: Scope) -> bool:
-    """Whether a class body declares columns: `name = models.CharField(...)`."""
-    for found in scope.names.values():
-        for b in found:
-            if isinstance(b.expr, ir.Call) and isinstance(b.expr.func, ir.Attribute) and b.expr.func.name.endswith(("Field", "Key")):
-                made = ev.value(b.expr.func.base, scope)
-                if made == External("django.db.models"):
-                    return True
-    return False
-
-
-def subclasses(ev: Evaluator, symbol: str) -> tuple[str, ...]:
-    """Classes of the project that derive from one directly or not, sorted."""
-    if ev.children is None:
-        children: dict[str, list[str]] = {}
-        for c in ev.project.classes():
-            for above in ancestry(ev, c.symbol)[0][1:]:
-                if not is_test(c.path) or is_test(above.path):  # what tests derive says nothing of the others
-                    children.setdefault(above.symbol, []).append(c.symbol)
-        ev.children = {name: tuple(sorted(found)) for name, found in children.items()}
-    return ev.children.get(symbol, ())
-
-
 def _member(ev: Evaluator, symbol: str, name: str) -> tuple[Scope, str] | None:
-    for scope in ancestry(ev, symbol)[0]:
+    for scope in classes.ancestry(ev, symbol)[0]:
         if name in scope.names or name in scope.attributes:
             return scope, name
     return None
@@ -208,8 +151,8 @@ def _of_class(ev: Evaluator, symbol: str, name: str) -> Value:
     ]
     if assigned:
         return one_of(assigned)
-    libraries = ancestry(ev, symbol)[1]
-    if name in ("objects", "_default_manager", "_base_manager") and is_record(ev, symbol):
+    libraries = classes.ancestry(ev, symbol)[1]
+    if name in ("objects", "_default_manager", "_base_manager") and classes.is_record(ev, symbol):
         return Instance(DJANGO_MANAGER, call=f"{symbol}.{name}", arguments=(Arg("model", ClassRef(symbol)),))
     if name == "query" and libraries:
         return Instance(SQLALCHEMY_QUERY, call=f"{symbol}.query", arguments=(Arg("model", ClassRef(symbol)),))
@@ -224,14 +167,6 @@ def _something(value: Value) -> Value:
     """`x = None` is a place for a value: leave it out when another is known."""
     known = [v for v in options(value) if not (isinstance(v, Literal) and v.value is None)]
     return one_of(known) if known else value
-
-
-def is_record(ev: Evaluator, symbol: str) -> bool:
-    """Whether a class of the project maps to a table (Django, SQLAlchemy, peewee and their like)."""
-    classes, libraries = ancestry(ev, symbol)
-    if any(b.rpartition(".")[2] in ("Model", "DeclarativeBase", "SQLModel", "Document") for b in libraries):
-        return True
-    return any("__tablename__" in c.names or "__table__" in c.names for c in classes)
 
 
 def _of_object(ev: Evaluator, base: Object, name: str) -> Value:
@@ -262,13 +197,13 @@ def _is_empty(value: Value) -> bool:
 
 def _provided(ev: Evaluator, symbol: str, name: str) -> list[Value]:
     """What the known subclasses of a class have under a name that they define themselves."""
-    scopes = [ev.project.scopes[sub] for sub in subclasses(ev, symbol)[:6]]
+    scopes = [ev.project.scopes[sub] for sub in classes.subclasses(ev, symbol)[:6]]
     return [_of_object(ev, Object(s.symbol), name) for s in scopes if name in s.names or name in s.attributes]
 
 
 def _with_fills(ev: Evaluator, symbol: str, name: str, value: Value) -> Value:
     """A container in an attribute, with what the methods of its class, and of those above, put into it."""
-    fills = [fill for c in ancestry(ev, symbol)[0] for fill in c.fills.get(name, ())]
+    fills = [fill for c in classes.ancestry(ev, symbol)[0] for fill in c.fills.get(name, ())]
     return containers.filled(ev, value, fills) if fills else value
 
 
@@ -288,8 +223,8 @@ def _class_member(ev: Evaluator, base: Object, scope: Scope, name: str) -> Value
         return ev.returns(value.symbol)
     if ev.is_decorated(function, "staticmethod"):
         return value
-    if is_abstract(function):
-        below = subclasses(ev, base.symbol) or alike(ev, base.symbol)
+    if classes.is_abstract(function):
+        below = classes.subclasses(ev, base.symbol) or classes.alike(ev, base.symbol)
         overriding = [FunctionRef(f"{sub}.{name}", Object(sub)) for sub in below]
         known: list[Value] = [f for f in overriding if f.symbol in ev.project.scopes]
         if known:
@@ -297,39 +232,10 @@ def _class_member(ev: Evaluator, base: Object, scope: Scope, name: str) -> Value
     return FunctionRef(value.symbol, base)
 
 
-def is_abstract(function: Scope) -> bool:
-    """A method whose body only passes, returns None or raises NotImplementedError."""
-    return all(
-        isinstance(s, ir.Raise | ir.Jump) or (isinstance(s, ir.Return) and (s.value is None or (isinstance(s.value, ir.Const) and s.value.value is None)))
-        for s in function.function.body
-    )
-
-
-def alike(ev: Evaluator, symbol: str) -> tuple[str, ...]:
-    """Classes that have all methods of a typing.Protocol."""
-    if "Protocol" not in {b.rpartition(".")[2] for b in ancestry(ev, symbol)[1]}:
-        return ()
-    wanted = [c.symbol.rpartition(".")[2] for c in ev.project.scopes[symbol].children if c.kind == "function"]
-    if not wanted:
-        return ()
-    return tuple(sorted(c.symbol for c in ev.project.classes() if c.symbol != symbol and all(name in c.names for name in wanted)))
-
-
-def task(ev: Evaluator, scope: Scope) -> Value:
-    """`self` of a bound task: an object of the class that `base=` names, else of the application's tasks."""
-    for decorator in scope.function.decorators:
-        base = decorator.keyword("base") if isinstance(decorator, ir.Call) else None
-        if base is not None:
-            made = one_of([Object(v.symbol) for v in options(ev.value(base, scope.parent or scope)) if isinstance(v, ClassRef)])
-            if not isinstance(made, Unknown):
-                return made
-    return External("celery.app.task.Task")
-
-
 def _of_library_base(ev: Evaluator, base: Object, name: str) -> Value:
     if name == "__class__":
         return ClassRef(base.symbol)
-    for library in ancestry(ev, base.symbol)[1]:
+    for library in classes.ancestry(ev, base.symbol)[1]:
         made = _of_instance(ev, Instance(library, place=base.place, arguments=base.arguments or (), subclass=base.symbol), name)
         if not isinstance(made, Unknown):
             return made
@@ -359,8 +265,8 @@ def _forwarded(ev: Evaluator, base: Object, name: str) -> Value:
 
 
 def _of_super(ev: Evaluator, symbol: str, receiver: Value, name: str) -> Value:
-    classes, libraries = ancestry(ev, symbol)
-    for scope in classes[1:]:
+    above, libraries = classes.ancestry(ev, symbol)
+    for scope in above[1:]:
         if name in scope.names:
             value = ev.name(name, scope)
             return FunctionRef(value.symbol, receiver) if isinstance(value, FunctionRef) else value

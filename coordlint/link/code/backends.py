@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.link.code.arguments import bind
-from coordlint.link.code.project import Scope, expressions, statements
+from coordlint.link.code.project import Scope
+from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.usage import calls_in, last_word
 from coordlint.link.code.values import (
     Arg,

@@ -8,8 +8,9 @@ from coordlint import ir
 from coordlint.belief import Belief, Beliefs, Summary
 from coordlint.link.code import calling
 from coordlint.link.code.evaluate import Evaluator
-from coordlint.link.code.project import Project, Scope, expressions, statements
+from coordlint.link.code.project import Project, Scope
 from coordlint.link.code.spoken import spoken
+from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.tracer import Tracer
 from coordlint.link.code.values import options

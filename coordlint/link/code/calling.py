@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from coordlint import ir
-from coordlint.link.code import attributes, called, containers, texts
+from coordlint.link.code import attributes, called, classes, containers, texts
 from coordlint.link.code.arguments import arguments_of, bind, bindings
 from coordlint.link.code.columns import noted
-from coordlint.link.code.project import Scope, blocks, expressions
+from coordlint.link.code.project import Scope
+from coordlint.link.code.statements import blocks, expressions
 from coordlint.link.code.values import (
     UNKNOWN,
     Arg,
@@ -68,7 +69,7 @@ def _queried(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
     """`session.query(Job)`, whatever the session: who is asked for records of a class gives a query of them."""
     if isinstance(call.func, ir.Attribute) and call.func.name == "query" and call.args:
         for option in options(ev.value(call.args[0], scope)):
-            if isinstance(option, ClassRef) and attributes.is_record(ev, option.symbol):
+            if isinstance(option, ClassRef) and classes.is_record(ev, option.symbol):
                 return Instance(_RECORDS[-1], "sqlalchemy.orm.Session.query", scope.place(call.at), (Arg("model", option),))
     return UNKNOWN
 
@@ -102,7 +103,7 @@ def _one(ev: Evaluator, callee: Value, call: ir.Call, scope: Scope) -> Value:
 
 def _made(ev: Evaluator, callee: ClassRef, args: tuple[Arg, ...], place: Place | None) -> Value:
     """An object of a class, or what its `__new__` gives instead."""
-    for c in attributes.ancestry(ev, callee.symbol)[0]:
+    for c in classes.ancestry(ev, callee.symbol)[0]:
         if "__new__" in c.names:
             given = [v for v in options(ev.settle(ev.returns(f"{c.symbol}.__new__"))) if isinstance(v, Instance | Object)]
             others = [v for v in given if not (isinstance(v, Object) and v.symbol == callee.symbol) and not (isinstance(v, Instance) and v.subclass)]

@@ -14,7 +14,7 @@ from coordlint import ir
 from coordlint.coordination import Outcome
 from coordlint.link.code.columns import COMPARING, EQUAL, assigned, compared
 from coordlint.link.code.meaning import Meaning
-from coordlint.link.code.project import expressions, statements
+from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.usage import bare, last_word
 from coordlint.link.code.values import ClassRef, Instance, Literal, Table, Value, options

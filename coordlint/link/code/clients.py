@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from coordlint import ir
 from coordlint.coordination import Client, Operation
 from coordlint.link.code.evaluate import Evaluator
-from coordlint.link.code.project import blocks, expressions
+from coordlint.link.code.statements import blocks, expressions
 from coordlint.link.code.trace import Trace
 from coordlint.link.code.values import FunctionRef, Instance, Method, options
 from coordlint.models.schema import Op

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.coordination import Release
-from coordlint.link.code import arguments, attributes, entering, holding, releasing
+from coordlint.link.code import arguments, attributes, classes, entering, holding, releasing
 from coordlint.link.code.locks import lock_instance, lock_of
 from coordlint.link.code.project import Scope
 from coordlint.link.code.trace import Draft, Step, Trace
@@ -123,7 +123,7 @@ def _by_library(tracer: Tracer, decorator: ir.Expr, scope: Scope, around: Scope)
 def _once(tracer: Tracer, base: Value) -> str:
     """The library's class of tasks that run once at a time, if that is what a base class is."""
     ev = tracer.ev
-    known = attributes.ancestry(ev, base.symbol)[1] if isinstance(base, ClassRef) else (base.name,) if isinstance(base, External) else ()
+    known = classes.ancestry(ev, base.symbol)[1] if isinstance(base, ClassRef) else (base.name,) if isinstance(base, External) else ()
     for name in known:
         model = ev.models.call(name)
         if model is not None and model.op is Op.TASK_DEDUP and model.lock:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordlint import ir
-from coordlint.link.code.project import Project, Scope, expressions, statements
+from coordlint.link.code.project import Project, Scope
+from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.usage import calls_in
 

@@ -11,8 +11,8 @@ from coordlint.coordination import Guard, Release
 from coordlint.link.code import arguments, attributes
 from coordlint.link.code.holding import inherit
 from coordlint.link.code.locks import lock_instance, lock_model, lock_of
-from coordlint.link.code.project import blocks
 from coordlint.link.code.releasing import give_back
+from coordlint.link.code.statements import blocks
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Draft, Step
 from coordlint.link.code.usage import last_word, names_in

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from coordlint import ir
 from coordlint.coordination import Entry
 from coordlint.facts import Facts
-from coordlint.link.code import attributes
+from coordlint.link.code import classes
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.frameworks import BASES, CELERY_STARTS, DECORATORS
 from coordlint.link.code.origins import origins
@@ -146,7 +146,7 @@ def _by_class(ev: Evaluator, scope: Scope) -> Iterator[Entry]:
         elif params == ["event", "context"] and name.endswith("handler"):
             yield Entry(scope.symbol, "consumer", place, f"{name}(event, context)")
         return
-    bases = {b.rpartition(".")[2]: b for b in sorted(attributes.ancestry(ev, owner.symbol)[1])}
+    bases = {b.rpartition(".")[2]: b for b in sorted(classes.ancestry(ev, owner.symbol)[1])}
     for kind, known, methods in _BASES:
         if name in methods and (fitting := sorted(known & bases.keys())):
             yield Entry(scope.symbol, kind, place, f"{name} of {fitting[0]}", _class_route(owner) if kind == "http" else "")

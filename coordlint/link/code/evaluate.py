@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.link.code import attributes, called, calling, containers, texts
+from coordlint.link.code import attributes, called, calling, classes, containers, texts
 from coordlint.link.code.arguments import is_bound_task
 from coordlint.link.code.ducks import ASKED, QUERIES, Ducks
 from coordlint.link.code.memory import Asking, Memory
@@ -165,7 +165,7 @@ class Evaluator(Asking):
                 return ClassRef(scope.owner.symbol)
             return Object(scope.owner.symbol)
         if position == 0 and is_bound_task(scope):
-            return attributes.task(self, scope)
+            return classes.task(self, scope)
         rebound = scope.names.get(name, ())
         values: list[Value] = [Parameter(scope.symbol, name)]
         # `x = x or default` keeps the parameter first, and adds what it may become.

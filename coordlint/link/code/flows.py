@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from coordlint import ir
-from coordlint.link.code.project import Scope, blocks, expressions
+from coordlint.link.code.project import Scope
+from coordlint.link.code.statements import blocks, expressions
 from coordlint.link.code.texts import written
 from coordlint.link.code.usage import calls_in, names_in
 from coordlint.source import Place

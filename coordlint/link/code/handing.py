@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.link.code import calling
-from coordlint.link.code.project import Scope, blocks
+from coordlint.link.code.project import Scope
+from coordlint.link.code.statements import blocks
 from coordlint.link.code.trace import Draft, Step, Trace
 from coordlint.link.code.usage import ends
 from coordlint.link.code.values import Instance, Object

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from coordlint.coordination import UNKNOWN_TIME, Lock, Time
-from coordlint.link.code import attributes, backends
+from coordlint.link.code import backends, classes
 from coordlint.link.code.meaning import Meaning, key_of, lifetime, time_of, understand
 from coordlint.link.code.values import (
     Arg,
@@ -48,7 +48,7 @@ def lock_instance(ev: Evaluator, value: Value) -> Instance | None:
         if isinstance(option, Instance) and lock_model(ev, option.type) is not None:
             return option
         if isinstance(option, Object):
-            for library in attributes.ancestry(ev, option.symbol)[1]:
+            for library in classes.ancestry(ev, option.symbol)[1]:
                 if lock_model(ev, library) is not None:
                     known = library if option.arguments is not None else ""
                     return Instance(library, known, option.place, option.arguments or (), subclass=option.symbol)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordlint import ir
-from coordlint.link.code import attributes, calling
+from coordlint.link.code import calling, classes
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.project import Binding, Scope
 from coordlint.link.code.values import (
@@ -65,7 +65,7 @@ def _named(ev: Evaluator, value: Value) -> Names:
         case Method(model=model):
             return (model.name,)
         case ClassRef(symbol=symbol) | Object(symbol=symbol):
-            return attributes.ancestry(ev, symbol)[1]
+            return classes.ancestry(ev, symbol)[1]
         case _:
             return ()
 
@@ -83,7 +83,7 @@ def _member(ev: Evaluator, base: Value, name: str, depth: int) -> Iterator[str]:
         case ModuleRef(name=module):
             yield from _bound(ev, name, ev.project.modules[module], depth) if module in ev.project.modules else ()
         case Object(symbol=symbol) | ClassRef(symbol=symbol):
-            for owner in attributes.ancestry(ev, symbol)[0]:
+            for owner in classes.ancestry(ev, symbol)[0]:
                 set_in = [*owner.attributes.get(name, ()), *((owner, b) for b in owner.names.get(name, ()))]
                 for scope, binding in set_in[:MOST]:
                     yield from _binding(ev, binding, scope, depth)

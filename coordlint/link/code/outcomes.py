@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coordlint import ir
 from coordlint.coordination import Outcome
-from coordlint.link.code.project import expressions
+from coordlint.link.code.statements import expressions
 from coordlint.link.code.texts import written
 from coordlint.link.code.usage import Usage, bare, last_word
 

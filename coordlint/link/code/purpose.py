@@ -9,7 +9,8 @@ from __future__ import annotations
 from coordlint import ir
 from coordlint.coordination import Effect, Point, Purpose, Section
 from coordlint.link.code.evaluate import last_name
-from coordlint.link.code.project import Scope, statements
+from coordlint.link.code.project import Scope
+from coordlint.link.code.statements import statements
 from coordlint.models.schema import Late, Op
 from coordlint.models.schema import Scope as Reach
 from coordlint.wording import words

@@ -8,12 +8,13 @@ import msgspec
 
 from coordlint import ir
 from coordlint.coordination import Mutation, Operation, Use
-from coordlint.link.code import attributes, calling
+from coordlint.link.code import calling, classes
 from coordlint.link.code.arguments import bindings
 from coordlint.link.code.calling import returned
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.flows import Flow
-from coordlint.link.code.project import Scope, blocks, is_test
+from coordlint.link.code.project import Scope, is_test
+from coordlint.link.code.statements import blocks
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Trace
 from coordlint.link.code.usage import calls_in, names_in
@@ -142,7 +143,7 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
     for target, read, at, arithmetic in _assignments(scope.function.body):
         base, _, field = target.rpartition(".")
         record = next((o for o in options(ev.settle(_value(ev, base, scope))) if isinstance(o, Object)), None)
-        if record is None or not record.loaded or not attributes.is_record(ev, record.symbol):
+        if record is None or not record.loaded or not classes.is_record(ev, record.symbol):
             continue
         place = scope.place(at)
         after = [p for p, text in saves if (p.line >= place.line and text.rpartition(".")[0] in (base, "")) or text.rpartition(".")[2] in ("commit", "flush")]
@@ -219,4 +220,4 @@ def _is_expression(value: ir.Expr) -> bool:
 
 
 def _is_versioned(ev: Evaluator, symbol: str) -> bool:
-    return any(_version_declared(ev, scope) is not None for scope in attributes.ancestry(ev, symbol)[0])
+    return any(_version_declared(ev, scope) is not None for scope in classes.ancestry(ev, symbol)[0])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from coordlint import ir
 from coordlint.coordination import Entry
-from coordlint.link.code import attributes
+from coordlint.link.code import classes
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.frameworks import (
     BASES,
@@ -18,7 +18,8 @@ from coordlint.link.code.frameworks import (
     TAKES,
 )
 from coordlint.link.code.origins import origins
-from coordlint.link.code.project import Scope, expressions, is_test, statements
+from coordlint.link.code.project import Scope, is_test
+from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.values import ClassRef, FunctionRef, Object, options
 
@@ -133,7 +134,7 @@ class Registered:
             yield Entry(symbol, kind, scope.place(scope.function.at), reason, route)
         elif scope.kind == "class":
             seen: set[str] = set()
-            for owner in attributes.ancestry(self.ev, symbol)[0]:
+            for owner in classes.ancestry(self.ev, symbol)[0]:
                 for child in owner.children:
                     name = child.symbol.rpartition(".")[2]
                     if child.kind == "function" and name in _METHODS.get(kind, _MORE) and name not in seen:

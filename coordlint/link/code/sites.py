@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from coordlint import ir
 from coordlint.link.code.arguments import arguments_of, constructor, passed
-from coordlint.link.code.project import Scope, expressions, is_test, statements
+from coordlint.link.code.project import Scope, is_test
+from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.values import Arg, ClassRef, FunctionRef, Partial, Unknown, Value, options
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from coordlint.link.code import arguments, attributes, calling, entering, holdin
 from coordlint.link.code.meaning import Meaning, understand
 from coordlint.link.code.operations import describe
 from coordlint.link.code.outcomes import is_never_sent, outcome_of
-from coordlint.link.code.project import Scope, blocks, expressions, statements
+from coordlint.link.code.project import Scope
+from coordlint.link.code.statements import blocks, expressions, statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Step
 from coordlint.link.code.usage import calls_in, last_word, names_in, starts

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from coordlint import ir
 from coordlint.coordination import Suggestion, Use
 from coordlint.link.code.evaluate import Evaluator
-from coordlint.link.code.project import Project, Scope, is_test, statements
+from coordlint.link.code.project import Project, Scope, is_test
+from coordlint.link.code.statements import statements
 from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.usage import last_word
 from coordlint.link.code.values import ClassRef, External, Literal, Object, Parameter, Pattern, options

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from coordlint import ir
 from coordlint.coordination import Outcome
-from coordlint.link.code.project import blocks, expressions
+from coordlint.link.code.statements import blocks, expressions
 from coordlint.link.code.texts import written
 
 

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from coordlint import ir
 from coordlint.coordination import Guard, Time
 from coordlint.link.code import entering, handing, handling, releasing, stepping
-from coordlint.link.code.project import Scope, expressions
+from coordlint.link.code.project import Scope
+from coordlint.link.code.statements import expressions
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Draft, Step, Trace
 from coordlint.link.code.usage import Usage, bare, calls_in, ends, names_in
