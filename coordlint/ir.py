@@ -14,7 +14,7 @@ import msgspec
 from coordlint.source import Span
 
 
-class _Node(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class _Node(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     pass
 
 
@@ -43,7 +43,7 @@ class Attribute(_Node, frozen=True, tag=2):
     at: Span
 
 
-class Keyword(msgspec.Struct, frozen=True, array_like=True):
+class Keyword(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """`name=value`; an empty name is `**value`."""
 
     name: str
@@ -192,7 +192,7 @@ Expr = (
 # -- statements -------------------------------------------------------------------------------------------------
 
 
-class Param(msgspec.Struct, frozen=True, array_like=True):
+class Param(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A parameter; kind is "positional", "keyword", "args" or "kwargs"."""
 
     name: str
@@ -240,7 +240,7 @@ class Raise(_Node, frozen=True, tag=34):
     at: Span
 
 
-class Branch(msgspec.Struct, frozen=True, array_like=True):
+class Branch(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One test of an `if` ladder and its block."""
 
     test: Expr
@@ -266,7 +266,7 @@ class Loop(_Node, frozen=True, tag=36):
     at: Span
 
 
-class Item(msgspec.Struct, frozen=True, array_like=True):
+class Item(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One `context as target` of a `with`."""
 
     context: Expr
@@ -282,7 +282,7 @@ class With(_Node, frozen=True, tag=37):
     at: Span
 
 
-class Handler(msgspec.Struct, frozen=True, array_like=True):
+class Handler(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """`except types as name:`; no types means a bare except."""
 
     types: tuple[Expr, ...]
@@ -377,7 +377,7 @@ Stmt = (
 )  # fmt: skip
 
 
-class Module(msgspec.Struct, frozen=True, array_like=True):
+class Module(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A whole file. `shortened` tells where an expression was nested too deeply to be kept whole."""
 
     body: tuple[Stmt, ...]

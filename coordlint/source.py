@@ -29,7 +29,7 @@ class Source(msgspec.Struct, frozen=True):
     text: str
 
 
-class Span(msgspec.Struct, frozen=True, array_like=True, order=True):
+class Span(msgspec.Struct, frozen=True, gc=False, array_like=True, order=True):
     """A range in a file; lines and columns count from 1, the end is exclusive in its column."""
 
     line: int
@@ -38,7 +38,7 @@ class Span(msgspec.Struct, frozen=True, array_like=True, order=True):
     end_column: int = 0
 
 
-class Place(msgspec.Struct, frozen=True, order=True):
+class Place(msgspec.Struct, frozen=True, gc=False, order=True):
     """A span in a named file."""
 
     path: str
