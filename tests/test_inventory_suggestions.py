@@ -6,8 +6,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-
-from tests.systems import system
+from systems import system
 
 HIDDEN = """
     import importlib
