@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from coordlint import ir
-from coordlint.link.code import attributes, called, classes, containers, texts
+from coordlint.link.code import attributes, called, classes, containers, dispatching, texts
 from coordlint.link.code.arguments import arguments_of, bind, bindings
 from coordlint.link.code.columns import noted
 from coordlint.link.code.project import Scope
@@ -78,6 +78,9 @@ def _one(ev: Evaluator, callee: Value, call: ir.Call, scope: Scope) -> Value:
     place = scope.place(call.at)
     match callee:
         case FunctionRef():
+            by_name = dispatching.dispatched(ev, callee, call, scope)
+            if by_name is not None:
+                return one_of([_one(ev, target, by_name[1], scope) for target in by_name[0]])
             return of_function(ev, callee, arguments_of(ev, callee, call, scope), place)
         case ClassRef():
             return _made(ev, callee, arguments_of(ev, callee, call, scope), place)

@@ -38,6 +38,7 @@ from coordlint.models import Models
 from coordlint.source import Place, Span
 
 if TYPE_CHECKING:
+    from coordlint.link.code.dispatching import Shape
     from coordlint.link.code.sites import Site
 
 
@@ -64,6 +65,7 @@ class Evaluator(Asking):
         self._insides: dict[int, Inside] = {}
         self.ancestries: dict[str, tuple[tuple[Scope, ...], tuple[str, ...]]] = {}
         self.children: dict[str, tuple[str, ...]] | None = None
+        self.dispatchers: dict[str, Shape | None] = {}  # functions that call a method by its name
         self.forwarding: set[tuple[str, str]] = set()  # attributes that proxies are being asked for
         self.settings: dict[str, tuple[Value, ...]] = {}  # what the project's configuration assigns, by name
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.coordination import Outcome, Time
-from coordlint.link.code import arguments, attributes, calling, entering, holding, queries, releasing
+from coordlint.link.code import (
+    arguments,
+    attributes,
+    calling,
+    dispatching,
+    entering,
+    holding,
+    queries,
+    releasing,
+)
 from coordlint.link.code.meaning import Meaning, understand
 from coordlint.link.code.operations import describe
 from coordlint.link.code.outcomes import is_never_sent, outcome_of
@@ -45,7 +54,8 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     made = Step(place, call, guards=around.guards, loop=around.loop, held=tuple(w.held), deferred=around.deferred, given=around.given)
     functions: list[FunctionRef] = []
     understood = False
-    for option in options(callee):
+    by_name: dict[str, ir.Call] = {}  # calls that helpers make which were given a method's name
+    for option in _followed(w, options(callee), call, by_name):
         match option:
             case Method() | External() | Instance() | Partial():
                 understood = _library(w, made, option, call, s, around) or understood
@@ -79,8 +89,20 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
         releasing.release_by_name(w, call, around)
     releasing.release_later(w, call)
     for function in functions:
-        made.args = arguments.arguments_of(w.ev, function, call, w.scope)
+        made.args = arguments.arguments_of(w.ev, function, by_name.get(function.symbol, call), w.scope)
         holding.call_project(w, made, function, made.args, call, s, around)
+
+
+def _followed(w: Walk, callees: tuple[Value, ...], call: ir.Call, by_name: dict[str, ir.Call]) -> list[Value]:
+    """What a call calls: functions that call others by their names give place to these."""
+    made: list[Value] = []
+    for option in callees:
+        found = dispatching.dispatched(w.ev, option, call, w.scope) if isinstance(option, FunctionRef) else None
+        targets = [v for v in found[0] if isinstance(v, FunctionRef)] if found is not None else []
+        if found is not None and targets:
+            by_name.update((t.symbol, found[1]) for t in targets)
+        made += targets or [option]
+    return made
 
 
 _PUTS = ("put", "put_nowait")  # into a queue
