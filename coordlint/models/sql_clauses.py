@@ -19,10 +19,13 @@ _NO_COLUMN = frozenset(
 )
 _ENDS_SET = frozenset({"where", "from", "returning", "order", "limit", "if"})
 _COMMA = Word("sign", ",")
+_LISTS = (Word("word", "any"), Word("word", "some"))
 _VERSION = re.compile(
     r"(?:.*_)?(?:version|ver|rev|revision|etag|fence|fencing|fencing_token|fence_token|lock_token|epoch|generation|"
     r"xmin|term|lock_owner|lease_owner|locked_by|claimed_by|leased_by|updated_at|updated_on|modified_at|modified_on|last_modified)\Z"
 )
+
+_STAMP = re.compile(r"updated|modified")  # older than some day is an age, not a version
 
 
 class Assignment(NamedTuple):
@@ -101,7 +104,7 @@ def comparisons(words: Sequence[Word]) -> Iterator[tuple[str, str]]:
         if left is not None and left.text == "not" and at > 1:
             left = words[at - 2]
         if left is not None and _is_column(left):
-            yield left.text, word.text
+            yield left.text, "in" if word.text == "=" and right in _LISTS else word.text
         elif word.kind == "sign" and right is not None and _is_column(right):
             yield words[_last_of_name(words, at + 1)].text, word.text
 
@@ -119,10 +122,19 @@ def is_version(column: str) -> bool:
     return _VERSION.match(column.lower()) is not None
 
 
+def _expects(column: str, sign: str, writes: Sequence[str]) -> bool:
+    if is_version(column) and (sign == "=" or (sign in _ORDERS and (column in writes or not _STAMP.search(column)))):
+        return True
+    return column in writes and sign in _EQUALS
+
+
 def is_conditional(where: Sequence[Word], writes: Sequence[str]) -> bool:
-    """Whether WHERE compares a version, a fence, or the old value of a column that is written."""
+    """Whether WHERE compares a version, a fence, or the old value of a column that is written.
+
+    One of several versions (`= ANY`, `IN`) and what is older than some day choose rows; nobody was expected there.
+    """
     return any(
-        is_version(column) or (column in writes and sign in _EQUALS)
+        _expects(column, sign, writes)
         for column, sign in comparisons(where)
     )
 

@@ -230,6 +230,18 @@ def both(version, a, b):
     t.set_data("/b", b)
     t.commit()  # finding: cas-result-ignored
 
+=== good: the version chooses the rows, and none is expected
+--- app/labels.py
+from django.db import connection
+
+def label(labels, versions):
+    cursor = connection.cursor()
+    cursor.execute("UPDATE device SET labels = labels || %s WHERE version = ANY(%s)", [labels, versions])
+
+def purge(day):
+    cursor = connection.cursor()
+    cursor.execute("DELETE FROM device WHERE updated_at < %s", [day])
+
 === good: the answer decides
 --- app/claim.py
 import etcd3

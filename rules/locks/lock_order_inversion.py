@@ -5,7 +5,8 @@ wait until one of them runs out, and then both work. The two halves are often fi
 
 Instead: one order for all, everywhere, for example by name; or one lock for both; or a try-lock for the second, with everything let go when it fails.
 
-Fine when: the same lock is entered again; one of the acquires does not wait, or waits for a limited time and gives up.
+Fine when: the same lock is entered again; one of the acquires does not wait, or waits for a limited time and gives up; one lock is made by the very call that
+takes it, so nobody else has it yet.
 
 Known misses: cycles over three or more locks; two locks of one name pattern, such as two accounts, whose order depends on the arguments.
 
@@ -26,7 +27,7 @@ def lock_order_inversion(system: System) -> Iterator[Found]:
     for first in taken.values():
         for second in (taken[place] for place in first.nested if place in taken):
             names = first.lock.identity, second.lock.identity
-            if is_one_lock(first) and is_one_lock(second) and names[0] != names[1]:
+            if is_one_lock(first) and is_one_lock(second) and names[0] != names[1] and not (is_fresh(system, first) or is_fresh(system, second)):
                 orders.setdefault(names, (first, second))
     for names, (first, second) in orders.items():
         other = orders.get((names[1], names[0]))
@@ -54,6 +55,14 @@ def is_one_lock(section: Section) -> bool:
     if not lock.identity or lock.model.kind == "semaphore":
         return False
     return lock.model.scope is Scope.PROCESS or (bool(lock.key) and "{" not in (lock.key or "{"))
+
+
+def is_fresh(system: System, section: Section) -> bool:
+    """Whether the function that takes an in-process lock has just made it: each call has one of its own."""
+    function, made = system.function(section.symbol), section.lock.made
+    if section.lock.model.scope is not Scope.PROCESS:
+        return False
+    return function is not None and made.path == function.place.path and function.place.line <= made.line <= function.end_line
 
 
 EXAMPLES = r'''
@@ -151,4 +160,28 @@ def correct(item):
             item.correct()
         finally:
             second.release()
+
+=== good: a waiter is a lock of its own, held until somebody else wakes it
+--- shop/queueing.py
+import threading
+
+MUTEX = threading.Lock()
+WAITERS = []
+ITEMS = []
+
+def take():
+    waiter = None
+    while True:
+        with MUTEX:
+            if ITEMS:
+                return ITEMS.pop()
+            waiter = threading.Lock()
+            waiter.acquire()
+            WAITERS.append(waiter)
+        waiter.acquire()
+
+def work():
+    item = take()
+    with MUTEX:
+        ITEMS.append(item)
 '''

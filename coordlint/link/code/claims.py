@@ -47,7 +47,7 @@ class Columns(msgspec.Struct, frozen=True):
         """The column whose expected state the write names: a version, or one that it changes. "" when it names none."""
         changed = {column for column, _ in self.assigned}
         for column, sign in self.compared:
-            if (column in changed and sign) or (is_version(column) and sign in EQUAL and sign != "is"):  # "is there one at all" compares none
+            if (column in changed and sign) or (is_version(column) and sign == "="):  # one of several, or "is there one at all", expects none
                 return column
         return ""
 
