@@ -57,7 +57,7 @@ def main() -> None:
             sums[category] = tuple(a + b for a, b in zip(sums[category], counts, strict=True))
             print(row(name, category, *counts))
             if "--verbose" in sys.argv:
-                print("\n".join(differences(score)))
+                print(*differences(score), sep="\n")
     for category, counts in sums.items():
         print(row("all", category, *counts))
 

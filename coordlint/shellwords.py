@@ -185,6 +185,11 @@ def _word(text: str, start: int) -> tuple[str, int]:
     position, length = start, len(text)
     while position < length:
         char = text[position]
+        if char == "(" and out and out[-1] == "=":  # an array: its words in one text
+            end = _closing(text, position)
+            out.append(text[position + 1 : end - 1].strip())
+            position = end
+            continue
         if char in " \t\r\n;&|()<>":
             break
         if char == "\\" and position + 1 < length:

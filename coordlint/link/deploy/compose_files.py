@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from coordlint.deployment import Role
 from coordlint.link.deploy.catalogue import Catalogue, folder_of, join
-from coordlint.link.deploy.compose_merge import merged, named_table
+from coordlint.link.deploy.compose_merge import environment_table, merged, named_table
 from coordlint.link.deploy.interpolation import filled, interpolated
+from coordlint.link.deploy.options import options
 from coordlint.link.deploy.roles import is_test_name, role_of, role_of_heading
-from coordlint.manifest import UNKNOWN, ComposeFile, Scalar, Table, entries, items, stamped, text
+from coordlint.manifest import UNKNOWN, ComposeFile, Node, Scalar, Table, entries, items, stamped, text
 from coordlint.source import Skip
 
 MAX_EXTENDS = 20
@@ -49,7 +50,7 @@ def compose_views(catalogue: Catalogue) -> tuple[list[View], list[Skip]]:
         alone = reader.services(path)
         views.append(_view(catalogue, path, "", alone))
         for overlay in sorted(o for o, base in overlays.items() if base == path) if path in bases else ():
-            over = {name: (_at(key, overlay), _stamped(table, overlay)) for name, (key, table) in reader.services(overlay).items()}
+            over = {name: (_at(key, overlay), _stamped(table, overlay)) for name, (key, table) in reader.services(overlay, folder_of(path)).items()}
             views.append(_view(catalogue, path, overlay, _laid_over(alone, over, catalogue.compose[overlay])))
     return views, reader.problems
 
@@ -116,14 +117,39 @@ def _overlays(catalogue: Catalogue) -> dict[str, str]:
         match = _NAME.fullmatch(path.rpartition("/")[2])
         if match and not match[2]:
             bases.setdefault((folder_of(path), ""), path)
-    found: dict[str, str] = {}
+    found = _chosen_together(catalogue)
     for path, file in sorted(catalogue.compose.items()):
+        if path in found or path in found.values():
+            continue
         base = bases.get((folder_of(path), "")) or bases.get((folder_of(folder_of(path)), "")) or _nearest_base(path, catalogue)
         if base is None or base == path or path in bases.values():
             continue
         named_override = re.search(r"[._-]override\.ya?ml$", path) is not None
         if named_override or _is_partial(file, catalogue.compose[base]):
             found[path] = base
+    return found
+
+
+def _chosen_together(catalogue: Catalogue) -> dict[str, str]:
+    """Files that `COMPOSE_FILE` of an `.env`, or `docker compose -f a -f b` of a script, lays over the first of them."""
+    lists: list[list[str | None]] = []
+    for path, file in sorted(catalogue.settings.items()):
+        said = {s.name: s.value for s in file.settings} if file.what == "env" else {}
+        if "COMPOSE_FILE" in said:
+            separator = said.get("COMPOSE_PATH_SEPARATOR") or (";" if ";" in said["COMPOSE_FILE"] else ":")
+            lists.append([join(folder_of(path), one.strip()) for one in said["COMPOSE_FILE"].split(separator)])
+    for path, script in sorted(catalogue.scripts.items()):
+        for command in script.commands:
+            if "docker-compose" in command.words[:2] or command.words[:2] == ("docker", "compose"):
+                files = list(options(command.words, "-f", "--file"))
+                for folder in (folder_of(path), ""):
+                    lists.append([join(folder, file) for file in files])
+    found: dict[str, str] = {}
+    for several in lists:
+        known = [path for path in several if path in catalogue.compose and path is not None]
+        for path in known[1:] if len(known) == len(several) or known[:1] == several[:1] else ():
+            if path != known[0] and known[0] not in found and path not in found.values():
+                found.setdefault(path, known[0])
     return found
 
 
@@ -165,27 +191,29 @@ class _Reader:
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
         self.problems: list[Skip] = []
-        self._files: dict[str, Table] = {}
+        self._files: dict[tuple[str, str], Table] = {}
 
-    def services(self, path: str) -> _Services:
-        """The services of a file by name, with their keys."""
+    def services(self, path: str, project: str | None = None) -> _Services:
+        """The services of a file by name, with their keys; `project` is the folder of the first file where it is laid over others."""
         made: _Services = {}
-        for key, value in entries(self._root(path).get("services")):
+        for key, value in entries(self._root(path, project).get("services")):
             if value.custom == "!reset" or not isinstance(value, Table):
                 continue
             made[key.text] = (key, self._extended(path, key, value, ((path, key.text),)))
         return made
 
-    def _root(self, path: str) -> Table:
-        if path not in self._files:
+    def _root(self, path: str, project: str | None = None) -> Table:
+        folder = folder_of(path) if project is None else project
+        if (path, folder) not in self._files:
             file = self.catalogue.compose[path]
-            root = interpolated(file.root, self._environment(path))
-            self._files[path] = root if isinstance(root, Table) else file.root
-        return self._files[path]
+            known = self._environment(folder)
+            root = interpolated(file.root, known)
+            self._files[path, folder] = _passed_on(root, known) if isinstance(root, Table) else file.root
+        return self._files[path, folder]
 
-    def _environment(self, path: str) -> dict[str, str | None]:
-        """What `.env` beside the file says; compose reads no other file for interpolation."""
-        found = self.catalogue.env_file(join(folder_of(path), ".env") or ".env")
+    def _environment(self, folder: str) -> dict[str, str | None]:
+        """What `.env` in the project's folder says; compose reads no other file for interpolation."""
+        found = self.catalogue.env_file(join(folder, ".env") or ".env")
         known: dict[str, str | None] = {}
         for setting in found.settings if found else ():
             value = filled(setting.value, known)
@@ -211,6 +239,27 @@ class _Reader:
         if source != path:
             base = _stamped(base, source)
         return merged(base, service)
+
+
+def _passed_on(root: Table, known: Mapping[str, str | None]) -> Table:
+    """The file with the variables of `environment` that stand without a value filled in, as compose passes them on from `.env`."""
+    if not known:
+        return root
+    services = tuple((k, _with_values(v, known)) for k, v in entries(root.get("services")))
+    return Table(tuple((k, Table(services, v.at) if k.text == "services" else v) for k, v in root.entries), root.at)
+
+
+def _with_values(service: Node, known: Mapping[str, str | None]) -> Node:
+    said = service.get("environment") if isinstance(service, Table) else None
+    if said is None or not isinstance(service, Table):
+        return service
+    pairs = []
+    for key, value in entries(environment_table(said)):
+        is_bare = isinstance(value, Scalar) and not value.quoted and value.value is None
+        passed = known.get(key.text) if is_bare else None
+        pairs.append((key, value if passed is None else Scalar(passed, value.at, True, path=value.path)))
+    table = Table(tuple(pairs), said.at, said.custom, said.path)
+    return Table(tuple((k, table if k.text == "environment" else v) for k, v in service.entries), service.at, service.custom, service.path)
 
 
 def _stamped(table: Table, path: str) -> Table:

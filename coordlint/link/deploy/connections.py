@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from coordlint.deployment import Connection, Key, Variable, Workload
@@ -24,20 +24,25 @@ class Directory:
     """Host names to workloads, as one of them sees the others."""
 
     workloads: tuple[Workload, ...]
+    views: Sequence[frozenset[Key]] = ()  # which compose services are started together
     _by_name: dict[str, list[Workload]] = field(default_factory=dict)
+    _in_views: dict[Key, set[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for workload in self.workloads:
             for name in workload.names:
                 self._by_name.setdefault(name, []).append(workload)
+        for number, view in enumerate(self.views):
+            for key in view:
+                self._in_views.setdefault(key, set()).add(number)
 
     def lookup(self, host: str, source: Workload) -> tuple[Workload, ...]:
-        """The workloads that a host name means to `source`: of its own file, else of its own folder, else nearest."""
+        """The workloads that a host name means to `source`: of its own file, else started with it, else of its own folder, else nearest."""
         for name in host_forms(host, source.kind != "compose"):
             found = [w for w in self._by_name.get(name, ()) if _same_world(w, source)]
             if not found:
                 continue
-            for is_near in (_same_file, _same_folder):
+            for is_near in (_same_file, self._started_together, _same_folder):
                 near = tuple(w for w in found if is_near(w, source))
                 if near:
                     return near
@@ -46,6 +51,9 @@ class Directory:
             nearest = max(common_depth(w.path, source.path) for w in found)
             return tuple(w for w in found if common_depth(w.path, source.path) == nearest)
         return ()
+
+    def _started_together(self, first: Workload, second: Workload) -> bool:
+        return not self._in_views.get(first.key, set()).isdisjoint(self._in_views.get(second.key, ()))
 
 
 def host_forms(host: str, in_cluster: bool = True) -> Iterator[str]:
@@ -89,9 +97,10 @@ def find_connections(
     started: dict[Key, Started],
     upstreams: dict[Key, list[SettingsFile]],
     reach: Reach,
+    views: Sequence[frozenset[Key]] = (),
 ) -> tuple[Connection, ...]:
     """Every connection with all its evidence; peers of one ensemble are not clients of each other."""
-    directory = Directory(tuple(workloads))
+    directory = Directory(tuple(workloads), views)
     found: dict[tuple[Key, Key | None, str], _Draft] = {}
     shared = _shared_env_files(directory.workloads)
     for workload in directory.workloads:

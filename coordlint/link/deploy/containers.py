@@ -95,8 +95,6 @@ def command_line(container: Container) -> Words | None:
     if entry is None and image is not None and image.entrypoint is not None:
         instruction, place = image.entrypoint
         entry = Words(_instruction_words(instruction), place)
-        if not instruction.exec_form:
-            return entry if command is None or entry.argv else command
     keeps_command = container.entrypoint is None or not container.clears_command
     if command is None and image is not None and image.command is not None and keeps_command:
         instruction, place = image.command

@@ -51,7 +51,7 @@ def link_deployment(facts: Sequence[Facts], python_modules: Mapping[str, str]) -
     )
     everything = tuple(sorted((*ordered, *(c.workload for c in managed)), key=lambda w: (w.place, w.key)))
     reach = Reach(known.words, known.python_files, known.modules)
-    connections = find_connections(everything, started, {w.key: _upstreams(w, started[w.key], known) for w in ordered}, reach)
+    connections = find_connections(everything, started, {w.key: _upstreams(w, started[w.key], known) for w in ordered}, reach, [_keys(v) for v in views])
     peers = {frozenset((a, b)) for c in coordinators for a in c.ensemble for b in c.ensemble if a != b}
     unresolved = tuple(
         Evidence(p.place, f"{w.name} starts {' '.join(p.argv[:4])[:120]}, and what that runs was not found")
@@ -68,6 +68,10 @@ def _unread_modules(facts: Iterable[Facts]) -> dict[str, str]:
         if fact.kind is Kind.PYTHON:
             found[fact.path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")] = fact.path
     return found
+
+
+def _keys(view: View) -> frozenset[Key]:
+    return frozenset(Key(name, view.home(name), "compose") for name in view.services)
 
 
 def _services(known: Catalogue, builder: ImageBuilder, views: Iterable[View]) -> Iterable[tuple[Workload, Started]]:

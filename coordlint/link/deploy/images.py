@@ -14,6 +14,7 @@ from coordlint.models.coordinator_table import coordinator_table
 from coordlint.source import Place, Span
 
 MAX_STAGES = 30
+_PLAIN = frozenset(("service", "services", "server", "app", "api", "web", "image", "docker", "base", "backend", "worker", "client", "py", "python"))
 _HAS_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 
 
@@ -84,8 +85,8 @@ class ImageBuilder:
     def named(self, image: str, workload: str = "", folder: str = "") -> Image | None:
         """An image by its name: one that a service or script builds, else the folder of that name.
 
-        The folder may be named as the image, as the first word of its tag, or as the workload that runs it. A bare name
-        that is no official image was built on this machine: from the Dockerfile beside the manifest, in `folder`.
+        The folder may be named as the image, as the first word of its tag, or as the workload that runs it, or stand above the
+        manifest, in `folder`. A bare name that is no official image was built on this machine: from the Dockerfile nearest above the manifest.
         """
         name = bare_name(image)
         if name in self.names:
@@ -100,11 +101,35 @@ class ImageBuilder:
             found = self._by_folder(word) if word and word != "latest" else None
             if found is not None:
                 return self.build(*found)
-        if "/" in name or name in coordinator_table().official:
+        if "/" in name:
+            above = self._above(name, folder)
+            return self.build(*above) if above is not None else None
+        if name in coordinator_table().official:
             return None
-        beside = [f"Dockerfile.{name.rpartition('-')[2]}", "Dockerfile"]
-        file = next((f for b in beside if (f := join(folder, b)) in self.catalogue.dockerfiles), None)
-        return self.build(folder, file) if file else None
+        while True:
+            for beside in (f"Dockerfile.{name.rpartition('-')[2]}", "Dockerfile"):
+                file = join(folder, beside)
+                if file in self.catalogue.dockerfiles:
+                    return self.build(folder, file or beside)
+            if not folder:
+                return None
+            folder = folder_of(folder)
+
+    def _above(self, name: str, folder: str) -> tuple[str, str, str] | None:
+        """The Dockerfile of the nearest folder above a manifest, if that folder, or the package in the root, is named as the image.
+
+        `auth-service/Dockerfile` for `shop/auth` in `auth-service/manifest/`; the root's for `shop/till-web` where a package is called `till`.
+        """
+        words = re.findall(r"[a-z0-9]+", name.rpartition("/")[2].lower())
+        while folder:
+            file = f"{folder}/Dockerfile"
+            if file in self.catalogue.dockerfiles:
+                told = set(re.findall(r"[a-z0-9]+", folder.rpartition("/")[2].lower()))
+                return (folder, file, "") if told & (set(words) - _PLAIN) else None
+            folder = folder_of(folder)
+        packages = ["_".join(words[:length]) for length in range(len(words), 0, -1)]
+        is_ours = any(f"{home}{package}/__init__.py" in self.catalogue.python_files for package in packages for home in ("", "src/"))
+        return ("", "Dockerfile", "") if is_ours and "Dockerfile" in self.catalogue.dockerfiles else None
 
     def _by_folder(self, word: str) -> tuple[str, str, str] | None:
         """`gateway/Dockerfile`, `Dockerfile.gateway` or `gateway.Dockerfile` for an image `.../gateway`, if only one fits."""

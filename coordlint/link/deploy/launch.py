@@ -105,8 +105,8 @@ class Launcher:
             flag = rest[position]
             position += 1
             if flag.startswith("-") and "c" in flag and not flag.startswith("--") and position < len(rest):
-                arguments = rest[position + 1 :]
-                self._run(commands(rest[position]), (*arguments,), None, place, folder, environment, depth + 1)
+                arguments = rest[position + 1 :]  # the first of them is $0
+                self._run(commands(_named(rest[position], arguments)), arguments, None, place, folder, environment, depth + 1)
                 return
             if flag in ("-o", "+o", "--rcfile", "--init-file"):
                 position += 1
@@ -249,6 +249,9 @@ def _expanded(argv: tuple[str, ...], environment: Mapping[str, str | None]) -> I
         if "$" not in word:
             yield word
             continue
+        if array := re.fullmatch(r"\$\{(\w+)\[[@*]\]\}", word):
+            yield from words(environment.get(array[1]) or "")
+            continue
         word = re.sub(r"\$\((\w+)\)", r"${\1}", word)
         value = filled(word, environment)
         if re.fullmatch(r"\$\w+|\$\{[^}]*\}", word) and " " in value:
@@ -263,6 +266,11 @@ def _with_arguments(argv: tuple[str, ...], arguments: list[str]) -> Iterator[str
             yield from arguments
         else:
             yield _numbered(word, arguments)
+
+
+def _named(text: str, arguments: Sequence[str]) -> str:
+    """The text of `sh -c` with `$0` filled in, as `ENTRYPOINT start.sh $0 $@` wants it."""
+    return re.sub(r"\$(?:0|\{0\})(?!\w)", lambda _: arguments[0], text) if arguments else text
 
 
 def _numbered(word: str, arguments: Sequence[str]) -> str:

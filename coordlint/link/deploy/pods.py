@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from coordlint.deployment import Dependency, Key, Mount, Port, Probe, Replicas, Variable, Workload
 from coordlint.finding import Confidence, Evidence
-from coordlint.link.deploy.catalogue import Catalogue, common_depth
+from coordlint.link.deploy.catalogue import Catalogue, common_depth, folder_of
 from coordlint.link.deploy.containers import Container, Started, Words, start
 from coordlint.link.deploy.images import ImageBuilder
 from coordlint.link.deploy.interpolation import filled
@@ -154,7 +154,7 @@ class PodReader:
             thing.path,
             place(node, thing.path),
             name,
-            self.builder.named(name, thing.name) if name else None,
+            self.builder.named(name, thing.name, folder_of(thing.path)) if name else None,
             _words(node.get("command"), thing.path, known),
             _words(node.get("args"), thing.path, known),
             text(node.get("workingDir")) or "",
