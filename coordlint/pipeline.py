@@ -109,7 +109,7 @@ def understand(project: Project) -> Understanding:
     gathered = _gather(project)
     failures = list(gathered.failures)
     try:
-        system = link(gathered.everything, gathered.models)
+        system = link(gathered.everything, gathered.models, gathered.unread)
     except Exception as error:  # an engine that breaks is told; it must not look like a clean project
         failures.append(Failure("linking", told(error)))
         skips = tuple(sorted(s for f in gathered.everything for s in f.skips))
@@ -131,7 +131,7 @@ def why(options: Options, path: str, line: int) -> tuple[Why, Understanding]:
     if not 1 <= line <= source.text.count("\n") + 1:
         raise BadUsage(f"{path}:{line}: no such line; the file has {source.text.count(chr(10)) + 1}")
     gathered = _gather(project, always=(source,))
-    system, beliefs = link_at(gathered.everything, gathered.models, inside, line)
+    system, beliefs = link_at(gathered.everything, gathered.models, inside, line, gathered.unread)
     verdicts = watched(system, active_rules(project, options), inside, line)
     wishes = tuple(w for f in gathered.facts if f.path == inside for w in f.suppressions if w.first_line <= line <= w.last_line)
     understanding = Understanding(project, gathered.facts, system, gathered.failures)
@@ -145,6 +145,7 @@ class _Gathered(msgspec.Struct, frozen=True):
     everything: tuple[Facts, ...]
     models: Models
     failures: tuple[Failure, ...]
+    unread: tuple[Source, ...]  # Python files that were not chosen
 
 
 def _gather(project: Project, always: tuple[Source, ...] = ()) -> _Gathered:
@@ -160,12 +161,11 @@ def _gather(project: Project, always: tuple[Source, ...] = ()) -> _Gathered:
     project.cache.trim()
     untold = [Facts(path=s.path, kind=Kind.OTHER, skips=(s,)) for s in project.discovery.skips]
     read = {f.path for f in facts}
-    unread = [
-        Facts(path=s.path, kind=s.kind) for s in sources if s.path not in read
-    ]  # workloads may start them
+    left = tuple(s for s in sources if s.path not in read)  # workloads may start them
+    unread = [Facts(path=s.path, kind=s.kind) for s in left]
     failures = tuple(Failure(f"analysis of {path}", reason) for path, reason in extractor.failures)
     models = Models.load(imported_names(sources, read), extra)
-    return _Gathered(tuple(facts), (*facts, *untold, *unread), models, failures)
+    return _Gathered(tuple(facts), (*facts, *untold, *unread), models, failures, left)
 
 
 def _run_rules(project: Project, options: Options) -> _Run:

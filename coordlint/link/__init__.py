@@ -24,22 +24,27 @@ from coordlint.link.code.tracer import Tracer
 from coordlint.link.code.values import FunctionRef
 from coordlint.link.deploy.deployment import link_deployment
 from coordlint.models import Models
-from coordlint.source import Place
+from coordlint.source import Place, Source
 from coordlint.system import System, World
 
 DEEP = 20_000  # frames: the linker recurses in Python only, which needs no machine stack
 
 
-def link(facts: Iterable[Facts], models: Models) -> System:
-    """The system that a project's facts describe together. Facts merge like a set: their order does not matter, nor that one comes twice."""
+def link(facts: Iterable[Facts], models: Models, unread: Iterable[Source] = ()) -> System:
+    """The system that a project's facts describe together. Facts merge like a set: their order does not matter, nor that one comes twice.
+
+    `unread` are Python files that nothing in them led to; the deployment may lead to them.
+    """
     with _deep():
-        return System(_Reading(facts, models).world())
+        return System(_Reading(facts, models, unread).world())
 
 
-def link_at(facts: Iterable[Facts], models: Models, path: str, line: int) -> tuple[System, Beliefs]:
+def link_at(
+    facts: Iterable[Facts], models: Models, path: str, line: int, unread: Iterable[Source] = ()
+) -> tuple[System, Beliefs]:
     """The same system, and what was believed about one line on the way to it."""
     with _deep():
-        reading = _Reading(facts, models)
+        reading = _Reading(facts, models, unread)
         return System(reading.world()), beliefs(reading.ev, reading.tracer, path, line)
 
 
@@ -60,7 +65,8 @@ def _deep() -> Iterator[None]:
 class _Reading:
     """The facts of one project while they are understood."""
 
-    def __init__(self, facts: Iterable[Facts], models: Models) -> None:
+    def __init__(self, facts: Iterable[Facts], models: Models, unread: Iterable[Source]) -> None:
+        self.unread = unread
         self.facts = [known for _, known in sorted({(f.path, f.kind): f for f in facts}.items())]
         project = Project(self.facts)
         self.ev = Evaluator(project, models)
@@ -69,10 +75,10 @@ class _Reading:
 
     def world(self) -> World:
         """Everything that the linker finds."""
-        return _world(self.facts, self.ev, self.tracer)
+        return _world(self.facts, self.unread, self.ev, self.tracer)
 
 
-def _world(facts: Sequence[Facts], ev: Evaluator, tracer: Tracer) -> World:
+def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, tracer: Tracer) -> World:
     project = ev.project
     traces = [tracer.trace(symbol) for symbol in _walked(project)]
     _give_roles(traces)
@@ -99,7 +105,7 @@ def _world(facts: Sequence[Facts], ev: Evaluator, tracer: Tracer) -> World:
         modules=modules,
         imports=tuple(sorted(_imports(ev, project))),
         requirements=tuple(sorted({r for f in facts for r in f.requirements}, key=lambda r: (r.place, r.name))),
-        deployment=link_deployment(facts, modules),
+        deployment=link_deployment(facts, modules, unread),
         skips=tuple(sorted({s for f in facts for s in f.skips})),
     )
 

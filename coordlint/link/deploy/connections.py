@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from coordlint.deployment import Connection, Key, Variable, Workload
@@ -11,6 +11,7 @@ from coordlint.finding import Confidence, Evidence
 from coordlint.link.deploy.catalogue import common_depth, folder_of
 from coordlint.link.deploy.containers import Started
 from coordlint.link.deploy.hosts import Host, hosts_in_value, hosts_in_words, is_local
+from coordlint.link.deploy.ordering import is_order_only
 from coordlint.link.deploy.reach import Reach
 from coordlint.manifest import SettingsFile
 from coordlint.source import Place, Span
@@ -103,6 +104,7 @@ def find_connections(
     directory = Directory(tuple(workloads), views)
     found: dict[tuple[Key, Key | None, str], _Draft] = {}
     shared = _shared_env_files(directory.workloads)
+    by_key = {w.key: w for w in directory.workloads}
     for workload in directory.workloads:
         for host, evidence, confidence in _said(
             workload, started.get(workload.key), upstreams.get(workload.key, []), reach, shared
@@ -122,7 +124,15 @@ def find_connections(
     return tuple(
         Connection(source, target, d.host.name, d.port, tuple(d.evidence), d.confidence, d.scheme)
         for (source, target, _), d in sorted(found.items(), key=lambda pair: _order(pair[0]))
+        if not d.is_only_ordered or not _is_order(by_key[source], by_key.get(target) if target else None, started)
     )
+
+
+def _is_order(source: Workload, target: Workload | None, started: Mapping[Key, Started]) -> bool:
+    if target is None:
+        return False
+    made = [started[w.key].dockerfile if w.key in started else "" for w in (source, target)]
+    return is_order_only(source, target, made[0] == made[1] != "" or (source.image or "") == target.image)
 
 
 def _order(key: tuple[Key, Key | None, str]) -> tuple[str, str, str, str, str]:
@@ -138,6 +148,11 @@ class _Draft:
     port: int | None = None
     scheme: str = ""
 
+    @property
+    def is_only_ordered(self) -> bool:
+        """Whether nothing but the order of starting says so."""
+        return all(e.message == "depends-on" for e in self.evidence)
+
     def add(self, host: Host, evidence: Evidence, confidence: Confidence) -> None:
         """One more place that says so."""
         if evidence not in self.evidence:
@@ -150,7 +165,8 @@ class _Draft:
 def _said(
     workload: Workload, started: Started | None, upstreams: list[SettingsFile], reach: Reach, shared: frozenset[str]
 ) -> Iterator[tuple[Host, Evidence, Confidence]]:
-    files = reach.files(run.path for run in workload.runs)
+    chosen = (reach.module(v.value) for v in workload.environment if v.value and v.name.endswith(("_MODULE", "_SETTINGS")))
+    files = reach.files((*(run.path for run in workload.runs), *(path for path in chosen if path and workload.runs)))
     read = reach.names(files)
     for variable in workload.environment:
         if not variable.value:

@@ -52,6 +52,7 @@ class Started:
     unresolved: tuple[Process, ...] = ()  # processes that name code which was not found
     environment: Mapping[str, str | None] = field(default_factory=dict)
     placed: tuple[Copied, ...] = ()  # repository files and folders that stand in it
+    dockerfile: str = ""  # what its image is built from, if that is here
 
 
 def start(container: Container, catalogue: Catalogue) -> Started:
@@ -85,6 +86,7 @@ def start(container: Container, catalogue: Catalogue) -> Started:
         tuple(unresolved),
         environment,
         placed,
+        image.dockerfile if image else "",
     )
 
 

@@ -19,17 +19,22 @@ from coordlint.link.deploy.images import ImageBuilder, bare_name
 from coordlint.link.deploy.kustomize import Kustomizer
 from coordlint.link.deploy.operators import operator_coordinators
 from coordlint.link.deploy.pods import POD_OWNERS, Cluster, PodReader
-from coordlint.link.deploy.reach import Reach
+from coordlint.link.deploy.reach import Reach, Words
 from coordlint.link.deploy.services import ServiceReader
 from coordlint.manifest import ComposeFile, HelmFile, KubernetesObject, SettingsFile, Table, text
-from coordlint.source import Kind
+from coordlint.source import Kind, Source
 
 MAX_WORKLOADS = 5_000
 _DEPLOYING = (ComposeFile, KubernetesObject, HelmFile)
 
 
-def link_deployment(facts: Sequence[Facts], python_modules: Mapping[str, str]) -> Deployment:
-    """The deployed system. `python_modules` maps dotted names to paths; facts may come in any order."""
+def link_deployment(
+    facts: Sequence[Facts], python_modules: Mapping[str, str], unread: Iterable[Source] = ()
+) -> Deployment:
+    """The deployed system. `python_modules` maps dotted names to paths; facts may come in any order.
+
+    `unread` are Python files that were not chosen to be read: what they say to the deployment is asked for when a workload runs them.
+    """
     if not any(isinstance(manifest, _DEPLOYING) for fact in facts for manifest in fact.manifests):
         return Deployment()
     known = catalogue(facts, {**_unread_modules(facts), **python_modules})
@@ -50,7 +55,7 @@ def link_deployment(facts: Sequence[Facts], python_modules: Mapping[str, str]) -
         [*find_coordinators(ordered, known), *managed], key=lambda c: (c.place, c.workload.key)
     )
     everything = tuple(sorted((*ordered, *(c.workload for c in managed)), key=lambda w: (w.place, w.key)))
-    reach = Reach(known.words, known.python_files, known.modules)
+    reach = Reach(Words(known.words, {s.path: s for s in unread}), known.python_files, known.modules)
     connections = find_connections(everything, started, {w.key: _upstreams(w, started[w.key], known) for w in ordered}, reach, [_keys(v) for v in views])
     peers = {frozenset((a, b)) for c in coordinators for a in c.ensemble for b in c.ensemble if a != b}
     unresolved = tuple(
@@ -134,6 +139,7 @@ def _varied(base: Workload, variant: Workload, began: Started, begins: Started) 
         spoken=(*began.spoken, *(s for s in begins.spoken if s not in began.spoken)),
         unresolved=begins.unresolved if is_bare else began.unresolved,
         placed=(*began.placed, *begins.placed),
+        dockerfile=began.dockerfile or begins.dockerfile,
     )
     return whole, joined
 

@@ -77,7 +77,7 @@ class Cluster:
     def find(self, kind: str, name: str, near: KubernetesObject) -> KubernetesObject | None:
         """An object by kind and name: of the same namespace if there is one, then the nearest by path."""
         found = self._by_name.get((kind, name), [])
-        ranked = sorted(found, key=lambda o: (o.namespace != near.namespace, -common_depth(o.path, near.path), o.path))
+        ranked = sorted(found, key=lambda o: (o.namespace != near.namespace, -common_depth(o.path, near.path), o.path.count("/"), o.path))
         return ranked[0] if ranked else None
 
     def of_kind(self, *kinds: str) -> Iterator[KubernetesObject]:

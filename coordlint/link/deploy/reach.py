@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from coordlint.extract.python_words import read_words
 from coordlint.manifest import PythonWords, Setting
+from coordlint.source import Source
+
+_MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
 MAX_FILES = 3_000
+MAX_UNREAD = 250  # files that nothing but a workload leads to are read up to here; settings stand near the start
+
+
+@dataclass
+class Words:
+    """What Python files say to the deployment; of files that were not chosen to be read only where a workload leads to them."""
+
+    known: Mapping[str, PythonWords]
+    unread: Mapping[str, Source]
+    _found: dict[str, PythonWords | None] = field(default_factory=dict)
+
+    def get(self, path: str) -> PythonWords | None:
+        """The words of a file; None when it has none, or when too many were asked for."""
+        if path in self.known:
+            return self.known[path]
+        if path not in self._found and path in self.unread and len(self._found) < MAX_UNREAD:
+            said = read_words(self.unread[path])
+            self._found[path] = next((one for one in said if isinstance(one, PythonWords)), None)
+        return self._found.get(path)
 
 
 @dataclass
 class Reach:
     """Imports by text, followed from the files that workloads start."""
 
-    words: Mapping[str, PythonWords]
+    words: Words
     paths: frozenset[str]
     by_name: Mapping[str, str]  # dotted name -> path, where one is known by its package
     _seen: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -27,22 +52,26 @@ class Reach:
             found |= self._from(start)
         return frozenset(found)
 
+    def module(self, name: str) -> str | None:
+        """The file of a module that the environment names: DJANGO_SETTINGS_MODULE and its like."""
+        return self._file(name, "") if _MODULE.fullmatch(name) else None
+
     def names(self, files: Iterable[str]) -> frozenset[str]:
         """Environment variables that these files may read."""
-        return frozenset(name for path in files if path in self.words for name in self.words[path].names)
+        return frozenset(name for path in sorted(files) if (known := self.words.get(path)) for name in known.names)
 
     def hosts(self, files: Iterable[str]) -> Iterator[tuple[str, Setting]]:
         """Addresses that these files hold, with their paths."""
         for path in sorted(files):
-            if path in self.words:
-                for setting in self.words[path].hosts:
-                    yield path, setting
+            known = self.words.get(path)
+            for setting in known.hosts if known else ():
+                yield path, setting
 
     def _from(self, start: str) -> frozenset[str]:
         if start not in self._seen:
-            found, todo = {start}, [start]
+            found, todo = {start}, deque((start,))
             while todo and len(found) < MAX_FILES:
-                for path in self._imported(todo.pop()):
+                for path in self._imported(todo.popleft()):  # near files first: those far away may stay unread
                     if path not in found:
                         found.add(path)
                         todo.append(path)
