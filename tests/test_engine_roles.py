@@ -256,3 +256,51 @@ def test_nodes_that_are_numbered_for_their_numbers_count() -> None:
 def test_functions_share_what_the_neighbours_of_one_say_of_a_key() -> None:
     body = "def load():\n    r.get('a_enabled')\n    r.get('a_target')\ndef run():\n    r.set('a_target', 1)\n"
     assert in_order(REDIS + body) == ["config", "config", "config"]
+
+
+# -- what infrastructure writes ------------------------------------------------------------------------------------------
+
+
+def test_a_fixed_key_that_names_a_setting_of_something_is_configuration() -> None:
+    consul = "import consul\nc = consul.Consul()\n"
+    assert in_order(consul + "name = c.kv.get('broker/queue-name')[1]\nurl = c.kv.get('cache/url')[1]\n") == ["config", "config"]
+    assert in_order(consul + "def next():\n    return c.kv.get('broker/queue/first')[1]\n") == ["job-queue"]
+
+
+def test_a_key_that_only_wakes_its_watchers_is_a_watch() -> None:
+    wake = "import etcd\nc = etcd.Client()\ndef wake():\n    c.write('/election/wake', '')\ndef wait():\n    c.watch('/election/wake')\n"
+    assert in_order(wake) == ["watch", "watch"]
+    assert in_order(wake.replace("''", "me")) == ["leader-election", "watch"]
+
+
+def test_how_an_election_waits_and_renews_is_the_election() -> None:
+    body = """\
+import etcd
+class Election:
+    def __init__(self, key, me):
+        self.c, self.key, self.me = etcd.Client(), key, me
+    def renew(self):
+        self.c.write(self.key, self.me, prevValue=self.me, ttl=9)
+    def wait(self):
+        self.c.watch(self.key)
+"""
+    assert in_order(body) == ["leader-election", "leader-election"]
+    assert in_order(body.replace("Election", "Keeper")) == ["occ", "watch"]
+
+
+def test_what_is_counted_by_address_or_locks_out_is_a_limit() -> None:
+    counted = "def f(request):\n    r.incr(f'bad:{request.client_ip}')\n    r.set(f'lockout:{request.client_ip}', 1, ex=60)\n"
+    assert in_order(REDIS + counted) == ["rate-limit", "rate-limit"]
+    assert in_order(REDIS + counted.replace("client_ip", "page").replace("lockout", "note")) == ["counter", "data-store"]
+
+
+def test_a_list_that_is_called_a_queue_is_one_although_its_length_is_asked() -> None:
+    body = "def push(queue_name, x):\n    r.rpush(queue_name, x)\n    return r.llen(queue_name)\n"
+    assert in_order(REDIS + body) == ["job-queue", "job-queue"]
+    assert in_order(REDIS + body.replace("queue_name", "name")) == ["data-store", "data-store"]
+
+
+def test_the_queues_and_topics_of_hazelcast() -> None:
+    made = "import hazelcast\nc = hazelcast.HazelcastClient()\n"
+    assert in_order(made + "q = c.get_queue('mail').blocking()\nq.put(1)\nq.take()\n") == ["job-queue"] * 3
+    assert in_order(made + "t = c.get_topic('news')\nt.publish(1)\nt.add_listener(print)\n") == ["watch", "watch"]

@@ -13,13 +13,16 @@ from coordlint.link.code.resource import (
     key_names,
     module_name,
 )
-from coordlint.link.code.vocabulary import by_head, by_weak_words, by_words, counts
+from coordlint.link.code.vocabulary import QUORUM, by_head, by_weak_words, by_words, counts, sets_up
 from coordlint.models.schema import Op
 from coordlint.wording import fixed, words
 
 PURPOSES = ("cache", "session", "job-queue", "rate-limit", "metrics", "config")  # what a whole function or class may be for
+_STANDING = ("leader-election", "lock", "membership")  # whoever holds these may be written down by name or host
 _LOCKS = (Op.ACQUIRE, Op.RELEASE, Op.EXTEND, Op.CHECK, Op.FORCE_RELEASE, Op.MAKE_LOCK)
 _OF_NUMBERS = ("get", "set", "setex", "exists", "delete", "unlink", "expire", "ttl", "incr", "incrby", "decr", "decrby", "getset", "getdel", "pipeline")
+_ADDRESSES = re.compile(r"(^|[\W_])(ip|remote_?addr(ess)?|ip_?addr(ess)?)($|[\W_])", re.I)
+_NOTHING = ("''", '""', "b''", 'b""', "None", "", "b")
 _ITSELF = re.compile(r"hostname|\bhost\b|getpid|\bpid\b|\bfqdn\b|my_\w*id\b|\b(worker|instance|node|server|machine|process|consumer)_?(id|name)\b", re.I)
 
 
@@ -30,6 +33,8 @@ def of_counting(o: Operation) -> str | None:
     key = by_words(fixed(o.key_text), o.backend) or by_weak_words(fixed(o.key_text))
     if key in ("rate-limit", "metrics"):
         return key
+    if _ADDRESSES.search(" ".join(o.fillers)):
+        return "rate-limit"  # what is counted by the address of who asks is counted to turn him away
     around = (by_words(class_name(o), ""), by_words(function_name(o), ""), by_words(module_name(o), ""))
     return "rate-limit" if "rate-limit" in around else None
 
@@ -39,6 +44,8 @@ def of_key(o: Operation, members: list[Operation]) -> str | None:
         return None
     said = fixed(o.key_text)
     role = by_words(said, o.backend)
+    if o.backend in QUORUM and sets_up(said) and role not in _STANDING and all(m.op is Op.READ and not m.fillers for m in members):
+        return "config"
     if role in (None, "lock", "job-queue") and counts(said):
         numbers = o.backend == "redis" and all(m.call.rpartition(".")[2] in _OF_NUMBERS for m in members)
         given = o.argument("sequence")
@@ -87,6 +94,13 @@ def is_presence(members: list[Operation]) -> bool:
     return expires and any(o.stores and _ITSELF.search(" ".join(o.fillers)) for o in members)
 
 
+def is_signal(members: list[Operation]) -> bool:
+    """Whether a key only wakes those who watch it: what is written into it says nothing."""
+    writes = [o for o in members if o.op is Op.WRITE]
+    silent = all((given := o.argument("value")) is not None and given.text in _NOTHING for o in writes)
+    return bool(writes) and silent and any(o.op is Op.WATCH for o in members)
+
+
 def of_structure(members: list[Operation]) -> str | None:
     ops = {o.op for o in members}
     if ops & set(_LOCKS):
@@ -98,5 +112,5 @@ def of_structure(members: list[Operation]) -> str | None:
     if Op.QUEUE_GET in ops:
         return "job-queue"
     if Op.QUEUE_PUT in ops and (ops & {Op.LIST, Op.READ} or any(o.call.endswith(".ltrim") for o in members)):
-        return None if any(of_class(o) == "job-queue" for o in members) else "data-store"  # a list that nobody pops from is a log
+        return None if any("job-queue" in (of_class(o), of_names(o)) for o in members) else "data-store"  # a list that nobody pops from is a log
     return None

@@ -6,8 +6,8 @@ import re
 
 from coordlint.coordination import Operation, Section
 from coordlint.link.code.evidence import of_counting
-from coordlint.link.code.resource import function_name, is_plumbing, named
-from coordlint.link.code.vocabulary import QUORUM, by_words
+from coordlint.link.code.resource import class_name, function_name, is_plumbing, named
+from coordlint.link.code.vocabulary import QUORUM, by_head, by_words
 from coordlint.models.schema import Op
 from coordlint.wording import words
 
@@ -56,6 +56,8 @@ def said_by_itself(o: Operation, role: str | None) -> str | None:
         return None
     if said in ("lock", "membership") and "leader-election" in (role, by_words(o.key_text, ""), by_words(named(o), "")):
         return "leader-election"
+    if said in ("occ", "watch") and by_head(class_name(o)) == "leader-election":
+        return "leader-election"  # how an election renews and waits
     if o.op is Op.DISCOVER and o.backend == "tooz":
         return "membership"
     if o.op is Op.INCREMENT:

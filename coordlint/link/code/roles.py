@@ -16,6 +16,7 @@ from coordlint.coordination import Operation
 from coordlint.link.code.evidence import (
     PURPOSES,
     is_presence,
+    is_signal,
     of_class,
     of_function,
     of_key,
@@ -125,7 +126,7 @@ class Roles:
     def _of_resource(self, members: list[Operation]) -> None:
         """By what it is, what its key says, and what the variables that hold its key are called."""
         key = most({(o.symbol, of_key(o, members)) for o in members})
-        role = key or of_structure(members) or most({(o.symbol, of_names(o)) for o in members})
+        role = ("watch" if is_signal(members) else key) or of_structure(members) or most({(o.symbol, of_names(o)) for o in members})
         alike: dict[str, list[Operation]] = defaultdict(list)
         for o in members:
             alike[o.key_text].append(o)

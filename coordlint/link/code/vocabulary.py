@@ -14,7 +14,7 @@ QUORUM = frozenset({"zookeeper", "etcd", "consul", "tooz", "kubernetes-lease"})
 _STRONG = (
     ("leader-election", r"leader|leadership|elect|elected|election|elector"),
     ("semaphore", r"semaphore"),
-    ("rate-limit", r"rate limit(s|ed|er|ing)?|ratelimit\w*|limiter|throttl\w*|quota"),
+    ("rate-limit", r"rate limit(s|ed|er|ing)?|ratelimit\w*|limiter|throttl\w*|quota|lockout|(failed|login|auth\w*|password) attempts?"),
     ("data-store", r"idempoten\w*|dedup\w*|leaderboard"),
     ("lock", r"(un)?lock|locked|locker|locking|mutex"),
     ("session", r"session|cookie|jwt|jti"),
@@ -37,6 +37,7 @@ _WEAK = (  # what these mean in a key that says nothing else
     ("membership", r"worker|node|instance"),
 )
 _COUNTS = re.compile(r"\b(count|\w{3,}count|(\w{3,})?counter|hit|failure|attempt|retry|seq|sequence|sequential)$")
+_SETTINGS = re.compile(r"\b(name|host|hostname|port|url|uri|dsn|address|user|username|password|timeout|interval|size)$")
 _RUNS_ALONE = re.compile(r"\b(beat|celerybeat)\b")
 _RUNS_ALONE_WHILE_IT_RENEWS = re.compile(r"\b(scheduler|primary|master|coordinator)\b")
 _Vocabulary = tuple[tuple[str, re.Pattern[str]], ...]
@@ -79,6 +80,12 @@ def by_weak_words(text: str) -> str | None:
 def counts(text: str) -> bool:
     """Whether the last word of a key is that of a number which goes up: "lock:{}:failures"."""
     return _COUNTS.search(" ".join(spelled(text))) is not None
+
+
+@lru_cache(maxsize=8192)
+def sets_up(text: str) -> bool:
+    """Whether the last word of a key is that of a setting: "broker/queue-name" says what the queue is called, and is none."""
+    return _SETTINGS.search(" ".join(spelled(text))) is not None
 
 
 def is_leading(text: str, renewed: bool) -> bool:
