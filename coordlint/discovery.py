@@ -29,6 +29,7 @@ from coordlint.source import Kind, Skip, Source
 from coordlint.sourcetext import Undecodable, decode
 
 MAX_DEPTH = 60
+_CHARTS = frozenset({"Chart.yaml", "Chart.yaml.template", "Chart.yaml.tmpl", "Chart.yaml.in"})  # a build may fill in the version
 
 _NOT_OURS = {
     "node_modules": "node_modules",
@@ -139,7 +140,7 @@ class _Walk:
             if prefix and (reason := _folder_reason(prefix, names)):
                 self.left_out[reason] += 1
                 continue
-            in_chart = in_chart or "Chart.yaml" in names
+            in_chart = in_chart or not _CHARTS.isdisjoint(names)
             if ".gitignore" in names:
                 rules = rules.within(prefix, read_ignore_lines(Path(folder) / ".gitignore"))
             for entry in entries:

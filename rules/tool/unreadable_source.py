@@ -13,16 +13,20 @@ Sources: the exit codes and the coverage that every coordlint report carries.
 """
 
 from collections.abc import Iterator
+from itertools import groupby
 
 from coordlint import HIGH, INFO, Found, Place, Span, System, found, rule
 
 
 @rule("CL001", severity=INFO)
 def unreadable_source(system: System) -> Iterator[Found]:
-    for skip in system.skips():
+    for path, skips in groupby(system.skips(), lambda skip: skip.path):  # they come sorted by path
+        first, *more = sorted(skips, key=lambda skip: skip.line)
+        others = f" ({len(more)} more such {'place' if len(more) == 1 else 'places'} in this file)" if more else ""
         yield found(
-            f"{skip.path} was not analysed: {skip.reason}.",
-            at=Place(skip.path, Span(skip.line)),
+            f"{path} was not analysed: {first.reason}{others}.",
+            at=Place(path, Span(first.line)),
+            because=[(Place(path, Span(skip.line)), skip.reason) for skip in more[:2]],
             confidence=HIGH,
         )
 
@@ -35,6 +39,20 @@ def broken(:  # finding: unreadable-source
     pass
 --- fine.py
 import redis
+
+=== bad: one finding for a file, however many of its documents are broken
+--- objects.yaml
+apiVersion: v1
+kind: Service
+metadata: {name: a, name: b}   # finding: unreadable-source
+---
+apiVersion: v1
+kind: Service
+metadata: {name: c, [x]: b}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: c, [y]: b}
 
 === good: Python and a compose file that are well formed
 --- worker.py
