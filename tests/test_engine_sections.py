@@ -159,6 +159,24 @@ def test_the_key_of_a_script_stands_behind_the_number_of_keys() -> None:
     assert (found.lock.key, found.lock.lifetime.kind) == ("lock:x", "unknown")
 
 
+def test_that_a_script_gives_no_lifetime_is_told_where_it_sets_the_key() -> None:
+    (found,) = sections(
+        'TAKE = """\nif redis.call("exists", KEYS[1]) == 1 then return 0 end\nredis.call("set", KEYS[1], ARGV[1])\nreturn 1\n"""\n'
+        "if r.eval(TAKE, 1, 'lock:x', 'me'):\n    open('f', 'w')\n    r.delete('lock:x')\n"
+    )
+    at = found.lock.lifetime.place
+    assert (found.lock.lifetime.kind, at.line if at else None, found.acquired.line) == ("never", 5, 7)
+
+
+def test_a_script_whose_lines_are_not_those_of_the_file_is_told_by_its_call() -> None:
+    (found,) = sections(
+        'TAKE = "if redis.call(\'exists\', KEYS[1]) == 1 then return 0 end\\nredis.call(\'set\', KEYS[1], ARGV[1])\\nreturn 1"\n'
+        "if r.eval(TAKE, 1, 'lock:x', 'me'):\n    open('f', 'w')\n    r.delete('lock:x')\n"
+    )
+    at = found.lock.lifetime.place
+    assert (found.lock.lifetime.kind, at.line if at else None) == ("never", 4)
+
+
 def test_adding_a_record_that_was_loaded_writes_it_back_and_makes_no_second_one() -> None:
     found = system(
         a="""

@@ -87,9 +87,19 @@ def claims_without_end(system: System) -> Iterator[Found]:
 
 def is_mark(system: System, section: Section) -> bool:
     """A key that nobody frees marks that something was seen or done: it is not a lock."""
-    if section.releases or section.lock.key is None:
-        return not section.releases
+    if section.releases or has_release_script(system, section):
+        return False
+    if section.lock.key is None:
+        return True
     return not any(o.key == section.lock.key for o in system.operations(Op.DELETE, Op.RELEASE, backend=section.lock.backend))
+
+
+def has_release_script(system: System, section: Section) -> bool:
+    """A script takes it, and beside it in the file a script frees such keys where the owner is the same: a pair, whatever the key."""
+    taken = next((o for o in system.operations(Op.ACQUIRE, backend=section.lock.backend) if o.place == section.lock.made), None)
+    if taken is None or taken.atomic != "script":
+        return False
+    return any(o.atomic == "script" and o.place.path == taken.place.path for o in system.operations(Op.RELEASE, backend=taken.backend))
 
 
 def expires_elsewhere(system: System, section: Section) -> bool:
@@ -123,6 +133,105 @@ def post_invoices(invoices):
     with named_lock("invoices"):  # finding: lock-without-expiry
         for invoice in invoices:
             invoice.post()
+
+=== bad: scripts take and free several keys at once, and the one that takes them gives no lifetime
+--- reports/locks.py
+import redis
+
+TAKE = """
+for i = 1, #KEYS do
+    if redis.call("exists", KEYS[i]) == 1 then
+        return KEYS[i]
+    end
+end
+for i = 1, #KEYS do
+    redis.call("set", KEYS[i], ARGV[1])
+end
+return nil
+"""
+FREE = """
+for i = 1, #KEYS do
+    if redis.call("get", KEYS[i]) == ARGV[1] then
+        redis.call("del", KEYS[i])
+    end
+end
+"""
+
+class Claims:
+    def __init__(self, host, worker):
+        self.client = redis.Redis(host=host)
+        self.worker = worker
+
+    def take(self, sources):
+        keys = ["report:" + source for source in sources]
+        return self.client.register_script(TAKE)(keys=keys, args=[self.worker])  # finding: lock-without-expiry
+
+    def free(self, sources):
+        keys = ["report:" + source for source in sources]
+        self.client.register_script(FREE)(keys=keys, args=[self.worker])
+--- reports/build.py
+from reports.locks import Claims
+
+def build(claims: Claims, sources, render):
+    if claims.take(sources):
+        return None
+    try:
+        return render(sources)
+    finally:
+        claims.free(sources)
+
+=== good: the script gives the keys a lifetime
+--- reports/locks.py
+import redis
+
+TAKE = """
+for i = 1, #KEYS do
+    if redis.call("exists", KEYS[i]) == 1 then
+        return KEYS[i]
+    end
+end
+for i = 1, #KEYS do
+    redis.call("set", KEYS[i], ARGV[1], "PX", ARGV[2])
+end
+return nil
+"""
+FREE = """
+for i = 1, #KEYS do
+    if redis.call("get", KEYS[i]) == ARGV[1] then
+        redis.call("del", KEYS[i])
+    end
+end
+"""
+
+class Claims:
+    def __init__(self, host, worker):
+        self.client = redis.Redis(host=host)
+        self.worker = worker
+
+    def take(self, sources):
+        keys = ["report:" + source for source in sources]
+        return self.client.register_script(TAKE)(keys=keys, args=[self.worker, 60000])
+
+    def free(self, sources):
+        keys = ["report:" + source for source in sources]
+        self.client.register_script(FREE)(keys=keys, args=[self.worker])
+
+=== good: a script that marks what was seen, and none that frees
+--- inbox/seen.py
+import redis
+
+SEEN = """
+if redis.call("exists", KEYS[1]) == 1 then
+    return 0
+end
+redis.call("set", KEYS[1], ARGV[1])
+return 1
+"""
+
+client = redis.Redis()
+
+def is_new(message):
+    return client.eval(SEEN, 1, "seen:" + message.id, "1")
 
 === bad: taken between WATCH and EXEC, and freed in another file
 --- reports/claims.py

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from coordlint.coordination import UNKNOWN_TIME, Argument, Time
 from coordlint.link.code.arguments import expanded
 from coordlint.link.code.rest import Rest, requested
+from coordlint.link.code.scripts import FOREVER, SHAPES, lua_shape, setting_line
 from coordlint.link.code.values import (
     UNKNOWN,
     Arg,
@@ -47,6 +48,7 @@ class Meaning(msgspec.Struct, frozen=True):
     sql: SqlMeaning | None = None
     rest: Rest | None = None  # a request to a coordinator's REST interface
     lua: str = ""  # what a script does: "compare-and-delete", "compare-and-expire", "acquire", ...
+    lua_sets: Place | None = None  # the line of its text that writes the key, where that can be told
 
     def arg(self, name: str) -> Arg | None:
         """An argument by its parameter name."""
@@ -138,40 +140,9 @@ def _script(ev: Evaluator, made: Meaning, owner: Value | None) -> Meaning:
                 body = option.value if isinstance(option, Literal) else option.named
                 lua = lua_shape(body) if isinstance(body, str) else ""
                 if lua and not made.model.name.endswith(("register_script", "script_load")):  # which run nothing yet
-                    op = _SHAPES.get(lua, Op.SCRIPT)
-                    return replace(made, op=op, lua=lua, late=Late.CONDITIONAL)
+                    place = setting_line(option.value, option.place) if isinstance(option, Literal) and isinstance(option.value, str) else None
+                    return replace(made, op=SHAPES.get(lua, Op.SCRIPT), lua=lua, lua_sets=place, late=Late.CONDITIONAL)
     return replace(made, late=Late.UNKNOWN)
-
-
-FOREVER = "acquire-for-ever"
-_SHAPES = {"compare-and-delete": Op.RELEASE, "compare-and-expire": Op.EXTEND, "acquire": Op.ACQUIRE, FOREVER: Op.ACQUIRE}
-_CALL = re.compile(r"redis\.p?call\s*\(\s*['\"](\w+)['\"]", re.IGNORECASE)
-
-
-def lua_shape(text: str) -> str:
-    """The shape of a Lua script's text, "" when it is not one of those that matter."""
-    calls = [c.lower() for c in _CALL.findall(text[:8000])]
-    if not calls:
-        return ""
-    compares = "==" in text or "~=" in text
-    if "get" in calls and "del" in calls and compares:
-        return "compare-and-delete"
-    if "get" in calls and compares and any(c in calls for c in ("expire", "pexpire")):
-        return "compare-and-expire"
-    upper = text.upper()
-    ends = any("expire" in c or c in ("setex", "psetex") for c in calls) or any(f"{q}{w}{q}" in upper for q in "'\"" for w in ("EX", "PX", "EXAT", "PXAT"))
-    if ("set" in calls and ("'NX'" in upper or '"NX"' in upper)) or "setnx" in calls or _writes_what_is_missing(text, calls):
-        return "acquire" if ends else FOREVER
-    if any(c.startswith("incr") for c in calls) and any("expire" in c for c in calls):
-        return "count-and-expire"
-    return "other"
-
-
-def _writes_what_is_missing(text: str, calls: list[str]) -> bool:
-    """`if exists(key) == 1 then return .. end set(key, owner)`: SET NX in more words."""
-    looks, sets = calls.index("exists") if "exists" in calls else -1, [i for i, c in enumerate(calls) if c in ("set", "setex", "psetex")]
-    leaves = text.find("return", text.find("exists")) if looks >= 0 else -1
-    return looks >= 0 and bool(sets) and looks < sets[0] and 0 <= leaves < text.rfind("set") and not {"get", "incr", "hget"} & set(calls)
 
 
 def sql_text(ev: Evaluator, value: Value) -> str:
@@ -265,7 +236,7 @@ def lifetime(ev: Evaluator, made: Meaning, at: Place) -> Time | None:
     if made.lua == "acquire":
         return Time("unknown", None, at, "as its script says")
     if made.lua == FOREVER:
-        return Time("never", None, at, "never (its script gives the key no lifetime)")
+        return Time("never", None, made.lua_sets or at, "never (its script gives the key no lifetime)")
     if made.rest is not None:
         return time_of(ev, made.rest.ttl, Duration("ttl"), made.model, at) if made.rest.ttl is not None else None
     ways = ((made.model.ttl,) if made.model.ttl else ()) + made.model.ttls
@@ -367,4 +338,4 @@ def argument(arg: Arg, mentions: tuple[str, ...], text: str) -> Argument:
     return Argument(arg.name, constant, literal, text, arg.place, mentions)
 
 
-__all__ = ["UNKNOWN", "Meaning", "argument", "key_of", "lifetime", "lua_shape", "sql_text", "time_of", "understand"]
+__all__ = ["UNKNOWN", "Meaning", "argument", "key_of", "lifetime", "sql_text", "time_of", "understand"]
