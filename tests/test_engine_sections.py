@@ -165,7 +165,7 @@ def test_that_a_script_gives_no_lifetime_is_told_where_it_sets_the_key() -> None
         "if r.eval(TAKE, 1, 'lock:x', 'me'):\n    open('f', 'w')\n    r.delete('lock:x')\n"
     )
     at = found.lock.lifetime.place
-    assert (found.lock.lifetime.kind, at.line if at else None, found.acquired.line) == ("never", 5, 7)
+    assert (found.lock.lifetime.kind, at.line if at else None, found.acquired.line) == ("never", 5, 8)
 
 
 def test_a_script_whose_lines_are_not_those_of_the_file_is_told_by_its_call() -> None:
