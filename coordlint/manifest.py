@@ -193,6 +193,7 @@ class KubernetesObject(msgspec.Struct, frozen=True, tag="kubernetes"):
     root: Table
     templated: bool = False  # read from a template whose expressions stay unknown
     at: Span = Span(1)  # where the object begins
+    switch: str = ""  # the value of the chart that is off, and must be on for the object to exist
 
     @property
     def id(self) -> str:
@@ -213,6 +214,13 @@ class HelmFile(msgspec.Struct, frozen=True, tag="helm"):
     path: str
     what: str
     root: Table
+
+
+class HelmTemplate(msgspec.Struct, frozen=True, tag="helm-template"):
+    """A file of a chart's templates folder, as text: what it says depends on values and on other templates."""
+
+    path: str
+    text: str
 
 
 class Instruction(msgspec.Struct, frozen=True, array_like=True):
@@ -301,6 +309,6 @@ class PythonWords(msgspec.Struct, frozen=True, tag="python-words"):
 
 
 Manifest = Union[  # noqa: UP007 - a tagged union that msgspec decodes
-    ComposeFile, KubernetesObject, Kustomization, HelmFile, Dockerfile, SettingsFile, ShellScript, EntryPoints,
+    ComposeFile, KubernetesObject, Kustomization, HelmFile, HelmTemplate, Dockerfile, SettingsFile, ShellScript, EntryPoints,
     PythonWords,
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from coordlint.manifest import (
     Dockerfile,
     EntryPoints,
     HelmFile,
+    HelmTemplate,
     KubernetesObject,
     Kustomization,
     PythonWords,
@@ -32,6 +33,7 @@ class Catalogue:
     objects: list[KubernetesObject] = field(default_factory=list)
     kustomizations: dict[str, Kustomization] = field(default_factory=dict)
     helm: dict[str, HelmFile] = field(default_factory=dict)
+    templates: dict[str, HelmTemplate] = field(default_factory=dict)
     dockerfiles: dict[str, Dockerfile] = field(default_factory=dict)
     settings: dict[str, SettingsFile] = field(default_factory=dict)
     scripts: dict[str, ShellScript] = field(default_factory=dict)
@@ -87,6 +89,8 @@ def catalogue(facts: Iterable[Facts], modules: Mapping[str, str]) -> Catalogue:
                     made.kustomizations[manifest.path] = manifest
                 case HelmFile():
                     made.helm[manifest.path] = manifest
+                case HelmTemplate():
+                    made.templates[manifest.path] = manifest
                 case Dockerfile():
                     made.dockerfiles[manifest.path] = manifest
                 case SettingsFile():

@@ -7,14 +7,18 @@ values switch them on.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
 from coordlint.deployment import Coordinator, Key, Replicas, Workload
+from coordlint.extract.kubernetes import read_object
 from coordlint.finding import Confidence, Evidence
 from coordlint.link.deploy.catalogue import Catalogue, folder_of, join
+from coordlint.link.deploy.patching import strategic
 from coordlint.link.deploy.roles import role_of
+from coordlint.link.deploy.template_words import NOT_KNOWN, Value
+from coordlint.link.deploy.templates import Read, Templates
 from coordlint.manifest import (
     UNKNOWN,
     HelmFile,
@@ -31,26 +35,59 @@ from coordlint.manifest import (
 )
 from coordlint.models.coordinator_table import coordinator_table
 
+MAX_CHARTS = 8
+_SCALERS = ("HorizontalPodAutoscaler", "ScaledObject")
 _EXPRESSION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
 _VALUES = re.compile(r"\(?\$?\.Values((?:\.[\w-]+)+)\)?")
 _DEFAULT = re.compile(r"default\s+(\"[^\"]*\"|'[^']*'|[\w.-]+)")
 
 
 def rendered(objects: Iterable[KubernetesObject], catalogue: Catalogue) -> list[KubernetesObject]:
-    """The objects, those of templates with their chart's values filled in; what stays open is unknown."""
-    made = []
+    """The objects, those of templates as their chart's values make them; what stays open is unknown."""
+    made = [thing for thing in objects if not thing.templated]
+    softened: dict[str, list[KubernetesObject]] = {}
     for thing in objects:
-        if not thing.templated:
-            made.append(thing)
-            continue
-        folder = thing.path.split("/templates/")[0] if "/templates/" in thing.path else ""
-        chart, values = _chart(catalogue, folder), _values(catalogue, folder)
-        name = (text(chart.root.get("name")) if chart else None) or folder.rpartition("/")[2] or "release"
-        root = _filled(thing.root, values, name)
-        if isinstance(root, Table):
-            title = text(at(root, "metadata", "name")) or _component(thing, name)
-            made.append(replace(thing, root=root, name=title, namespace=""))
+        if thing.templated:
+            softened.setdefault(thing.path, []).append(thing)
+    charts: dict[str, Templates] = {}
+    for path in sorted({*catalogue.templates, *softened}):
+        folder = path.rpartition("/templates/")[0] if "/templates/" in path else ""
+        values, name = _values(catalogue, folder), _chart_name(catalogue, folder)
+        if folder not in charts:
+            inside = f"{folder}/templates/" if folder else "templates/"
+            texts = {p: t.text for p, t in catalogue.templates.items() if p.startswith(inside)}
+            charts[folder] = Templates(texts, _top(catalogue, folder, values, name))
+        documents = [] if path.endswith(".tpl") else charts[folder].read(path)
+        if documents:
+            made += _followed(documents, path, name)
+        else:
+            made += (one for thing in softened.get(path, ()) if (one := _from_softened(thing, values, name)))
     return made
+
+
+def _followed(documents: Iterable[Read], path: str, chart: str) -> Iterator[KubernetesObject]:
+    for document in documents:
+        thing = read_object(document.tree, path, templated=True)
+        if thing is None or (document.switch and thing.kind in _SCALERS):
+            continue
+        title = thing.name if thing.name and UNKNOWN not in thing.name else _component(thing, chart)
+        yield replace(thing, name=title, namespace="", switch=document.switch)
+
+
+def _from_softened(thing: KubernetesObject, values: Table | None, chart: str) -> KubernetesObject | None:
+    root = _filled(thing.root, values, chart)
+    if not isinstance(root, Table):
+        return None
+    return replace(thing, root=root, name=text(at(root, "metadata", "name")) or _component(thing, chart), namespace="")
+
+
+def _top(catalogue: Catalogue, folder: str, values: Table | None, name: str) -> dict[str, Value]:
+    """What `.` and `$` mean at the top of a chart's templates."""
+    chart = _chart(catalogue, folder)
+    about: dict[str, Value] = {key.text.capitalize(): value for key, value in chart.root.entries} if chart else {}
+    if (version := about.get("Appversion")) is not None:
+        about["AppVersion"] = version
+    return {"Values": values if values is not None else NOT_KNOWN, "Chart": {**about, "Name": name}, "Release": {"Name": name, "Service": "Helm"}}
 
 
 def helm_dependencies(catalogue: Catalogue) -> list[Coordinator]:
@@ -98,9 +135,30 @@ def _chart(catalogue: Catalogue, folder: str) -> HelmFile | None:
     return catalogue.helm.get(join(folder, "Chart.yaml") or "Chart.yaml")
 
 
-def _values(catalogue: Catalogue, folder: str) -> Table | None:
-    file = catalogue.helm.get(join(folder, "values.yaml") or "values.yaml")
-    return file.root if file else None
+def _chart_name(catalogue: Catalogue, folder: str) -> str:
+    chart = _chart(catalogue, folder)
+    return (text(chart.root.get("name")) if chart else None) or folder.rpartition("/")[2] or "release"
+
+
+def _values(catalogue: Catalogue, folder: str, depth: int = 0) -> Table | None:
+    """A chart's values; for one that lies in another's `charts` folder, with what the other says of it laid over them."""
+    file = next((f for n in ("values.yaml", "values.yml") if (f := catalogue.helm.get(join(folder, n) or n))), None)
+    own = file.root if file else None
+    parent, inside, name = folder.rpartition("/charts/") if "/charts/" in folder else ("", folder.startswith("charts/"), folder[7:])
+    if not inside or depth > MAX_CHARTS or _chart(catalogue, parent) is None:
+        return own
+    above = _values(catalogue, parent, depth + 1)
+    said = [t for t in (at(above, name), _alone("global", above)) if isinstance(t, Table)]
+    for one in said:
+        merged = strategic(own, one) if own is not None else one
+        own = merged if isinstance(merged, Table) else own
+    return own
+
+
+def _alone(name: str, table: Table | None) -> Table | None:
+    """The one entry of a table that subcharts share."""
+    pairs = tuple(e for e in table.entries if e[0].text == name) if table is not None else ()
+    return Table(pairs, table.at) if table is not None and pairs else None
 
 
 def _component(thing: KubernetesObject, chart: str) -> str:

@@ -123,6 +123,7 @@ class PodReader:
             mounts=tuple(m for c in raw for m in _mounts(c, volumes, thing)),
             probes=tuple(p for c in raw for p in _probes(c, thing.path)),
             depends_on=tuple(_waits(first, started[len(parts) :])),
+            profiles=(thing.switch,) if thing.switch else (),
             names=names,
             labels=labels,
             runs=tuple(dict.fromkeys(r for s in started for r in s.runs)),
