@@ -45,3 +45,29 @@ def test_a_library_decorator_gives_back_at_the_end_of_the_function() -> None:
 def test_a_task_base_class_that_runs_once_holds_a_lock_around_its_tasks() -> None:
     found, effects = held("from celery import Celery\nfrom celery_once import QueueOnce\napp = Celery('a')\n@app.task(base=QueueOnce)\n" + RUN)
     assert (found.lock.type, found.skips_when_busy, effects) == ("celery_once.QueueOnce", True, 1)
+
+
+def test_a_limit_that_a_framework_asks_before_a_handler_is_one_where_it_is_named() -> None:
+    limits = """
+        import redis
+        from fastapi import Depends, HTTPException
+        r = redis.Redis()
+        def client():
+            return r
+        def limited(user: str, store: redis.Redis = Depends(client)):
+            if store.incr(f"ratelimit:{user}") > 9:
+                raise HTTPException(429)
+        """
+    app = """
+        from fastapi import APIRouter, Depends
+        from limits import client, limited
+        router = APIRouter()
+        @router.get("/", dependencies=[Depends(limited)])
+        def page(store=Depends(client)):
+            return 1
+        @router.get("/more")
+        def more(allowed=Depends(limited)):
+            return 2
+        """
+    found = [u for u in system(limits=limits, app=app).uses() if u.place.path == "app.py"]
+    assert [(u.place.line, u.role, u.via) for u in found] == [(5, "rate-limit", ("limited",)), (9, "rate-limit", ("limited",))]

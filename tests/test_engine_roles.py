@@ -304,3 +304,13 @@ def test_the_queues_and_topics_of_hazelcast() -> None:
     made = "import hazelcast\nc = hazelcast.HazelcastClient()\n"
     assert in_order(made + "q = c.get_queue('mail').blocking()\nq.put(1)\nq.take()\n") == ["job-queue"] * 3
     assert in_order(made + "t = c.get_topic('news')\nt.publish(1)\nt.add_listener(print)\n") == ["watch", "watch"]
+
+
+def test_what_belongs_to_a_node_is_no_node() -> None:
+    etcd = "import etcd\nc = etcd.Client()\ndef f(host, port):\n"
+    assert in_order(etcd + "    c.read(f'/nodes/{host}/ports/{port}')\n") == ["data-store"]
+    assert in_order(etcd + "    c.read(f'/nodes/{host}')\n    c.read(f'/services/{host}/endpoints/{port}')\n") == ["membership", "service-discovery"]
+
+
+def test_a_setting_whose_key_is_not_known_at_all_is_data() -> None:
+    assert in_order("import etcd\nc = etcd.Client()\ndef f(*args):\n    return c.read(*args)\n") == ["data-store"]

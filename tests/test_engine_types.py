@@ -234,3 +234,11 @@ def test_a_key_is_known_through_what_holds_its_parts(body: str, key: str) -> Non
 def test_a_client_that_nothing_types_is_known_by_what_only_its_library_has(imported: str, call: str, backend: str) -> None:
     assert backend in {b for _, _, b in uses(system(a=f"import {imported}\ndef run(c):\n    {call}\n"))}
     assert uses(system(a=f"import json\ndef run(c):\n    {call}\n")) == []
+
+
+def test_a_subclass_that_keeps_what_it_was_given_keeps_what_the_class_above_keeps() -> None:
+    base = "class Base:\n    def __init__(self, client): self.client = client\n"
+    known = "class Known(Base):\n    def __init__(self): super().__init__(redis.Redis())\n"
+    given = "class Given(Base):\n    def __init__(self, plugin):\n        self.client = plugin.connect()\n        super().__init__(self.client)\n    def run(self): self.client.lock('x')\n"
+    assert is_followed(base + known + given)
+    assert not is_followed(base + given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coordlint import ir
@@ -187,7 +188,18 @@ def _of_object(ev: Evaluator, base: Object, name: str) -> Value:
     if (isinstance(known, Unknown) or _is_empty(known)) and base.arguments is None:
         below = one_of(_provided(ev, base.symbol, name))  # a template: what subclasses set in its place
         known = known if isinstance(below, Unknown) else below
+    above = classes.ancestry(ev, base.symbol)[0][1:] if scope.symbol == base.symbol and name not in scope.names else []
+    if any(name in c.attributes for c in above) and isinstance(ev.settle(known), Unknown):
+        known = one_of(_held_above(ev, above, name))
     return _with_fills(ev, base.symbol, name, known)
+
+
+def _held_above(ev: Evaluator, above: Sequence[Scope], name: str) -> list[Value]:
+    """What the classes above keep under the same name, where it is an object of a library: a subclass that sets what it
+    was given, and hands it on, is given the same."""
+    nearest = next(c for c in above if name in c.attributes)
+    held = [ev.settle(ev.binding(b, function, name)) for function, b in nearest.attributes[name]]
+    return [v for value in held for v in options(value) if isinstance(v, Instance)]
 
 
 def _is_empty(value: Value) -> bool:

@@ -22,6 +22,7 @@ _STANDING = ("leader-election", "lock", "membership")  # whoever holds these may
 _LOCKS = (Op.ACQUIRE, Op.RELEASE, Op.EXTEND, Op.CHECK, Op.FORCE_RELEASE, Op.MAKE_LOCK)
 _OF_NUMBERS = ("get", "set", "setex", "exists", "delete", "unlink", "expire", "ttl", "incr", "incrby", "decr", "decrby", "getset", "getdel", "pipeline")
 _ADDRESSES = re.compile(r"(^|[\W_])(ip|remote_?addr(ess)?|ip_?addr(ess)?)($|[\W_])", re.I)
+_LAST_KIND = re.compile(r"\}([^{}]*)\{[^{}]*\}/?$")
 _NOTHING = ("''", '""', "b''", 'b""', "None", "", "b")
 _ITSELF = re.compile(r"hostname|\bhost\b|getpid|\bpid\b|\bfqdn\b|my_\w*id\b|\b(worker|instance|node|server|machine|process|consumer)_?(id|name)\b", re.I)
 
@@ -44,6 +45,8 @@ def of_key(o: Operation, members: list[Operation]) -> str | None:
         return None
     said = fixed(o.key_text)
     role = by_words(said, o.backend)
+    if role in ("membership", "service-discovery") and by_words(said, "") is None and _belongs(o):
+        return None
     if o.backend in QUORUM and sets_up(said) and role not in _STANDING and all(m.op is Op.READ and not m.fillers for m in members):
         return "config"
     if role in (None, "lock", "job-queue") and counts(said):
@@ -51,6 +54,12 @@ def of_key(o: Operation, members: list[Operation]) -> str | None:
         given = o.argument("sequence")
         return "counter" if numbers or (given is not None and given.value is True) else role
     return role
+
+
+def _belongs(o: Operation) -> bool:
+    """Whether a key is of things that a node or a service has, many of them: "/nodes/{host}/ports/{port}" is a port."""
+    last = _LAST_KIND.search(o.key_text) if o.backend in QUORUM else None
+    return last is not None and bool(words(last[1])) and by_words(last[1], o.backend) is None
 
 
 def of_names(o: Operation) -> str | None:
@@ -80,7 +89,7 @@ def of_module(o: Operation) -> str | None:
 
 
 def of_weak_words(o: Operation) -> str | None:
-    return by_weak_words(fixed(o.key_text)) if not is_text_of_script(o) else None
+    return by_weak_words(fixed(o.key_text)) if not is_text_of_script(o) and not _belongs(o) else None
 
 
 # -- all calls on one resource -----------------------------------------------------------------------------

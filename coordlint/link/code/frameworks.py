@@ -60,6 +60,7 @@ DECORATORS: Table = _table((
     ("signal", "celery blinker flask", "connect connect_via"),
 ))  # fmt: skip
 
+INJECTS = ("Depends", "Security")  # called by the framework for a handler, as the handler itself could
 CELERY_STARTS = "worker_ready worker_init worker_process_init beat_init celeryd_init celeryd_after_setup on_after_configure on_after_finalize".split()
 
 REGISTRATIONS: Table = _table((

@@ -195,6 +195,11 @@ def _rooted(route: str, library: str) -> str:
     return f"/{route}" if plain else ""
 
 
+def injecting(function: ir.Function) -> tuple[ir.Expr, ...]:
+    """Where a function may ask its framework to call others before it."""
+    return (*function.decorators, *_defaults(function))
+
+
 def _defaults(s: ir.Stmt) -> tuple[ir.Expr, ...]:
     """The defaults and annotations of a function's parameters: `Depends(...)` stands there."""
     if not isinstance(s, ir.Function):

@@ -75,7 +75,7 @@ def default(members: list[Operation]) -> str:
     if any(o.op in _QUEUES for o in members):
         return "job-queue"
     if members[0].backend in QUORUM:
-        if all(o.key == "{}" for o in members):
+        if all(o.key in (None, "{}") for o in members):
             return "config" if members[0].backend == "consul" else "data-store"
         entity = any(not _PREFIX.search(" ".join(o.fillers)) for o in members if o.fillers)
         return "config" if not entity and any(o.op in (Op.READ, Op.LIST) for o in members) else "data-store"

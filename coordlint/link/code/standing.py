@@ -105,6 +105,18 @@ class Standings:
             return replace(self._handed_on(found[0], step.args), inside=is_own(trace, step))
         return self._through(called[0], step, trace.scope.symbol) if called and called[0].symbol in self._passing else None
 
+    def of_given(self, given: ir.Expr, around: Scope) -> Deed | None:
+        """What a function does that is handed over by its name, or the objects of a class do when they are called."""
+        for option in options(self._ev.settle(self._ev.value(given, around))):
+            symbol = f"{option.symbol}.__call__" if isinstance(option, ClassRef | Object) else option.symbol if isinstance(option, FunctionRef) else ""
+            if symbol in self._functions:
+                return self._handed_on(FunctionRef(symbol), ())
+        return None
+
+    def calls(self, expr: ir.Expr) -> tuple[ir.Call, ...]:
+        """The calls in an expression."""
+        return self._ev.inside(expr).calls
+
     def of_decorator(self, decorator: ir.Expr, around: Scope) -> Deed | None:
         """What a decorator of the project does around each call."""
         func = decorator.func if isinstance(decorator, ir.Call) else decorator

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from coordlint.coordination import Entry, Operation, Section, Use
 from coordlint.link.code import records
 from coordlint.link.code.evaluate import Evaluator
+from coordlint.link.code.frameworks import INJECTS
 from coordlint.link.code.role import section_role
 from coordlint.link.code.roles import role_of
 from coordlint.link.code.standing import Standings
@@ -32,7 +33,7 @@ def uses(
             operation.place, role, operation.backend, operation.library, operation.symbol, operation.key_text or operation.key,
             options=_options(operation),
         )  # fmt: skip
-    standings = Standings(ev, traces, frozenset(e.symbol for e in entries if e.kind != "import"), roles)
+    standings = Standings(ev, traces, _outermost(entries), roles)
     calls = _calls(sections, traces)
     for section in sorted(sections, key=lambda s: (s.acquired, s.lock.backend == "process-local")):
         if section.acquired in seen or section.in_test or not _reaches_others(section):
@@ -58,6 +59,11 @@ def _calls(sections: tuple[Section, ...], traces: list[Trace]) -> dict[Place, tu
     handing = {s.acquired for s in sections if s.lock.via}
     symbols = {s.symbol for s in sections if s.lock.via}
     return {step.place: (t, step) for t in traces if t.scope.symbol in symbols for step in t.steps if step.place in handing and step.functions}
+
+
+def _outermost(entries: tuple[Entry, ...]) -> frozenset[str]:
+    """What only something outside calls; a dependency of a handler is a part of the handler."""
+    return frozenset(e.symbol for e in entries if e.kind != "import" and e.reason.partition("(")[0] not in INJECTS)
 
 
 def _reaches_others(section: Section) -> bool:
