@@ -118,8 +118,9 @@ class Ensemble(msgspec.Struct, frozen=True):
         return self.first.workload.role
 
     def softened(self, severity: Severity) -> Severity:
-        """The severity of a finding about it: softer outside production, and where compose starts a server in development mode."""
-        soft = self.role.softened(severity)
+        """The severity of a finding about it: softer outside production, for what nobody keeps running, and where compose
+        starts a server in development mode."""
+        soft = self.first.workload.softened(severity)
         is_trial = self.first.is_development_mode and self.first.workload.kind == "compose"
         return soft.lowered() if is_trial and soft is severity else soft
 

@@ -184,6 +184,7 @@ class Workload(msgspec.Struct, frozen=True):
     has_disruption_budget: bool | None = None
     command: tuple[str, ...] = ()  # the words of entry point and command, joined
     command_place: Place | None = None
+    is_unattended: bool = False  # a compose service that nobody told to come back after a crash or a reboot
     confidence: Confidence = Confidence.HIGH
 
     @property
@@ -205,6 +206,11 @@ class Workload(msgspec.Struct, frozen=True):
     def symbol(self) -> str:
         """kind/namespace/name, for fingerprints."""
         return "/".join(part for part in (self.key.kind, self.key.namespace, self.key.name) if part)
+
+    def softened(self, severity: Severity) -> Severity:
+        """The severity of a finding about how it is run: one step down for its role, and one for what nobody keeps running."""
+        soft = self.role.softened(severity)
+        return soft.lowered() if self.is_unattended else soft
 
     @property
     def is_optional(self) -> bool:

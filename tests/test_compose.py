@@ -6,6 +6,7 @@ import pytest
 from deployments import deployed, edges, facts_of, one
 
 from coordlint.deployment import Role
+from coordlint.finding import Severity
 
 
 def compose(text: str, **more: str) -> dict[str, str]:
@@ -237,3 +238,24 @@ def test_suppressions_as_data_cover_the_service() -> None:
 )
 def test_a_file_that_makes_no_sense_breaks_nothing(text: str) -> None:
     deployed({"docker-compose.yml": text})
+
+
+@pytest.mark.parametrize(
+    ("said", "severity"),
+    [
+        ("restart: unless-stopped", Severity.WARNING),
+        ("deploy: {replicas: 1}", Severity.WARNING),
+        ("restart: ${POLICY:-always}", Severity.WARNING),
+        ("restart: 'no'", Severity.INFO),
+        ("tty: true", Severity.INFO),
+    ],
+)
+def test_what_nobody_told_to_come_back_after_a_crash_is_judged_one_step_softer(said: str, severity: Severity) -> None:
+    found = deployed({"compose.yaml": f"services:\n  keeper:\n    image: zookeeper\n    {said}\n"})
+    assert one(found, "keeper").softened(Severity.WARNING) is severity
+
+
+def test_a_restart_policy_of_an_overlay_counts_for_the_service_it_is_laid_over() -> None:
+    base = "services:\n  keeper: {image: zookeeper}\n"
+    over = "services:\n  keeper: {restart: always}\n"
+    assert not one(deployed({"compose.yaml": base, "compose.prod.yaml": over}), "keeper").is_unattended

@@ -9,6 +9,7 @@ ClusterIP and fence it with a NetworkPolicy. Switch authentication on (SASL or m
 etcd, ACLs for Consul, requirepass or ACLs for Redis). Allow the four-letter words that probes need: srvr, ruok.
 
 A Redis without locks that this repository's own programs use is information: it still holds sessions, queues or cached rights.
+A compose service without a restart policy, which no crash and no reboot brings back, is there to try things with: one step less.
 
 Fine when: the port is bound to loopback, or the load balancer is internal. A Redis that none of our code uses is another tool's business.
 
@@ -61,14 +62,13 @@ def coordinator_exposed(system: System) -> Iterator[Found]:
         severity = ERROR if reachable and ensemble.anonymous else WARNING
         if ensemble.backend not in COORDINATORS and not locks:
             severity = severity.lowered()
-        role = ensemble.role
         yield found(
             f"{backend_name(ensemble.backend)} ({ensemble.name}) {sentence(ensemble)}",
             at=(reachable or open_doors)[0].place,
             because=[*reachable[1:], *(open_doors if reachable else open_doors[1:]), *ensemble.first.evidence, *locks, *users],
             symbol=ensemble.first.workload.symbol,
             resource=ensemble.backend,
-            severity=role.softened(severity if reachable else severity.lowered()),
+            severity=ensemble.softened(severity if reachable else severity.lowered()),
         )
 
 

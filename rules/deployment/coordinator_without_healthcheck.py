@@ -8,7 +8,8 @@ Instead: a healthcheck on the coordinator (`zkServer.sh status` or srvr, `etcdct
 `depends_on: {name: {condition: service_healthy}}`; a readinessProbe in Kubernetes; and in the client retries with back-off, because the
 coordinator will restart one day without it.
 
-Fine when: the client retries with back-off, so that the order does not matter; the manifest belongs to tests.
+Fine when: the client retries with back-off, so that the order does not matter; the manifest belongs to tests. It is information for a
+coordinator in compose without a restart policy: what no crash and no reboot brings back is there to try things with.
 
 Known misses: clients that connect by themselves without stating any order.
 
@@ -83,7 +84,7 @@ def started_only(system: System, ensemble: Ensemble) -> Iterator[Found]:
         because=because,
         symbol=workload.symbol,
         resource=ensemble.backend,
-        severity=ensemble.role.softened(WARNING),
+        severity=ensemble.softened(WARNING),
         confidence=MEDIUM,
     )
 

@@ -8,6 +8,8 @@ Instead: a volume at the server's data directory: `volumeClaimTemplates` in a St
 ZooKeeper both the data and the transaction log directory.
 
 In compose it is a warning: a container there restarts with its file system, and whoever runs one on one host knows it.
+A compose service without a restart policy, which no crash and no reboot brings back, is there to try things with: one step less. So it is
+in manifests for development and examples, which are made to be thrown away.
 
 Fine when: the manifest belongs to tests, whose state may die with them; an operator manages the storage.
 
@@ -50,7 +52,7 @@ def ensemble_without_storage(system: System) -> Iterator[Found]:
             because=[*memory(first), *first.evidence, *(Evidence(c.place, f"{c.workload.name} as well") for c in forgetful[1:])],
             symbol=first.workload.symbol,
             resource=ensemble.backend,
-            severity=ensemble.softened(WARNING if first.workload.kind == "compose" else ERROR),
+            severity=ensemble.softened(WARNING if first.workload.kind == "compose" or ensemble.role.is_lenient else ERROR),
         )
 
 
@@ -67,7 +69,7 @@ def promised_and_lost(system: System) -> Iterator[Found]:
             because=[Evidence(option[1], "the append-only file is switched on"), *store.evidence],
             symbol=store.workload.symbol,
             resource="redis",
-            severity=store.workload.role.softened(WARNING),
+            severity=store.workload.softened(WARNING),
         )
 
 

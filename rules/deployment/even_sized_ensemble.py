@@ -37,7 +37,7 @@ def even_sized_ensemble(system: System) -> Iterator[Found]:
             because=ensemble.shown,
             symbol=ensemble.first.workload.symbol,
             resource=ensemble.backend,
-            severity=ensemble.role.softened(WARNING),
+            severity=ensemble.softened(WARNING),
         )
 
 

@@ -6,7 +6,8 @@ had its answer. Either way a lock that somebody holds is free again, and a secon
 Instead: do not let correctness hang on the lock: make the write conditional. If the lock must survive restarts, `--appendonly yes` (and
 `--appendfsync always` where one second matters) on a volume; no replica helps, because replication is asynchronous.
 
-Fine when: the lock only saves work that may as well be done twice; the store is managed elsewhere, and not known.
+Fine when: the lock only saves work that may as well be done twice; the store is managed elsewhere, and not known. It is information where persistence
+is switched off in so many words, which is a decision, and for a compose service without a restart policy, which is there to try things with.
 
 Known misses: persistence switched on at run time.
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import WARNING, Coordinator, Evidence, Found, System, found, lock_held_in, lock_name, rule
+from coordlint import INFO, WARNING, Coordinator, Evidence, Found, System, found, lock_held_in, lock_name, rule
 
 
 @rule("CL707", severity=WARNING)
@@ -34,7 +35,7 @@ def lock_store_not_durable(system: System) -> Iterator[Found]:
             because=[Evidence(section.acquired, "the lock is taken here"), *store.evidence],
             symbol=store.workload.symbol,
             resource="redis",
-            severity=store.workload.role.softened(WARNING),
+            severity=INFO if is_switched_off(store) else store.workload.softened(WARNING),
         )
 
 
@@ -44,6 +45,13 @@ def is_durable(store: Coordinator) -> bool:
     if option is None:
         return any("bitnami" in said.message for said in store.evidence)  # its default is on
     return option[0].strip("\"'").lower() in ("yes", "true", "1") or "$" in option[0]
+
+
+def is_switched_off(store: Coordinator) -> bool:
+    """Whether somebody said that nothing is to be kept: a decision, and no oversight."""
+    appendonly, save = store.option("--appendonly", "appendonly"), store.option("--save", "save")
+    words = [option[0].strip("\"'").lower() for option in (appendonly, save) if option is not None]
+    return any(word in ("no", "false", "") for word in words)
 
 
 def is_configured_elsewhere(store: Coordinator) -> bool:

@@ -132,6 +132,7 @@ def _varied(base: Workload, variant: Workload, began: Started, begins: Started) 
         command_place=variant.command_place if is_bare else base.command_place,
         depends_on=(*base.depends_on, *(d for d in variant.depends_on if d not in base.depends_on)),
         mounts=base.mounts or variant.mounts,
+        is_unattended=base.is_unattended and (variant.is_unattended or variant.role.is_lenient),
     )
     joined = Started(
         began.argv or begins.argv,

@@ -89,6 +89,7 @@ class ServiceReader:
             runs=started.runs,
             command=started.argv,
             command_place=started.place,
+            is_unattended=_is_unattended(service),
         )
         return workload, started
 
@@ -183,6 +184,14 @@ def _replicas(service: Table, path: str) -> Replicas:
     if text(deploy.get("mode")) == "global" and (node := deploy.get("mode")) is not None:
         return Replicas(None, None, (Evidence(place(node, path), "one on every node"),))
     return Replicas(1, 1)
+
+
+def _is_unattended(service: Table) -> bool:
+    """Whether nothing tells compose or a swarm to start it again after a crash or a reboot of the host."""
+    policy = text(service.get("restart"))
+    deploy = service.table("deploy")
+    in_swarm = any(deploy.get(word) is not None for word in ("restart_policy", "replicas", "mode", "placement", "update_config"))
+    return service.get("restart") is None and not in_swarm or policy in ("no", "false")
 
 
 def _ports(service: Table, path: str) -> tuple[Port, ...]:
