@@ -18,7 +18,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import INFO, WARNING, Coordinator, Evidence, Found, System, found, lock_held_in, lock_name, rule
+from coordlint import (
+    INFO,
+    WARNING,
+    Coordinator,
+    Evidence,
+    Found,
+    System,
+    found,
+    lock_held_in,
+    lock_name,
+    rule,
+)
 
 
 @rule("CL707", severity=WARNING)

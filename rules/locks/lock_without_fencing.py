@@ -12,8 +12,11 @@ condition alone is enough and the lock can go.
 
 Fine when: the effect is conditional already; the same function does it without the lock as well, before it takes it (a note of progress, the look into a cache); it lands in the coordinator that gave the lock, whose session ends for both; the lock and the write share one database transaction (SELECT ... FOR UPDATE,
 pg_advisory_xact_lock), so that neither survives without the other; the lock only saves work, and what it guards is neither
-money nor anything else that leaves the system. A blind delete or overwrite, which may be meant to repeat, is a note where nothing says that
-the lock is there for correctness.
+money nor anything else that leaves the system.
+
+It is a note, and no warning, where the harm is not plain: a blind delete or overwrite, which may be meant to repeat; a request or a task
+whose receiver is not seen, unless it names money; work that is skipped when the lock is busy. And where it is not likely: ownership is
+asked for again on the way, or the lease of more than ten minutes outlasts every pause of a process.
 
 Known misses: a token that is checked by a service behind an HTTP call whose headers are built elsewhere. A write to a local
 file or the start of a program is not reported: whether others share it cannot be seen.
@@ -49,6 +52,9 @@ from coordlint import (
     effect_name,
     fence_for,
     found,
+    is_concrete,
+    is_repeatable,
+    is_weighty,
     lock_name,
     rule,
     told,
@@ -70,7 +76,7 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
         unfenced = [e for e in shared if not system.happens_before(section, e)]
         if not unfenced:
             continue
-        worst = min(unfenced, key=harm)
+        worst = min(unfenced, key=lambda effect: (not is_weighty(section, effect), harm(effect)))
         if (section.acquired, worst.place) in reported:
             continue  # a factory that makes one of several locks
         reported.add((section.acquired, worst.place))
@@ -83,7 +89,7 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
             f"lock ({how_lost(section.lock)}) {does_late(worst.operation)}; {token_of(section)}",
             at=worst,
             because=[*distinct(trail(section, worst), besides=worst.place), *rivals, *others[:3]],
-            severity=ERROR if proven else WARNING if is_concrete(worst.operation) or section.purpose.kind == "correctness" else INFO,
+            severity=ERROR if proven else WARNING if is_weighty(section, worst) else INFO,
             confidence=HIGH if proven and not section.unresolved else MEDIUM,
             help=fence_for(worst, section.lock),
         )
@@ -134,19 +140,6 @@ def is_cached(system: System, operation: Operation) -> bool:
 
 def is_lock_itself(lock: Lock, operation: Operation) -> bool:
     return operation.backend == lock.backend and operation.key is not None and operation.key == lock.key
-
-
-def is_repeatable(section: Section, operation: Operation) -> bool:
-    """Whether a second one may do little harm: a request or a task whose receiver is not seen, a record of work that is skipped when busy."""
-    if operation.kind in ("task", "message", "http", "remote", "search"):
-        return True
-    return section.skips_when_busy and operation.reads_back is None and operation.late is Late.APPEND
-
-
-def is_concrete(operation: Operation) -> bool:
-    """Whether the harm is plain: a second record, a second count, a lost change. A blind overwrite or delete may be meant to repeat."""
-    overwritten = operation.kind == "object-store" and operation.late is not Late.DELETE
-    return operation.reads_back is not None or overwritten or operation.late in (Late.APPEND, Late.ACCUMULATE, Late.EXTERNAL)
 
 
 def harm(effect: Effect) -> tuple[int, str, int]:

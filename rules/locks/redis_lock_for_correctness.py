@@ -11,6 +11,9 @@ key on the payment, a unique constraint on the operation's id, a version in the 
 Fine when: the work is de-duplicated or skipped when the lock is busy and a rare repetition costs only time; an idempotency key or
 a conditional write already decides.
 
+It is a note, and no warning, where nothing shows that a second one does harm: a blind overwrite, a request or a task whose receiver is not
+seen, unless it names money; and where ownership is asked for again on the way, or the lease outlasts every pause of a process.
+
 Known misses: money that moves through a service whose client is not known.
 
 Sources: Redis documentation, Distributed Locks (why failover-based locks are not enough; clocks) and Sentinel (acknowledged
@@ -24,6 +27,7 @@ from collections.abc import Iterator
 from coordlint import (
     ERROR,
     HIGH,
+    INFO,
     MEDIUM,
     WARNING,
     Effect,
@@ -37,6 +41,7 @@ from coordlint import (
     distinct,
     effect_name,
     found,
+    is_weighty,
     lock_name,
     rule,
     trail,
@@ -57,13 +62,13 @@ def redis_lock_for_correctness(system: System) -> Iterator[Found]:
         if not critical:
             continue
         money = [effect for effect in critical if moves_money(effect)]
-        worst = (money or critical)[0]
+        worst = min(money or critical, key=lambda effect: not is_weighty(section, effect))
         yield found(
             f"{lock_name(section.lock)} is all that keeps {effect_name(worst.operation)} from happening twice or out of date: "
             f"{backend_name(section.lock.backend)} may lose a lock that it has granted",
             at=section,
             because=[*distinct(trail(section, worst), besides=section.acquired), *weak_store(system, section), *reasons(section)],
-            severity=ERROR if money and not section.asks_before(worst) else WARNING,
+            severity=ERROR if money and not section.asks_before(worst) else WARNING if is_weighty(section, worst) else INFO,
             confidence=HIGH if money and not section.unresolved else MEDIUM,
             help=cure_for(worst.operation),
         )

@@ -191,7 +191,7 @@ def _is_unattended(service: Table) -> bool:
     policy = text(service.get("restart"))
     deploy = service.table("deploy")
     in_swarm = any(deploy.get(word) is not None for word in ("restart_policy", "replicas", "mode", "placement", "update_config"))
-    return service.get("restart") is None and not in_swarm or policy in ("no", "false")
+    return (service.get("restart") is None and not in_swarm) or policy in ("no", "false")
 
 
 def _ports(service: Table, path: str) -> tuple[Port, ...]:

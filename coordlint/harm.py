@@ -1,0 +1,52 @@
+"""How plain the harm is that a stale holder of a lock does: what rules ask before they speak of it as more than a note."""
+
+from __future__ import annotations
+
+from coordlint.coordination import Effect, Operation, Section
+from coordlint.models.schema import Late
+from coordlint.wording import words
+
+UNSEEN = ("task", "message", "http", "remote", "search")  # what the receiver does with a second one stands elsewhere
+LONG_LEASE = 600.0  # seconds: no pause of a process lasts so long, only work that itself takes it
+MONEY = frozenset("balance billing charge invoice ledger order pay payment payout purchase refund trade transfer wallet withdraw withdrawal".split())
+
+
+def is_concrete(operation: Operation) -> bool:
+    """Whether the harm is plain: a second record, a second count, a lost change. A blind overwrite or delete may be meant to repeat."""
+    overwritten = operation.kind == "object-store" and operation.late is not Late.DELETE
+    return operation.reads_back is not None or overwritten or operation.late in (Late.APPEND, Late.ACCUMULATE, Late.EXTERNAL)
+
+
+def is_repeatable(section: Section, operation: Operation) -> bool:
+    """Whether a second one may do little harm: a request or a task whose receiver is not seen, a record of work that is skipped when busy."""
+    if operation.kind in UNSEEN:
+        return True
+    return section.skips_when_busy and operation.reads_back is None and operation.late is Late.APPEND
+
+
+def is_weighty(section: Section, effect: Effect) -> bool:
+    """Whether a late or second effect is worth a warning: its harm is plain, and nothing makes it unlikely or small.
+
+    Small: what is skipped when the lock is busy, and asks for no correctness; a request whose receiver is not seen, unless it
+    names money. Unlikely: ownership is asked for again on the way, or the lease outlasts every pause of a process.
+    """
+    operation = effect.operation
+    if operation.kind == "payment":
+        return True
+    if section.asks_before(effect) or not is_concrete(operation) or is_long(section):
+        return False
+    if operation.kind in UNSEEN:
+        return operation.late is Late.EXTERNAL and section.purpose.kind == "correctness" and names_money(section, operation)
+    if is_repeatable(section, operation):
+        return False
+    return not section.skips_when_busy or operation.kind == "email" or section.purpose.kind == "correctness"
+
+
+def is_long(section: Section) -> bool:
+    """Whether the lease is longer than a process is ever paused."""
+    return section.lock.lifetime.kind == "seconds" and (section.lock.lifetime.seconds or 0) > LONG_LEASE
+
+
+def names_money(section: Section, operation: Operation) -> bool:
+    """Whether the lock's key, the target or the function around it speaks of money."""
+    return bool((words(section.lock.key_text) | operation.key_words | operation.symbol_words) & MONEY)
