@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -58,6 +59,22 @@ def changed_lines(root: Path, base: str = "") -> Changes:
         if name:
             found[os.fsdecode(name)] = [(1, 2**31)]
     return Changes({path: tuple(ranges) for path, ranges in sorted(found.items())})
+
+
+def uncommitted(root: Path, paths: Iterable[str]) -> set[str]:
+    """Which of the paths git shows as changed or untracked; none where there is no repository.
+
+    Each is asked for in its own folder: it may lie in a repository within the repository. Raises NoChanges.
+    """
+    if not any((folder / ".git").exists() for folder in (root, *root.parents)):
+        return set()
+    found = set()
+    for path in paths:
+        place = root / path
+        status = _git(place.parent, "--literal-pathspecs", "status", "--porcelain=v1", "-z", "--untracked-files=all", "--", place.name)
+        if status:
+            found.add(path)
+    return found
 
 
 def _commit(root: Path, base: str) -> str:

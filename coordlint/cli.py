@@ -152,6 +152,10 @@ def check(paths: tuple[str, ...], format_: str | None, output: tuple[str, ...], 
 
         report, config = run(_options(paths, given))
     format_ = format_ or ("concise" if os.environ.get("PRE_COMMIT") else "full")
+    if {format_, *(name for name, _ in files)} & {"full", "json", "sarif"}:
+        from coordlint.fixing import proposed
+
+        report = proposed(report)
     _say(_render(report, format_, _style(sys.stdout)))
     for name, path in files:
         _write(path, _render(report, name, None))
@@ -169,6 +173,40 @@ def check(paths: tuple[str, ...], format_: str | None, output: tuple[str, ...], 
         exit_zero=given["exit_zero"],
         allow_stale=given["allow_stale"],
     )
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, type=click.Path())
+@click.option("--diff", "is_diff", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--unsafe", is_flag=True, help="Also fixes that change what the program does: read each of them.")
+@click.option("--lifetime", type=click.IntRange(1), metavar="SECONDS", help="For locks that have none; 300 unless said.")
+@click.option("--allow-dirty", is_flag=True, help="Also change files with uncommitted changes.")
+@click.option("--baseline", type=click.Path(), help="Known findings, which are not fixed; '' for none.")
+@_judgement
+@_analysis
+def fix(paths: tuple[str, ...], is_diff: bool, unsafe: bool, lifetime: int | None, allow_dirty: bool, **given: Any) -> int:
+    """Mend what has a mechanical cure. Each fix is tried first: it is kept only if its finding is gone and none is new.
+
+    Exit codes: 0 all that was asked for is mended, or there was nothing; 1 a fix was refused, or with --diff something
+    would change; 2 usage or configuration; 3 nothing to analyse; 4 a rule or worker broke, and nothing was changed.
+    """
+    with _told_problems():
+        from coordlint import fixing
+        from coordlint.fix.known import LIFETIME
+        from coordlint.report import fixed as made
+
+        wish = fixing.Wish(unsafe, allow_dirty, is_diff, lifetime or LIFETIME)
+        outcome = fixing.fix(_options(paths, given), wish)
+    for failure in outcome.report.failures:
+        _tell(f"broken: {failure.what}: {failure.message}")
+    if is_diff:
+        _say_bytes(made.diff(outcome.changes, _style(sys.stdout), terminal=sys.stdout is not None and sys.stdout.isatty()))
+    for line in made.lines(outcome, is_diff=is_diff):
+        _tell(line) if is_diff else _say(f"{line}\n")
+    _tell(made.summary(outcome, is_diff=is_diff))
+    if outcome.report.failures:
+        return Exit.BROKEN
+    return Exit.FINDINGS if outcome.refused or (is_diff and outcome.changes) else Exit.CLEAN
 
 
 @cli.command()
@@ -294,6 +332,7 @@ def rules(format_: str, rule_folders: tuple[str, ...]) -> int:
     """List the rules: code, name, severity, summary."""
     known = _rules(rule_folders)
     if format_ == "json":
+        from coordlint.fix.known import fixable
         from coordlint.report.json import dump
 
         _say(
@@ -304,7 +343,7 @@ def rules(format_: str, rule_folders: tuple[str, ...]) -> int:
                         "name": rule.name,
                         "severity": rule.severity.label,
                         "summary": rule.summary,
-                        "has_fix": "Fix(" in Path(rule.path).read_text("utf-8"),
+                        "has_fix": fixable(rule.code) is not None,
                     }
                     for rule in known
                 ]
@@ -512,6 +551,18 @@ def _say(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say_bytes(data: bytes) -> None:
+    """To stdout, unchanged."""
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:
+        return _say(data.decode("utf-8", "replace"))
+    try:
+        buffer.write(data)
+        buffer.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

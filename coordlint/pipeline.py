@@ -81,6 +81,25 @@ def audit(options: Options) -> tuple[Report, Understanding]:
     return _report(done, _baseline(project, options), options), done.understanding
 
 
+class Look(msgspec.Struct, frozen=True):
+    """A project as it would be judged: the report that was asked for, and all that was found, silenced or below thresholds too."""
+
+    report: Report
+    everything: tuple[Finding, ...]
+
+
+def look(project: Project, options: Options) -> Look:
+    """A project that is open already, perhaps with other texts than on the disk. Every rule runs; `options` limit the report.
+
+    Raises as `check` does.
+    """
+    done = _run_rules(project, msgspec.structs.replace(options, select=(), ignore=()))
+    chosen = {rule.code for rule in active_rules(project, options)}
+    report = _report(done, _baseline(project, options), options)
+    report = msgspec.structs.replace(report, findings=tuple(r for r in report.findings if r.finding.code in chosen))
+    return Look(report, (*(r.finding for r in done.judged.kept), *(h.finding for h in done.judged.silenced)))
+
+
 def rebaseline(action: str, options: Options, file: str | None) -> tuple[Path, str]:
     """Creates, updates or prunes the baseline; its path and what was done, in words.
 

@@ -30,7 +30,7 @@ def decode(data: bytes, kind: Kind) -> str:
 
     Raises Undecodable.
     """
-    encoding = _encoding(data, kind)
+    encoding = encoding_of(data, kind)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -45,7 +45,8 @@ def decode(data: bytes, kind: Kind) -> str:
     return text
 
 
-def _encoding(data: bytes, kind: Kind) -> str:
+def encoding_of(data: bytes, kind: Kind) -> str:
+    """The codec that reads the bytes, byte order mark included. Raises Undecodable."""
     mark = next((name for bom, name in _MARKS if data.startswith(bom)), None)
     if kind is not Kind.PYTHON:
         return mark or "utf-8"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from coordlint.finding import Confidence, Finding, Severity
+from coordlint.finding import Confidence, Finding, Fix, Severity
 from coordlint.report.json import dump
 from coordlint.report.result import Report, Reported, RuleInfo
 from coordlint.report.visible import uri
@@ -100,6 +100,8 @@ def _result(report: Report, reported: Reported, index: dict[str, int]) -> dict[s
         steps = [(told.place, told.message), *((e.place, e.message) for e in told.because)]
         flow = [{"location": _location(report, place, message=text)} for place, text in steps]
         result["codeFlows"] = [{"threadFlows": [{"locations": flow}]}]
+    if told.fix is not None and told.fix.edits:
+        result["fixes"] = [_fix(report, told.fix)]
     return result
 
 
@@ -146,6 +148,23 @@ def _region(report: Report, place: Place) -> dict[str, int]:
     if end > region["startColumn"]:
         region |= {"endLine": region["startLine"], "endColumn": end}
     return region
+
+
+def _fix(report: Report, fix: Fix) -> dict[str, Any]:
+    """The edits by file; regions end before their end column."""
+    changes = []
+    for path in dict.fromkeys(edit.place.path for edit in fix.edits):
+        spans = [(e.place.span, e.replacement) for e in fix.edits if e.place.path == path]
+        replacements = [
+            {
+                "deletedRegion": {"startLine": s.line, "startColumn": s.column, "endLine": s.end_line, "endColumn": s.end_column},
+                "insertedContent": {"text": text},
+            }
+            for s, text in spans
+        ]
+        changes.append({"artifactLocation": {"uri": uri(report.prefix + path), "uriBaseId": BASE}, "replacements": replacements})
+    kind = "" if fix.safe else " (unsafe: it changes what the program does)"
+    return {"description": {"text": _plain(fix.description + kind)}, "artifactChanges": changes}
 
 
 def _notifications(report: Report) -> list[dict[str, Any]]:

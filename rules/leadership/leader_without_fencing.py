@@ -9,7 +9,10 @@ Instead: give each reign a number that grows (ZooKeeper: the number at the end o
 revision) and let the sink refuse smaller ones; check before each round of work that the leadership still holds, with a flag that
 the session listener clears at SUSPENDED and LOST; on Kubernetes end the process in `onstopped_leading` with `os._exit`.
 
-Fine when: the effects are conditional or harmless when late; a listener for the loss of the session stops the loop.
+Fine when: the effects are conditional or harmless when late; a listener for the loss of the session stops the loop; on Kubernetes
+`onstopped_leading` ends the process at once.
+
+Known misses: a handler of one's own in `onstopped_leading` that only sets a flag, or raises in its thread, is not followed.
 
 Sources: kazoo source, Election.run; client-go, leaderelection (does not guarantee that only one client acts as leader); etcd
 documentation, etcd versus other key-value stores (notes on the usage of lock and lease).
@@ -18,11 +21,14 @@ documentation, etcd versus other key-value stores (notes on the usage of lock an
 from collections.abc import Iterator
 
 from coordlint import (
+    ERROR,
     HIGH,
     MEDIUM,
     WARNING,
     Effect,
     Found,
+    Op,
+    Operation,
     Section,
     System,
     distinct,
@@ -35,10 +41,17 @@ from coordlint import (
     trail,
 )
 
+ON_LOSS = "onstopped_leading"  # of the Kubernetes client's Config
+
 
 @rule("CL402", severity=WARNING)
 def leader_without_fencing(system: System) -> Iterator[Found]:
+    configs = [o for o in system.operations(Op.MAKE_ELECTION) if o.argument(ON_LOSS) is not None and not o.in_test]
+    yield from reigns_without_end(system, configs)
+    handled = {o.backend for o in configs}
     for section in system.critical_sections(distributed=True):
+        if section.lock.backend in handled:
+            continue  # told above, or something is done when the reign ends
         if section.lock.model.kind != "election" or section.checked or _listens_for_loss(system, section):
             continue
         effect = next((e for e in section.effects if _is_unfenced(e)), None)
@@ -52,6 +65,31 @@ def leader_without_fencing(system: System) -> Iterator[Found]:
             confidence=MEDIUM if section.unresolved else HIGH,
             help=fence_for(effect, section.lock),
         )
+
+
+def reigns_without_end(system: System, configs: list[Operation]) -> Iterator[Found]:
+    """Elections of the Kubernetes client that only log the end of a reign: the thread that leads goes on."""
+    for config in configs:
+        if not is_none(config):
+            continue
+        reigns = [s for s in system.critical_sections(distributed=True) if s.lock.model.kind == "election" and s.lock.backend == config.backend]
+        effect = next((e for s in reigns for e in s.effects if _is_unfenced(e)), None)
+        handler = config.argument(ON_LOSS)
+        told = [(handler.place or config.place, f"{ON_LOSS} is None, which only logs")] if handler is not None else []
+        if effect is not None:
+            told.append((effect.place, f"{effect_name(effect.operation)} goes on"))
+        yield found(
+            "The leader goes on when it has lost its lease: onstarted_leading runs in a thread of its own that nobody stops",
+            at=config,
+            because=told,
+            severity=WARNING if effect is None else ERROR,
+            help=f"End the process: {ON_LOSS}=lambda: os._exit(1). sys.exit would end one thread only.",
+        )
+
+
+def is_none(config: Operation) -> bool:
+    handler = config.argument(ON_LOSS)
+    return handler is not None and handler.literal and handler.value is None
 
 
 def _is_unfenced(effect: Effect) -> bool:
@@ -83,6 +121,57 @@ from app.zk import zk
 def main():
     election = zk.Election("/billing/leader", "me")
     election.run(charge_all)  # finding: leader-without-fencing
+
+=== bad: a leader on Kubernetes that only logs the end of its reign
+--- ledger/work.py
+import requests
+
+
+def post_entries():
+    while True:
+        requests.post("https://bank.example/entries", json={}, timeout=5)
+--- ledger/lead.py
+from kubernetes.leaderelection import electionconfig, leaderelection
+from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
+
+from ledger.work import post_entries
+
+
+def main(me):
+    config = electionconfig.Config(  # finding: leader-without-fencing
+        LeaseLock("ledger", "prod", me),
+        lease_duration=17,
+        renew_deadline=15,
+        retry_period=5,
+        onstarted_leading=post_entries,
+        onstopped_leading=None,
+    )
+    leaderelection.LeaderElection(config).run()
+
+=== good: a leader on Kubernetes whose process ends with its reign
+--- ledger/lead.py
+import os
+
+import requests
+from kubernetes.leaderelection import electionconfig, leaderelection
+from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
+
+
+def post_entries():
+    while True:
+        requests.post("https://bank.example/entries", json={}, timeout=5)
+
+
+def main(me):
+    config = electionconfig.Config(
+        LeaseLock("ledger", "prod", me),
+        lease_duration=17,
+        renew_deadline=15,
+        retry_period=5,
+        onstarted_leading=post_entries,
+        onstopped_leading=lambda: os._exit(1),
+    )
+    leaderelection.LeaderElection(config).run()
 
 === good: the session listener stops the loop
 --- app/lead.py
