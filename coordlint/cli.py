@@ -384,7 +384,10 @@ def explain(rule: str, rule_folders: tuple[str, ...]) -> int:
         )
     found = known[codes[0]]
     style = _style(sys.stdout)
-    _say(f"{style.paint(f'{found.code} {found.name}', bold=True)} ({found.severity.label})\n\n{found.doc}\n")
+    from coordlint.fix.known import sentence
+
+    fix = f"\nFix: {said}\n" if (said := sentence(found.code)) else ""
+    _say(f"{style.paint(f'{found.code} {found.name}', bold=True)} ({found.severity.label})\n\n{found.doc}\n{fix}")
     return Exit.CLEAN
 
 

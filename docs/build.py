@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from coordlint.examples import Example, read_examples
+from coordlint.fix import sentence
 from coordlint.models import Models
 from coordlint.models.page import libraries_page
 from coordlint.rulebook import Rule, load_rules
@@ -72,6 +73,8 @@ def rule_page(rule: Rule) -> str:
         label, colon, rest = paragraph.partition(":")
         titled = colon and label in ("Why", "Instead", "Fine when", "Known misses", "Sources")
         lines += ["", f"**{label}:** {flat(rest)}" if titled else flat(paragraph)]
+    if fix := sentence(rule.code):
+        lines += ["", f"**Fix:** {fix}"]
     examples = read_examples(rule)
     for kind, title in (("bad", "## Reported"), ("good", "## Not reported")):
         lines += ["", title]

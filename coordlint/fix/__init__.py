@@ -9,3 +9,4 @@ from coordlint.fix.asking import propose as propose
 from coordlint.fix.known import CURES as CURES
 from coordlint.fix.known import Cure as Cure
 from coordlint.fix.known import fixable as fixable
+from coordlint.fix.known import sentence as sentence

@@ -43,8 +43,7 @@ def changed(data: bytes, source: Source, text: str) -> bytes:
         raise CannotWrite("was changed since it was analysed")
     for edit in sorted(between(source.path, source.text, text), key=lambda e: e.place, reverse=True):
         first, last = edit.place.span.line - 1, edit.place.span.end_line - 1
-        beside = lines[min(first, len(lines) - 1)] if lines else "\n"
-        ends = beside[len(beside.rstrip("\r\n")) :] or "\n"
+        ends = next((end for n in (first, first - 1, 0) if 0 <= n < len(lines) and (end := _end(lines[n]))), "\n")
         if first and first == len(lines) and not lines[-1].endswith(("\r", "\n")):
             lines[-1] += ends
         lines[first:last] = _LINE.findall(edit.replacement.replace("\n", ends))
@@ -52,6 +51,10 @@ def changed(data: bytes, source: Source, text: str) -> bytes:
         return "".join(lines).encode(encoding)
     except UnicodeError:
         raise CannotWrite(f"cannot hold the new text in {encoding}") from None
+
+
+def _end(line: str) -> str:
+    return line[len(line.rstrip("\r\n")) :]
 
 
 def write(root: Path, source: Source, old: bytes, new: bytes) -> None:

@@ -40,6 +40,15 @@ CURES = (
 _BY_CODE = {cure.code: cure for cure in CURES}
 
 
+def sentence(code: str) -> str:
+    """What the cure of a rule does, for its page; empty where it has none."""
+    cure = fixable(code)
+    if cure is None:
+        return ""
+    how = "safe: nothing else changes" if cure.safe else "unsafe, only with `--unsafe`: it changes what the program does, so read it"
+    return f"`coordlint fix` can {cure.does} ({how})."
+
+
 def fixable(code: str) -> Cure | None:
     """The cure of a rule, if it has a mechanical one."""
     return _BY_CODE.get(code)
