@@ -326,7 +326,10 @@ class Client(msgspec.Struct, frozen=True):
 
 
 class Mutation(msgspec.Struct, frozen=True):
-    """`record.field = f(record.field)` on a stored record, and the save that follows it."""
+    """`record.field = f(record.field)` on a stored record, and the save that follows it.
+
+    Or a field that was found empty (`read`) and is given what was made for it (`written`): then `maker` is the call that made it.
+    """
 
     place: Place
     symbol: str
@@ -339,6 +342,9 @@ class Mutation(msgspec.Struct, frozen=True):
     locked: tuple[str, ...]  # identities of the locks held
     arithmetic: bool
     in_test: bool = False
+    maker: str = ""  # as written: "Payment.objects.create"
+    made: str = ""  # what it made, where that is known: "Payment"
+    keeps_part: bool = False  # the field gets a name or number of what was made, and not the thing itself
 
 
 class FunctionInfo(msgspec.Struct, frozen=True):

@@ -2,7 +2,8 @@
 
 Contract of `select`: every file that names a library of the models (or says so in SQL) is extracted. Then, in rounds,
 callers: files that import from an extracted file a name whose definition touches coordination; and callees: modules
-that such a definition uses. All by text, so that files that cannot matter are never parsed. Small projects are
+that such a definition uses. Files that change a stored record from what they read of it (`account.balance -= n` and `account.save()`) are
+chosen by that shape, with what they import for it. All by text, so that files that cannot matter are never parsed. Small projects are
 extracted whole.
 """
 
@@ -57,7 +58,24 @@ def chosen_paths(python: Sequence[Source], needles: Iterable[str]) -> set[str]:
             for found in finder.callees(path, used)
         }
         chosen |= marks.keys() | callees
-    return chosen
+    return chosen | _changing(modules, finder)
+
+
+def _changing(modules: Mapping[str, _Module], finder: _Finder) -> set[str]:
+    """Files that change a stored record from what they read of it, by the shape of their text; and what they import for it."""
+    found: set[str] = set()
+    for path, module in modules.items():
+        saves = [word for word in (".save(", ".commit(") if word in module.text]
+        if saves and not _TEST.search(path) and (_COUNTS.search(module.text) or _fills(module.text)):
+            found |= {path, *finder.callees(path, module.touching(set(saves))[1])}
+    return found
+
+
+def _fills(text: str) -> bool:
+    """Whether an attribute is found empty, and then set to something that a call creates."""
+    if "create" not in text:
+        return False
+    return any(re.search(rf"^[ \t]+{re.escape(m[1])}[ \t]*=[^=]", text[m.end() :], re.M) for m in _EMPTY.finditer(text))
 
 
 class _Words:
@@ -189,6 +207,8 @@ class _Finder:
 
 
 _TEST = re.compile(r"(^|/)(tests?|testing)/|(^|/)(test_[^/]*|[^/]*_tests?|conftest)\.py$")
+_COUNTS = re.compile(r"^[ \t]+(?!self\.)(\w+\.\w+)[ \t]*(?:[-+*]=|=[ \t]*\1[ \t]*[-+*])", re.M)
+_EMPTY = re.compile(r"^[ \t]+(?:el)?if[ \t]+(?:not[ \t]+)?(\w+\.\w+)(?:[ \t]+is[ \t]|[ \t]*:|[ \t]+or[ \t]|[ \t]+and[ \t])", re.M)
 _WORD = re.compile(r"[^\W\d]\w*")
 _TOP = re.compile(
     r"^(?:(?:async[ \t]+)?def[ \t]+(\w+)|class[ \t]+(\w+)|(?:async[ \t]+)?(?:with|for|while|if|try)\b"

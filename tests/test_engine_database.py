@@ -180,6 +180,49 @@ def test_mapper_arguments_without_a_version_are_no_use() -> None:
     assert rows(ALCHEMY + "    __mapper_args__ = {'polymorphic_on': 'kind'}\n") == []
 
 
+# -- fields that are filled once -----------------------------------------------------------------------------------------
+
+HOUSE = "from django.db import models, transaction\nimport cloud\nclass House(models.Model):\n    meter = models.CharField(null=True)\n"
+
+
+def filled(body: str, prelude: str = HOUSE) -> list[tuple[str, str, bool]]:
+    """(field, what made its value, whether a lock or row lock is held) of every field that is filled once."""
+    return [(f"{m.record}.{m.field}", m.maker, bool(m.locked or m.versioned)) for m in system(a=prelude + body).mutations() if m.maker]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    if house.meter is None:\n        house.meter = cloud.api().create_meter()['id']\n",
+        "    if house.meter:\n        return house.meter\n    made = cloud.api().create_meter()\n    house.meter = made.id\n",
+        "    if house.meter is not None and house.old:\n        house.old = False\n    else:\n        house.meter = cloud.api().create_meter().id\n",
+        "    if house.old or not house.meter:\n        with open('log') as log:\n            house.meter = cloud.api().create_meter().id\n",
+    ],
+    ids=["found empty", "found filled and left", "the other branch", "one of two reasons"],
+)
+def test_a_field_that_is_found_empty_and_then_filled_is_a_change_of_its_record(body: str) -> None:
+    assert filled("def meter(pk):\n    house = House.objects.get(pk=pk)\n" + body) == [("house.meter", "cloud.api().create_meter", False)]
+
+
+def test_a_row_that_was_locked_before_its_field_is_found_empty_is_seen_as_such() -> None:
+    body = "def meter(pk):\n    house = House.objects.select_for_update().get(pk=pk)\n    if not house.meter:\n        house.meter = cloud.api().create_meter().id\n"
+    assert filled(body) == [("house.meter", "cloud.api().create_meter", True)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def meter(pk):\n    house = House()\n    if not house.meter:\n        house.meter = cloud.api().create_meter().id\n",
+        "def meter(pk):\n    house = House.objects.get(pk=pk)\n    if house.meter:\n        house.meter = cloud.api().create_meter().id\n",
+        "class Box:\n    def meter(self):\n        if self.meter is None:\n            self.meter = cloud.api().create_meter().id\n",
+        "def create_meter():\n    pass\ndef meter(pk):\n    house = House.objects.get(pk=pk)\n    if not house.meter:\n        house.meter = create_meter().id\n",
+    ],
+    ids=["a new record", "replaced, not filled", "no record", "made by a function of the project"],
+)
+def test_fields_that_nobody_else_fills_or_that_are_not_empty_are_no_such_change(body: str) -> None:
+    assert filled(body) == []
+
+
 # -- advisory locks and notices --------------------------------------------------------------------------------------------
 
 

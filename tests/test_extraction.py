@@ -187,6 +187,25 @@ def test_wrappers_of_wrappers_are_followed(monkeypatch: pytest.MonkeyPatch) -> N
     assert chosen(monkeypatch, sources, "redis") == ["a_locks.py", "b_guards.py", "c_jobs.py"]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "    wallet.coins -= n\n    wallet.save()\n",
+        "    wallet.coins = wallet.coins + n\n    db.commit()\n",
+        "    if not wallet.card:\n        wallet.card = bank.create_card(n)\n        wallet.save()\n",
+    ],
+    ids=["augmented", "spelled out", "filled once"],
+)
+def test_files_that_change_a_record_from_what_they_read_are_chosen_with_its_class(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    sources = [
+        python("shop/records.py", "from django.db import models\n\nclass Wallet(models.Model):\n    pass\n"),
+        python("shop/spend.py", f"from shop.records import Wallet\n\ndef spend(pk, n):\n    wallet = Wallet.objects.get(pk=pk)\n{change}"),
+        python("shop/rename.py", "def rename(wallet, name):\n    wallet.name = name\n    wallet.save()\n"),
+        python("shop/local.py", "def count(seen):\n    seen.number += 1\n"),
+    ]
+    assert chosen(monkeypatch, sources, "redis") == ["shop/records.py", "shop/spend.py"]
+
+
 def test_what_touches_coordination_is_found_through_names_of_the_file() -> None:
     text = "from redis import Redis as R\nclient = R()\n\nclass Keeper:\n    def go(self):\n        return client\n\ndef idle():\n    pass\n"
     names, used = _Module(python("a.py", text)).touching({"redis"})

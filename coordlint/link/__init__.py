@@ -13,7 +13,7 @@ from coordlint import ir
 from coordlint.belief import Beliefs
 from coordlint.coordination import FunctionInfo, Guard, Mutation, Operation, Section
 from coordlint.facts import Facts
-from coordlint.link.code import clients, entries, purpose, records, sites, suggesting, uses
+from coordlint.link.code import clients, entries, once, purpose, records, sites, suggesting, uses
 from coordlint.link.code.believing import beliefs
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.project import Project, Scope, is_test
@@ -142,7 +142,7 @@ def _operations(traces: list[Trace]) -> list[Operation]:
 
 
 def _mutations(ev: Evaluator, traces: list[Trace]) -> list[Mutation]:
-    return [m for t in traces for m in records.mutations(ev, t.scope, t)]
+    return [m for t in traces for m in (*records.mutations(ev, t.scope, t), *once.fillings(ev, t.scope, t))]
 
 
 def _calls(traces: list[Trace]) -> list[tuple[str, str, Place]]:

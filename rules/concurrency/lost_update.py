@@ -9,11 +9,14 @@ on condition that nothing has changed: ZooKeeper `set(path, value, version=stat.
 mod_revision, Consul `put(cas=ModifyIndex)`, Redis WATCH and MULTI or a Lua script, a version column, or SELECT ... FOR UPDATE in the
 same transaction. And look at the outcome.
 
+The same happens without arithmetic where a field is found empty and then filled with something that is made for it, such as a payment or a
+customer at a provider: two requests both find it empty, both make one, and the record remembers the second.
+
 Fine when: the lock that every writer takes is held from before the read until after the write; a version is compared; the
 operation is atomic in the store; an operator's command does it. Counters are reported by their own rule.
 
 Known misses: fields that are set from their old value by other means than arithmetic; records that are read and
-written in different functions.
+written in different functions; fields that are filled with a value of no consequence when it is made twice.
 
 Sources: ZooKeeper, Data Model (versions, conditional updates); Consul KV API (cas); Django documentation, F() expressions (avoiding
 race conditions).
@@ -44,6 +47,10 @@ _MONEY = frozenset(
     {"balance", "amount", "credit", "debit", "money", "fund", "wallet", "ledger", "price", "paid", "stock", "inventory"}
     | {"seat", "quantity", "point", "bonus", "quota", "points"}
 )
+_DEAR = frozenset(
+    {"payment", "charge", "refund", "invoice", "booking", "reservation", "wallet", "coupon", "voucher", "payout", "transfer", "subscription"}
+    | {"withdrawal", "balance", "ledger", "redemption"}
+)
 # A version is itself the guard; tries are counted by the one worker that has the record.
 _OF_ITS_OWNER = frozenset({"version", "revision", "rev", "generation", "epoch", "retry", "attempt", "try"})
 # A record that only its owner writes: what fills the key is the process itself.
@@ -69,6 +76,8 @@ def lost_update(system: System) -> Iterator[Found]:
         )
     told: set[tuple[str, str, Place]] = set()
     for mutation in system.mutations():
+        if mutation.maker and _is_dear(mutation) and not system.is_locked(mutation) and not _by_command(system, mutation):
+            yield _filled(mutation)
         if (mutation.record, mutation.field, mutation.written) in told:
             continue  # one save, however many steps lead to the new value
         if not mutation.arithmetic or mutation.versioned or mutation.locked or words(mutation.field) & _OF_ITS_OWNER:
@@ -89,6 +98,27 @@ def _record(mutation: Mutation) -> Found:
         because=[(mutation.read, "the record is read here"), (mutation.written, "and written back here")],
         severity=ERROR if is_money else WARNING,
         confidence=HIGH if mutation.type else MEDIUM,
+    )
+
+
+def _is_dear(mutation: Mutation) -> bool:
+    """Whether a second one matters: money and promises, or something outside whose name only this record remembers."""
+    if mutation.locked or mutation.versioned:
+        return False
+    if mutation.made:
+        return bool(words(f"{mutation.made} {mutation.field}") & _DEAR)
+    return bool(mutation.type) and mutation.keeps_part
+
+
+def _filled(mutation: Mutation) -> Found:
+    return found(
+        f"`{mutation.record}.{mutation.field}` is found empty and then filled with what {mutation.maker}() makes, with neither lock nor condition: two at a "
+        "time make two, and the record remembers one.",
+        at=mutation.place,
+        symbol=mutation.symbol,
+        resource=f"{mutation.type}.{mutation.field}",
+        because=[(mutation.read, "found empty here"), (mutation.written, "and made here")],
+        confidence=MEDIUM,
     )
 
 
@@ -247,6 +277,191 @@ store = Store("zk:2181")
 
 def finish(name):
     store.update(name, state="done")
+
+=== bad: a payment is made for a bill that has none, by another module's model
+--- shop/models.py
+from django.db import models
+
+
+class Payment(models.Model):
+    amount = models.IntegerField()
+
+
+class Bill(models.Model):
+    amount = models.IntegerField()
+    payment = models.ForeignKey(Payment, null=True, on_delete=models.SET_NULL)
+--- shop/pay.py
+from shop.models import Payment
+
+
+def pay(bill, by):
+    if bill.payment is not None:
+        bill.payment.by = by
+        bill.payment.save()
+    else:
+        bill.payment = Payment.objects.create(amount=bill.amount)  # finding: lost-update
+        bill.save()
+
+=== bad: the field is set through an object that stands for the record
+--- shop/models.py
+from django.db import models
+
+
+class Voucher(models.Model):
+    pass
+
+
+class Booking(models.Model):
+    voucher = models.ForeignKey(Voucher, null=True, on_delete=models.SET_NULL)
+--- shop/holder.py
+class Holder:
+    def __init__(self, model):
+        self.model = model
+
+    @property
+    def voucher(self):
+        return self.model.voucher
+
+    @voucher.setter
+    def voucher(self, voucher):
+        self.model.voucher = voucher
+--- shop/give.py
+from shop.holder import Holder
+from shop.models import Voucher
+
+
+def give(booking):
+    holder = Holder(booking)
+    if not holder.voucher:
+        holder.voucher = Voucher.objects.create()  # finding: lost-update
+        booking.save()
+
+=== bad: a tenant's name at a provider is kept once it was made, after an early return
+--- hosting/models.py
+from django.db import models
+
+
+class Tenant(models.Model):
+    bucket = models.CharField(max_length=80, null=True)
+--- hosting/buckets.py
+from cloudy import Client
+
+from hosting.models import Tenant
+
+cloud = Client()
+
+
+def bucket_of(pk):
+    tenant = Tenant.objects.get(pk=pk)
+    if tenant.bucket:
+        return tenant.bucket
+    made = cloud.create_bucket(region="north")
+    tenant.bucket = made["name"]  # finding: lost-update
+    tenant.save()
+    return tenant.bucket
+
+=== good: the row is locked before its field is found empty
+--- hosting/buckets.py
+from cloudy import Client
+from django.db import models, transaction
+
+cloud = Client()
+
+
+class Tenant(models.Model):
+    bucket = models.CharField(max_length=80, null=True)
+
+
+def bucket_of(pk):
+    with transaction.atomic():
+        tenant = Tenant.objects.select_for_update().get(pk=pk)
+        if not tenant.bucket:
+            made = cloud.create_bucket(region="north")
+            tenant.bucket = made["name"]
+            tenant.save()
+    return tenant.bucket
+
+=== good: a parent row is locked in the context manager that gives the record
+--- hosting/store.py
+from contextlib import contextmanager
+
+from sqlalchemy import Integer, String, create_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+engine = create_engine("postgresql://db/hosting")
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Customer(Base):
+    __tablename__ = "customer"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+
+
+class Tenant(Base):
+    __tablename__ = "tenant"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    customer: Mapped[int] = mapped_column(Integer)
+    bucket: Mapped[str] = mapped_column(String)
+
+
+@contextmanager
+def tenant_of(customer):
+    with Session(engine) as session:
+        session.query(Customer).filter_by(id=customer).with_for_update().one()
+        tenant = session.query(Tenant).filter_by(customer=customer).first()
+        yield tenant
+        session.commit()
+--- hosting/buckets.py
+from cloudy import Client
+
+from hosting.store import tenant_of
+
+cloud = Client()
+
+
+def bucket_of(customer):
+    with tenant_of(customer) as tenant:
+        if not tenant.bucket:
+            tenant.bucket = cloud.create_bucket(region="north")["name"]
+        return tenant.bucket
+
+=== good: what is filled in can be made twice
+--- shop/models.py
+from django.db import models
+
+from shop.thumbs import create_thumbnail
+
+
+class Photo(models.Model):
+    thumb = models.CharField(max_length=80, null=True)
+
+
+def show(pk):
+    photo = Photo.objects.get(pk=pk)
+    if not photo.thumb:
+        photo.thumb = create_thumbnail(photo)
+        photo.save()
+    return photo.thumb
+
+=== good: the error of the unique constraint tells the second
+--- shop/pay.py
+from django.db import IntegrityError, models
+
+
+class Payment(models.Model):
+    bill = models.IntegerField(unique=True)
+
+
+def pay(bill):
+    if bill.payment is None:
+        try:
+            bill.payment = Payment.objects.create(bill=bill.pk)
+        except IntegrityError:
+            bill.payment = Payment.objects.get(bill=bill.pk)
+        bill.save()
 
 === good: on a miss the value is made anew, not from what was read
 --- pages/fragments.py
