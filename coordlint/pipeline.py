@@ -125,15 +125,15 @@ def rebaseline(action: str, options: Options, file: str | None) -> tuple[Path, s
 
 def understand(project: Project) -> Understanding:
     """Sources to facts to one System."""
-    gathered = _gather(project)
-    failures = list(gathered.failures)
+    read = gathered(project)
+    failures = list(read.failures)
     try:
-        system = link(gathered.everything, gathered.models, gathered.unread)
+        system = link(read.everything, read.models, read.unread)
     except Exception as error:  # an engine that breaks is told; it must not look like a clean project
         failures.append(Failure("linking", told(error)))
-        skips = tuple(sorted(s for f in gathered.everything for s in f.skips))
+        skips = tuple(sorted(s for f in read.everything for s in f.skips))
         system = System(World(skips=skips))
-    return Understanding(project, gathered.facts, system, tuple(failures))
+    return Understanding(project, read.facts, system, tuple(failures))
 
 
 def why(options: Options, path: str, line: int) -> tuple[Why, Understanding]:
@@ -149,15 +149,15 @@ def why(options: Options, path: str, line: int) -> tuple[Why, Understanding]:
         raise BadUsage(f"{path}: not analysed: {skipped}")
     if not 1 <= line <= source.text.count("\n") + 1:
         raise BadUsage(f"{path}:{line}: no such line; the file has {source.text.count(chr(10)) + 1}")
-    gathered = _gather(project, always=(source,))
-    system, beliefs = link_at(gathered.everything, gathered.models, inside, line, gathered.unread)
+    read = gathered(project, always=(source,))
+    system, beliefs = link_at(read.everything, read.models, inside, line, read.unread)
     verdicts = watched(system, active_rules(project, options), inside, line)
-    wishes = tuple(w for f in gathered.facts if f.path == inside for w in f.suppressions if w.first_line <= line <= w.last_line)
-    understanding = Understanding(project, gathered.facts, system, gathered.failures)
+    wishes = tuple(w for f in read.facts if f.path == inside for w in f.suppressions if w.first_line <= line <= w.last_line)
+    understanding = Understanding(project, read.facts, system, read.failures)
     return Why(Place(inside, Span(line)), source.text.split("\n")[line - 1], beliefs, verdicts, wishes), understanding
 
 
-class _Gathered(msgspec.Struct, frozen=True):
+class Gathered(msgspec.Struct, frozen=True):
     """The facts of the files that can matter, those of all files, and the models that apply to them."""
 
     facts: tuple[Facts, ...]
@@ -167,7 +167,7 @@ class _Gathered(msgspec.Struct, frozen=True):
     unread: tuple[Source, ...]  # Python files that were not chosen
 
 
-def _gather(project: Project, always: tuple[Source, ...] = ()) -> _Gathered:
+def gathered(project: Project, always: tuple[Source, ...] = ()) -> Gathered:
     """Sources to facts; the files in `always` are read even when nothing in them sounds like coordination."""
     extra = tuple(
         (path, (project.root / path).read_text("utf-8", "replace")) for path in project.config.models
@@ -184,7 +184,7 @@ def _gather(project: Project, always: tuple[Source, ...] = ()) -> _Gathered:
     unread = [Facts(path=s.path, kind=s.kind) for s in left]
     failures = tuple(Failure(f"analysis of {path}", reason) for path, reason in extractor.failures)
     models = Models.load(imported_names(sources, read), extra)
-    return _Gathered(tuple(facts), (*facts, *untold, *unread), models, failures, left)
+    return Gathered(tuple(facts), (*facts, *untold, *unread), models, failures, left)
 
 
 def _run_rules(project: Project, options: Options) -> _Run:
