@@ -14,9 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from coordlint.link import link
 from coordlint.pipeline import gathered
 from coordlint.project import Options, open_project
-from coordlint.link import link
 
 COMPOSE = """
 x-base: &base
@@ -106,7 +106,7 @@ def files(count: int) -> dict[str, str]:
             f"compose{n}/docker-compose.override.yml": "services:\n  web:\n    environment: {DEBUG: '1'}\n",
             f"compose{n}/.env": "DB_HOST=db\n",
             f"app{n}/Dockerfile": f"FROM python:3.12\nWORKDIR /app\nCOPY . .\nCMD python -m shop{n}.main\n",
-            f"app{n}/start.sh": '#!/bin/sh\ncase "$1" in\n  worker) exec celery -A shop%d.tasks worker;;\nesac\n' % n,
+            f"app{n}/start.sh": f'#!/bin/sh\ncase "$1" in\n  worker) exec celery -A shop{n}.tasks worker;;\nesac\n',
             f"app{n}/shop{n}/main.py": "import redis, os\nclient = redis.Redis.from_url(os.environ['STORE_URL'])\n",
             f"app{n}/shop{n}/tasks.py": "from celery import Celery\napp = Celery()\n",
             f"k8s{n}/base/web.yaml": DEPLOYMENT.format(**said),

@@ -100,6 +100,7 @@ def _analysis(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--jobs", type=click.IntRange(0), default=0, help="Worker processes; 0: one per processor."
             ),
+            click.option("--render", type=click.Choice(("helm",)), help="Run Helm on charts, instead of reading them."),
         )
     ):
         command = option(command)
@@ -141,6 +142,8 @@ def _judgement(command: Callable[..., Any]) -> Callable[..., Any]:
 @_analysis
 def check(paths: tuple[str, ...], format_: str | None, output: tuple[str, ...], **given: Any) -> int:
     """Report findings. PATHS filter the report, never the analysis, which always covers the whole project.
+
+    `helm template . | coordlint check -` takes what Helm has rendered in the place of the charts' templates.
 
     Exit codes: 0 clean; 1 findings; 2 usage or configuration; 3 nothing to analyse; 4 a rule or worker broke, or with
     --strict a file was skipped.
@@ -444,7 +447,9 @@ def _options(paths: Sequence[str], given: dict[str, Any]) -> Options:
 
     said = given.get("min_confidence")
     return Options(
-        paths=tuple(paths) or (".",),
+        paths=tuple(path for path in paths if path != "-") or (".",),
+        rendered=_stdin() if "-" in paths else "",
+        render=given.get("render") or "",
         root=given["root"],
         select=_split(given.get("select", ())),
         ignore=_split(given.get("ignore", ())),
@@ -459,6 +464,13 @@ def _options(paths: Sequence[str], given: dict[str, Any]) -> Options:
         jobs=given["jobs"],
         rule_folders=tuple(given.get("rule_folders", ())),
     )
+
+
+def _stdin() -> str:
+    """Rendered manifests: `helm template . | coordlint check -`."""
+    from coordlint.rendered import MAX_INPUT
+
+    return sys.stdin.buffer.read(MAX_INPUT + 1).decode("utf-8", "replace")
 
 
 def _split(words: Sequence[str]) -> tuple[str, ...]:

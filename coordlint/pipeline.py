@@ -21,6 +21,7 @@ from coordlint.judging import Judged, active_rules, judge, order, told
 from coordlint.link import link, link_at
 from coordlint.models import Models
 from coordlint.project import BadUsage, Options, Project, asked_for, open_project, prefix_of
+from coordlint.rendered import rendered_facts
 from coordlint.report.result import Coverage, Failure, Hidden, Report, RuleInfo, Why
 from coordlint.rulebook import Rule
 from coordlint.selection import select
@@ -180,6 +181,8 @@ def gathered(project: Project, always: tuple[Source, ...] = ()) -> Gathered:
     project.cache.trim()
     untold = [Facts(path=s.path, kind=Kind.OTHER, skips=(s,)) for s in project.discovery.skips]
     read = {f.path for f in facts}
+    if project.rendered:
+        facts = rendered_facts(project.rendered, facts)
     left = tuple(s for s in sources if s.path not in read)  # workloads may start them
     unread = [Facts(path=s.path, kind=s.kind) for s in left]
     failures = tuple(Failure(f"analysis of {path}", reason) for path, reason in extractor.failures)

@@ -12,7 +12,9 @@ from coordlint.codes import expand_all
 from coordlint.config import Config, load_config, profiled
 from coordlint.discovery import Discovery, discover, project_root
 from coordlint.finding import Confidence, Severity
+from coordlint.rendered import helm_program, render_charts
 from coordlint.rulebook import Rule, load_rules
+from coordlint.source import Skip
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -32,6 +34,8 @@ class Options(msgspec.Struct, frozen=True):
     no_cache: bool = False
     jobs: int = 0
     rule_folders: tuple[str, ...] = ()
+    rendered: str = ""  # what `helm template` has written
+    render: str = ""  # "helm": render the charts with the program
 
 
 class BadUsage(Exception):
@@ -55,6 +59,7 @@ class Project(msgspec.Struct, frozen=True):
     discovery: Discovery
     cache: Cache
     jobs: int = 0
+    rendered: str = ""
 
     @property
     def names(self) -> dict[str, str]:
@@ -90,7 +95,11 @@ def open_project(options: Options) -> Project:
         for path in (*(s.path for s in discovery.sources), *(s.path for s in discovery.skips))
         if asked(path)
     ]
-    if not inside:
+    rendered = options.rendered
+    if options.render:
+        rendered, told = _rendered(root, discovery, rendered)
+        discovery = msgspec.structs.replace(discovery, skips=tuple(sorted((*discovery.skips, *told))))
+    if not inside and not rendered:
         raise NothingToAnalyse(
             f"nothing to analyse in {', '.join(options.paths)}: no Python file, manifest, Dockerfile or dependency list"
             + (
@@ -100,8 +109,17 @@ def open_project(options: Options) -> Project:
             )
         )
     return Project(
-        root, config, rules, discovery, Cache(None) if options.no_cache else open_cache(root), options.jobs
+        root, config, rules, discovery, Cache(None) if options.no_cache else open_cache(root), options.jobs, rendered
     )
+
+
+def _rendered(root: Path, discovery: Discovery, given: str) -> tuple[str, list[Skip]]:
+    """What Helm makes of the charts, after what was given already. Raises BadUsage when there is no Helm."""
+    program = helm_program()
+    if program is None:
+        raise BadUsage("--render=helm: the program 'helm' is not installed here; without the option, charts are read as they stand")
+    made, skips = render_charts(root, discovery.sources, program)
+    return "\n---\n".join(part for part in (given, made) if part), skips
 
 
 def asked_for(root: Path, options: Options) -> Callable[[str], bool]:

@@ -187,9 +187,9 @@ def _documents(output: _Output, path: str) -> Iterator[Read]:
     text, lines, offs = _lines(output)
     for document in parse("\n".join(text), path).documents:
         if isinstance(document, Table) and document.get("kind") is not None:
-            placed = _placed(document, lines)
-            if isinstance(placed, Table):
-                yield Read(placed, offs[document.at.line - 1])
+            tree = placed(document, lines)
+            if isinstance(tree, Table):
+                yield Read(tree, offs[document.at.line - 1])
 
 
 def _lines(output: _Output) -> tuple[list[str], list[int], list[str]]:
@@ -211,14 +211,14 @@ def _lines(output: _Output) -> tuple[list[str], list[int], list[str]]:
     return text, lines, offs
 
 
-def _placed(node: Tree, lines: list[int]) -> Tree:
+def placed(node: Tree, lines: list[int]) -> Tree:
     """The tree with the lines of the template."""
     at = _span(node.at, lines)
     if isinstance(node, Scalar):
         return Scalar(node.text, at, node.quoted, node.custom)
     if isinstance(node, Items):
-        return Items(tuple(_placed(item, lines) for item in node.items), at, node.custom)
-    pairs = ((Scalar(k.text, _span(k.at, lines), k.quoted, k.custom), _placed(v, lines)) for k, v in node.entries)
+        return Items(tuple(placed(item, lines) for item in node.items), at, node.custom)
+    pairs = ((Scalar(k.text, _span(k.at, lines), k.quoted, k.custom), placed(v, lines)) for k, v in node.entries)
     return Table(tuple(pairs), at, node.custom)
 
 
