@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from coordlint.finding import Confidence, Evidence, Severity
-from coordlint.source import Place
+from coordlint.source import Place, Skip
 from coordlint.workload import (
     Dependency,
     Key,
@@ -181,6 +181,7 @@ class Deployment(msgspec.Struct, frozen=True):
     coordinators: tuple[Coordinator, ...] = ()
     connections: tuple[Connection, ...] = ()
     unknown: tuple[Evidence, ...] = ()  # what could not be resolved, and where
+    skips: tuple[Skip, ...] = ()  # what was wrong with manifests as they refer to each other
 
     def workload(self, key: Key) -> Workload | None:
         """The workload of a key."""

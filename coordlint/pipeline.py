@@ -42,7 +42,7 @@ class Understanding(msgspec.Struct, frozen=True):
     def coverage(self) -> Coverage:
         """Files seen, analysed and skipped."""
         discovery = self.project.discovery
-        skips = sorted({*discovery.skips, *(s for f in self.facts for s in f.skips)})
+        skips = sorted({*discovery.skips, *(s for f in self.facts for s in f.skips), *self.system.deployment.skips})
         return Coverage(
             discovery.seen,
             discovery.seen - len({s.path for s in skips}),

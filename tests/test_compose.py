@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from deployments import deployed, edges, facts_of, one
 
-from coordlint.deployment import Role
+from coordlint.deployment import Deployment, Role
 from coordlint.finding import Severity
 
 
@@ -259,3 +259,50 @@ def test_a_restart_policy_of_an_overlay_counts_for_the_service_it_is_laid_over()
     base = "services:\n  keeper: {image: zookeeper}\n"
     over = "services:\n  keeper: {restart: always}\n"
     assert not one(deployed({"compose.yaml": base, "compose.prod.yaml": over}), "keeper").is_unattended
+
+
+def included(**files: str) -> Deployment:
+    """A file that includes others, with a service of its own."""
+    return deployed({"compose.yaml": "include: [store/redis.yaml]\nservices:\n  web: {image: x, environment: {STORE_HOST: store}}\n", **files})
+
+
+def test_services_of_an_included_file_belong_to_the_project():
+    told = included(**{"store/redis.yaml": "services:\n  store:\n    image: redis\n    env_file: here.env\n", "store/here.env": "MODE=fast\n"})
+    assert edges(told) == {("web", "store")}
+    assert one(told, "store").path == "store/redis.yaml"
+    assert [v.value for v in one(told, "store").environment] == ["fast"]
+
+
+def test_an_included_file_reads_the_env_file_beside_it():
+    told = included(**{"store/redis.yaml": "services:\n  store:\n    image: redis:${TAG}\n", "store/.env": "TAG=7\n"})
+    assert one(told, "store").image == "redis:7"
+
+
+def test_files_of_one_include_are_laid_over_each_other():
+    files = {
+        "compose.yaml": "include:\n  - path: [a/base.yaml, a/more.yaml]\n",
+        "a/base.yaml": "services:\n  store:\n    image: redis\n",
+        "a/more.yaml": "services:\n  store:\n    deploy: {replicas: 3}\n    image: redis:7\n",
+    }
+    found = one(deployed(files), "store")
+    assert (found.replicas.most, found.image) == (3, "redis")
+
+
+def test_what_is_included_and_not_here_is_told():
+    assert [(e.place.path, e.place.line) for e in included().unknown] == [("compose.yaml", 1)]
+
+
+def test_files_that_include_each_other_are_told():
+    told = deployed({"compose.yaml": "include: [b.yaml]\nservices:\n  a: {image: x}\n", "b.yaml": "include: [compose.yaml]\nservices:\n  b:\n    image: x\n"})
+    assert {w.name for w in told.workloads} == {"a", "b"}
+    assert {s.path for s in told.skips} == {"compose.yaml", "b.yaml"}
+
+
+def test_a_service_that_extends_itself_is_told():
+    told = deployed({"compose.yaml": "services:\n  a: {image: x, extends: b}\n  b: {extends: {service: a}}\n"})
+    assert [(s.path, s.reason) for s in told.skips] == [("compose.yaml", "service 'a' extends itself"), ("compose.yaml", "service 'b' extends itself")]
+
+
+def test_a_variable_that_nothing_sets_is_told():
+    told = deployed({"compose.yaml": "services:\n  a:\n    image: x:${TAG}\n    command: run ${MODE:-fast} $$HOME ${HOME_TOWN?}\n", ".env": "OTHER=1\n"})
+    assert [e.message.split()[2] for e in told.unknown] == ["TAG", "HOME_TOWN"]

@@ -90,6 +90,7 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, trac
     operations = tuple(sorted(_operations(traces), key=lambda o: (o.place, o.call)))
     used = tuple(sorted(uses.uses(ev, operations, found, traces, started), key=lambda u: (u.place, u.role)))
     modules = {name: scope.path for name, scope in project.modules.items()}
+    deployment = link_deployment(facts, modules, unread)
     return World(
         functions={s.symbol: _info(s) for s in project.functions()},
         operations=operations,
@@ -105,8 +106,8 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, trac
         modules=modules,
         imports=tuple(sorted(_imports(ev, project))),
         requirements=tuple(sorted({r for f in facts for r in f.requirements}, key=lambda r: (r.place, r.name))),
-        deployment=link_deployment(facts, modules, unread),
-        skips=tuple(sorted({s for f in facts for s in f.skips})),
+        deployment=deployment,
+        skips=tuple(sorted({*(s for f in facts for s in f.skips), *deployment.skips})),
     )
 
 

@@ -55,6 +55,7 @@ def tables(system: System, told: Coverage, wanted: Wanted = ALL) -> dict[str, An
         "workloads": [_workload(w) for w in system.workloads()],
         "coordinators": [_coordinator(c) for c in system.coordinators()],
         "edges": edges(system.deployment.connections),
+        "unresolved": [{"path": e.place.path, "line": e.place.line, "message": e.message} for e in system.deployment.unknown],
         "tax": [tax_table(t) for t in tax(system, verdicts(system))],
         "suggested_models": [suggestion_table(s) for s in system.suggestions()],
     }

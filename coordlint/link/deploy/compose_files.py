@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from coordlint.deployment import Role
 from coordlint.link.deploy.catalogue import Catalogue, folder_of, join
-from coordlint.link.deploy.compose_merge import environment_table, merged, named_table
-from coordlint.link.deploy.interpolation import filled, interpolated
+from coordlint.link.deploy.compose_merge import merged, named_table
+from coordlint.link.deploy.compose_reading import ComposeReader, Services, key_at, stamped_table
 from coordlint.link.deploy.options import options
 from coordlint.link.deploy.roles import is_test_name, role_of, role_of_heading
-from coordlint.manifest import UNKNOWN, ComposeFile, Node, Scalar, Table, entries, items, stamped, text
-from coordlint.source import Skip
+from coordlint.manifest import ComposeFile, Scalar, Table, entries, items, text
 
 MAX_EXTENDS = 20
 _NAME = re.compile(r"((?:docker-|podman-)?(?:compose|stack))(?:[._-](.+))?\.ya?ml", re.I)
@@ -38,10 +37,13 @@ class View:
         return self.services[name][0].path or self.path
 
 
-def compose_views(catalogue: Catalogue) -> tuple[list[View], list[Skip]]:
-    """All views, bases before their overlays, sorted by path; and what was wrong with the files."""
-    reader = _Reader(catalogue)
-    overlays = _overlays(catalogue)
+def compose_views(catalogue: Catalogue) -> tuple[list[View], ComposeReader]:
+    """All views, bases before their overlays, sorted by path; and the reader, which knows what was wrong with the files."""
+    reader = ComposeReader(catalogue)
+    groups = [several for path in sorted(catalogue.compose) for _, several in reader.includes(path)]
+    included = {one for several in groups for one in several}
+    overlays = {path: base for path, base in _overlays(catalogue).items() if path not in included}
+    overlays |= {one: several[0] for several in groups for one in several[1:] if several[0] not in overlays}
     bases = set(overlays.values())
     views: list[View] = []
     for path in sorted(catalogue.compose):
@@ -50,20 +52,17 @@ def compose_views(catalogue: Catalogue) -> tuple[list[View], list[Skip]]:
         alone = reader.services(path)
         views.append(_view(catalogue, path, "", alone))
         for overlay in sorted(o for o, base in overlays.items() if base == path) if path in bases else ():
-            over = {name: (_at(key, overlay), _stamped(table, overlay)) for name, (key, table) in reader.services(overlay, folder_of(path)).items()}
+            over = {name: (key_at(key, overlay), stamped_table(table, overlay)) for name, (key, table) in reader.services(overlay, folder_of(path)).items()}
             views.append(_view(catalogue, path, overlay, _laid_over(alone, over, catalogue.compose[overlay])))
-    return views, reader.problems
+    return views, reader
 
 
-_Services = dict[str, tuple[Scalar, Table]]
-
-
-def _view(catalogue: Catalogue, path: str, overlay: str, services: _Services) -> View:
+def _view(catalogue: Catalogue, path: str, overlay: str, services: Services) -> View:
     volumes = catalogue.compose[path].root.table("volumes")
     return View(path, overlay, _role(catalogue, overlay or path, services), dict(sorted(services.items())), volumes)
 
 
-def _role(catalogue: Catalogue, path: str, services: _Services) -> Role:
+def _role(catalogue: Catalogue, path: str, services: Services) -> Role:
     """By the path; where that says nothing, by the comment at the top, or by what is built here: only tests, or code under edit."""
     role = role_of(path)
     if role is not Role.PRODUCTION or role_of(path.rpartition("/")[2]) is not Role.PRODUCTION:
@@ -97,7 +96,7 @@ def _has_development(catalogue: Catalogue, path: str) -> bool:
     return any(role_of(name) is Role.DEVELOPMENT for name in beside)
 
 
-def _laid_over(base: _Services, over: _Services, overlay: ComposeFile) -> _Services:
+def _laid_over(base: Services, over: Services, overlay: ComposeFile) -> Services:
     result = dict(base)
     for key, value in entries(overlay.root.get("services")):
         if value.custom == "!reset" or (isinstance(value, Scalar) and value.custom == "!reset"):
@@ -183,89 +182,3 @@ def _awaited(service: Table) -> set[str]:
     waits = named_table(service.get("depends_on") or Table((), service.at))
     links = (text(item) or "" for item in items(service.get("links")))
     return {key.text for key, _ in waits.entries} | {link.partition(":")[0] for link in links}
-
-
-class _Reader:
-    """Services of single files, interpolated, with `extends` followed."""
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
-        self.problems: list[Skip] = []
-        self._files: dict[tuple[str, str], Table] = {}
-
-    def services(self, path: str, project: str | None = None) -> _Services:
-        """The services of a file by name, with their keys; `project` is the folder of the first file where it is laid over others."""
-        made: _Services = {}
-        for key, value in entries(self._root(path, project).get("services")):
-            if value.custom == "!reset" or not isinstance(value, Table):
-                continue
-            made[key.text] = (key, self._extended(path, key, value, ((path, key.text),)))
-        return made
-
-    def _root(self, path: str, project: str | None = None) -> Table:
-        folder = folder_of(path) if project is None else project
-        if (path, folder) not in self._files:
-            file = self.catalogue.compose[path]
-            known = self._environment(folder)
-            root = interpolated(file.root, known)
-            self._files[path, folder] = _passed_on(root, known) if isinstance(root, Table) else file.root
-        return self._files[path, folder]
-
-    def _environment(self, folder: str) -> dict[str, str | None]:
-        """What `.env` in the project's folder says; compose reads no other file for interpolation."""
-        found = self.catalogue.env_file(join(folder, ".env") or ".env")
-        known: dict[str, str | None] = {}
-        for setting in found.settings if found else ():
-            value = filled(setting.value, known)
-            known[setting.name] = None if UNKNOWN in value else value
-        return known
-
-    def _extended(self, path: str, key: Scalar, service: Table, seen: tuple[tuple[str, str], ...]) -> Table:
-        wish = service.get("extends")
-        if wish is None:
-            return service
-        name = text(wish) if isinstance(wish, Scalar) else text(wish.get("service")) if isinstance(wish, Table) else None
-        file = text(wish.get("file")) if isinstance(wish, Table) else None
-        source = join(folder_of(path), file) if file else path
-        if name is None or source is None or source not in self.catalogue.compose:
-            return service
-        if (source, name) in seen or len(seen) > MAX_EXTENDS:
-            self.problems.append(Skip(path, f"service {key.text!r} extends itself", wish.at.line))
-            return service
-        parent = self._root(source).table("services").get(name)
-        if not isinstance(parent, Table):
-            return service
-        base = self._extended(source, Scalar(name, parent.at), parent, (*seen, (source, name)))
-        if source != path:
-            base = _stamped(base, source)
-        return merged(base, service)
-
-
-def _passed_on(root: Table, known: Mapping[str, str | None]) -> Table:
-    """The file with the variables of `environment` that stand without a value filled in, as compose passes them on from `.env`."""
-    if not known:
-        return root
-    services = tuple((k, _with_values(v, known)) for k, v in entries(root.get("services")))
-    return Table(tuple((k, Table(services, v.at) if k.text == "services" else v) for k, v in root.entries), root.at)
-
-
-def _with_values(service: Node, known: Mapping[str, str | None]) -> Node:
-    said = service.get("environment") if isinstance(service, Table) else None
-    if said is None or not isinstance(service, Table):
-        return service
-    pairs = []
-    for key, value in entries(environment_table(said)):
-        is_bare = isinstance(value, Scalar) and not value.quoted and value.value is None
-        passed = known.get(key.text) if is_bare else None
-        pairs.append((key, value if passed is None else Scalar(passed, value.at, True, path=value.path)))
-    table = Table(tuple(pairs), said.at, said.custom, said.path)
-    return Table(tuple((k, table if k.text == "environment" else v) for k, v in service.entries), service.at, service.custom, service.path)
-
-
-def _stamped(table: Table, path: str) -> Table:
-    made = stamped(table, path)
-    return made if isinstance(made, Table) else table
-
-
-def _at(key: Scalar, path: str) -> Scalar:
-    return Scalar(key.text, key.at, key.quoted, key.custom, key.path or path)

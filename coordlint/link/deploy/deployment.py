@@ -38,7 +38,7 @@ def link_deployment(
     if not any(isinstance(manifest, _DEPLOYING) for fact in facts for manifest in fact.manifests):
         return Deployment()
     known = catalogue(facts, {**_unread_modules(facts), **python_modules})
-    views, _ = compose_views(known)
+    views, composed = compose_views(known)
     builder = ImageBuilder(known, _local_images(known, views))
     builder.learn_from_scripts()
     workloads: dict[Key, Workload] = {}
@@ -58,12 +58,19 @@ def link_deployment(
     reach = Reach(Words(known.words, {s.path: s for s in unread}), known.python_files, known.modules)
     connections = find_connections(everything, started, {w.key: _upstreams(w, started[w.key], known) for w in ordered}, reach, [_keys(v) for v in views])
     peers = {frozenset((a, b)) for c in coordinators for a in c.ensemble for b in c.ensemble if a != b}
-    unresolved = tuple(
+    unresolved = sorted(
+        {*composed.undefined, *_unfollowed(ordered, started)}, key=lambda e: (e.place, e.message)
+    )
+    return Deployment(everything, tuple(coordinators), _without_peers(connections, peers), tuple(unresolved), tuple(sorted(composed.problems)))
+
+
+def _unfollowed(workloads: Iterable[Workload], started: Mapping[Key, Started]) -> Iterable[Evidence]:
+    """Commands that name code which was not found."""
+    return (
         Evidence(p.place, f"{w.name} starts {' '.join(p.argv[:4])[:120]}, and what that runs was not found")
-        for w in ordered
+        for w in workloads
         for p in started[w.key].unresolved
     )
-    return Deployment(everything, tuple(coordinators), _without_peers(connections, peers), unresolved)
 
 
 def _unread_modules(facts: Iterable[Facts]) -> dict[str, str]:
