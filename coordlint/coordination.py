@@ -268,6 +268,7 @@ class Section(msgspec.Struct, frozen=True):
     loop: str = ""
     in_test: bool = False
     is_async: bool = False
+    bound_use: Place | None = None  # where an attribute is asked of the name that `with lock as name` binds
 
     @property
     def path(self) -> str:

@@ -30,7 +30,7 @@ CURES = (
     ),
     Cure("CL106", "tested_result", False, "stop where the lock was not obtained"),
     Cure("CL108", "released_on_error", True, "release the lock in `finally`, or by `with` where it is a lock of threads"),
-    Cure("CL116", "named_argument", True, "name the argument that was meant"),
+    Cure("CL116", "named_argument", True, "name the argument that was meant, or the lock before the `with`"),
     Cure("CL121", "stable_name", False, "replace `hash()` by `zlib.crc32()`, which is the same in every process"),
     Cure("CL402", "end_of_reign", False, "end the process when the leadership is lost: `onstopped_leading`"),
     Cure("CL407", "recreate", False, "stop the old pod before the new one starts: `strategy: {type: Recreate}`", manifest=True),

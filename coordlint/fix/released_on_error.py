@@ -37,7 +37,7 @@ def cure(tree: Tree, places: Sequence[Span], request: Request) -> str:
     else:
         first, *others = inner
         lines, first = above(first)
-        final = cst.Finally(cst.IndentedBlock([release]))
+        final = cst.Finally(cst.IndentedBlock([above(release)[1]]))
         tried = cst.Try(cst.IndentedBlock([first, *others]), finalbody=final, leading_lines=lines)
         rest = [*body[: start + 1], tried, *body[end + 1 :]]
     return tree.replaced({block: block.with_changes(body=rest)})

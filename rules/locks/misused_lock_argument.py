@@ -1,15 +1,17 @@
 r"""An argument of a lock means something else than it looks like: an exact trap of one library.
 
 Why: django-redis passes `cache.lock(key, 30)` on with 30 as the *version* of the key, not as a timeout: the lock never expires. pymemcache's `add`
-does not wait for the answer unless `noreply=False`, and then always says True: everybody gets the lock.
+does not wait for the answer unless `noreply=False`, and then always says True: everybody gets the lock. A lock of kazoo gives nothing to
+`with lock as x`: x is None, and the first `x.release()` or `x.is_acquired` raises AttributeError.
 
-Instead: name the argument: `cache.lock(key, timeout=30)`; `client.add(key, value, expire=30, noreply=False)`.
+Instead: name the argument: `cache.lock(key, timeout=30)`; `client.add(key, value, expire=30, noreply=False)`;
+`lock = zk.Lock(path)` and then `with lock:`.
 
 Fine when: the arguments are named; the pymemcache client is made with `default_noreply=False`.
 
-Known misses: `with kazoo_lock as x`, where x is None.
+Known misses: the name that a `with` over a kazoo lock binds is passed on, and fails elsewhere.
 
-Sources: sources of django-redis 7.0 (cache.py) and pymemcache 4.0 (client/base.py), read and run.
+Sources: sources of django-redis 7.0 (cache.py), pymemcache 4.0 (client/base.py) and kazoo 2.10 (recipe/lock.py), read and run.
 """
 
 from __future__ import annotations
@@ -46,6 +48,19 @@ def misused_lock_argument(system: System) -> Iterator[Found]:
             because=[(operation.client or operation.place, "the client leaves default_noreply at True")],
             help="Pass noreply=False to add, or default_noreply=False to the client.",
         )
+    yield from bound_to_nothing(system)
+
+
+def bound_to_nothing(system: System) -> Iterator[Found]:
+    """`with` over a lock of kazoo, whose name is used as if it were the lock."""
+    for section in system.critical_sections(distributed=True):
+        if section.lock.library == "kazoo" and section.how == "with" and section.bound_use is not None:
+            yield found(
+                "with ... as binds None: kazoo's locks give nothing to it, and what is asked of the name raises AttributeError under the lock",
+                at=section,
+                because=[(section.bound_use, "here the name is used as if it were the lock")],
+                help="Make the lock first: `lock = client.Lock(path)`, then `with lock:`.",
+            )
 
 
 def answers_by_default(system: System, operation: Operation) -> bool:
@@ -98,6 +113,52 @@ CACHES = {
         "LOCATION": "redis://redis:6379/1",
     }
 }
+
+=== bad: the name that a with over a kazoo lock binds
+--- infra/zk.py
+from kazoo.client import KazooClient
+
+client = KazooClient(hosts="zk:2181")
+--- stocktake.py
+from infra.zk import client
+
+def count(shelf, items):
+    with client.Lock(f"/locks/shelf/{shelf}", "counter") as lock:  # finding: misused-lock-argument
+        for item in items:
+            if not lock.is_acquired:
+                return
+            item.count()
+
+=== good: the lock has its name before the with, and a name that is not asked for anything
+--- stocktake.py
+from kazoo.client import KazooClient
+
+client = KazooClient(hosts="zk:2181")
+
+def count(shelf, items):
+    lock = client.Lock(f"/locks/shelf/{shelf}", "counter")
+    with lock:
+        for item in items:
+            if not lock.is_acquired:
+                return
+            item.count()
+
+def look(shelf, item):
+    with client.Lock(f"/locks/shelf/{shelf}") as _:
+        item.look()
+
+=== good: other libraries give the lock itself
+--- stocktake.py
+import redis
+
+r = redis.Redis()
+
+def count(shelf, items):
+    with r.lock(f"shelf:{shelf}", timeout=30) as lock:
+        for item in items:
+            if not lock.owned():
+                return
+            item.count()
 
 === good: the add waits for its answer
 --- worker.py

@@ -12,7 +12,7 @@ from coordlint.link.code import arguments, attributes
 from coordlint.link.code.holding import inherit
 from coordlint.link.code.locks import lock_instance, lock_model, lock_of
 from coordlint.link.code.releasing import give_back
-from coordlint.link.code.statements import blocks
+from coordlint.link.code.statements import blocks, expressions, statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Draft, Step
 from coordlint.link.code.usage import last_word, names_in
@@ -45,7 +45,10 @@ def enter(w: Walk, item: ir.Item, s: ir.Stmt, around: Around) -> tuple[list[Draf
     for option in options(value):
         if isinstance(option, Object):
             _note_protocol(w, option, item, around)
-        opened += opened_by(w, option, item, place, name)
+        made = opened_by(w, option, item, place, name)
+        for d in made if isinstance(option, Instance) and isinstance(item.target, ir.Name) else ():
+            d.bound_use = _asked_of(w, body, name)
+        opened += made
         around = _surround(w, option, item, around)
         if opened:
             break
@@ -67,6 +70,20 @@ def enter(w: Walk, item: ir.Item, s: ir.Stmt, around: Around) -> tuple[list[Draf
             d.within = tuple(w.held)
             w.held.append(d)
     return opened, around
+
+
+def _asked_of(w: Walk, body: tuple[ir.Stmt, ...], name: str) -> Place | None:
+    """The first attribute that a block asks of a name which it never sets."""
+    first = None
+    for s in statements(body):
+        if isinstance(s, ir.Assign) and any(written(t) == name for t in s.targets):
+            return None
+        for expr in expressions(s):
+            for node in ir.walk(expr) if first is None else ():
+                if isinstance(node, ir.Attribute) and isinstance(node.base, ir.Name) and node.base.id == name:
+                    first = w.scope.place(node.at)
+                    break
+    return first
 
 
 def stack(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:

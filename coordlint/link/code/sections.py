@@ -105,6 +105,7 @@ class Sections:
             loop=d.loop,
             in_test=is_test(d.acquired.path),
             is_async=isinstance(d.scope.node, ir.Function) and d.scope.function.is_async,
+            bound_use=d.bound_use,
         )
         return msgspec.structs.replace(made, purpose=purpose_of(made, raised_in(d.scope)))
 

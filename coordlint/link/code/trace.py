@@ -47,6 +47,7 @@ class Draft:
     is_left: bool = False  # still held where the function can end
     does_work: bool = False  # its function works under it, and so is more than a way to take it
     provisional: bool = False  # taken by a called function for its own work: a section here only if it is given back here
+    bound_use: Place | None = None  # where an attribute is asked of the name that `with lock as name` binds
     within: tuple[Draft, ...] = ()  # what was held when it was taken
 
 
