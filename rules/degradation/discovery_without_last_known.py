@@ -20,12 +20,14 @@ from coordlint import (
     MEDIUM,
     WARNING,
     Found,
+    Guard,
     Op,
     Operation,
     System,
     backend_name,
     found,
     rule,
+    sees_outage,
     survives_outage,
     way_in,
 )
@@ -37,10 +39,22 @@ _REGISTRY = frozenset({"service", "instance", "endpoint", "upstream", "registry"
 def discovery_without_last_known(system: System) -> Iterator[Found]:
     watched = {op.key for op in system.operations(Op.WATCH, backend=COORDINATORS) if op.key}
     for lookup in system.operations(Op.DISCOVER, Op.LIST, backend=COORDINATORS):
-        if not _is_lookup(lookup) or lookup.key in watched or survives_outage(system, lookup):
+        if not _is_lookup(lookup) or lookup.key in watched:
+            continue
+        forgetting = _forgetting(system, lookup)
+        if forgetting is None and survives_outage(system, lookup):
             continue
         way = way_in(system, lookup)
         if way is None:
+            continue
+        if forgetting is not None:
+            yield found(
+                f"An outage of {backend_name(lookup.backend)} is answered with an empty list, as if no instance were there; the last known ones mostly still run.",
+                at=forgetting.place,
+                symbol=lookup.symbol,
+                because=[(lookup.place, "this lookup fails while the registry is away"), (way.place, way.reason), *lookup.origin],
+                confidence=MEDIUM,
+            )
             continue
         what = f" `{lookup.key_text or lookup.key}`" if lookup.key else ""
         yield found(
@@ -49,6 +63,12 @@ def discovery_without_last_known(system: System) -> Iterator[Found]:
             because=[(way.place, way.reason), *lookup.origin],
             confidence=HIGH if lookup.op is Op.DISCOVER else MEDIUM,
         )
+
+
+def _forgetting(system: System, lookup: Operation) -> Guard | None:
+    """The handler that sees an outage first, where it puts nothing in the place of the answer."""
+    seeing = next((guard for guard in system.guards_above(lookup) if sees_outage(guard, lookup)), None)
+    return seeing if seeing is not None and seeing.empty else None
 
 
 def _is_lookup(lookup: Operation) -> bool:
@@ -90,6 +110,23 @@ zk = KazooClient(hosts="zk:2181")
 @app.get("/pay")
 def pay():
     return zk.get_children("/services/payments")[0]  # finding: discovery-without-last-known
+
+=== bad: nothing is put in the place of what was known
+--- app/views.py
+import consul
+from flask import Flask
+
+app = Flask(__name__)
+c = consul.Consul(host="consul")
+
+
+@app.get("/nodes")
+def nodes():
+    try:
+        found = list(c.catalog.services()[1])
+    except consul.ConsulException:  # finding: discovery-without-last-known
+        found = []
+    return found
 
 === good: the last list is kept
 --- app/views.py

@@ -8,7 +8,8 @@ Instead: one command: `set(key, token, nx=True, ex=30)`. Where more must happen 
 Fine when: both steps are in one MULTI pipeline, between WATCH and MULTI, or in one Lua script; the key is no lock: a cache entry
 that is filled when it is missing is another matter.
 
-Known misses: the two steps in two wrapper methods that take the key as a parameter.
+Known misses: the two steps in two wrapper methods that take the key as a parameter; helpers that set any key, and are called by what is not
+named for a lock.
 
 Sources: Redis documentation, SETNX ("do not use this pattern") and SET.
 """
@@ -31,6 +32,7 @@ from coordlint import (
     sounds_like_lock,
 )
 
+TAKING = ("lock", "acquire", "acquire_lock", "try_lock", "take_lock", "get_lock", "obtain_lock")
 STORES = ("redis", "memcached", "django-cache", "etcd", "consul", "zookeeper")
 
 
@@ -48,7 +50,7 @@ def non_atomic_acquire(system: System) -> Iterator[Found]:
             )
             break
     for look in system.operations(Op.READ, backend=STORES):
-        if look.atomic or look.outcome is not Outcome.TESTED or not sounds_like_lock(look.key_text, look.key, function_of(look)):
+        if look.atomic or look.outcome is not Outcome.TESTED or not is_meant_as_lock(system, look):
             continue
         for write in later(system, look, Op.WRITE):
             if write.counts:
@@ -60,6 +62,14 @@ def non_atomic_acquire(system: System) -> Iterator[Found]:
                 because=[(write.place, "the key is set here, unconditionally")],
             )
             break
+
+
+def is_meant_as_lock(system: System, look: Operation) -> bool:
+    """By the key or the function; a helper that sets any key is a lock's where a function that takes one calls it."""
+    if sounds_like_lock(look.key_text, look.key, function_of(look)):
+        return True
+    callers = system.callers(look.symbol) if look.key_text.startswith("{") and look.key_text.endswith("}") else ()
+    return any(caller.rpartition(".")[2].lstrip("_") in TAKING for caller, _ in callers)
 
 
 def later(system: System, first: Operation, op: Op) -> Iterator[Operation]:
@@ -146,6 +156,42 @@ def sync(feed):
     cache.set("feed-sync-lock", True, 600)
     feed.pull()
     cache.delete("feed-sync-lock")
+
+=== bad: the helper of a lock looks, and then sets
+--- store.py
+import redis
+
+class Store:
+    def __init__(self):
+        self.client = redis.Redis()
+
+    def put(self, key, value, overwrite=False):
+        if self.client.exists(key) and not overwrite:  # finding: non-atomic-acquire
+            raise KeyError(key)
+        self.client.set(key, value)
+
+    def lock(self, key):
+        try:
+            self.put(key, "")
+        except KeyError:
+            return False
+        return True
+
+=== good: the same helper keeps records
+--- store.py
+import redis
+
+class Store:
+    def __init__(self):
+        self.client = redis.Redis()
+
+    def put(self, key, value, overwrite=False):
+        if self.client.exists(key) and not overwrite:
+            raise KeyError(key)
+        self.client.set(key, value)
+
+    def remember(self, key):
+        self.put(key, "")
 
 === good: a count of failures, whatever its key is called
 --- worker.py

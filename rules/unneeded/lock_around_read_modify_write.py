@@ -24,6 +24,7 @@ from coordlint import (
     Effect,
     Evidence,
     Found,
+    Late,
     Op,
     Section,
     System,
@@ -54,6 +55,7 @@ def lock_around_read_modify_write(system: System) -> Iterator[Found]:
             continue
         write = the_only_write(section)
         if write is None or write.operation.reads_back is None:
+            yield from one_script(section)
             continue
         read = write.operation.reads_back
         yield found(
@@ -67,6 +69,24 @@ def lock_around_read_modify_write(system: System) -> Iterator[Found]:
             confidence=MEDIUM,
             help=ATOMIC.get(write.operation.backend, ""),
         )
+
+
+def one_script(section: Section) -> Iterator[Found]:
+    """All that is read and written is in Redis, and some of it is written back: one script does the same in one step."""
+    done = [e.operation for e in section.effects]
+    read = {o.operation.key: o.place for o in section.reads if "{}" in (o.operation.key or "") and o.operation.key != "{}"}
+    back = [o for o in done if o.late is Late.OVERWRITE and o.key in read]
+    if not back or any(o.backend != "redis" or o.loop or o.op is Op.SCRIPT for o in (*done, *(e.operation for e in section.reads))):
+        return
+    first = min(back, key=lambda o: o.place)
+    yield found(
+        f"{lock_name(section.lock)} guards reads and writes of Redis alone: what {call_name(first)} writes was computed from what was read, and one script "
+        "could read, decide and write in one step",
+        at=section,
+        because=distinct([Evidence(read[first.key], "a record is read here"), Evidence(first.place, "and written back here")], besides=section.acquired),
+        confidence=MEDIUM,
+        help="A Lua script runs whole or not at all, so no lock is needed; between WATCH and EXEC the same holds with a retry. On a cluster the keys must share a hash tag.",
+    )
 
 
 def the_only_write(section: Section) -> Effect | None:
@@ -130,6 +150,34 @@ def deposit(pk, amount):
     with r.lock(f"lock:wallet:{pk}", timeout=10):  # finding: lock-around-read-modify-write
         balance = int(r.get(f"wallet:{pk}") or 0)
         r.set(f"wallet:{pk}", balance + amount)
+
+=== bad: two records, all of it in Redis
+--- purse.py
+import redis
+
+r = redis.Redis(host="redis")
+
+def move(giver, taker, amount):
+    with r.lock("purses", timeout=5):  # finding: lock-around-read-modify-write
+        left = int(r.hget(f"purse:{giver}", "coins"))
+        had = int(r.hget(f"purse:{taker}", "coins"))
+        if left < amount:
+            raise ValueError(amount)
+        r.hset(f"purse:{giver}", "coins", left - amount)
+        r.hset(f"purse:{taker}", "coins", had + amount)
+
+=== good: what is written comes from outside of Redis
+--- purse.py
+import redis
+import requests
+
+r = redis.Redis(host="redis")
+
+def refresh(giver, taker):
+    with r.lock("purses", timeout=5):
+        if r.hget(f"purse:{giver}", "coins") is None:
+            r.hset(f"purse:{giver}", "coins", requests.get("https://bank.example.org/coins", timeout=2).text)
+            r.hset(f"purse:{taker}", "coins", 0)
 
 === good: two rows change together
 --- bank.py

@@ -30,7 +30,18 @@ def guard(w: Walk, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
         action = "return"
     if any(isinstance(x, ir.Raise) for x in h.body):
         action = "raise"
-    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at))
+    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False)
+
+
+def _is_nothing(last: ir.Stmt) -> bool:
+    """`return []`, `found = {}`."""
+    match last:
+        case ir.Return(value=ir.Sequence(items=())) | ir.Assign(value=ir.Sequence(items=())):
+            return True
+        case ir.Return(value=ir.Mapping(values=())) | ir.Assign(value=ir.Mapping(values=())):
+            return True
+        case _:
+            return False
 
 
 def is_broad(h: ir.Handler) -> bool:
