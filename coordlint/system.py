@@ -47,6 +47,7 @@ class World:
     calls: tuple[tuple[str, str, Place], ...] = ()
     handed: frozenset[tuple[str, Place]] = frozenset()  # functions that are passed at a call, and not what is called
     call_guards: Mapping[Place, tuple[Guard, ...]] = field(default_factory=dict)
+    unheeded: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)  # calls that throw away the yes or no of a taker
     modules: Mapping[str, str] = field(default_factory=dict)  # dotted module name -> path
     imports: tuple[tuple[str, str], ...] = ()  # importing module, imported module
     requirements: tuple[Requirement, ...] = ()
@@ -222,6 +223,10 @@ class System:
     @cached_property
     def _callers(self) -> dict[str, tuple[tuple[str, Place], ...]]:
         return {}
+
+    def unheeded(self, symbol: str) -> tuple[Place, ...]:
+        """The calls of a function that throw its answer away, where it takes something and answers True or False."""
+        return self._world.unheeded.get(symbol, ())
 
     def happens_before(self, section: Section, effect: Effect) -> bool:
         """Whether the function that takes the lock has made the call that leads to an effect before it takes it.

@@ -11,9 +11,9 @@ import msgspec
 
 from coordlint import ir
 from coordlint.belief import Beliefs
-from coordlint.coordination import FunctionInfo, Guard, Mutation, Operation, Section
+from coordlint.coordination import FunctionInfo, Guard, Mutation, Operation, Outcome, Section
 from coordlint.facts import Facts
-from coordlint.link.code import clients, entries, once, purpose, records, sites, suggesting, uses
+from coordlint.link.code import calling, clients, entries, once, purpose, records, sites, suggesting, uses
 from coordlint.link.code.believing import beliefs
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.project import Project, Scope, is_test
@@ -24,6 +24,7 @@ from coordlint.link.code.tracer import Tracer
 from coordlint.link.code.values import FunctionRef
 from coordlint.link.deploy.deployment import link_deployment
 from coordlint.models import Models
+from coordlint.models.schema import Op
 from coordlint.source import Place, Source
 from coordlint.system import System, World
 
@@ -103,6 +104,7 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, trac
         calls=tuple(sorted(_calls(traces), key=lambda c: (c[2], c[1]))),
         handed=frozenset((f.symbol, s.place) for t in traces for s in t.steps for f in s.functions[s.called :]),
         call_guards=_call_guards(traces),
+        unheeded=_unheeded(ev, traces),
         modules=modules,
         imports=tuple(sorted(_imports(ev, project))),
         requirements=tuple(sorted({r for f in facts for r in f.requirements}, key=lambda r: (r.place, r.name))),
@@ -157,6 +159,24 @@ def _calls_of(trace: Trace, step: Step) -> tuple[FunctionRef, ...]:
 
 def _call_guards(traces: list[Trace]) -> dict[Place, tuple[Guard, ...]]:
     return {s.place: s.guards for t in traces for s in t.steps if s.functions and s.guards}
+
+
+def _unheeded(ev: Evaluator, traces: list[Trace]) -> dict[str, tuple[Place, ...]]:
+    """For functions that try to take something and answer True or False: where nobody looks at the answer."""
+    takers = {o.symbol for o in _operations(traces) if o.op in (Op.CREATE, Op.ACQUIRE) and o.outcome in (Outcome.TESTED, Outcome.RETURNED)}
+    answering = {symbol for symbol in takers if (scope := ev.project.scopes.get(symbol)) is not None and scope.kind == "function" and _answers(scope)}
+    found: dict[str, list[Place]] = {}
+    for t in traces if answering else ():
+        for s in t.steps:
+            if s.ignored and s.called == 1 and s.functions[0].symbol in answering and not is_test(t.scope.path):
+                found.setdefault(s.functions[0].symbol, []).append(s.place)
+    return {symbol: tuple(sorted(places)) for symbol, places in sorted(found.items())}
+
+
+def _answers(scope: Scope) -> bool:
+    """Whether a function returns True and False, and nothing else."""
+    said = [e.value if isinstance(e, ir.Const) else None for e in calling.returned(scope)]
+    return True in said and False in said and all(isinstance(value, bool) for value in said)
 
 
 def _imports(ev: Evaluator, project: Project) -> list[tuple[str, str]]:

@@ -28,6 +28,7 @@ from coordlint import (
     Op,
     Operation,
     Outcome,
+    Place,
     Section,
     System,
     call_name,
@@ -75,6 +76,25 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
                 confidence=MEDIUM,
                 help="Test the answer, and stop when the key was there: `if not r.set(key, value, nx=True, ex=...): return`.",
             )
+
+
+    for create in system.operations(Op.CREATE, Op.ACQUIRE, backend=("etcd", "zookeeper", "consul")):
+        for place in system.unheeded(create.symbol) if create.ephemeral or create.op is Op.ACQUIRE else ():
+            yield found(
+                f"nobody looks whether {create.symbol.rpartition('.')[2]}() could take \"{create.key_text or create.key}\": it answers False where another "
+                "holds the key, and what follows goes on as after a success",
+                at=place,
+                symbol=caller_at(system, create.symbol, place),
+                severity=WARNING,
+                because=[(create.place, "the key is taken here, or is not"), *create.origin],
+                confidence=MEDIUM,
+                help="Test the answer, and stop or try again where it is False; log success only after it is True.",
+            )
+
+
+def caller_at(system: System, symbol: str, place: Place) -> str:
+    """The function in which a call stands."""
+    return next((caller for caller, at in system.callers(symbol) if at == place), "")
 
 
 def is_looked_up(system: System, mark: Operation) -> bool:
@@ -209,6 +229,46 @@ def post():
     lock.acquire(blocking=False)  # finding: ignored-acquire-result
     db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
     lock.release()
+
+=== bad: a helper answers that the key was taken already, and success is logged
+--- infra/registry.py
+import etcd3
+
+class Registry:
+    def __init__(self):
+        self.client = etcd3.client(host="etcd")
+
+    def enrol(self, name, address, ttl=10):
+        if self.client.put_if_not_exists(f"/services/{name}", address, lease=self.client.lease(ttl)):
+            return True
+        return False
+--- worker.py
+import logging
+
+from infra.registry import Registry
+
+def start(name, address):
+    Registry().enrol(name, address)  # finding: ignored-acquire-result
+    logging.info("enrolled %s", name)
+
+=== good: the caller of the helper looks
+--- infra/registry.py
+import etcd3
+
+class Registry:
+    def __init__(self):
+        self.client = etcd3.client(host="etcd")
+
+    def enrol(self, name, address, ttl=10):
+        if self.client.put_if_not_exists(f"/services/{name}", address, lease=self.client.lease(ttl)):
+            return True
+        return False
+--- worker.py
+from infra.registry import Registry
+
+def start(name, address):
+    if not Registry().enrol(name, address):
+        raise RuntimeError(name)
 
 === good: the result decides
 --- worker.py

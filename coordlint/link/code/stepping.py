@@ -24,7 +24,7 @@ from coordlint.link.code.project import Scope
 from coordlint.link.code.statements import blocks, expressions, statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Step
-from coordlint.link.code.usage import calls_in, last_word, names_in, starts
+from coordlint.link.code.usage import bare, calls_in, last_word, names_in, starts
 from coordlint.link.code.values import (
     ClassRef,
     External,
@@ -52,6 +52,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     place = w.scope.place(call.at)
     callee = w.ev.settle(w.ev.value(call.func, w.scope))
     made = Step(place, call, guards=around.guards, loop=around.loop, held=tuple(w.held), deferred=around.deferred, given=around.given)
+    made.ignored = isinstance(s, ir.Evaluate) and bare(s.value) is call
     functions: list[FunctionRef] = []
     understood = False
     by_name: dict[str, ir.Call] = {}  # calls that helpers make which were given a method's name

@@ -66,6 +66,7 @@ class Step:
     loop: str = ""
     held: tuple[Draft, ...] = ()
     outcome: Outcome = Outcome.USED
+    ignored: bool = False  # a statement of its own: what it answers is thrown away
     unresolved: bool = False
     deferred: bool = False  # started elsewhere (a thread, a task): not inside what is held here
     given: tuple[tuple[str, bool], ...] = ()  # parameters of its function whose truth decides that it happens
