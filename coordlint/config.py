@@ -239,12 +239,12 @@ def _key_lines(text: str, table: str) -> dict[str, tuple[int, tuple[str, ...]]]:
     prefix: str | None = "" if not table else None
     starts: list[tuple[str, int]] = [("", 1)] if not table else []
     for number, line in enumerate(lines, 1):
-        if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?$", line):
+        if header := re.match(r"\s*+\[([^\[\]]++)\]\s*+(#.*)?$", line):
             dotted = ".".join(_parts(header[1]))
             below = dotted == table or dotted.startswith(table + ".") if table else True
             prefix = dotted.removeprefix(table).lstrip(".") if below else None
             starts.append((prefix or "", number) if below else ("\0", number))
-        elif prefix is not None and (found_key := re.match(r"\s*([\w\"'.*/ @+-]+?)\s*=", line)):
+        elif prefix is not None and (found_key := re.match(r"\s*+([\w\"'.*/ \t@+-]++)=", line)):
             starts.append((".".join([*([prefix] if prefix else []), *_parts(found_key[1])]), number))
     ends = [number for _, number in starts[1:]] + [len(lines) + 1]
     found: dict[str, tuple[int, tuple[str, ...]]] = {}

@@ -10,11 +10,15 @@ import contextlib
 import gc
 import multiprocessing
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures import TimeoutError as OutOfTime
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 from coordlint.cache import Cache, decode, encode
 from coordlint.facts import Facts
@@ -22,9 +26,15 @@ from coordlint.source import Skip, Source
 
 POOL_FROM = 2_000_000  # characters; below, starting workers costs more than it saves
 CHUNK = 400_000  # characters that a worker takes at once
+LARGE = 300_000  # characters; such a file is never read in this process, nor one with
+LONG_LINE = 20_000  # characters in a line
 SECONDS_PER_CHUNK = 120.0
-TOO_DEEP = "nests too deeply to be analysed"
 SECONDS_ALONE = 30.0  # for one file, after its chunk failed
+PATIENCE = 300.0  # seconds that broken files may cost together; after that each gets
+SECONDS_IN_HASTE = 3.0
+MEMORY = 1_000_000_000  # bytes that a worker may take beyond what it starts with
+MAX_FACTS = 24_000_000  # bytes that one file may become
+TOO_DEEP = "nests too deeply to be analysed"
 
 
 class Extractor:
@@ -33,6 +43,7 @@ class Extractor:
     def __init__(self, cache: Cache, jobs: int = 0) -> None:
         self.cache = cache
         self.jobs = jobs or _processors()
+        self.lost = 0.0  # seconds spent on files that had to be read alone
         self.failures: list[tuple[str, str]] = []
 
     def __call__(self, sources: Sequence[Source]) -> list[Facts]:
@@ -60,37 +71,45 @@ class Extractor:
 
     def _make(self, sources: Sequence[Source]) -> list[Facts | bytes]:
         """Facts; encoded ones when a worker made them."""
-        if self.jobs < 2 or sum(len(s.text) for s in sources) < POOL_FROM:
-            return [extract_one(source) for source in sources]
-        made: list[Facts | bytes] = []
+        if self.jobs > 1 and sum(len(s.text) for s in sources) >= POOL_FROM:
+            return list(self._pooled(sources))
+        risky = [source for source in sources if _is_risky(source)]
+        elsewhere = iter(self._pooled(risky))
+        return [next(elsewhere) if _is_risky(source) else extract_one(source) for source in sources]
+
+    def _pooled(self, sources: Sequence[Source]) -> Iterator[Facts | bytes]:
+        """Facts made in worker processes. Where a worker dies or hangs, the files of its chunk are tried one by one."""
         chunks = list(_chunks(sources))
-        pool = _pool(min(self.jobs, len(chunks)))
-        try:
-            pending = [pool.submit(extract_many, chunk) for chunk in chunks]
-            broken = False
-            for chunk, future in zip(chunks, pending, strict=True):
-                try:
-                    if broken:
-                        raise BrokenProcessPool
-                    made.extend(future.result(timeout=SECONDS_PER_CHUNK))
-                except (BrokenProcessPool, OutOfTime):
-                    broken = True
-                    made.extend(self._alone(source) for source in chunk)
-        finally:
-            _stop(pool)
-        return made
+        while chunks:
+            pool = _pool(min(self.jobs, len(chunks)))
+            try:
+                pending = [pool.submit(extract_many, chunk) for chunk in chunks]
+                for chunk, future in zip(tuple(chunks), pending, strict=True):
+                    yield from future.result(timeout=SECONDS_PER_CHUNK)
+                    chunks.remove(chunk)
+            except (BrokenProcessPool, OutOfTime, MemoryError):
+                _stop(pool)
+                yield from [self._alone(source) for source in chunks.pop(0)]
+            finally:
+                _stop(pool)
 
     def _alone(self, source: Source) -> Facts | bytes:
         """One file in a process of its own, after the pool broke: is it the one?"""
         pool = _pool(1)
+        begun = time.monotonic()
+        seconds = SECONDS_ALONE if self.lost < PATIENCE else SECONDS_IN_HASTE
         try:
-            return pool.submit(extract_many, [source]).result(timeout=SECONDS_ALONE)[0]
+            return pool.submit(extract_many, [source]).result(timeout=seconds)[0]
         except BrokenProcessPool:
             reason = "the analysis of this file crashed its process"
         except OutOfTime:
-            reason = f"the analysis of this file took longer than {SECONDS_ALONE:.0f} s"
+            reason = f"the analysis of this file took longer than {seconds:.0f} s"
+        except MemoryError:
+            reason = f"the analysis of this file needs more than {MEMORY // 1_000_000} MB of memory"
+            return _unread(source, reason)
         finally:
             _stop(pool)
+            self.lost += time.monotonic() - begun
         self.failures.append((source.path, reason))
         return _unread(source, reason)
 
@@ -107,17 +126,28 @@ def extract_one(source: Source) -> Facts:
 
     try:
         return extract(source)
-    except (RecursionError, MemoryError):
+    except RecursionError:
         return _unread(source, TOO_DEEP)
+    except MemoryError:
+        raise  # only a worker has a limit; the file is tried alone
     except Exception as error:
         return _unread(source, f"internal error: {type(error).__name__}: {error}")
 
 
 def _encoded(facts: Facts) -> bytes:
     try:
-        return encode(facts)
+        data = encode(facts)
     except RecursionError:
         return encode(_unread(facts, TOO_DEEP))
+    if len(data) > MAX_FACTS:
+        return encode(_unread(facts, f"too large to be analysed: {len(data) // 1_000_000} MB once it is read"))
+    return data
+
+
+def _is_risky(source: Source) -> bool:
+    """Whether reading this file could take long or much: then it is done where it can be killed."""
+    size = len(source.text)
+    return size > LARGE or (size > LONG_LINE and any(len(line) > LONG_LINE for line in source.text.split("\n")))
 
 
 def _unread(file: Source | Facts, reason: str) -> Facts:
@@ -151,7 +181,27 @@ def _chunks(sources: Sequence[Source]) -> Iterator[list[Source]]:
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     method = "fork" if sys.platform == "linux" else "spawn"
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(method))
+    context = multiprocessing.get_context(method)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker, initargs=(os.getpid(), MEMORY))
+
+
+def _begin_worker(parent: int, memory: int) -> None:
+    """A worker leaves Ctrl-C to its parent, ends when that is gone, and cannot take all memory of the machine."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        size, _ = (int(pages) for pages in Path("/proc/self/statm").read_text().split()[:2])
+        most = size * resource.getpagesize() + memory
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
@@ -159,7 +209,7 @@ def _stop(pool: ProcessPoolExecutor) -> None:
     workers = list((getattr(pool, "_processes", None) or {}).values())
     pool.shutdown(wait=False, cancel_futures=True)
     for worker in workers:
-        worker.terminate()
+        worker.kill()
 
 
 def _processors() -> int:

@@ -10,7 +10,7 @@ from coordlint.source import Source
 
 MAX_SETTINGS = 5_000
 _ENV_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*=(.*)")
-_PROC_LINE = re.compile(r"([A-Za-z0-9_.-]+)\s*:\s*(.+)")
+_PROC_LINE = re.compile(r"([A-Za-z0-9_.-]++)\s*+:\s*+(.+)")
 _SECTION = re.compile(r"\s*\[([^\]]+)\]")
 _INI_LINE = re.compile(r"([A-Za-z0-9_.-]+)\s*[=:]\s*(.*)")
 _UPSTREAM = re.compile(r"^\s*(?:location\s[^{]*\{\s*)?(?:server|proxy_pass|uwsgi_pass|fastcgi_pass|grpc_pass)\s+([^\s;{]+)")

@@ -18,11 +18,8 @@ from coordlint.manifest import HelmFile, HelmTemplate, Manifest, Table
 from coordlint.source import Skip, Source
 
 MAX_LINE = 2_000
-_ONLY_ACTIONS = re.compile(r"^(\s*-?\s*)(?:\{\{(?:(?!\}\}).)*\}\}\s*)+$")
-_BLOCK_WORD = re.compile(
-    r"\{\{-?\s*(?:if|else|end|range|with|define|block|template|include|toYaml|tpl|fail|required|/\*|\$\w+\s*:?=|\.|-)"
-)
-_VALUE = re.compile(r"^(\s*(?:- )?(?:[\w./\"'-]+\s*:)?\s*)(\S.*)$")
+_COMMENT = re.compile(r"\{\{-?\s*+/\*(?:(?!\*/|\{\{).)*+\*/\s*+-?\}\}")
+_VALUE = re.compile(r"^(\s*+(?:- )?(?:[\w./\"'-]++\s*+:)?\s*+)(\S.*)$")
 
 
 def extract_helm(source: Source) -> Facts:
@@ -77,9 +74,9 @@ def _softened(line: str) -> str:
         return line
     if len(line) > MAX_LINE:
         return ""
-    if _ONLY_ACTIONS.match(line):
+    if _only_actions(line.strip()):
         return ""
-    line = re.sub(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", "", line)
+    line = _COMMENT.sub("", line)
     match = _VALUE.match(line)
     if match is None or "{{" in match[1]:
         return "" if "{{" in line.split(":")[0] else line
@@ -94,3 +91,9 @@ def _softened(line: str) -> str:
     if len(plain) > 1 and plain[0] in "\"'" and plain[-1] == plain[0]:
         plain = plain[1:-1]
     return head + "'" + plain.replace("'", "''") + "'"
+
+
+def _only_actions(line: str) -> bool:
+    """Also of a list item, and with words between two actions: what is printed there stands on the same line."""
+    rest = line.removeprefix("-").lstrip()
+    return len(rest) > 3 and rest.startswith("{{") and rest.endswith("}}")

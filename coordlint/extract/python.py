@@ -11,6 +11,8 @@ from coordlint import ir
 from coordlint.extract.expressions import lower, operator, params, span
 from coordlint.source import Skip, Source, Span
 
+_NOTEBOOK = re.compile(r'\s*+\{\s*+"(?:cells|metadata|nbformat\w*)"\s*+:')
+_CONFLICT = re.compile(r"(?:<{7}|>{7}|\|{7})(?: |$)|={7}$")
 _LINE_END = re.compile(r"\r\n?|\n")  # those that the parser counts
 
 
@@ -19,6 +21,8 @@ def read_python(source: Source) -> tuple[ir.Module | None, tuple[Skip, ...]]:
 
     Nesting is bounded by the parser itself (200 brackets, 100 indents); a chain that is too long for it is told.
     """
+    if _NOTEBOOK.match(source.text):
+        return None, (Skip(source.path, "a notebook with the name of a Python file"),)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes in foreign code are not ours to report
@@ -31,7 +35,7 @@ def read_python(source: Source) -> tuple[ir.Module | None, tuple[Skip, ...]]:
     except ValueError as error:
         return None, (Skip(source.path, f"not Python text: {error}"),)
     except (RecursionError, MemoryError):
-        return None, (Skip(source.path, "nested too deeply for the Python parser"),)
+        return None, (Skip(source.path, "nested too deeply, or too large, for the Python parser"),)
     shortened = _Shortened(source.text)
     body = _block(tree.body, shortened)
     skips = tuple(
@@ -57,6 +61,8 @@ def _newer(text: str, error: SyntaxError) -> tuple[ast.Module | None, str]:
     """What the parser of this Python refused, read as Python of a later version; or None and the reason."""
     from coordlint.extract import newer_syntax  # few files need it
 
+    if error.text and _CONFLICT.match(error.text.rstrip("\n")):
+        return None, "an unresolved merge conflict"
     reason = f"syntax error: {error.msg}"
     if not newer_syntax.is_newer(text, error):
         return None, reason

@@ -12,7 +12,7 @@ from coordlint.manifest import EntryPoints, PythonWords, Setting
 from coordlint.source import Source
 
 MAX_WORDS = 400
-_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#]+)|import[ \t]+([\w., \t]+))", re.M)
+_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]++([\w.]*+)[ \t]+import[ \t]+(\([^()]*+\)|[^\n#]+)|import[ \t]+([\w., \t]+))", re.M)
 _LITERAL = re.compile(r"[\"']([A-Za-z][A-Za-z0-9_.:/@+,?=&-]{2,200})[\"']")
 _DOTTED = re.compile(r"[a-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{2,60}")
@@ -22,7 +22,7 @@ _DEFAULT = re.compile(
     r"[\"']([A-Z][A-Z0-9_]{2,60})[\"'][ \t]*,\s*(?:default[ \t]*=[ \t]*|cast[ \t]*=[ \t]*\w+[ \t]*,\s*default[ \t]*=[ \t]*)?[\"']([^\"'\n]{2,200})[\"']"
 )
 _GIVEN = re.compile(r"[=:][ \t]?\[?[\"']([A-Za-z][\w.:/@,-]{1,200})[\"']")
-_TARGET = re.compile(r"(\w+)[\"']?[ \t]*$")
+_TARGET = re.compile(r"(\w{1,60})[\"']?[ \t]*$")
 _NAMES_A_HOST = re.compile(r"host|server|endpoint|addr|broker|backend$|url$|location$", re.I)
 
 

@@ -18,6 +18,7 @@ from coordlint.source import Skip, Span
 
 MAX_DEPTH = 100
 MAX_NODES = 400_000  # as expanded, for one file
+MAX_NOTES = 20  # told for one file; the next one says that there are more
 Mark = yaml.error.Mark | yaml._yaml.Mark
 _STANDARD = "tag:yaml.org,2002:"
 _DOCUMENT_START = re.compile(r"^---(?:\s|$)", re.MULTILINE)
@@ -172,14 +173,13 @@ class _Builder:
         merged: list[Node] = []
         for key, value in zip(done.children[::2], done.children[1::2], strict=False):
             if not isinstance(key, Scalar):
-                self.notes.append(Skip(self.path, "a key that is a list or a mapping is left out", key.at.line))
+                self._note("a key that is a list or a mapping is left out", key.at.line)
             elif key.text == "<<" and not key.quoted:
                 merged.append(value)
             else:
                 if key.text in own:
                     first = own[key.text][0].at.line
-                    reason = f"duplicate key {key.text!r} (first on line {first}): the last one counts"
-                    self.notes.append(Skip(self.path, reason, key.at.line))
+                    self._note(f"duplicate key {_short(key.text)} (first on line {first}): the last one counts", key.at.line)
                 own[key.text] = (key, value)
         if not merged:
             return tuple(own.values())
@@ -190,6 +190,12 @@ class _Builder:
             for entry in table.entries:
                 inherited.setdefault(entry[0].text, entry)
         return tuple((inherited | own).values())
+
+    def _note(self, reason: str, line: int) -> None:
+        if len(self.notes) < MAX_NOTES:
+            self.notes.append(Skip(self.path, reason, line))
+        elif len(self.notes) == MAX_NOTES:
+            self.notes.append(Skip(self.path, "more of the same follows; it is not told", line))
 
     def _spend(self, weight: int, line: int) -> None:
         self.spent += weight
@@ -209,6 +215,10 @@ class _Builder:
         if end.column == 0 and end.line > start.line:  # a block scalar ends where the next line begins
             return Span(line, column, end.line + self.first_line, 0)
         return Span(line, column, end.line + 1 + self.first_line, end.column + 1)
+
+
+def _short(key: str) -> str:
+    return repr(key if len(key) <= 60 else key[:57] + "...")
 
 
 def _custom(tag: str | None) -> str:

@@ -24,7 +24,7 @@ _OF_NUMBERS = ("get", "set", "setex", "exists", "delete", "unlink", "expire", "t
 _ADDRESSES = re.compile(r"(^|[\W_])(ip|remote_?addr(ess)?|ip_?addr(ess)?)($|[\W_])", re.I)
 _LAST_KIND = re.compile(r"\}([^{}]*)\{[^{}]*\}/?$")
 _NOTHING = ("''", '""', "b''", 'b""', "None", "", "b")
-_ITSELF = re.compile(r"hostname|\bhost\b|getpid|\bpid\b|\bfqdn\b|my_\w*id\b|\b(worker|instance|node|server|machine|process|consumer)_?(id|name)\b", re.I)
+_ITSELF = re.compile(r"hostname|\bhost\b|getpid|\bpid\b|\bfqdn\b|my_\w{0,40}id\b|\b(worker|instance|node|server|machine|process|consumer)_?(id|name)\b", re.I)
 
 
 # -- one call ----------------------------------------------------------------------------------------------

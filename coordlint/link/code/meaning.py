@@ -299,7 +299,7 @@ def _first_key(made: Meaning) -> Arg | None:
     return made.arg(str(len(made.model.params)))
 
 
-_ADVISORY = re.compile(r"(?:advisory\w*lock\w*|get_lock|release_lock)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)", re.IGNORECASE)
+_ADVISORY = re.compile(r"(?:advisory\w{0,40}lock\w{0,40}|get_lock|release_lock)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"%s|%\(\w+\)s|\$\d+|:\w+|\?")
 
 

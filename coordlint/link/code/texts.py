@@ -29,7 +29,7 @@ LONGEST = 4000  # characters of a pattern that are kept
 
 _UNCHANGED = frozenset("encode decode strip rstrip lstrip lower upper title replace removeprefix removesuffix".split())
 _PERCENT = re.compile(r"%(?:\((\w+)\))?[#0\- +]?\d*(?:\.\d+)?[sdrifxXaeg]")
-_BRACES = re.compile(r"\{(\w*)[^{}]*\}")
+_BRACES = re.compile(r"\{(\w*+)[^{}]*+\}")
 
 
 def combined(ev: Evaluator, expr: ir.Text | ir.Binary, scope: Scope) -> Value:

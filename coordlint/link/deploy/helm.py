@@ -37,7 +37,7 @@ from coordlint.models.coordinator_table import coordinator_table
 
 MAX_CHARTS = 8
 _SCALERS = ("HorizontalPodAutoscaler", "ScaledObject")
-_EXPRESSION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
+_EXPRESSION = re.compile(r"\{\{((?:[^{}]|\{(?!\{)|\}(?!\}))*+)\}\}")
 _VALUES = re.compile(r"\(?\$?\.Values((?:\.[\w-]+)+)\)?")
 _DEFAULT = re.compile(r"default\s+(\"[^\"]*\"|'[^']*'|[\w.-]+)")
 
@@ -172,10 +172,10 @@ def _filled(node: Node, values: Table | None, chart: str) -> Node:
         if "{{" not in node.text:
             return node
         whole = _EXPRESSION.fullmatch(node.text.strip())
-        found = at(values, *_path(whole[1])) if whole and _VALUES.search(whole[1]) else None
+        found = at(values, *_path(_inside(whole))) if whole and _VALUES.search(whole[1]) else None
         if isinstance(found, (Table, Items)):
             return found
-        new = _EXPRESSION.sub(lambda m: _said(m[1], values, chart), node.text)
+        new = _EXPRESSION.sub(lambda m: _said(_inside(m), values, chart), node.text)
         return Scalar(new, node.at, True, node.custom, node.path)
     if isinstance(node, Items):
         return Items(tuple(_filled(item, values, chart) for item in node.items), node.at, node.custom, node.path)
@@ -202,3 +202,8 @@ def _said(expression: str, values: Table | None, chart: str) -> str:
     if re.match(r"(include|template)\s+\"[^\"]*(fullname|name)\"", expression):
         return chart
     return UNKNOWN
+
+
+def _inside(action: re.Match[str]) -> str:
+    """What stands between the braces of an action, without the signs that trim the space around it."""
+    return action[1].removeprefix("-").removesuffix("-").strip()

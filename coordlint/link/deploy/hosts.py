@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_LENGTH = 20_000
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^\s\"'<>|{}\\]*)")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://([^\s\"'<>|{}\\]*)")
 _HOST_PORT = re.compile(r"(?<![\w.@/:$-])([A-Za-z0-9](?:[\w-]|\.(?=\w))*):(\d{2,5})(?![\w.]*\w)")
 _PAIR = re.compile(r"(?:^|[\s;,&?])(?:host|hostaddr|hostname|server|addr|address|data source|broker|bootstrap\.servers)\s*=\s*['\"]?([^\s;,&'\"]+)", re.I)
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?=[A-Za-z0-9]))*")

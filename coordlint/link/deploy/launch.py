@@ -282,7 +282,7 @@ def _numbered(word: str, arguments: Sequence[str]) -> str:
 
     if "$" not in word:
         return word
-    return re.sub(r"\$(?:([1-9])|\{([1-9])(:?-[^}]*)?\})", value, word)
+    return re.sub(r"\$(?:([1-9])|\{([1-9])(:?-[^{}]*+)?\})", value, word)
 
 
 def _branch_taken(
