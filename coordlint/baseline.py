@@ -12,7 +12,6 @@ from coordlint.finding import Finding
 from coordlint.fingerprint import identity
 
 VERSION = 1
-DEFAULT_NAME = ".coordlint-baseline.json"
 
 
 class Entry(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=True):

@@ -1,7 +1,7 @@
 """Facts by content: a file that did not change is not read into facts again.
 
-Entries are plain data keyed by a hash of path, kind and text, and of the extractor itself. Written atomically; an entry
-that cannot be read is as good as none. Never follows a link: the folder may lie in a hostile repository.
+Entries are plain data keyed by a hash of path, kind and text, and of the extractor itself. An entry that cannot be read,
+or that somebody else wrote (`sealed`), is as good as none.
 """
 
 from __future__ import annotations
@@ -11,17 +11,15 @@ import hashlib
 import os
 import shutil
 import sys
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 
-from coordlint import __version__
+from coordlint import __version__, sealed
 from coordlint.facts import Facts
 from coordlint.source import Source
 
-FOLDER = ".coordlint_cache"
 MAX_BYTES = 200_000_000
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of coordlint; it can be deleted at any time.\n"
 _DECODER = msgspec.msgpack.Decoder(Facts)
@@ -45,25 +43,18 @@ class Cache:
         """The facts of an entry; None when there is none or it is damaged."""
         if self.folder is None:
             return None
+        data = sealed.read(place_of(self.folder, key))
         try:
-            return decode(self._place(self.folder, key).read_bytes())
-        except (OSError, msgspec.DecodeError, RecursionError):
+            return None if data is None else decode(data)
+        except (msgspec.DecodeError, RecursionError):
             return None
 
     def put(self, key: str, data: bytes) -> None:
         """Keeps encoded facts; a disk that is full or read-only only costs speed."""
         if self.folder is None:
             return
-        place = self._place(self.folder, key)
         try:
-            if place.parent.is_symlink():
-                return
-            place.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=".new-")
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-            Path(name).replace(place)
-            self.written += len(data)
+            self.written += sealed.write(place_of(self.folder, key), data)
         except OSError:
             self.folder = None
 
@@ -82,17 +73,19 @@ class Cache:
         for _, size, place in sorted(entries, key=lambda e: (e[0], str(e[2]))):
             if total <= MAX_BYTES:
                 return
-            place.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                place.unlink(missing_ok=True)
             total -= size
 
-    @staticmethod
-    def _place(folder: Path, key: str) -> Path:
-        return folder / key[:2] / key[2:]
+
+def place_of(folder: Path, key: str) -> Path:
+    """Where an entry lies."""
+    return folder / key[:2] / key[2:]
 
 
 def open_cache(root: Path) -> Cache:
     """The cache in the project's root, or under the user's cache folder when the root cannot be written to."""
-    for folder in (root / FOLDER, _user_folder(root)):
+    for folder in sealed.folders(root):
         try:
             if folder.is_symlink():
                 continue
@@ -112,7 +105,7 @@ def open_cache(root: Path) -> Cache:
 def clean(root: Path) -> list[Path]:
     """Removes the caches of a project; the folders that were removed."""
     removed = []
-    for folder in (root / FOLDER, _user_folder(root)):
+    for folder in sealed.folders(root):
         if folder.is_dir() and not folder.is_symlink():
             shutil.rmtree(folder, ignore_errors=True)
             removed.append(folder)
@@ -127,11 +120,6 @@ def encode(facts: Facts) -> bytes:
 def decode(data: bytes) -> Facts:
     """The reverse of `encode`. Raises msgspec.DecodeError."""
     return _DECODER.decode(data)
-
-
-def _user_folder(root: Path) -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "coordlint" / hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)

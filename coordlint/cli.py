@@ -18,11 +18,13 @@ import click
 from coordlint.exits import Exit, status
 
 if TYPE_CHECKING:
+    from coordlint.config import Config
     from coordlint.pipeline import Understanding
     from coordlint.project import Options
     from coordlint.report.result import Report
     from coordlint.report.style import Style
     from coordlint.rulebook import Rule
+    from coordlint.verdicts import Answer
 
 FORMATS = ("full", "concise", "json", "sarif", "github", "markdown")
 SEVERITIES = ("info", "warning", "error")
@@ -149,33 +151,81 @@ def check(paths: tuple[str, ...], format_: str | None, output: tuple[str, ...], 
     --strict a file was skipped.
     """
     files = [_output(text) for text in output]
-    with _told_problems():
-        from coordlint.config import SEVERITIES as SEVERITY_OF
-        from coordlint.pipeline import run
-
-        report, config = run(_options(paths, given))
     format_ = format_ or ("concise" if os.environ.get("PRE_COMMIT") else "full")
-    if {format_, *(name for name, _ in files)} & {"full", "json", "sarif"}:
-        from coordlint.fixing import proposed
-
-        report = proposed(report)
-    _say(_render(report, format_, _style(sys.stdout)))
+    plain = {name for name, _ in files} | ({"markdown"} if format_ == "github" and _summary_file() else set())
+    answer = _answer(paths, format_, sorted(plain), given)
+    _say(answer.texts["said"])
     for name, path in files:
-        _write(path, _render(report, name, None))
-    if format_ == "github":
-        _step_summary(report)
+        _write(path, answer.texts[name])
+    if format_ == "github" and _summary_file():
+        _step_summary(answer.texts["markdown"])
     if format_ not in ("full", "concise"):
-        from coordlint.report.result import coverage_sentence, summary_sentence
+        _tell(answer.told)
+    return answer.code
 
-        _tell(f"{summary_sentence(report)}; {coverage_sentence(report.coverage)}")
+
+def _answer(paths: tuple[str, ...], format_: str, plain: list[str], given: dict[str, Any]) -> Answer:
+    """What a check says: from an earlier run over the same files, or by a run of its own."""
+    from coordlint import verdicts
+
+    style = _style(sys.stdout)
+    asked = None
+    outside = "-" in paths or given["render"]  # what comes from elsewhere is no file that could be looked at again
+    if not (outside or given["no_cache"] or given["rule_folders"] or given["changed"] or given["diff_base"]):
+        start = Path(given["root"] or _common_folder(paths))
+        without = {k: v for k, v in given.items() if k != "jobs"}
+        asked = verdicts.question(start, {**without, "paths": paths, "say": (format_, plain, repr(style))})
+        if known := verdicts.recall(asked):
+            return known
+    with _told_problems():
+        from coordlint.pipeline import judged
+        from coordlint.project import open_project
+
+        options = _options(paths, given)
+        project = open_project(options)
+        if asked is None:
+            return _made(judged(project, options), project.config, format_, plain, style, given)
+        from coordlint.project import further_files
+
+        further = further_files(project, options)
+        content = verdicts.content_of(project, further)
+        if known := verdicts.recall_by_content(asked, project, content, further):
+            return known
+        report = judged(project, options)
+    made = _made(report, project.config, format_, plain, style, given)
+    if report.repeatable:
+        verdicts.keep(asked, project, content, made, further)
+    return made
+
+
+def _made(report: Report, config: Config, format_: str, plain: list[str], style: Style, given: dict[str, Any]) -> Answer:
+    from coordlint.config import SEVERITIES as SEVERITY_OF
+    from coordlint.report.result import coverage_sentence, summary_sentence
+    from coordlint.verdicts import Answer
+
     said = given["fail_on"]
-    return status(
+    code = status(
         report,
         config.fail_on if said is None else SEVERITY_OF.get(said),
         strict=given["strict"],
         exit_zero=given["exit_zero"],
         allow_stale=given["allow_stale"],
     )
+    if {format_, *plain} & {"full", "json", "sarif"}:
+        from coordlint.fixing import proposed
+
+        report = proposed(report)
+    texts = {name: _render(report, name, None) for name in plain} | {"said": _render(report, format_, style)}
+    return Answer(texts, f"{summary_sentence(report)}; {coverage_sentence(report.coverage)}", int(code))
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    """Where a project is looked for: as `discovery.project_root` does."""
+    places = [os.path.realpath(path) for path in paths or (".",)]
+    try:
+        return os.path.commonpath([place if Path(place).is_dir() else str(Path(place).parent) for place in places])
+    except ValueError:  # on two drives
+        return "."
 
 
 @cli.command()
@@ -548,13 +598,14 @@ def _write(path: Path, text: str) -> None:
         raise click.UsageError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _step_summary(report: Report) -> None:
-    target = os.environ.get("GITHUB_STEP_SUMMARY")
-    if not target:
-        return
+def _summary_file() -> str:
+    return os.environ.get("GITHUB_STEP_SUMMARY") or ""
+
+
+def _step_summary(text: str) -> None:
     try:
-        with Path(target).open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(_render(report, "markdown", None))
+        with Path(_summary_file()).open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
     except OSError as error:
         _tell(f"the step summary cannot be written: {error.strerror}")
 

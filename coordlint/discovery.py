@@ -70,6 +70,7 @@ class Discovery(msgspec.Struct, frozen=True):
     sources: tuple[Source, ...]
     skips: tuple[Skip, ...] = ()
     left_out: dict[str, int] = {}
+    watched: tuple[str, ...] = ()  # absolute paths of all that decided: folders, files that were opened, ignore files, links
 
     @property
     def seen(self) -> int:
@@ -111,7 +112,8 @@ def discover(root: Path, exclude: Sequence[str] = ()) -> Discovery:
                 walk.left_out[reason] += 1
             case None:
                 pass
-    return Discovery(str(root), tuple(sources), tuple(sorted(skips)), dict(sorted(walk.left_out.items())))
+    watched = (*walk.watched, *(place for _, place, _, _ in found))
+    return Discovery(str(root), tuple(sources), tuple(sorted(skips)), dict(sorted(walk.left_out.items())), watched)
 
 
 class _Walk:
@@ -122,12 +124,14 @@ class _Walk:
         self.excluded = IgnoreRules().within("", exclude)
         self.left_out: Counter[str] = Counter()
         self.skips: list[Skip] = []
+        self.watched: list[str] = []
 
     def files(self) -> Iterator[tuple[str, str, int, Kind | Sniffed]]:
         """(relative path, absolute path, size, what the name says) of each regular file that may matter."""
         todo = [("", str(self.root), _rules_above(self.root), False, 0)]
         while todo:
             prefix, folder, rules, in_chart, depth = todo.pop()
+            self.watched.append(folder)
             try:
                 with os.scandir(folder) as listing:
                     entries = sorted(listing, key=lambda e: e.name)
@@ -142,6 +146,7 @@ class _Walk:
                 continue
             in_chart = in_chart or not _CHARTS.isdisjoint(names)
             if ".gitignore" in names:
+                self.watched.append(os.path.join(folder, ".gitignore"))  # noqa: PTH118
                 rules = rules.within(prefix, read_ignore_lines(Path(folder) / ".gitignore"))
             for entry in entries:
                 path = prefix + entry.name
@@ -192,6 +197,7 @@ class _Walk:
         """A link inside the root leads to a file that is read anyway; one that leaves it is not ours to read."""
         if kind_of_name(entry.name) is Sniffed.NOTHING and not entry.is_dir():
             return
+        self.watched.append(entry.path)
         target = os.path.realpath(entry.path)
         inside = target == str(self.root) or target.startswith(str(self.root) + os.sep)
         self.left_out["symbolic link" if inside else "symbolic link out of the project"] += 1

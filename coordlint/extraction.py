@@ -57,17 +57,12 @@ class Extractor:
         missing = [number for number, facts in enumerate(found) if facts is None]
         made = self._make([sources[number] for number in missing])
         for number, data in zip(missing, made, strict=True):
-            found[number] = data if isinstance(data, Facts) else decode(data)
-            if keys[number]:
-                self._keep(keys[number], data)
+            facts = data if isinstance(data, Facts) else decode(data)
+            found[number] = facts
+            if keys[number] and not any(skip.passing for skip in facts.skips):
+                with contextlib.suppress(RecursionError):
+                    self.cache.put(keys[number], encode(data) if isinstance(data, Facts) else data)
         return [facts for facts in found if facts is not None]
-
-    def _keep(self, key: str, data: Facts | bytes) -> None:
-        if isinstance(data, bytes):
-            self.cache.put(key, data)
-        elif data.path not in {path for path, _ in self.failures}:
-            with contextlib.suppress(RecursionError):
-                self.cache.put(key, encode(data))
 
     def _make(self, sources: Sequence[Source]) -> list[Facts | bytes]:
         """Facts; encoded ones when a worker made them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 MAX_IGNORE_BYTES = 1_000_000
+MAX_STARS = 4  # that may have to be tried against each other, each in a part of the path of its own
+_STAR = "[^/]*"
+_BETWEEN_STARS = re.compile(r"\[\^/\]\*((?:(?!\[\^/\]\*)[^/()])++)(?=\[\^/\]\*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,9 @@ def _spec(lines: Iterable[str]) -> GitIgnoreSpec | None:
     if not wanted:
         return None
     try:
-        return GitIgnoreSpec.from_lines(wanted)
+        return _tamed(GitIgnoreSpec.from_lines(wanted))
     except ValueError:
-        return GitIgnoreSpec.from_lines([line for line in wanted if _compiles(line)])
+        return _tamed(GitIgnoreSpec.from_lines([line for line in wanted if _compiles(line)]))
 
 
 def _compiles(line: str) -> bool:
@@ -75,3 +79,20 @@ def _compiles(line: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _tamed(spec: GitIgnoreSpec) -> GitIgnoreSpec:
+    """The same patterns without back-tracking: `*a*a*a*b` would take hours on a long name that a repository may hold.
+
+    Within one part of a path, the first place where a star's text fits is as good as any later one, so only the last
+    star has to try them all. A pattern that still has several stars in a row to try is dropped.
+    """
+    patterns = []
+    for pattern in spec.patterns:
+        if pattern.regex is not None and pattern.regex.pattern.count(_STAR) > 1:
+            text = _BETWEEN_STARS.sub(r"(?>[^/]*?\1)", pattern.regex.pattern)
+            if text.count(_STAR) - text.count(_STAR + "?") > MAX_STARS:
+                continue
+            pattern = type(pattern)(re.compile(text), pattern.include)
+        patterns.append(pattern)
+    return GitIgnoreSpec(patterns)

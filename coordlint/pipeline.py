@@ -20,7 +20,16 @@ from coordlint.intents import checked
 from coordlint.judging import Judged, active_rules, judge, order, told
 from coordlint.link import link, link_at
 from coordlint.models import Models
-from coordlint.project import BadUsage, Options, Project, asked_for, open_project, prefix_of
+from coordlint.project import (
+    BASELINE,
+    BadUsage,
+    Options,
+    Project,
+    asked_for,
+    baseline_place,
+    open_project,
+    prefix_of,
+)
 from coordlint.rendered import rendered_facts
 from coordlint.report.result import Coverage, Failure, Hidden, Report, RuleInfo, Why
 from coordlint.rulebook import Rule
@@ -42,7 +51,7 @@ class Understanding(msgspec.Struct, frozen=True):
     def coverage(self) -> Coverage:
         """Files seen, analysed and skipped."""
         discovery = self.project.discovery
-        skips = sorted({*discovery.skips, *(s for f in self.facts for s in f.skips), *self.system.deployment.skips})
+        skips = sorted({*discovery.skips, *(s for f in self.facts for s in f.skips), *self.system.deployment.skips}, key=lambda s: (s.path, s.line, s.reason))
         return Coverage(
             discovery.seen,
             discovery.seen - len({s.path for s in skips}),
@@ -70,9 +79,14 @@ def check(paths: Iterable[str | Path] = (".",), **options: Any) -> Report:
 def run(options: Options) -> tuple[Report, Config]:
     """One run from paths to report, with the configuration that it followed. Raises as `check` does."""
     project = open_project(options)
+    return judged(project, options), project.config
+
+
+def judged(project: Project, options: Options) -> Report:
+    """The report on a project that was opened. Raises as `check` does."""
     changes = changed_lines(project.root, options.diff_base) if options.changed or options.diff_base else None
     done = _run_rules(project, options)
-    return _report(done, _baseline(project, options), options, changes), project.config
+    return _report(done, _baseline(project, options), options, changes)
 
 
 def audit(options: Options) -> tuple[Report, Understanding]:
@@ -107,7 +121,7 @@ def rebaseline(action: str, options: Options, file: str | None) -> tuple[Path, s
     Raises as `check` does, and BadUsage when a baseline to create exists already.
     """
     project = open_project(options)
-    place = Path(file) if file else project.root / (project.config.baseline or baselines.DEFAULT_NAME)
+    place = Path(file) if file else project.root / (project.config.baseline or BASELINE)
     if place.is_symlink():
         raise BadUsage(f"{place} is a symbolic link: a repository must not choose what is overwritten")
     if action == "create" and place.exists():
@@ -243,12 +257,11 @@ def _report(run: _Run, known: baselines.Baseline, options: Options, changes: Cha
 
 def _baseline(project: Project, options: Options) -> baselines.Baseline:
     """The baseline that is named, by option or configuration; an empty one when none is."""
-    if options.baseline is not None:
-        return baselines.read(Path(options.baseline)) if options.baseline else baselines.Baseline()
-    if project.config.baseline:
-        return baselines.read(project.root / project.config.baseline)
-    place = project.root / baselines.DEFAULT_NAME
-    return baselines.read(place) if place.is_file() and not options.isolated else baselines.Baseline()
+    place = baseline_place(project, options)
+    named = options.baseline is not None or project.config.baseline
+    if place is None or not (named or place.is_file()):
+        return baselines.Baseline()
+    return baselines.read(place)
 
 
 _IMPORTED = re.compile(

@@ -37,6 +37,8 @@ class Options(msgspec.Struct, frozen=True):
     rendered: str = ""  # what `helm template` has written
     render: str = ""  # "helm": render the charts with the program
 
+BASELINE = ".coordlint-baseline.json"
+
 
 class BadUsage(Exception):
     """What the user asked for cannot be done; one message a line."""
@@ -120,6 +122,21 @@ def _rendered(root: Path, discovery: Discovery, given: str) -> tuple[str, list[S
         raise BadUsage("--render=helm: the program 'helm' is not installed here; without the option, charts are read as they stand")
     made, skips = render_charts(root, discovery.sources, program)
     return "\n---\n".join(part for part in (given, made) if part), skips
+
+
+def baseline_place(project: Project, options: Options) -> Path | None:
+    """Where the baseline lies, or would lie; None when none is wanted."""
+    if options.baseline is not None:
+        return Path(options.baseline) if options.baseline else None
+    if project.config.baseline:
+        return project.root / project.config.baseline
+    return None if options.isolated else project.root / BASELINE
+
+
+def further_files(project: Project, options: Options) -> tuple[Path, ...]:
+    """Files that are no sources and yet decide: models of the configuration, and the baseline."""
+    place = baseline_place(project, options)
+    return (*(project.root / path for path in project.config.models), *(() if place is None else (place,)))
 
 
 def asked_for(root: Path, options: Options) -> Callable[[str], bool]:

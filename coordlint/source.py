@@ -53,9 +53,17 @@ class Place(msgspec.Struct, frozen=True, gc=False, order=True):
         return f"{self.path}:{self.span.line}"
 
 
+PASSING = ("took longer than", "took too long", "crashed", "of memory", "could be started")
+
+
 class Skip(msgspec.Struct, frozen=True, order=True):
     """A file in scope that was not analysed, and why; told in every report."""
 
     path: str
     reason: str
     line: int = 1
+
+    @property
+    def passing(self) -> bool:
+        """Whether another try may go better: it was a matter of time, memory, or of a process that died."""
+        return any(words in self.reason for words in PASSING)

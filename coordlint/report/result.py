@@ -96,6 +96,11 @@ class Report(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     texts: dict[str, str] = {}
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether another run over the same files would say the same: not after what depends on the time it took."""
+        return not self.failures and not any(skip.passing for skip in self.coverage.skipped)
+
     def count(self, severity: Severity) -> int:
         """How many findings have this severity."""
         return sum(r.finding.severity is severity for r in self.findings)
