@@ -178,7 +178,7 @@ def test_a_cache_that_somebody_else_wrote_is_not_believed(project: Path, tmp_pat
 def test_an_entry_under_another_name_is_not_believed(project: Path, judged: list[str]) -> None:
     check(project)
     kept = {entry: entry.read_bytes() for entry in entries(project)}
-    for entry, other in zip(kept, [*list(kept)[1:], list(kept)[0]], strict=True):
+    for entry, other in zip(kept, [*list(kept)[1:], next(iter(kept))], strict=True):
         entry.write_bytes(kept[other])
     check(project)
     assert len(judged) == 2

@@ -11,7 +11,7 @@ MAX_TEXT = 400_000
 MAX_NESTING = 60
 MAX_BRACES = 4  # inside of one action's quotes
 _QUOTE = re.compile(r'(?<!\\)"')
-_TOKEN = re.compile(r"\"(?:[^\"\\]|\\.)*\"|`[^`]*`|'(?:[^'\\]|\\.)'|:=|[()|,=]|[^\s()|,=:\"`]+|:")
+_TOKEN = re.compile(r"\"(?:[^\"\\]|\\.)*+(?:\"|\Z)|`[^`]*+(?:`|\Z)|'(?:[^'\\]|\\.)'|:=|[()|,=]|[^\s()|,=:\"`]+|:")
 
 
 @dataclass(frozen=True)

@@ -259,7 +259,7 @@ _FUNCTIONS: dict[str, Callable[[list[Value]], Value]] = {
     "print": lambda given: "".join(map(as_text, given)),
     "toYaml": lambda given: as_yaml(given[-1]),
     "toString": _text_of(str),
-    "tpl": lambda given: re.sub(r"\{\{.*?\}\}", UNKNOWN, as_text(given[0])),
+    "tpl": lambda given: re.sub(r"\{\{(?:[^{}]|\{(?!\{)|\}(?!\}))*+\}\}", UNKNOWN, as_text(given[0])),
     "required": lambda given: given[-1],
     "nindent": lambda given: _padded(given, "\n"),
     "indent": lambda given: _padded(given, ""),
