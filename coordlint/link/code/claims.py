@@ -78,7 +78,7 @@ def columns_of(w: Walk, made: Meaning, owner: Value | None, call: ir.Call) -> Co
     if isinstance(owner, Instance) and made.model.effect == "database" and name in _COUNTS and made.late is not Late.APPEND:
         given = tuple((a.name, "=") for a in made.args if a.name.isidentifier()) if name.endswith("update") else ()
         values = next((a.value for a in made.args if a.name == "values"), None)
-        tables = tuple((k, "=") for v in options(values) if isinstance(v, Table) for k, _ in v.entries if k) if values is not None else ()
+        tables = tuple((k, "=") for v in options(w.ev.settle(values)) if isinstance(v, Table) for k, _ in v.entries if k) if values is not None else ()
         refined = _refined(w, call.func.base) if isinstance(call.func, ir.Attribute) else ()
         references = _references(w, owner)
         asked = tuple(c for c in (*_noted(owner, "?"), *refined) if c[0] not in references or not is_version(c[0]))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from coordlint.coordination import Operation
 from coordlint.link.code.evaluate import Evaluator
@@ -11,6 +12,7 @@ from coordlint.link.code.meaning import understand
 from coordlint.link.code.role import STORES
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Draft, Step, Trace
+from coordlint.link.code.usage import last_word
 from coordlint.link.code.values import ClassRef, Instance, Method, Pattern, Value, options
 from coordlint.models.schema import Op
 from coordlint.wording import words
@@ -25,6 +27,7 @@ MAKING = 0.3  # the weight of making an object that stands for a role
 _OUTSIDE = ("http", "payment", "message", "email", "subprocess", "search", "task", "remote")
 _LOGS = frozenset("log logger logging debug info warning warn error exception critical metric trace print".split())
 GENERAL = ("data-store", "occ", "counter", "client", "watch")  # roles that every other one is built from
+_WRITES = re.compile(r"_*(create|update|delete|save|insert|remove|upsert)(_|$)")  # what a helper does elsewhere by one of these is work
 _ANY = frozenset(("data", "store"))  # words of a role that say nothing of it
 DEEPEST = 3  # calls that are followed to see what else is done
 
@@ -44,6 +47,7 @@ class Deed:
     key: Pattern | None = None  # with the holes that parameters fill still open
     via: tuple[str, ...] = ()  # the wrappers on the way, outermost first
     inside: bool = False  # done by another method of the same object
+    given: tuple[tuple[str, bool], ...] = ()  # parameters of the function around it whose truth decides that it happens
 
 
 def own(step: Step, role_of: Roles) -> Deed | None:
@@ -52,7 +56,7 @@ def own(step: Step, role_of: Roles) -> Deed | None:
     role = role_of(operation) if operation is not None else None
     if operation is None or role is None or operation.backend == LOCAL:
         return None
-    return Deed(role, operation.backend, operation.library, _WEIGHTS.get(operation.op, 1.0), operation, step.key)
+    return Deed(role, operation.backend, operation.library, _WEIGHTS.get(operation.op, 1.0), operation, step.key, given=step.given)
 
 
 def held(trace: Trace) -> Iterator[Deed]:
@@ -61,7 +65,7 @@ def held(trace: Trace) -> Iterator[Deed]:
     for d in trace.drafts:
         if d.how == "with" and d.acquired not in called and d.lock.backend not in ("", LOCAL):
             key = None if d.lock.key is None else Pattern(d.lock.key, d.lock.key_text)
-            yield Deed("lock", d.lock.backend, d.lock.library, 1.0, None, key)
+            yield Deed("lock", d.lock.backend, d.lock.library, 1.0, None, key, given=d.given)
 
 
 def hands_on(trace: Trace) -> bool:
@@ -121,30 +125,48 @@ class Loads:
         """The work of one call that is no deed."""
         operation = step.operation
         if operation is not None:
-            if operation.backend in STORES:
+            if operation.backend in STORES and not (operation.kind == "database" and operation.op is Op.EFFECT):
                 return 0.0  # pipelines, pings, closing
             return 2.0 if operation.kind in _OUTSIDE else 1.0 if operation.kind == "database" else 0.25
         if step.parameter is not None:
             return 0.0  # what a caller passes is the caller's work
         if step.called:
             return min(self.of(f.symbol, depth + 1) for f in step.functions[: step.called]) / 2
-        return 0.5 if step.unresolved and not _is_logging(step) else 0.0
+        if not step.unresolved or _is_logging(step):
+            return 0.0
+        return 2.0 if depth and _WRITES.match(last_word(step.call.func)) else 0.5
 
 
 def _is_logging(step: Step) -> bool:
     return bool(words(written(step.call.func)) & _LOGS)
 
 
+def tables(trace: Trace) -> frozenset[str]:
+    """The tables whose rows a function locks or claims: reading these is part of it."""
+    claims = (s.operation for s in trace.steps if s.operation is not None and s.operation.backend == "database-row")
+    return frozenset(o.key for o in claims if o.op in (Op.ROW_LOCK, Op.CAS) and o.key)
+
+
+def reads(step: Step, known: frozenset[str]) -> bool:
+    """Whether a call reads one of these tables."""
+    o = step.operation
+    return o is not None and o.kind == "database" and o.key in known and o.op in (Op.DB_READ, Op.DB_STATEMENT)
+
+
 def main_deed(deeds: Iterable[Deed], *names: str) -> Deed | None:
     """The deed that says best what several are for: by weight, and by what the names around them say."""
     score: dict[tuple[str, str], float] = {}
     first: dict[tuple[str, str], Deed] = {}
+    given: dict[tuple[str, str], set[tuple[tuple[str, bool], ...]]] = {}
     for deed in deeds:
         kind = (deed.role, deed.backend)
+        given.setdefault(kind, set()).add(deed.given)
         score[kind] = score.get(kind, 0.0) + deed.weight
         if kind not in first or first[kind].weight < deed.weight:
             first[kind] = deed
     for kind in score:
         score[kind] *= 3.0 ** sum(bool(words(n) & (words(kind[0]) - _ANY)) for n in names)
     best = max(sorted(score), key=lambda kind: score[kind], default=None)
-    return first[best] if best is not None else None
+    if best is None:
+        return None
+    return first[best] if len(given[best]) == 1 else replace(first[best], given=())

@@ -25,6 +25,8 @@ from coordlint.link.code.deeds import (
     main_deed,
     of_method,
     own,
+    reads,
+    tables,
 )
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.project import Scope, is_test
@@ -34,6 +36,7 @@ from coordlint.link.code.values import (
     ClassRef,
     FunctionRef,
     Instance,
+    Literal,
     Method,
     Object,
     Parameter,
@@ -48,6 +51,7 @@ MEMBER = 1.0  # how much more of it a member of an abstraction may do
 LINES = 100  # lines of code that count as much as one call of something unknown
 WIDEST = 10  # library calls that a wrapper of wrappers may reach
 MOST_VIA = 8
+_AMBIENT = frozenset(("cache", "config", "metrics", "client"))  # what any function may look into on its way
 _NEVER = ("__init__", "__new__", "__del__", "main")
 
 
@@ -102,7 +106,8 @@ class Standings:
         called = step.functions[: step.called]
         found = [f for f in called if f.symbol in self._functions]
         if found and 2 * len(found) >= len(called):
-            return replace(self._handed_on(found[0], step.args), inside=is_own(trace, step))
+            deeds = [d for f in found if (d := self._handed_on(f, step, trace)) is not None]
+            return replace(deeds[0], inside=is_own(trace, step)) if deeds else None
         return self._through(called[0], step, trace.scope.symbol) if called and called[0].symbol in self._passing else None
 
     def of_given(self, given: ir.Expr, around: Scope) -> Deed | None:
@@ -206,20 +211,29 @@ class Standings:
 
     def _sum(self, trace: Trace) -> _Sum:
         done = _Sum(list(held(trace)))
+        claimed = tables(trace)
+        other: dict[tuple[str, ...], float] = {}  # a helper that is called again does no other work
         for step in trace.steps:
-            if step.deferred:
+            if step.deferred or (claimed and reads(step, claimed)):
                 continue
             direct = self._own(step)
             deed = direct or self.of_step(trace, step)
             if deed is not None:
                 done.deeds.append(deed)
                 done.is_direct &= direct is not None or _is_nested(trace, step)
-            elif any(f.symbol in self._calls for f in step.functions[: step.called]):
+            elif any(self._conducts(f.symbol, claimed) for f in step.functions[: step.called]):
                 done.other += 1.0  # business that coordinates somewhere
                 done.is_direct = False
             else:
-                done.other += self._loads.step(step)
+                load = self._loads.step(step)
+                called = tuple(f.symbol for f in step.functions[: step.called]) if claimed else ()
+                done.other += load - min(other.get(called, 0.0), load) if called else load
+                other[called] = load
         return done
+
+    def _conducts(self, symbol: str, claimed: frozenset[str]) -> bool:
+        """Whether a function coordinates on the way; for who claims a row, looking into a cache or a setting is none of it."""
+        return symbol in self._calls and not (bool(claimed) and {role for _, role in self._reached[symbol]} <= _AMBIENT)
 
     def _around(self, trace: Trace) -> Deed | None:
         """What a decorator and the functions in it do together."""
@@ -248,9 +262,20 @@ class Standings:
         owner = trace.scope.owner
         return main_deed(weighed, trace.scope.function.name, owner.symbol.rpartition(".")[2] if owner is not None else "")
 
-    def _handed_on(self, function: FunctionRef, args: tuple[Arg, ...]) -> Deed:
-        name = self._ev.project.scopes[function.symbol].function.name
-        return self._filled(self._functions[function.symbol], function, args, name)
+    def _handed_on(self, function: FunctionRef, step: Step, trace: Trace) -> Deed | None:
+        """What a call of a wrapper does; None where its arguments say that it does not come to that: `load(id, lock=False)`."""
+        scope, deed = self._ev.project.scopes[function.symbol], self._functions[function.symbol]
+        given = list(step.given)
+        filled = bindings(self._ev, function, step.args) if deed.given else {}
+        for name, sign in deed.given:
+            known = filled.get((function.symbol, name))
+            written = next((a for a in step.args if a.name == name), None)
+            is_said = isinstance(known, Literal) and (written is None or written.place == known.place)  # `flag or False` says nothing
+            if is_said and isinstance(known, Literal) and bool(known.value) is not sign:
+                return None
+            if isinstance(known, Parameter) and known.symbol == trace.scope.symbol:
+                given.append((known.name, sign))
+        return replace(self._filled(deed, function, step.args, scope.function.name), given=tuple(given))
 
     def _filled(self, deed: Deed, function: FunctionRef, args: tuple[Arg, ...], name: str) -> Deed:
         """The deed as this caller makes it: its key with the caller's arguments filled in."""

@@ -165,7 +165,8 @@ _HARMLESS_METHODS = frozenset(
     "append add get items keys values pop update setdefault extend split join strip format encode decode startswith endswith replace "
     "lower upper debug info warning warn error exception critical log copy sort index count isoformat strftime total_seconds group "
     "groups match search findall sub discard clear insert popleft appendleft hexdigest digest read readline is_set dict model_dump json "
-    "to_dict as_dict fetchone fetchall fetchmany fetchval scalar scalars scalar_one scalar_one_or_none title rstrip lstrip issubset union _replace _asdict difference timestamp date time".split()
+    "to_dict as_dict fetchone fetchall fetchmany fetchval scalar scalars scalar_one scalar_one_or_none title rstrip lstrip issubset union _replace _asdict difference timestamp date time "
+    "desc asc in_ is_ isnot is_not notin_ not_in ilike like label between nullsfirst nullslast".split()  # of columns
 )
 
 
