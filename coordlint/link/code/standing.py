@@ -115,7 +115,7 @@ class Standings:
         for option in options(self._ev.settle(self._ev.value(given, around))):
             symbol = f"{option.symbol}.__call__" if isinstance(option, ClassRef | Object) else option.symbol if isinstance(option, FunctionRef) else ""
             if symbol in self._functions:
-                return self._handed_on(FunctionRef(symbol), ())
+                return self._filled(self._functions[symbol], FunctionRef(symbol), (), self._ev.project.scopes[symbol].function.name)
         return None
 
     def calls(self, expr: ir.Expr) -> tuple[ir.Call, ...]:
