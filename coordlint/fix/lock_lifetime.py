@@ -35,7 +35,7 @@ def lasting(tree: Tree, call: cst.Call, seconds: cst.Integer) -> dict[cst.CSTNod
         raise CannotFix("its arguments are unpacked")
     name = method(call)
     if name == "setnx":
-        return in_one(tree, call, [keyword("ex", seconds)])
+        return dict(in_one(tree, call, [keyword("ex", seconds)]))
     if name == "set":
         return set_lasting(call, seconds)
     if name in ("lock", "Lock"):

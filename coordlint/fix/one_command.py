@@ -14,7 +14,6 @@ import libcst as cst
 
 from coordlint.fix.requests import CannotFix, Request
 from coordlint.fix.trees import (
-    Replacement,
     Tree,
     comments,
     is_plain,
@@ -48,9 +47,17 @@ def cure(tree: Tree, places: Sequence[Span], request: Request) -> str:
         raise CannotFix("a comment stands beside the second command")
     check_follows(tree, take, second)
     block, body, _ = tree.siblings(second)
-    is_alone = len(body) == 1 and isinstance(block, cst.IndentedBlock)
-    gone: Replacement = cst.SimpleStatementLine([cst.Pass()]) if is_alone else cst.RemoveFromParent()
-    return tree.replaced({**new, second: gone}, {tree.statement(take): comments(second)})
+    above: dict[cst.CSTNode, list[cst.EmptyLine]] = {tree.statement(take): comments(second)}
+    if len(body) > 1 or not isinstance(block, cst.IndentedBlock):
+        return tree.replaced({**new, second: cst.RemoveFromParent()}, above)
+    branch = tree.parent(block)
+    if isinstance(branch, cst.If) and branch.orelse is None and isinstance(tree.parent(branch), cst.IndentedBlock | cst.Module):
+        if isinstance(branch.test, cst.Name):  # nothing is left to do in it
+            return tree.replaced({**new, branch: cst.RemoveFromParent()}, above)
+        if branch.test in new:
+            line = cst.SimpleStatementLine([cst.Expr(new[branch.test])], leading_lines=[*branch.leading_lines, *comments(second)])
+            return tree.replaced({branch: line})
+    return tree.replaced({**new, second: cst.SimpleStatementLine([cst.Pass()])}, above)
 
 
 def lifetime_of(tree: Tree, take: cst.Call, expiry: cst.Call) -> list[cst.Arg]:
@@ -68,7 +75,7 @@ def lifetime_of(tree: Tree, take: cst.Call, expiry: cst.Call) -> list[cst.Arg]:
     return [keyword(unit, time.value)]
 
 
-def in_one(tree: Tree, take: cst.Call, lifetime: list[cst.Arg]) -> dict[cst.CSTNode, Replacement]:
+def in_one(tree: Tree, take: cst.Call, lifetime: list[cst.Arg]) -> dict[cst.CSTNode, cst.BaseExpression]:
     """The first command, as `set` with nx and a lifetime."""
     if not is_plain(take) or not isinstance(take.func, cst.Attribute):
         raise CannotFix("its arguments are unpacked")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import libcst as cst
 
@@ -14,6 +14,7 @@ from coordlint.fix.trees import Statement, Tree, leaves, method, only, outside_f
 from coordlint.source import Span
 
 OF_THREADS = ("Lock", "RLock", "Condition", "Semaphore", "BoundedSemaphore")
+GIVES_BACK = ("release", "unlock", "delete", "free", "remove")
 HOMES = ("threading", "multiprocessing", "asyncio")
 
 
@@ -21,16 +22,16 @@ def cure(tree: Tree, places: Sequence[Span], request: Request) -> str:
     """The text with the release in `finally`. Raises CannotFix."""
     taken, released = tree.call(places[0]), last_release(tree, places[1:])
     block, body, end = tree.siblings(tree.statement(released))
-    start, is_branch = beginning(tree, taken, body)
-    if not is_branch and start >= end:
+    start, branch = beginning(tree, taken, body)
+    if branch is None and start >= end:
         raise CannotFix("the release stands before the acquire")
-    if is_branch and tree.parent(block) is not tree.statement(taken):
+    if branch is not None and branch.body is not block:
         raise CannotFix("acquire and release stand in different blocks")
     release = body[end]
     inner = [cleaned(tree, s, release) for s in body[start + 1 : end]]
     if not inner:
         raise CannotFix("there is nothing between acquire and release")
-    with_lock = None if is_branch else context(tree, taken, body[start])
+    with_lock = None if branch is not None else context(tree, taken, body[start])
     if with_lock is not None:
         made: list[cst.CSTNode] = [with_lock.with_changes(body=cst.IndentedBlock(dressed(inner)))]
         rest = [*body[:start], *made, *body[end + 1 :]]
@@ -50,31 +51,53 @@ def last_release(tree: Tree, places: Sequence[Span]) -> cst.Call:
             call = tree.call(span)
         except CannotFix:
             continue
-        if method(call) in ("release", "unlock", "delete", "delete_many", "releaseLock"):
+        if any(word in method(call).lower() for word in GIVES_BACK):
             small = only(tree.statement(call))
             if isinstance(small, cst.Expr) and unwaited(small.value) is call:
                 return call
     raise CannotFix("no release that is a statement of its own was found")
 
 
-def beginning(tree: Tree, taken: cst.Call, body: Sequence[Statement]) -> tuple[int, bool]:
-    """Behind which statement of the release's block the lock is held; -1 and True for the branch of a test."""
+def beginning(tree: Tree, taken: cst.Call, body: Sequence[Statement]) -> tuple[int, cst.If | None]:
+    """Behind which statement of the release's block the lock is held; -1 and the `if` where it is held in its branch."""
     statement = tree.statement(taken)
     small = only(statement)
+    if isinstance(small, cst.Assign) and unwaited(small.value) is taken and isinstance(small.targets[0].target, cst.Name):
+        guard = following(tree, statement)
+        if not isinstance(guard, cst.If):
+            raise CannotFix("its answer is used in another way")
+        return tested(guard, body, lambda test: isinstance(test, cst.Name) and test.value == tree.code(small.targets[0].target))
     if isinstance(statement, cst.If):
-        test = statement.test
-        if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not) and unwaited(test.expression) is taken:
-            if not leaves(statement.body) or statement.orelse is not None:
-                raise CannotFix("the lock may not be held there")
-        elif unwaited(test) is taken:
-            return -1, True
-        else:
-            raise CannotFix("more than the answer is tested")
-    elif not isinstance(small, cst.Expr) or unwaited(small.value) is not taken:
+        return tested(statement, body, lambda test: unwaited(test) is taken)
+    if not isinstance(small, cst.Expr) or unwaited(small.value) is not taken:
         raise CannotFix("its answer is used in another way")
-    if not any(s is statement for s in body):
+    return place_of(statement, body), None
+
+
+def tested(guard: cst.If, body: Sequence[Statement], is_answer: Callable[[cst.BaseExpression], bool]) -> tuple[int, cst.If | None]:
+    """The same, for an `if` that tests whether the lock was obtained."""
+    test = guard.test
+    if is_answer(test):
+        return -1, guard
+    if not isinstance(test, cst.UnaryOperation) or not isinstance(test.operator, cst.Not) or not is_answer(test.expression):
+        raise CannotFix("more than the answer is tested")
+    if not leaves(guard.body) or guard.orelse is not None:
+        raise CannotFix("the lock may not be held there")
+    return place_of(guard, body), None
+
+
+def place_of(statement: cst.CSTNode, body: Sequence[Statement]) -> int:
+    """Which of the statements of a block it is."""
+    found = next((n for n, s in enumerate(body) if s is statement), None)
+    if found is None:
         raise CannotFix("acquire and release stand in different blocks")
-    return next(n for n, s in enumerate(body) if s is statement), False
+    return found
+
+
+def following(tree: Tree, statement: cst.CSTNode) -> cst.CSTNode | None:
+    """The statement right behind."""
+    _, body, place = tree.siblings(statement)
+    return body[place + 1] if place + 1 < len(body) else None
 
 
 def cleaned(tree: Tree, statement: Statement, release: Statement) -> Statement:
