@@ -255,6 +255,7 @@ def _closing(text: str, start: int) -> int:
 
 _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_]\w*)(?:(:?[-=?+])|([#%/^,@:].*?))?|([A-Za-z_]\w*))")
 _MAX_NESTING = 10
+MAX_VALUE = 2_000  # characters that variables may add to a text; what grows further is not known, lest doublings grow without end
 
 Known = Mapping[str, str | None]
 """Variables by name; a None value is one that is set to something unknown."""
@@ -289,7 +290,7 @@ def expand(text: str, known: Known, missing: str | None = None, depth: int = 0) 
             return None
         out.append(value)
     out.append(text[position:])
-    return "".join(out)
+    return "".join(out) if sum(map(len, out)) <= MAX_VALUE + 4 * len(text) else None
 
 
 def _form(name: str, form: str, inner: str, known: Known, missing: str | None, depth: int) -> str | None:

@@ -21,6 +21,7 @@ MAX_NODES = 400_000  # as expanded, for one file
 MAX_NOTES = 20  # told for one file; the next one says that there are more
 Mark = yaml.error.Mark | yaml._yaml.Mark
 _STANDARD = "tag:yaml.org,2002:"
+_KNOWN_TAGS = frozenset(("!reset", "!override"))  # those of compose
 _DOCUMENT_START = re.compile(r"^---(?:\s|$)", re.MULTILINE)
 
 
@@ -113,9 +114,12 @@ class _Builder:
         self.notes: list[Skip] = []
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[Node, int] | None] = {}  # None: still being read
+        self._is_tag_told = False
 
     def take(self, event: yaml.Event) -> None:
         """One event of the parser."""
+        if (tag := getattr(event, "tag", None)) and (name := _custom(tag)) and name not in _KNOWN_TAGS:
+            self._unknown_tag(name, event)
         if isinstance(event, yaml.ScalarEvent):
             at = self._span(event.start_mark, event.end_mark)
             custom = _custom(event.tag) if event.tag else ""
@@ -134,6 +138,11 @@ class _Builder:
             self._alias(event)
         elif isinstance(event, yaml.DocumentStartEvent):
             self._anchors = {}
+
+    def _unknown_tag(self, name: str, event: yaml.Event) -> None:
+        if not self._is_tag_told:
+            self._is_tag_told = True
+            self.notes.append(Skip(self.path, f"unknown tag {name[:60]}: what it stands at is read as if it were not there", self._line(event)))
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         name, line = event.anchor or "", self._line(event)

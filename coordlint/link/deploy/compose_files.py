@@ -14,7 +14,6 @@ from coordlint.link.deploy.options import options
 from coordlint.link.deploy.roles import is_test_name, role_of, role_of_heading
 from coordlint.manifest import ComposeFile, Scalar, Table, entries, items, text
 
-MAX_EXTENDS = 20
 _NAME = re.compile(r"((?:docker-|podman-)?(?:compose|stack))(?:[._-](.+))?\.ya?ml", re.I)
 
 

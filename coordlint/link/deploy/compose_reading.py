@@ -27,6 +27,7 @@ class ComposeReader:
         self.problems: set[Skip] = set()
         self.undefined: set[Evidence] = set()
         self._files: dict[tuple[str, str], Table] = {}
+        self._done: dict[tuple[str, str | None], Services] = {}  # what files include
 
     def services(self, path: str, project: str | None = None) -> Services:
         """The services of a file by name, with their keys; `project` is the folder of the first file where it is laid over others."""
@@ -45,20 +46,23 @@ class ComposeReader:
                 self.undefined.add(Evidence(place(item, path), f"what is included here is not in the repository: {', '.join(one or '?' for one in written)}"))
 
     def _included(self, path: str, project: str | None, seen: tuple[str, ...]) -> Services:
+        if (path, project) in self._done:
+            return self._done[path, project]
         made: Services = {}
         for item, several in self.includes(path):
             first = several[0]
             if first in seen or len(seen) > MAX_INCLUDES:
                 self.problems.add(Skip(path, f"{first} includes itself", item.at.line))
                 continue
-            folder = folder_of(first) if project is None else project
-            found: Services = dict(self._included(first, project, (*seen, first)))
+            folder = folder_of(first)
+            found: Services = dict(self._included(first, None, (*seen, first)))
             for one in several:
                 for name, (key, table) in self._own(one, folder).items():
                     table = stamped_table(table, one)
                     found[name] = (found[name][0], merged(found[name][1], table)) if name in found else (key_at(key, one), table)
             for name, service in found.items():
                 made.setdefault(name, service)
+        self._done[path, project] = made
         return made
 
     def _own(self, path: str, project: str | None) -> Services:

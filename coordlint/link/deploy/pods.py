@@ -28,6 +28,7 @@ from coordlint.manifest import (
     tables,
     text,
 )
+from coordlint.shellwords import MAX_VALUE
 from coordlint.source import Place
 
 POD_OWNERS = {
@@ -268,7 +269,7 @@ def _words(node: Node | None, path: str, known: Mapping[str, str | None]) -> Wor
 def _substituted(text_: str, known: Mapping[str, str | None]) -> str:
     """A value with Kubernetes' own `$(NAME)` filled in; what a deploy script fills in keeps its name, without the dollar."""
     inner = re.sub(r"\$\(([A-Za-z_]\w*)\)", lambda m: known.get(m[1]) or UNKNOWN, text_)
-    return _undollared(inner)
+    return _undollared(inner) if len(inner) <= MAX_VALUE + 4 * len(text_) else UNKNOWN
 
 
 def _undollared(text_: str) -> str:
