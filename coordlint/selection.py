@@ -1,7 +1,7 @@
 """Which Python files can matter: closing over names on demand, in rounds.
 
 Contract of `select`: every file that names a library of the models (or says so in SQL) is extracted. Then, in rounds,
-callers: files that import from an extracted file a name whose definition touches coordination; and callees: modules
+callers: files that import from an extracted file a name whose definition touches coordination between processes; and callees: modules
 that such a definition uses. Files that change a stored record from what they read of it (`account.balance -= n` and `account.save()`) are
 chosen by that shape, with what they import for it. All by text, so that files that cannot matter are never parsed. Small projects are
 extracted whole.
@@ -29,6 +29,9 @@ RAW_NEEDLES = (
     "coordlint:",
 )
 
+# Locks of one process matter for what happens under them; nobody asks who calls the code around them.
+_WITHIN_A_PROCESS = frozenset({"Lock(", "Semaphore(", "Condition(", "Barrier(", "threading.Lock", "threading.RLock", "asyncio.Lock", "asyncio.Semaphore", "import Lock"})  # fmt: skip
+
 Extract = Callable[[Sequence[Source]], list[Facts]]
 
 
@@ -50,7 +53,8 @@ def chosen_paths(python: Sequence[Source], needles: Iterable[str]) -> set[str]:
     chosen = set(marks)
     for _ in range(ROUNDS):
         touched = {path: modules[path].touching(names) for path, names in marks.items()}
-        marks = finder.callers(touched, chosen)
+        spreading = {path: touched[path] for path, names in marks.items() if not names <= _WITHIN_A_PROCESS}
+        marks = finder.callers(spreading, chosen)
         callees = {
             found
             for path, (_, used) in touched.items()
@@ -130,8 +134,9 @@ class _Module:
 
     def touching(self, marks: set[str]) -> tuple[frozenset[str], frozenset[str]]:
         """Names whose definition mentions a mark, an import from one, or another such name; and the words they use."""
-        bound = {as_ for module, name, as_ in self.imports if any(m in module or m == name for m in marks)}
-        raw = [mark for mark in marks if mark not in bound]
+        libraries = {mark.removeprefix("from ").removeprefix("import ") for mark in marks}
+        bound = {as_ for module, name, as_ in self.imports if any(m in module or m == name for m in libraries)}
+        raw = [mark for mark in marks if mark in libraries and mark not in bound]
         words = [
             (name, frozenset(_WORD.findall(body)), any(mark in body for mark in raw))
             for name, body in self.bodies

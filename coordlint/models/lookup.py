@@ -12,6 +12,8 @@ from coordlint.models.index import shipped, wanted
 from coordlint.models.loader import Document, ModelError, ModelsInvalid, read_document
 from coordlint.models.schema import CallModel, Library, TypeModel
 
+_STANDARD = frozenset({"threading", "multiprocessing", "asyncio", "fcntl"})  # no module of a project goes by these names
+
 Extra = Sequence[tuple[str, str]]
 """The user's own models files: (path, text) pairs."""
 
@@ -28,7 +30,8 @@ class Models:
         self.libraries = tuple(libraries)
         self.described = frozenset(name for own in described for name in (*own.types, *own.calls))  # by files of the user
         self.needles = frozenset(needles)
-        self.tops = self.needles | {name.partition(".")[0] for library in libraries if library.package for name in library.imports}
+        imported = {name.partition(".")[0] for library in libraries if library.package for name in library.imports}
+        self.tops = {needle.removeprefix("from ").removeprefix("import ") for needle in self.needles} | imported | _STANDARD
         self.digest = digest
         self._types: dict[str, TypeModel] = {}
         self._calls: dict[str, CallModel] = {}
