@@ -194,6 +194,7 @@ class Effect(msgspec.Struct, frozen=True):
     chain: tuple[Place, ...] = ()  # the call sites from the section to the operation, outermost first
     token: bool = False  # a token of this section's lock reaches it
     conditional: str = ""
+    each: Place | None = None  # the loop in the section, here or on the way, that does it for things of unknown number
 
     @property
     def place(self) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from systems import system
 
 from coordlint.coordination import Section
@@ -175,6 +176,42 @@ def test_a_script_whose_lines_are_not_those_of_the_file_is_told_by_its_call() ->
     )
     at = found.lock.lifetime.place
     assert (found.lock.lifetime.kind, at.line if at else None) == ("never", 4)
+
+
+@pytest.mark.parametrize(
+    ("lease", "seconds", "told"),
+    [
+        ("app.config.get('LEASE', 60)", 60, "60 s unless LEASE is set"),
+        ("settings.get('LEASE', default=DEFAULT) * 2", 180, "180 s unless LEASE is set"),
+        ("app.config.get('LEASE')", None, "not known"),
+        ("app.config.get('LEASE', read_default())", None, "not known"),
+        ("answers.get('LEASE', 60)", None, "not known"),
+    ],
+)
+def test_a_lifetime_from_the_settings_is_known_by_its_default(lease: str, seconds: float | None, told: str) -> None:
+    (found,) = sections(f"from app import app, answers, settings, read_default\nDEFAULT = 90\nwith r.lock('x', timeout={lease}):\n    open('f', 'w')\n")
+    assert (found.lock.lifetime.kind, found.lock.lifetime.seconds, found.lock.lifetime.told) == ("unknown", seconds, told)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("    for job in jobs():\n        post(job)\n", 7),
+        ("    for job in jobs():\n        for side in (1, 2):\n            post(side)\n", 7),
+        ("    for n in range(3):\n        post(n)\n", None),
+        ("    for n, name in enumerate(['a', 'b']):\n        post(name)\n", None),
+        ("    post(1)\n", None),
+    ],
+)
+def test_a_loop_over_things_of_unknown_number_is_noted_with_what_it_does(text: str, line: int | None) -> None:
+    (found,) = sections("import requests\nfrom work import jobs\ndef post(x):\n    requests.post('http://x', json=x, timeout=5)\nwith r.lock('x', timeout=9):\n" + text)
+    (effect,) = found.effects
+    assert (effect.each.line if effect.each else None) == (line + 1 if line else None)
+
+
+def test_the_loop_that_takes_the_lock_each_time_is_no_loop_inside_it() -> None:
+    (found,) = sections("import requests\nfrom work import jobs\nfor job in jobs():\n    with r.lock('x', timeout=9):\n        requests.post('http://x', timeout=5)\n")
+    assert [e.each for e in found.effects] == [None]
 
 
 def test_adding_a_record_that_was_loaded_writes_it_back_and_makes_no_second_one() -> None:

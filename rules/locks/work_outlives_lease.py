@@ -3,6 +3,8 @@ r"""Work inside a lease that is finite and not renewed can take longer than the 
 Why: the lease is a promise to others that the holder will be done by then. An HTTP call without a timeout, or with one as long as the lease, a program
 that is started without a limit or a sleep breaks the promise on the first slow day: the lock ends, another enters, and both work.
 
+A loop adds up: a call that may take 20 seconds outlasts a lease of five minutes when the loop goes over fifteen things and the partner is slow.
+
 A task whose own time limit lies above the lease states the mistake in figures: it may run for 300 seconds under a lock of 120.
 
 Instead: bound every step (`timeout=5` on the call) so that their sum stays well below the lease; or renew the lease while the work goes on
@@ -11,7 +13,7 @@ Instead: bound every step (`timeout=5` on the call) so that their sum stays well
 Fine when: the lease is renewed, by the library or by hand; ownership is checked before the effect; the steps are bounded below the lease;
 the task's time limit is the lease or less; the key is never released and so only spaces out the runs.
 
-Known misses: loops over many quick steps are not added up; time limits of tasks that stand in the worker's configuration. requests has no timeout by default, httpx 5 seconds: other clients whose default is not
+Known misses: loops are added up only around calls that leave the process and whose timeout is known; time limits of tasks that stand in the worker's configuration. requests has no timeout by default, httpx 5 seconds: other clients whose default is not
 known are believed to be bounded.
 
 Sources: Redis documentation, Distributed Locks (validity time; extending); requests documentation, Timeouts; Celery documentation, Time limits.
@@ -19,6 +21,7 @@ Sources: Redis documentation, Distributed Locks (validity time; extending); requ
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from coordlint import (
@@ -41,6 +44,8 @@ from coordlint import (
 )
 
 LIMITS = ("soft_time_limit", "time_limit", "timeout")
+MANY = 50
+"""Slow answers in a row; where it takes more, a loop is believed to end in time."""
 UNBOUNDED_BY_DEFAULT = ("requests", "stdlib-subprocess", "urllib3", "stdlib-urllib", "stdlib-email")
 
 
@@ -48,9 +53,11 @@ UNBOUNDED_BY_DEFAULT = ("requests", "stdlib-subprocess", "urllib3", "stdlib-urll
 def work_outlives_lease(system: System) -> Iterator[Found]:
     for section in system.critical_sections(distributed=True):
         lease = section.lock.lifetime
-        if lease.kind != "seconds" or lease.seconds is None or section.lock.model.renews or section.extended or section.checked:
+        if lease.seconds is None or lease.kind not in ("seconds", "unknown") or section.lock.model.renews or section.extended or section.checked:
             continue
-        slow = [(effect, why) for effect in (*section.effects, *section.reads) if (why := too_long(effect.operation, lease.seconds))]
+        reached = (*section.effects, *section.reads)
+        slow = [(effect, why) for effect in reached if (why := too_long(effect.operation, lease.seconds))]
+        slow = slow or [(effect, why) for effect in reached if (why := too_often(effect, lease.seconds))]
         if not slow:
             yield from longer_by_its_limit(system, section, lease.seconds)
             continue
@@ -58,7 +65,7 @@ def work_outlives_lease(system: System) -> Iterator[Found]:
         yield found(
             f"{effect_name(effect.operation)} {why}, inside a lease of {told(lease)} on {lock_name(section.lock)} that nobody renews",
             at=effect,
-            because=[*distinct(trail(section, effect), besides=effect.place), *others(slow, effect)],
+            because=[*distinct([*trail(section, effect), *repeated(effect)], besides=effect.place), *others(slow, effect)],
             confidence=MEDIUM,
         )
 
@@ -104,6 +111,19 @@ def too_long(operation: Operation, lease: float) -> str:
     if given.literal and isinstance(given.value, int | float) and given.value >= lease:
         return f"may take {given.value:g} s"
     return ""
+
+
+def repeated(effect: Effect) -> list[Evidence]:
+    return [Evidence(effect.each, "this loop does it for things of unknown number")] if effect.each is not None else []
+
+
+def too_often(effect: Effect, lease: float) -> str:
+    """Why a bounded step may outlast the lease when a loop does it for each of unknown many; "" when that takes very many."""
+    given = effect.operation.argument("timeout")
+    if effect.each is None or not too_long(effect.operation, 0) or given is None or not isinstance(given.value, int | float):
+        return ""
+    rounds = max(math.ceil(lease / given.value), 1) if given.value > 0 else MANY
+    return f"may take {given.value:g} s for each that the loop goes over, and {rounds} such answers are enough" if rounds < MANY else ""
 
 
 def others(slow: list[tuple[Effect, str]], first: Effect) -> list[Evidence]:
@@ -167,6 +187,60 @@ from payouts.bank import pay_everybody
 def payout():
     with client.lock("payout", timeout=PAYOUT_LEASE, blocking_timeout=1):  # finding: work-outlives-lease
         pay_everybody()
+
+=== bad: each call is bounded, the loop around them is not
+--- shop/config.py
+from shop.web import app
+
+LEASE = app.config.get("SYNC_LEASE", 120) + 30
+--- shop/partner.py
+import requests
+
+TIMEOUT = 15
+
+def announce(customer):
+    return requests.put("https://partner.example.org/customers", json={"id": customer.id}, timeout=TIMEOUT)  # finding: work-outlives-lease
+--- shop/sync.py
+import redis
+
+from shop.config import LEASE
+from shop.models import active_customers
+from shop.partner import announce
+
+r = redis.Redis()
+
+def sync():
+    with r.lock("customers:sync", timeout=LEASE):
+        for customer in active_customers():
+            announce(customer)
+
+=== good: the lock is taken for each; or the loop is short; or it renews
+--- shop/sync.py
+import redis
+import requests
+
+from shop.models import active_customers
+
+r = redis.Redis()
+
+def announce(customer):
+    return requests.put("https://partner.example.org/customers", json={"id": customer.id}, timeout=15)
+
+def sync():
+    for customer in active_customers():
+        with r.lock("customers:sync", timeout=150):
+            announce(customer)
+
+def sync_regions(head):
+    with r.lock("regions:sync", timeout=150):
+        for region in ("north", "south"):
+            requests.put("https://partner.example.org/" + region, json=head, timeout=15)
+
+def sync_all():
+    with r.lock("customers:sync", timeout=150) as lock:
+        for customer in active_customers():
+            announce(customer)
+            lock.reacquire()
 
 === good: the task ends before its lock does
 --- tasks.py

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from coordlint import ir
-from coordlint.link.code import attributes, called, classes, containers, dispatching, texts
+from coordlint.link.code import attributes, called, classes, configured, containers, dispatching, texts
 from coordlint.link.code.arguments import arguments_of, bind, bindings
 from coordlint.link.code.columns import noted
 from coordlint.link.code.project import Scope
@@ -62,7 +62,7 @@ def result(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
     if isinstance(callee, Parameter):
         return Called(callee, bind(ev, (), call, scope), scope.place(call.at))
     found = one_of([_one(ev, option, call, scope) for option in options(ev.settle(callee))])
-    return _queried(ev, call, scope) if isinstance(found, Unknown) else found
+    return (configured.read(ev, call, scope) or _queried(ev, call, scope)) if isinstance(found, Unknown) else found
 
 
 def _queried(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:

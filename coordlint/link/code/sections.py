@@ -34,6 +34,7 @@ class Reached:
     operation: Operation
     chain: tuple[Place, ...]
     guards: tuple[Guard, ...] = ()
+    each: Place | None = None  # a loop over things of unknown number, on the way to it
 
 
 class Sections:
@@ -76,7 +77,7 @@ class Sections:
         symbol = d.scope.symbol
         reached, unresolved, tokens = self._inside(d)
         effects = tuple(self._effect(d, r, tokens) for r in reached if r.operation.op in _EFFECTS or _is_unsafe_sql(r.operation))
-        reads = tuple(Effect(r.operation, r.chain) for r in reached if r.operation.op in _READS)
+        reads = tuple(Effect(r.operation, r.chain, each=r.each) for r in reached if r.operation.op in _READS)
         scope = d.lock.model.scope
         fails = d.can_fail
         made = Section(
@@ -142,13 +143,14 @@ class Sections:
                 continue
             if step.place in released:
                 continue
+            each = step.each if step.each is not None and step.each > d.acquired else None  # not the loop that takes the lock each time
             if step.operation is not None:
-                found.setdefault(step.place, Reached(step.operation, ()))
+                found.setdefault(step.place, Reached(step.operation, (), each=each))
             if step.deferred:
                 continue
             for function in step.functions:
                 for r in self._reached(step, function, 1):
-                    chained = Reached(r.operation, (step.place, *r.chain))
+                    chained = Reached(r.operation, (step.place, *r.chain), each=each or r.each)
                     found.setdefault(r.operation.place, chained)
                 unknown += self.unresolved(function.symbol)
             if step.unresolved:
@@ -157,7 +159,7 @@ class Sections:
 
     def _effect(self, d: Draft, r: Reached, tokens: frozenset[Place]) -> Effect:
         outermost = r.chain[0] if r.chain else r.operation.place
-        return Effect(r.operation, r.chain, token=outermost in tokens, conditional=r.operation.conditional)
+        return Effect(r.operation, r.chain, token=outermost in tokens, conditional=r.operation.conditional, each=r.each)
 
     def reach(self, symbol: str, depth: int = 0) -> tuple[Reached, ...]:
         """The operations that a function performs, itself or through calls; bounded in depth and number."""
@@ -168,13 +170,13 @@ class Sections:
         found: dict[Place, Reached] = {}
         for step in self.tracer.trace(symbol).steps:
             if step.operation is not None:
-                found.setdefault(step.operation.place, Reached(step.operation, ()))
+                found.setdefault(step.operation.place, Reached(step.operation, (), each=step.each))
             if step.deferred:
                 continue
             for function in _called(step):
                 for r in self._reached(step, function, depth + 1):
                     if len(r.chain) < DEEPEST:
-                        found.setdefault(r.operation.place, Reached(r.operation, (step.place, *r.chain)))
+                        found.setdefault(r.operation.place, Reached(r.operation, (step.place, *r.chain), each=step.each or r.each))
         made = self._reach[symbol, depth] = tuple(found.values())[:MOST]
         return made
 

@@ -207,6 +207,10 @@ def negated(value: Value) -> Value:
 
 
 def _arithmetic(op: str, values: list[Value]) -> Value:
+    setting = next((v for v in values if isinstance(v, Environment) and isinstance(v.default, Literal)), None)
+    if setting is not None:  # the sum has a default where its one setting has one
+        made = _arithmetic(op, [v.default if v is setting and v.default is not None else v for v in values])
+        return Environment(setting.name, made) if isinstance(made, Literal) else UNKNOWN
     numbers: list[float] = []
     unit = ""
     for v in values:

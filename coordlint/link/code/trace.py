@@ -64,6 +64,7 @@ class Step:
     parameter: Parameter | None = None  # the callee is what a caller passed
     guards: tuple[Guard, ...] = ()
     loop: str = ""
+    each: Place | None = None  # the loop over things of unknown number that stands around it
     held: tuple[Draft, ...] = ()
     outcome: Outcome = Outcome.USED
     ignored: bool = False  # a statement of its own: what it answers is thrown away

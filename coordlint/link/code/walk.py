@@ -21,7 +21,7 @@ from coordlint.link.code.statements import expressions
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Draft, Step, Trace
 from coordlint.link.code.usage import Usage, bare, calls_in, ends, names_in
-from coordlint.link.code.values import External, Literal
+from coordlint.link.code.values import External, Items, Literal, options
 from coordlint.models.schema import Op
 from coordlint.source import Place
 
@@ -35,6 +35,7 @@ class Around(msgspec.Struct, frozen=True):
 
     guards: tuple[Guard, ...] = ()
     loop: str = ""
+    each: Place | None = None  # the loop over things of unknown number
     pause: Time | None = None
     transaction: bool = False
     atomic: str = ""
@@ -251,7 +252,8 @@ class Walk:
         waiting = [d for d, sign in self._verdicts(s.test) if not sign] if s.target is None else []
         for d in waiting:  # `while not lock.acquire(): sleep` waits until it has the lock
             d.tested, d.skips = True, False
-        inside = replace(around, loop=kind, pause=stepping.pause_of(self, s.body) or around.pause)
+        each = self.scope.place(s.at) if kind == "for" and not self._is_counted(s.test) else around.each
+        inside = replace(around, loop=kind, each=each, pause=stepping.pause_of(self, s.body) or around.pause)
         outer, self.after_loop, self.at_breaks = (self.after_loop, self.at_breaks), [], []
         drafts, loose = len(self.trace.drafts), len(self.trace.loose)
         with self._without(waiting):
@@ -264,6 +266,12 @@ class Walk:
                 self.held.append(d)
         self.after_loop, self.at_breaks = outer
         self.block(s.orelse, around)
+
+    def _is_counted(self, over: ir.Expr) -> bool:
+        """Whether a loop's rounds are counted where it stands: over `range()`, or over what is written out."""
+        if isinstance(over, ir.Call) and isinstance(over.func, ir.Name) and over.func.id in ("range", "enumerate", "zip", "reversed", "sorted"):
+            return over.func.id == "range" or all(self._is_counted(a) for a in over.args)
+        return any(isinstance(v, Items) and v.kind != "many" for v in options(self.ev.settle(self.ev.value(over, self.scope))))
 
     # -- context managers ----------------------------------------------------------------------------------------
 
