@@ -71,3 +71,13 @@ def test_a_limit_that_a_framework_asks_before_a_handler_is_one_where_it_is_named
         """
     found = [u for u in system(limits=limits, app=app).uses() if u.place.path == "app.py"]
     assert [(u.place.line, u.role, u.via) for u in found] == [(5, "rate-limit", ("limited",)), (9, "rate-limit", ("limited",))]
+
+
+def test_a_decorator_that_a_library_makes_with_a_prefix_is_a_lock_wherever_it_is_made() -> None:
+    found = system(
+        tools="from oslo_concurrency import lockutils\nsynchronized = lockutils.synchronized_with_prefix('shop-')\nlock = lockutils.lock_with_prefix('shop-')\n",
+        jobs="from tools import lock, synchronized\n@synchronized('plain')\ndef first():\n    open('f', 'w')\n@synchronized('host', external=True)\n"
+        "def second():\n    open('f', 'w')\ndef third():\n    with lock('part'):\n        open('f', 'w')\n",
+    )
+    held = {(s.symbol, s.how, s.lock.key, str(s.lock.model.scope)) for s in found.critical_sections() if s.how != "acquire"}
+    assert held == {("jobs.first", "decorator", "plain", "process"), ("jobs.second", "decorator", "host", "host"), ("jobs.third", "with", "part", "process")}

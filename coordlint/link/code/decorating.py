@@ -26,7 +26,7 @@ from coordlint.link.code.values import (
     options,
 )
 from coordlint.link.code.walk import Around, Walk
-from coordlint.models.schema import Op
+from coordlint.models.schema import CallModel, Op
 
 if TYPE_CHECKING:
     from coordlint.link.code.tracer import Tracer
@@ -102,8 +102,16 @@ def _by_library(tracer: Tracer, decorator: ir.Expr, scope: Scope, around: Scope)
     place = scope.place(decorator.at)
     func = decorator.func if isinstance(decorator, ir.Call) else decorator
     for option in options(ev.value(func, around)):
-        model = option.model if isinstance(option, Method) else ev.models.call(option.name) if isinstance(option, External) else None
-        if model is None or not model.lock or model.op is not Op.LOCK_DECORATOR:
+        match option:
+            case Method(model=known):
+                model: CallModel | None = known
+            case External(name=name):
+                model = ev.models.call(name)
+            case Instance(type=name):  # what a library made to decorate with: `synchronized_with_prefix("shop-")`
+                model = ev.models.method(name, "__call__")
+            case _:
+                model = None
+        if model is None or not model.lock or model.op is not Op.LOCK_DECORATOR or model.returns:
             continue
         args = arguments.bind(ev, model.params, decorator, around, model.variadic) if isinstance(decorator, ir.Call) else ()
         made = Instance(model.lock, model.name, place, args)
