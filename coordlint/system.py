@@ -83,6 +83,17 @@ class System:
             ):
                 yield op
 
+    def operations_in(self, symbols: Iterable[str]) -> Iterator[Operation]:
+        """The operations that stand in these functions."""
+        return (o for symbol in sorted(symbols) for o in self._by_symbol.get(symbol, ()))
+
+    @cached_property
+    def _by_symbol(self) -> dict[str, list[Operation]]:
+        table: dict[str, list[Operation]] = {}
+        for operation in self._world.operations:
+            table.setdefault(operation.symbol, []).append(operation)
+        return table
+
     def critical_sections(
         self,
         *,
@@ -283,6 +294,18 @@ class System:
                 above |= nx.ancestors(self._calls, symbol)
             self._reaching[symbol] = tuple(e for e in self._world.entries if e.symbol in above)
         return self._reaching[symbol]
+
+    def is_asked_by_most(self, backend: str) -> bool:
+        """Whether at least a third of the HTTP handlers, and three of them, use a backend: it is what the program is built on."""
+        if backend not in self._asked:
+            symbols = {o.symbol for o in self.operations(backend=backend)}
+            asking = {e.symbol for symbol in symbols for e in self.entries_reaching(symbol) if e.kind == "http"}
+            self._asked[backend] = len(asking) >= 3 and 3 * len(asking) >= len({e.symbol for e in self.entries("http")})
+        return self._asked[backend]
+
+    @cached_property
+    def _asked(self) -> dict[str, bool]:
+        return {}
 
     @cached_property
     def _reaching(self) -> dict[str, tuple[Entry, ...]]:

@@ -12,6 +12,7 @@ the client really raises: kazoo's `start()` raises KazooTimeoutError, which is n
 
 Fine when: the failure is handled here or by every caller; the program is a command or a one-shot job, whose caller sees the
 exit code; a lock that cannot be taken refuses the work on purpose.
+It is a note for a request where a third of all handlers, and three at least, ask the coordinator: it is what the program is built on.
 
 Known misses: threads and consumers that end with the first error; error handlers of a framework that are registered by
 configuration. Configuration reads and look-ups of instances have rules of their own.
@@ -23,6 +24,7 @@ from collections.abc import Iterator
 
 from coordlint import (
     COORDINATORS,
+    INFO,
     WARNING,
     Found,
     Op,
@@ -55,6 +57,7 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
             f"An outage of {backend_name(call.backend)} {way.harm}: nothing handles the failure of {call_name(call)}.",
             at=call,
             because=[(way.place, way.reason), *too_narrow[:1], *call.origin],
+            severity=INFO if way.harm == "fails the request" and system.is_asked_by_most(call.backend) else WARNING,
             confidence=way.confidence,
         )
 

@@ -9,6 +9,9 @@ from it, stale if need be. Locks around a request belong into the database that 
 
 Fine when: the answer comes from a copy that a watch or a cache with a time to live keeps; an operator's endpoint that is called now and then.
 
+It is a note where asking the coordinator is all that the handler does, and where a third of all handlers ask it (three at least): then it is
+what the program is built on, and no copy of a value cures that.
+
 Known misses: a copy kept by hand, with a time stamp, is not told from none.
 
 Sources: ZooKeeper documentation, guarantees and watches; etcd documentation, performance; Consul documentation, consistency modes and blocking queries.
@@ -20,6 +23,7 @@ from collections.abc import Iterator
 
 from coordlint import (
     COORDINATORS,
+    INFO,
     MEDIUM,
     WARNING,
     Entry,
@@ -66,8 +70,16 @@ def coordination_on_request_path(system: System) -> Iterator[Found]:
                 *((o.place, f"{call_name(o)} is on the way of a request as well") for o, _ in calls[1:4]),
                 *operation.origin,
             ],
+            severity=INFO if system.is_asked_by_most(backend) or is_what_it_is_for(system, operation, entries) else WARNING,
             confidence=MEDIUM,
         )
+
+
+def is_what_it_is_for(system: System, operation: Operation, entries: list[Entry]) -> bool:
+    """Whether the handlers ask the coordinator themselves, and do nothing else that is known: to ask it is what they are for."""
+    if any(e.symbol != operation.symbol for e in entries):
+        return False
+    return all(o.backend == operation.backend for e in entries for o in system.operations_in(system.reached_from(e.symbol)))
 
 
 def is_cached(system: System, symbol: str) -> bool:
@@ -77,8 +89,8 @@ def is_cached(system: System, symbol: str) -> bool:
 
 
 def is_rare(entry: Entry) -> bool:
-    """An endpoint for operators and probes, by the words of its name and route."""
-    return not RARE.isdisjoint(words(entry.symbol.rpartition(".")[2]) | words(entry.reason))
+    """An endpoint for operators and probes, by the words of its name, its class and its route."""
+    return not RARE.isdisjoint(words(".".join(entry.symbol.split(".")[-2:])) | words(entry.reason))
 
 
 EXAMPLES = r'''
@@ -113,6 +125,23 @@ zk = KazooClient(hosts="zk:2181")
 @app.get("/limit")
 def limit():
     return zk.get("/config/limit")[0]  # finding: coordination-on-request-path
+
+=== good: a view whose class says that it looks after the services below it
+--- shop/health.py
+import consul
+from django.views import View
+
+registry = consul.Consul(host="consul")
+
+class HealthView(View):
+    def get(self, request):
+        return registry.agent.services()
+--- shop/urls.py
+from django.urls import path
+
+from shop.health import HealthView
+
+urlpatterns = [path("up", HealthView.as_view())]
 
 === good: a copy that a watch keeps
 --- app.py
