@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Section as Section,
         Time as Time,
     )
+    from coordlint.harm import is_behind_row_lock as is_behind_row_lock
     from coordlint.harm import is_concrete as is_concrete, is_repeatable as is_repeatable, is_weighty as is_weighty
     from coordlint.cures import cure_for as cure_for, fence_for as fence_for
     from coordlint.deployment import (
@@ -83,7 +84,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "coordlint.coordination": "Argument Client Effect Entry Guard Lock Mutation Operation Outcome Release Section Time",
     "coordlint.cures": "cure_for fence_for",
-    "coordlint.harm": "is_concrete is_repeatable is_weighty",
+    "coordlint.harm": "is_behind_row_lock is_concrete is_repeatable is_weighty",
     "coordlint.deployment": "Coordinator Deployment Ensemble Port Workload",
     "coordlint.finding": "Confidence Evidence Finding Fix Severity",
     "coordlint.models.schema": "Late OnBusy Op Scope",

@@ -259,6 +259,7 @@ class Section(msgspec.Struct, frozen=True):
     escapes: bool = False  # the lock is returned, stored or handed on: released elsewhere
     effects: tuple[Effect, ...] = ()
     reads: tuple[Effect, ...] = ()
+    row_locks: tuple[Effect, ...] = ()  # queries inside that lock the rows they read
     token_taken: Place | None = None  # where a fencing token of this lock is obtained
     checked: tuple[Place, ...] = ()  # where ownership is re-checked
     extended: tuple[Place, ...] = ()  # where the lease is renewed by hand

@@ -42,6 +42,20 @@ def is_weighty(section: Section, effect: Effect) -> bool:
     return not section.skips_when_busy or operation.kind == "email" or section.purpose.kind == "correctness"
 
 
+def is_behind_row_lock(section: Section, effect: Effect) -> bool:
+    """Whether a row was locked on the same way, before a write to a database: its transaction lets no second one in."""
+    if effect.operation.kind != "database":
+        return False
+    return any(_goes_before(locking, effect) for locking in section.row_locks)
+
+
+def _goes_before(first: Effect, second: Effect) -> bool:
+    """Whether both ways go together until one function in which the first stands above the second."""
+    ways = zip((*first.chain, first.place), (*second.chain, second.place), strict=False)
+    parted = next(((a, b) for a, b in ways if a != b), None)
+    return parted is not None and parted[0].path == parted[1].path and parted[0] < parted[1]
+
+
 def is_long(section: Section) -> bool:
     """Whether the lease is longer than a process is ever paused."""
     return section.lock.lifetime.kind == "seconds" and (section.lock.lifetime.seconds or 0) > LONG_LEASE

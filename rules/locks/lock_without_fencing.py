@@ -11,7 +11,7 @@ node; etcd: the create revision of its key), store the highest one seen beside t
 condition alone is enough and the lock can go.
 
 Fine when: the effect is conditional already; the same function does it without the lock as well, before it takes it (a note of progress, the look into a cache); it lands in the coordinator that gave the lock, whose session ends for both; the lock and the write share one database transaction (SELECT ... FOR UPDATE,
-pg_advisory_xact_lock), so that neither survives without the other; the lock only saves work, and what it guards is neither
+pg_advisory_xact_lock), so that neither survives without the other; a row is locked inside, on the way to the write; the lock only saves work, and what it guards is neither
 money nor anything else that leaves the system.
 
 It is a note, and no warning, where the harm is not plain: a blind delete or overwrite, which may be meant to repeat; a request or a task
@@ -52,6 +52,7 @@ from coordlint import (
     effect_name,
     fence_for,
     found,
+    is_behind_row_lock,
     is_concrete,
     is_repeatable,
     is_weighty,
@@ -100,7 +101,7 @@ def is_unfenced(section: Section, effect: Effect) -> bool:
     operation = effect.operation
     if not effect.harmful_when_late or effect.token or effect.conditional or operation.conditional or operation.token:
         return False
-    if not is_shared(operation) or is_lock_itself(section.lock, operation):
+    if is_behind_row_lock(section, effect) or not is_shared(operation) or is_lock_itself(section.lock, operation):
         return False
     if operation.backend == section.lock.backend and operation.backend in COORDINATORS:
         return False  # lock and record live in the same session of the same coordinator: they are lost together
@@ -420,6 +421,32 @@ def debit(account_id, amount):
         cur.execute("SELECT balance FROM accounts WHERE id = %s", (account_id,))
         balance = cur.fetchone()[0]
         cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance - amount, account_id))
+
+=== good: a row is locked inside, before the record is written
+--- depot/slots.py
+import redis
+from sqlalchemy.orm import Session
+
+from depot.models import Slot
+
+store = redis.Redis()
+
+def book(session, depot):
+    with store.lock(f"depot:{depot.id}", timeout=20):
+        session.refresh(depot, attribute_names=["open"], with_for_update=True)
+        if depot.open:
+            session.add(Slot(depot_id=depot.id))
+            session.commit()
+--- depot/models.py
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+class Base(DeclarativeBase):
+    pass
+
+class Slot(Base):
+    __tablename__ = "slots"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    depot_id: Mapped[int] = mapped_column()
 
 === good: a lock that only saves repeated work on a cache
 --- cache.py

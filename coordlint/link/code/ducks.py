@@ -15,6 +15,7 @@ from coordlint.link.code.texts import written
 from coordlint.link.code.usage import calls_in
 
 REDIS = "redis.Redis"
+SESSION = "sqlalchemy.orm.Session"  # asked to read a record again, and to lock its row
 ASKED = "asked"  # stands for the call that made a client of which nothing but its methods is known
 _ONLY_REDIS = frozenset(
     "setnx setex psetex pexpire pexpireat pttl hset hget hdel hsetnx hincrby hgetall hmset hmget zadd zrem zrange zrangebyscore "
@@ -33,6 +34,7 @@ _ONLY_OTHERS = {
     "session.renew": "consul.Consul", "session.destroy": "consul.Consul",
 }  # fmt: skip
 _PACKAGES = {
+    SESSION: ("sqlalchemy", "sqlmodel"),
     REDIS: ("redis", "aioredis", "django_redis", "flask_redis", "rediscluster", "valkey"),
     "kazoo.client.KazooClient": ("kazoo",),
     "etcd3.Etcd3Client": ("etcd3",),
@@ -92,9 +94,11 @@ def _asked(home: Scope) -> Iterator[tuple[str, str]]:
                     flagged = call.func.name == "set" and any(k.name in _FLAGS for k in call.keywords)
                     if flagged or call.func.name in _ONLY_REDIS:
                         yield written(call.func.base), REDIS
+                    elif call.func.name == "refresh" and any(k.name == "with_for_update" for k in call.keywords):
+                        yield written(call.func.base), SESSION
                     elif call.func.name in _ONLY_OTHERS:
                         yield written(call.func.base), _ONLY_OTHERS[call.func.name]
 
 
 _PARTS = frozenset(name.rpartition(".")[2] for name in _ONLY_OTHERS if "." in name)
-_TELLING = _PARTS | _ONLY_REDIS | _ONLY_OTHERS.keys() | {"set"}
+_TELLING = _PARTS | _ONLY_REDIS | _ONLY_OTHERS.keys() | {"set", "refresh"}

@@ -96,6 +96,7 @@ class Sections:
             escapes=d.escapes or d.is_left,
             effects=effects,
             reads=reads,
+            row_locks=tuple(Effect(r.operation, r.chain) for r in reached if r.operation.op is Op.ROW_LOCK or r.operation.row_lock is not None),
             token_taken=d.token_taken,
             checked=tuple(d.checked),
             extended=tuple(d.extended),
