@@ -26,6 +26,7 @@ from coordlint import (
     MEDIUM,
     WARNING,
     Found,
+    Late,
     Op,
     Operation,
     Place,
@@ -59,7 +60,7 @@ _SHORT = 3600.0  # seconds: an entry with a shorter lease is not a record that g
 @rule("CL301", severity=WARNING)
 def coordinator_as_database(system: System) -> Iterator[Found]:
     for write in system.operations(backend=COORDINATORS):
-        if not write.stores or write.ephemeral or _ends_soon(write) or write.key_words & _METADATA:
+        if not write.stores or write.late is Late.ADD_MEMBER or write.ephemeral or _ends_soon(write) or write.key_words & _METADATA:
             continue
         entity = _entity_in_key(write)
         if entity:

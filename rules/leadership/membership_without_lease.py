@@ -65,9 +65,11 @@ def membership_without_lease(system: System) -> Iterator[Found]:
             at=registration,
             because=[*_removals(system, registration), *registration.origin] or [(_argument(registration), "what is registered")],
         )
+    told: set[tuple[str, str | None]] = set()
     for write in system.operations(backend=COORDINATORS):
-        if not write.stores or _may_end(system, write) or not _names_member(write) or _lasts(write):
+        if (write.symbol, write.key) in told or not write.stores or _may_end(system, write) or not _names_member(write) or _lasts(write):
             continue
+        told.add((write.symbol, write.key))
         yield found(
             f"Registers an instance in {backend_name(write.backend)} by {_kind(write)} `{write.key_text or write.key}`: it stays "
             "when the instance dies.",

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 
 from coordlint import (
     HIGH,
+    INFO,
     MEDIUM,
     WARNING,
     Effect,
@@ -54,6 +55,7 @@ def lock_not_released_on_error(system: System) -> Iterator[Found]:
             f"an exception between acquire and release leaves {lock_name(section.lock)} taken ({how_long(section)})",
             at=section,
             because=distinct([*risky[:2], Evidence(last.place, "and then this release is not reached"), *trail(section)], besides=section.acquired),
+            severity=WARNING if section.effects or section.reads else INFO,
             confidence=HIGH if section.effects or section.reads else MEDIUM,
         )
 

@@ -41,6 +41,7 @@ _JOBS = frozenset({"job", "task", "queue", "message", "msg", "work", "todo", "in
 _NOT_WORK = frozenset(
     {"lock", "mutex", "leader", "election", "elect", "candidate", "barrier", "semaphore", "member", "worker", "node"}
     | {"host", "instance", "service", "config", "configuration", "setting", "status", "state", "result", "history", "schedule"}
+    | {"certificate", "cert", "credential", "secret"}
 )
 
 
@@ -60,7 +61,7 @@ def coordination_as_job_queue(system: System) -> Iterator[Found]:
         takes, deletes = _consumption(system, create)
         if takes and deletes and _is_sequence(create):
             yield _work(create, [*takes, *deletes], "as numbered nodes that are listed and deleted")
-        elif (deletes or _is_watched(system, create)) and takes and create.key_words & _JOBS and "{}" in (create.key or ""):
+        elif (deletes or _is_watched(system, create)) and takes and create.key_words & _JOBS and "{}" in (create.key or "").rpartition("/")[2]:
             yield _work(create, [*takes, *deletes], "as one key each, taken by whoever finds it first")
 
 
