@@ -47,7 +47,7 @@ def unsafe_renewal(system: System) -> Iterator[Found]:
         if not section.lock.by_hand or section.lock.key in (None, "", "{}") or system.inner(section) is not None:
             continue
         for operation in system.operations(Op.EXPIRE, Op.WRITE, backend=section.lock.backend):
-            if operation.key != section.lock.key or operation.atomic or operation.conditional or is_part_of_acquire(section, operation):
+            if operation.key != section.lock.key or is_checked(system, operation) or is_part_of_acquire(section, operation):
                 continue
             if operation.op is Op.WRITE and (operation.ttl is None or operation.ttl.kind == "never"):
                 continue
@@ -65,7 +65,7 @@ def past_the_library(system: System) -> Iterator[Found]:
     """A library's lock, which could extend itself, whose key is prolonged by a plain EXPIRE beside it."""
     makes = list(system.operations(Op.MAKE_LOCK, backend="redis"))
     for expiry in system.operations(Op.EXPIRE, backend="redis"):
-        if expiry.atomic or expiry.conditional:
+        if is_checked(system, expiry):
             continue
         made = next((m for m in makes if is_its_key(m, expiry)), None)
         if made is None:
@@ -76,6 +76,14 @@ def past_the_library(system: System) -> Iterator[Found]:
             because=[(made.place, "the lock is made here; it knows its token")],
             help="Use the lock's own extend() or reacquire(), which compare the token, and stop the work when they fail.",
         )
+
+
+def is_checked(system: System, operation: Operation) -> bool:
+    """Whether something compares the owner in the same step: a script, or a pipeline that watches. A plain pipeline only sends together."""
+    if operation.atomic != "pipeline":
+        return bool(operation.atomic or operation.conditional)
+    watching = any(o.symbol == operation.symbol and o.call.endswith("Pipeline.watch") for o in system.operations(Op.WATCH, backend="redis"))
+    return watching or bool(operation.conditional)
 
 
 def is_its_key(made: Operation, expiry: Operation) -> bool:
@@ -134,6 +142,40 @@ class Beat:
     def tick(self, work):
         client.pexpire(self.lock_key, self.lease * 1000)  # finding: unsafe-renewal
         work()
+
+=== bad: a pipeline that watches nothing compares nothing
+--- leader.py
+import redis
+
+r = redis.Redis()
+
+class Leader:
+    def seize_lock(self, me):
+        return r.set("lock:leader", me, nx=True, ex=60)
+
+    def beat(self):
+        with r.pipeline() as pipe:
+            pipe.hset("beat", "at", 1)
+            pipe.expire("lock:leader", 60)  # finding: unsafe-renewal
+            pipe.execute()
+
+=== good: a pipeline that watches the lock
+--- leader.py
+import redis
+
+r = redis.Redis()
+
+class Leader:
+    def seize_lock(self, me):
+        return r.set("lock:leader", me, nx=True, ex=60)
+
+    def beat(self, me):
+        with r.pipeline() as pipe:
+            pipe.watch("lock:leader")
+            if pipe.get("lock:leader") == me:
+                pipe.multi()
+                pipe.expire("lock:leader", 60)
+                pipe.execute()
 
 === good: the lock extends itself; another key of the same object gets its lifetime
 --- leader/beat.py

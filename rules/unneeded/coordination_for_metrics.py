@@ -32,15 +32,23 @@ from coordlint import (
 _METRICS = frozenset(
     {"metric", "metrics", "stat", "stats", "statistic", "statistics", "gauge", "telemetry", "measurement", "measure", "reading"}
     | {"latency", "qps", "rps", "throughput", "temperature", "sensor", "usage", "histogram", "percentile"}
+    | {"medicion", "medicione", "medida", "lectura", "metrica", "medicao", "leitura", "mesure"}  # the same in Spanish, Portuguese, French
+    | {"messung", "messungen", "messwert", "messwerte"}  # and German; plurals without their last s
 )
 _SETTING = frozenset({"config", "configuration", "setting", "conf", "policy", "threshold", "schema", "limit", "interval", "period", "enabled"})
 
 
 @rule("CL207", severity=WARNING)
 def coordination_for_metrics(system: System) -> Iterator[Found]:
-    for write in system.operations(backend=COORDINATORS):
+    told: set[tuple[str, str | None]] = set()
+    for write in sorted(system.operations(backend=COORDINATORS), key=lambda o: not o.loop):  # the write that repeats says most
         if not (write.stores or write.op is Op.COUNTER) or not write.key_words & _METRICS or write.key_words & _SETTING:
             continue
+        if write.ephemeral and write.argument("value") is None:
+            continue  # that it is there is all it says
+        if (write.place.path, write.key) in told:
+            continue
+        told.add((write.place.path, write.key))
         often = f", every {write.pause.told}" if write.loop and write.pause and write.pause.told else ", in a loop" if write.loop else ""
         readers = [(o.place, "and collected here") for o in system.same_key(write) if o.op in (Op.READ, Op.LIST)]
         yield found(
@@ -88,6 +96,22 @@ c = consul.Consul()
 
 def tell(host, value):
     c.kv.put(f"telemetry/{host}/latency", str(value))  # finding: coordination-for-metrics
+
+=== bad: one finding for the write that repeats, and none for the node that says who is there
+--- sensor.py
+import time
+
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def run(name, probe):
+    zk.create(f"/mediciones/{name}", ephemeral=True)
+    while True:
+        value = probe.read()
+        zk.set(f"/mediciones/{name}", str(value).encode())  # finding: coordination-for-metrics
+        time.sleep(5)
 
 === good: a lease that says "alive"
 --- app/alive.py
