@@ -44,8 +44,8 @@ def coordination_for_metrics(system: System) -> Iterator[Found]:
     for write in sorted(system.operations(backend=COORDINATORS), key=lambda o: not o.loop):  # the write that repeats says most
         if not (write.stores or write.op is Op.COUNTER) or not write.key_words & _METRICS or write.key_words & _SETTING:
             continue
-        if write.ephemeral and write.argument("value") is None:
-            continue  # that it is there is all it says
+        if write.op is Op.CREATE and write.argument("value") is None:
+            continue  # a folder, or a node that says by being there all that it says
         if (write.place.path, write.key) in told:
             continue
         told.add((write.place.path, write.key))
@@ -107,6 +107,7 @@ zk = KazooClient(hosts="zk:2181")
 
 
 def run(name, probe):
+    zk.ensure_path("/mediciones")
     zk.create(f"/mediciones/{name}", ephemeral=True)
     while True:
         value = probe.read()
