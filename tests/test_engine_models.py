@@ -174,6 +174,7 @@ def test_the_lua_of_a_script_is_found_through_its_digest() -> None:
         ("requests.get('http://etcd:2379/v2/keys/a?wait=true')", "watch", "a"),
         ("requests.put('https://k/apis/coordination.k8s.io/v1/namespaces/n/leases/a', json={})", "cas", "v1/namespaces/n/leases/a"),
         ("kr8s.api().call_api('PUT', base='/apis/coordination.k8s.io', version='v1', url='leases/a')", "cas", "v1/leases/a"),
+        ("kr8s.api().call_api('POST', base='/apis/coordination.k8s.io/v1/namespaces/n/leases', version='')", "create", "v1/namespaces/n/leases"),
     ],
 )
 def test_a_request_to_a_coordinator_is_what_its_path_verb_and_options_say(call: str, op: str, key: str) -> None:

@@ -40,6 +40,7 @@ _NAMES = (
     ("django-cache", re.compile(r"^django\.core\.cache\.caches", re.IGNORECASE)),
     ("process-local", re.compile(r"^(memory|mem|simple|null|dummy)\b|memory|locmem|simplecache|nullcache|\bdict", re.IGNORECASE)),
 )
+_ADDRESSES = frozenset("url uri address dsn host endpoint".split())
 _CONFIGURES = frozenset("config configuration setting app application extension factory init conf".split())
 
 
@@ -100,7 +101,7 @@ def named(ev: Evaluator, value: Value, keys: tuple[str, ...] = (), depth: int = 
             case Instance() if depth < DEEPEST:
                 found.add(of_instance(ev, option) or _in_text(option.type))
             case Environment(name=name, default=default) if depth < DEEPEST:
-                found.add((named(ev, default, keys, depth + 1) if default is not None else "") or _in_text(name))
+                found.add((named(ev, default, keys, depth + 1) if default is not None else "") or _in_text(name) or _handed(ev, name))
             case Table(entries=entries) if depth < DEEPEST:
                 found |= {named(ev, v, (), depth + 1) for k, v in entries if k in keys}
             case _:
@@ -132,7 +133,7 @@ def _assigned(ev: Evaluator, name: str) -> Iterator[tuple[ir.Expr, Scope]]:
             yield from ((b.expr, scope) for b in scope.names.get(name, ()) if b.expr is not None)
         node = scope.function if isinstance(scope.node, ir.Function) else scope.node
         for s in statements(node.body):
-            if isinstance(s, ir.Assign) and s.value is not None and any(_is_key(t, name) for t in s.targets):
+            if isinstance(s, ir.Assign) and s.value is not None and any(_is_key(t, name) or _is_constant(ev, t, name, scope) for t in s.targets):
                 yield s.value, scope
             for expr in expressions(s):
                 for part in ir.walk(expr):
@@ -171,6 +172,35 @@ def _passed(ev: Evaluator, name: str) -> Iterator[Value]:
 def _imports(scope: Scope, names: tuple[str, ...]) -> bool:
     tops = {n.partition(".")[0] for n in names}
     return any(b.module.partition(".")[0] in tops for found in scope.names.values() for b in found if b.kind in ("import", "from"))
+
+
+def _is_constant(ev: Evaluator, target: ir.Expr, name: str, scope: Scope) -> bool:
+    """`app.config[lib.ConfigVars.STORAGE_URI]`: a library's constant, called like the end of the setting that it holds."""
+    if not isinstance(target, ir.Index) or not isinstance(target.index, ir.Attribute) or not name.endswith(f"_{target.index.name}"):
+        return False
+    known = ev.value(target.index, scope)
+    return isinstance(known, External) and known.name.partition(".")[0] in ev.models.tops
+
+
+def _handed(ev: Evaluator, variable: str) -> str:
+    """The backend of an address in the environment that says none itself: it is handed on as `redis_url`."""
+    question = f"${variable}"
+    if question not in ev.settings:
+        ev.settings[question] = ()
+        found = {told for told, value in _telling(ev) for v in options(value) if isinstance(v, Environment) and v.name == variable}
+        ev.settings[question] = (Literal(found.pop()),) if len(found) == 1 else ()
+    return next((str(v.value) for v in ev.settings[question] if isinstance(v, Literal)), "")
+
+
+def _telling(ev: Evaluator) -> Iterator[tuple[str, Value]]:
+    """What the project's functions are given for addresses whose names say the backend."""
+    for symbol, sites in sorted(ev.sites.items()):
+        for param in ev.project.scopes[symbol].params() if symbol in ev.project.scopes else ():
+            told = _in_text(param.name) if words(param.name) & _ADDRESSES else ""
+            for site in sites if told else ():
+                given = site.argument(ev, param.name)
+                if given is not None:
+                    yield told, ev.settle(given)
 
 
 def _is_key(target: ir.Expr, name: str) -> bool:

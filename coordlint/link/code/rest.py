@@ -102,7 +102,7 @@ def requested(ev: Evaluator, made: Meaning) -> Meaning:
     """An HTTP request as what it asks a coordinator to do; unchanged when its path is not one of theirs."""
     args = {a.name: a for a in made.args}
     asking = args.get("url")
-    target = ev.settle(asking.value) if asking is not None else UNKNOWN
+    target = ev.settle(asking.value) if asking is not None else Literal("") if "base" in args else UNKNOWN
     for option in options(target):  # urlopen(Request(url, data, method="PUT"))
         if isinstance(option, Instance) and option.argument("url") is not None:
             args = {**args, **{a.name: a for a in option.arguments}}

@@ -6,7 +6,7 @@ import re
 
 from coordlint.coordination import Operation, Section
 from coordlint.link.code.evidence import of_counting
-from coordlint.link.code.resource import class_name, function_name, is_plumbing, named
+from coordlint.link.code.resource import class_name, function_name, is_plumbing, module_name, named
 from coordlint.link.code.vocabulary import QUORUM, by_head, by_words
 from coordlint.models.schema import Op
 from coordlint.wording import words
@@ -48,6 +48,8 @@ def is_use(operation: Operation) -> bool:
 def said_by_itself(o: Operation, role: str | None) -> str | None:
     """What a call says by what it does, whatever its resource is for."""
     said = _FIXED.get(o.op)
+    if o.backend == "kubernetes-lease" and said in (None, "occ"):
+        return of_lease(o) or said  # whatever is done to it, a Lease is held by one
     if o.conditional == "SKIP LOCKED":  # rows that others hold are passed over: whoever comes next takes the next piece of work
         return "job-queue" if words(f"{o.key_text} {named(o)}") & _WORK else "lock"
     if o.backend == "database-row" and said in ("occ", "lock"):
@@ -68,6 +70,12 @@ def said_by_itself(o: Operation, role: str | None) -> str | None:
     if o.op is Op.CAS or (o.op is Op.WATCH and "Pipeline." in o.call):
         return role if role in ("lock", "leader-election") else "occ"
     return said
+
+
+def of_lease(o: Operation) -> str | None:
+    """What a Lease is for, by its name or by what is written around it."""
+    around = (by_words(text, "") for text in (o.key_text, named(o), module_name(o)))
+    return next((role for role in around if role in ("leader-election", "lock", "semaphore", "membership")), None)
 
 
 def default(members: list[Operation]) -> str:

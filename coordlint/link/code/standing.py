@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from coordlint import ir
 from coordlint.link.code.abstraction import Abstractions
 from coordlint.link.code.arguments import arguments_of, bindings
+from coordlint.link.code.attributes import attribute
 from coordlint.link.code.bottom_up import bottom_up
 from coordlint.link.code.deeds import (
     GENERAL,
@@ -40,6 +41,7 @@ from coordlint.link.code.values import (
     Method,
     Object,
     Parameter,
+    Value,
     fill,
     options,
 )
@@ -126,7 +128,7 @@ class Standings:
         """What a decorator of the project does around each call."""
         func = decorator.func if isinstance(decorator, ir.Call) else decorator
         for option in options(self._ev.settle(self._ev.value(func, around))):
-            outer = option
+            outer = self._of_object(option) or option
             if isinstance(option, ClassRef):
                 outer = FunctionRef(f"{option.symbol}.__call__", Object(option.symbol))
             if not isinstance(outer, FunctionRef) or outer.symbol not in self._traces:
@@ -134,9 +136,20 @@ class Standings:
             if outer.symbol not in self._arounds:
                 self._arounds[outer.symbol] = self._around(self._traces[outer.symbol])
             deed = self._arounds[outer.symbol]
-            if deed is not None and isinstance(option, FunctionRef | ClassRef):
+            if deed is not None and isinstance(option, FunctionRef | ClassRef | Object):
+                if outer is not option and not isinstance(option, ClassRef):
+                    return self._filled(deed, outer, (), option.symbol.rpartition(".")[2])
                 args = arguments_of(self._ev, option, decorator, around) if isinstance(decorator, ir.Call) else ()
                 return self._filled(deed, outer, args, option.symbol.rpartition(".")[2])
+        return None
+
+    def _of_object(self, decorator: Value) -> FunctionRef | None:
+        """The `__call__` of an object that decorates, or that a function makes for it: `@guarded("name")`."""
+        made = self._ev.returns(decorator.symbol) if isinstance(decorator, FunctionRef) else decorator
+        for option in options(made):
+            called = attribute(self._ev, option, "__call__") if isinstance(option, Object) else None
+            if isinstance(called, FunctionRef) and called.symbol in self._traces:
+                return called
         return None
 
     def is_told_inside(self, step: Step, deed: Deed) -> bool:
