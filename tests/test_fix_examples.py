@@ -16,16 +16,9 @@ from coordlint.rulebook import load_rules
 RULES = {rule.code: rule for rule in load_rules()}
 BAD = [(cure.code, e) for cure in CURES for e in read_examples(RULES[cure.code]) if e.kind == "bad"]
 
-LEFT_ALONE = {  # no mechanical cure: what has to be done there has to be thought of
-    ("CL103", "taken between WATCH and EXEC, and freed in another file"),
-    ("CL103", "a script that looks and sets, in a helper that takes the key, beside a store that expires other keys"),
-    ("CL121", "a hash in the key, computed in another module"),
-    ("CL121", "a process id in the name"),
-    ("CL121", "a fresh uuid in the name"),
-    ("CL402", "the leader posts charges, elected in another module"),
-    ("CL702", "two servers that list each other, through a variable with a default"),
-    ("CL702", "an initial cluster of two on the command line"),
-}
+CURED = {  # how many of the bad examples have a mechanical cure, at least; for the rest something has to be thought of
+    "CL103": 5, "CL105": 5, "CL106": 7, "CL108": 4, "CL116": 3, "CL121": 2, "CL402": 1, "CL407": 1, "CL408": 1, "CL702": 1,
+}  # fmt: skip
 
 
 def laid_out(example: Example, folder: Path) -> Path:
@@ -41,7 +34,7 @@ def fixed(folder: Path, code: str, *, unsafe: bool, is_diff: bool = False) -> Ou
 
 
 @pytest.mark.parametrize(("code", "example"), BAD, ids=[f"{code} {e.title}" for code, e in BAD])
-def test_a_bad_example_is_clean_after_its_cure_and_a_second_run_changes_nothing(
+def test_a_bad_example_is_clean_after_its_cure_or_is_told_why_not_and_a_second_run_changes_nothing(
     code: str, example: Example, tmp_path: Path
 ) -> None:
     laid_out(example, tmp_path)
@@ -50,25 +43,34 @@ def test_a_bad_example_is_clean_after_its_cure_and_a_second_run_changes_nothing(
     second = fixed(tmp_path, code, unsafe=True)
 
     assert not second.changes
-    if (code, example.title) in LEFT_ALONE:
-        assert not first.changes and all(r.reason for r in first.refused) and first.refused
-        return
-    assert first.fixed and not first.refused
-    assert [r.finding for r in second.report.findings] == []
+    assert bool(first.changes) == bool(first.fixed)
+    assert all(r.reason for r in first.refused)
+    assert len(first.fixed) + len(first.refused) == len(first.report.findings) > 0
+    assert [r.finding.symbol for r in second.report.findings] == [r.finding.symbol for r in first.refused]
+
+
+@pytest.mark.parametrize("code", sorted(CURED))
+def test_most_bad_examples_of_a_rule_are_cured(code: str, tmp_path: Path) -> None:
+    for number, (_, example) in enumerate([b for b in BAD if b[0] == code]):
+        laid_out(example, tmp_path / f"system{number}")
+    alone = [fixed(folder, code, unsafe=True, is_diff=True) for folder in sorted(tmp_path.iterdir())]
+    assert sum(bool(outcome.fixed) and not outcome.refused for outcome in alone) >= CURED[code]
 
 
 @pytest.mark.parametrize("cure", [c for c in CURES if not c.safe], ids=lambda cure: cure.code)
 def test_an_unsafe_cure_waits_until_it_is_asked_for(cure, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    example = next(e for code, e in BAD if code == cure.code and (code, e.title) not in LEFT_ALONE)
-    outcome = fixed(laid_out(example, tmp_path), cure.code, unsafe=False)
+    for number, example in enumerate(e for code, e in BAD if code == cure.code):
+        laid_out(example, tmp_path / f"system{number}")
+    texts = {path: path.read_text() for path in tmp_path.rglob("*.*")}
+    outcome = fixed(tmp_path, cure.code, unsafe=False)
     assert not outcome.changes and not outcome.fixed
     assert {f.code for f in outcome.unsafe} == {cure.code}
-    assert {p: (tmp_path / p).read_text() for p in example.files} == dict(example.files)
+    assert {path: path.read_text() for path in texts} == texts
 
 
 def test_a_diff_writes_nothing(tmp_path: Path) -> None:
-    _, example = BAD[-3]
-    outcome = fixed(laid_out(example, tmp_path), BAD[-3][0], unsafe=True, is_diff=True)
+    example = next(e for code, e in BAD if code == "CL408")
+    outcome = fixed(laid_out(example, tmp_path), "CL408", unsafe=True, is_diff=True)
     assert outcome.changes
     assert {p: (tmp_path / p).read_text() for p in example.files} == dict(example.files)
 
