@@ -232,3 +232,31 @@ def test_wrong_usage_ends_with_two_and_an_empty_folder_with_three(project: Path,
     assert fix(run, "--lifetime", "0").code == 2
     (tmp_path / "empty").mkdir()
     assert fix(run, "--root", str(tmp_path / "empty"), str(tmp_path / "empty")).code == 3
+
+
+def test_a_store_behind_a_lock_is_not_made_to_forget(project: Path, run) -> None:
+    store = """\
+import redis
+
+r = redis.Redis()
+
+
+def put(key, value, overwrite=True):
+    if not overwrite:
+        return r.set(key, value, nx=True)
+    return r.set(key, value)
+
+
+def drop(key):
+    r.delete(key)
+"""
+    (project / "store.py").write_text(store)
+    (project / "worker.py").write_text(
+        "from store import drop, put\n\n\ndef work(job):\n    if not put('lock:job', '1', overwrite=False):\n        return\n"
+        "    try:\n        job.run()\n    finally:\n        drop('lock:job')\n"
+    )
+    git(project, "add", ".")
+    git(project, "commit", "-qm", "second")
+    ran = fix(run, "--unsafe", "--select", "CL103")
+    assert (project / "store.py").read_text() == store
+    assert ran.code == 1 and "by a helper that may keep other things" in ran.out

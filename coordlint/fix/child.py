@@ -37,7 +37,7 @@ def _answer(request: Request, texts: dict[str, str], trees: dict[str, Tree | str
     reason = ""
     for path in dict.fromkeys(p.path for p in request.places if p.path in texts):
         if path not in trees:
-            trees[path] = _tree(texts[path])
+            trees[path] = _tree(texts[path], path)
         tree = trees[path]
         if isinstance(tree, str):
             reason = reason or tree
@@ -51,9 +51,9 @@ def _answer(request: Request, texts: dict[str, str], trees: dict[str, Tree | str
     return Answer(request.number, reason=reason)
 
 
-def _tree(text: str) -> Tree | str:
+def _tree(text: str, path: str) -> Tree | str:
     try:
-        return Tree(text)
+        return Tree(text, path)
     except cst.ParserSyntaxError:
         return "libcst cannot parse the file"
     except Exception as error:

@@ -14,6 +14,7 @@ from coordlint.fix.requests import CannotFix, Request
 from coordlint.fix.trees import Replacement, Tree, is_plain, keyword, method, named, walk, with_arguments
 from coordlint.source import Span
 
+LOCKS = ("lock", "acquire", "mutex", "lease", "claim")
 NEVER = ("None", "0", "-1")
 
 
@@ -23,10 +24,21 @@ def cure(tree: Tree, places: Sequence[Span], request: Request) -> str:
     first: CannotFix | None = None
     for span in places:
         try:
-            return tree.replaced(lasting(tree, tree.call(span), seconds))
+            call = tree.call(span)
+            if (tree.path, span) != (request.places[0].path, request.places[0].span):
+                check_is_lock(tree, call)
+            return tree.replaced(lasting(tree, call, seconds))
         except CannotFix as error:
             first = first or error
     raise first or CannotFix("the lock is made elsewhere")
+
+
+def check_is_lock(tree: Tree, call: cst.Call) -> None:
+    """Refuses a SET NX behind a helper that may keep other things than locks: they would expire as well."""
+    function = tree.function(call)
+    name = function.name.value.lower() if function is not None else ""
+    if method(call) in ("set", "setnx") and not any(word in name for word in LOCKS):
+        raise CannotFix("the key is set by a helper that may keep other things as well")
 
 
 def lasting(tree: Tree, call: cst.Call, seconds: cst.Integer) -> dict[cst.CSTNode, Replacement]:

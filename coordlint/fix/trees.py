@@ -19,7 +19,8 @@ Block = cst.IndentedBlock | cst.Module
 class Tree:
     """One parsed file. Raises libcst.ParserSyntaxError."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, path: str = "") -> None:
+        self.path = path
         wrapper = MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
         self.module = wrapper.module
         self.positions = wrapper.resolve(PositionProvider)
