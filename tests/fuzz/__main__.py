@@ -1,0 +1,129 @@
+"""Fuzzes every reader of foreign text: `python tests/fuzz --seconds 60`; a minute in CI, ten or more at night.
+
+Texts are the fixtures and the corpus, cut, doubled, spliced and salted with the words that parsers trip over. A finding is
+shrunk and printed; put it into `corpus/TARGET-what.txt`, and it is tried first from then on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from targets import TARGETS
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+SECONDS_EACH = 20  # for one text; longer is a hang
+EXAMPLES = 60  # of one target before the next has its turn
+
+SALT = [
+    "(", ")", "[", "]", "{", "}", "{{", "}}", "${", "$(", "$", "`", "'", '"', '"""', "\\", "\n", "\t", "\r", "\f", "\0", "\ufeff", " ", ":", ": ", "- ",
+    "---\n", "&a ", "*a", "<<: *a", "!x ", "|\n", ">-\n", "? ", "#", "# coordlint: ignore[CL101] x", "# coordlint: ", "%", "@", ",", "=", "=>", "->",
+    ":=", "f'", "async ", "await ", "lambda: ", "match x:\n case ", "type X = ", "except* ", "yield ", "*", "**", "<<EOF\n", "EOF\n", "&&", "||", ";", "|",
+    "FROM a AS b\n", "ARG A=${A}\n", "ENV A $A\n", "extends: {service: a}\n", "include: [a.yaml]\n", "env_file: .env\n", "deploy: {replicas: '${N:-3}'}\n",
+    "apiVersion: v1\n", "kind: List\nitems:\n", "1e999", "-1", "0x", "9" * 30, "null", "~", "true", "\ud800", "é", "\u202e", "\x1b[31m", "true: false", "[[a]]\n",
+    "[tool.coordlint]\n", "version", "library: x\n", "types:\n", "{{ include \"a\" . }}", "{{- range .Values.a }}", "{{ end }}", "redis.Redis().lock(", "with ",
+]  # fmt: skip
+
+
+def seeds(target: str) -> list[str]:
+    """The texts to begin with: recorded ones of the target, and all small files of the fixtures."""
+    recorded = sorted((HERE / "corpus").glob(f"{target}-*.txt"))
+    files = [p for p in sorted((ROOT / "fixtures").rglob("*")) if p.is_file() and p.stat().st_size < 5_000]
+    texts = [p.read_bytes().decode("utf-8", "replace") for p in (*recorded, *files)]
+    if target == "models":
+        texts += [p.read_text("utf-8")[:4_000] for p in sorted((ROOT / "coordlint" / "models").glob("*.yaml"))[:12]]
+    return texts or [""]
+
+
+def mutated(text: str, changes: list[tuple[int, int, int, str]], other: str) -> str:
+    """A text after cuts, copies and insertions at places that wrap around its length."""
+    for how, at, size, salt in changes:
+        start = at % (len(text) + 1)
+        end = min(start + size, len(text))
+        if how == 0:
+            text = text[:start] + text[end:]
+        elif how == 1:
+            text = text[:end] + text[start:end] * 3 + text[end:]
+        elif how == 2:
+            text = text[:start] + other[start : start + size] + text[start:]
+        else:
+            text = text[:start] + salt * (1 + how % 3) + text[start:]
+        text = text[:20_000]
+    return text
+
+
+def texts(target: str) -> st.SearchStrategy[str]:
+    """Mutated seeds, and text from nothing."""
+    known = seeds(target)
+    change = st.tuples(st.integers(0, 6), st.integers(0, 5_000), st.integers(1, 200), st.sampled_from(SALT))
+    changed = st.builds(mutated, st.sampled_from(known), st.lists(change, max_size=8), st.sampled_from(known))
+    return changed | st.lists(st.sampled_from(SALT) | st.text(max_size=4), max_size=40).map("".join)
+
+
+class Hang(Exception):
+    """One text took too long."""
+
+
+def watched(target: Callable[[str], None], text: str) -> None:
+    """Runs a target; a hang becomes an exception."""
+
+    def stop(*_: object) -> None:
+        raise Hang
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(SECONDS_EACH)
+    try:
+        target(text)
+    finally:
+        signal.alarm(0)
+
+
+def fuzz(name: str, number: int) -> str:
+    """One round of a target: nothing, or what was found, in words."""
+
+    @seed(number)
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(texts(name))
+    def tries(text: str) -> None:
+        watched(TARGETS[name], text)
+
+    try:
+        tries()
+    except Exception as error:
+        notes = "\n".join(getattr(error, "__notes__", []))
+        return f"{name}: {type(error).__name__}: {error}\n{notes}"
+    return ""
+
+
+def main() -> int:
+    """Replays the corpus, then fuzzes until the time is over."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--seconds", type=float, default=60)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("targets", nargs="*", default=[], help=", ".join(TARGETS))
+    asked = options.parse_args()
+    names = asked.targets or list(TARGETS)
+    for name in names:
+        for place in sorted((HERE / "corpus").glob(f"{name}-*.txt")):
+            watched(TARGETS[name], place.read_bytes().decode("utf-8", "surrogateescape"))
+    found: dict[str, str] = {}
+    ends, rounds = time.monotonic() + asked.seconds, 0
+    while time.monotonic() < ends and len(found) < len(names):
+        for name in names:
+            if name not in found and time.monotonic() < ends and (told := fuzz(name, asked.seed + rounds)):
+                found[name] = told
+                print(told, flush=True)
+        rounds += 1
+    print(f"{rounds} rounds of {EXAMPLES} texts for {len(names)} targets; {len(found)} of them broke")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
