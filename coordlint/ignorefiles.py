@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,17 +69,24 @@ def _spec(lines: Iterable[str]) -> GitIgnoreSpec | None:
     if not wanted:
         return None
     try:
-        return _tamed(GitIgnoreSpec.from_lines(wanted))
-    except ValueError:
-        return _tamed(GitIgnoreSpec.from_lines([line for line in wanted if _compiles(line)]))
+        return _compiled(wanted)
+    except (ValueError, re.error):
+        return _compiled([line for line in wanted if _compiles(line)])
 
 
 def _compiles(line: str) -> bool:
     try:
-        GitIgnoreSpec.from_lines([line])
-    except ValueError:
+        _compiled([line])
+    except (ValueError, re.error):
         return False
     return True
+
+
+def _compiled(lines: list[str]) -> GitIgnoreSpec:
+    """Raises ValueError or re.error for a line that is no pattern."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd brackets in somebody else's pattern are not ours to report
+        return _tamed(GitIgnoreSpec.from_lines(lines))
 
 
 def _tamed(spec: GitIgnoreSpec) -> GitIgnoreSpec:

@@ -242,3 +242,11 @@ def test_the_order_of_sources_is_the_order_of_paths(tmp_path: Path) -> None:
     for name in ("b.py", "a/z.py", "a.py", "a-b.py"):
         put(tmp_path, name, "")
     assert list(kinds(discover(tmp_path))) == ["a-b.py", "a.py", "a/z.py", "b.py"]
+
+
+@pytest.mark.parametrize("pattern", ["[z-a]", "*a*a*a*a*a*a*a*a*b", "[[a]]", "*" * 200, "\\"])
+def test_no_pattern_of_an_ignore_file_stops_a_run_or_takes_for_ever(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / ".gitignore").write_text(f"{pattern}/x\n{pattern}\nno.py\n")
+    for name in ("a" * 200 + ".py", "no.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    assert "no.py" not in [s.path for s in discover(tmp_path).sources]

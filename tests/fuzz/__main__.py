@@ -27,7 +27,7 @@ SALT = [
     "---\n", "&a ", "*a", "<<: *a", "!x ", "|\n", ">-\n", "? ", "#", "# coordlint: ignore[CL101] x", "# coordlint: ", "%", "@", ",", "=", "=>", "->",
     ":=", "f'", "async ", "await ", "lambda: ", "match x:\n case ", "type X = ", "except* ", "yield ", "*", "**", "<<EOF\n", "EOF\n", "&&", "||", ";", "|",
     "FROM a AS b\n", "ARG A=${A}\n", "ENV A $A\n", "extends: {service: a}\n", "include: [a.yaml]\n", "env_file: .env\n", "deploy: {replicas: '${N:-3}'}\n",
-    "apiVersion: v1\n", "kind: List\nitems:\n", "1e999", "-1", "0x", "9" * 30, "null", "~", "true", "\ud800", "é", "\u202e", "\x1b[31m", "true: false", "[[a]]\n",
+    "apiVersion: v1\n", "kind: List\nitems:\n", "1e999", "-1", "0x", "9" * 30, "null", "~", "true", "\ud800", '"\\ud800"', "é", "\u202e", "\x1b[31m", "true: false", "[[a]]\n",
     "[tool.coordlint]\n", "version", "library: x\n", "types:\n", "{{ include \"a\" . }}", "{{- range .Values.a }}", "{{ end }}", "redis.Redis().lock(", "with ",
 ]  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from coordlint import baseline, config, shellwords
@@ -24,6 +25,11 @@ _NAMES = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=1)
+def _models_of_all() -> Models:
+    return Models.load()
+
+
 def _file(kind: Kind) -> Callable[[str], None]:
     def read(text: str) -> None:
         try:
@@ -35,13 +41,18 @@ def _file(kind: Kind) -> Callable[[str], None]:
         lines = text.count("\n") + 1
         assert all(1 <= skip.line <= lines + 1 and skip.reason for skip in facts.skips), facts.skips
         assert decode(encode(facts)) == facts
-        link([facts], Models.load())  # the other half of what foreign text reaches
+        link([facts], _models_of_all())  # the other half of what foreign text reaches
 
     return read
 
 
 def _yaml(text: str) -> None:
-    parse(text, "a.yaml")
+    parse(_decodable(text), "a.yaml")
+
+
+def _decodable(text: str) -> str:
+    """Half a character is never the outcome of decoding a file."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _shell(text: str) -> None:
@@ -72,7 +83,7 @@ def _baseline(text: str) -> None:
 
 def _models(text: str) -> None:
     try:
-        Models.load((), (("ours.yaml", text),))
+        Models.load((), (("ours.yaml", _decodable(text)),))
     except ModelsInvalid as told:
         assert "ours.yaml" in str(told)
 
