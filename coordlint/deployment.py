@@ -172,6 +172,7 @@ class Connection(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...]  # message is the kind: environment, command, depends-on, config-map, nginx, code
     confidence: Confidence
     scheme: str = ""
+    hosts: tuple[str, ...] = ()  # all names by which settings and code mean the target
 
 
 class Deployment(msgspec.Struct, frozen=True):

@@ -58,10 +58,10 @@ def coordinator_single_point_of_failure(system: System) -> Iterator[Found]:
 
 def cannot_go_on(system: System, workload: Workload, ensemble: Ensemble) -> Evidence | None:
     """What stops a workload while the ensemble is away: its start order, or a call that nothing guards."""
-    members = {c.workload.name for c in ensemble.coordinators}
+    members = {name for c in ensemble.coordinators for name in (c.workload.name, *c.workload.names)}
     for dependency in workload.depends_on:
-        if dependency.name in members and dependency.condition == "healthy":
-            return Evidence(dependency.place, f"{workload.name} starts only when it is healthy")
+        if dependency.name in members and dependency.condition in ("healthy", "init"):
+            return Evidence(dependency.place, f"{workload.name} starts only when it {'is healthy' if dependency.condition == 'healthy' else 'answers'}")
     for call in system.operations(backend=ensemble.backend):
         if workload.key not in {w.key for w in system.workloads_of(call.symbol)} or survives_outage(system, call):
             continue
@@ -156,4 +156,147 @@ services:
 FROM python:3.12
 WORKDIR /app
 COPY . .
+
+=== bad: every pod waits for one ZooKeeper
+--- a.py
+print("a")
+--- b.py
+print("b")
+--- c.py
+print("c")
+--- k8s/zk.yaml
+apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  name: zk  # finding: coordinator-single-point-of-failure
+spec:
+  serviceName: zk
+  replicas: 1
+  template:
+    metadata: {labels: {app: zk}}
+    spec:
+      containers:
+        - name: zk
+          image: "zookeeper:3.9"
+---
+apiVersion: v1
+kind: Service
+metadata: {name: zk}
+spec:
+  selector: {app: zk}
+--- k8s/a.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a}
+spec:
+  template:
+    metadata: {labels: {app: a}}
+    spec:
+      containers:
+        - name: a
+          image: acme/app
+          command: [python, a.py]
+      initContainers:
+        - name: wait
+          image: busybox
+          command: [sh, -c, "until nc -z zk 2181; do sleep 1; done"]
+--- k8s/b.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: b}
+spec:
+  template:
+    metadata: {labels: {app: b}}
+    spec:
+      containers:
+        - name: b
+          image: acme/app
+          command: [python, b.py]
+      initContainers:
+        - name: wait
+          image: busybox
+          command: [sh, -c, "until nc -z zk 2181; do sleep 1; done"]
+--- k8s/c.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: c}
+spec:
+  template:
+    metadata: {labels: {app: c}}
+    spec:
+      containers:
+        - name: c
+          image: acme/app
+          command: [python, c.py]
+      initContainers:
+        - name: wait
+          image: busybox
+          command: [sh, -c, "until nc -z zk 2181; do sleep 1; done"]
+
+=== good: one pod waits for it
+--- a.py
+print("a")
+--- b.py
+print("b")
+--- c.py
+print("c")
+--- k8s/zk.yaml
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: zk}
+spec:
+  serviceName: zk
+  replicas: 1
+  template:
+    metadata: {labels: {app: zk}}
+    spec:
+      containers:
+        - name: zk
+          image: "zookeeper:3.9"
+---
+apiVersion: v1
+kind: Service
+metadata: {name: zk}
+spec:
+  selector: {app: zk}
+--- k8s/a.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a}
+spec:
+  template:
+    metadata: {labels: {app: a}}
+    spec:
+      containers:
+        - name: a
+          image: acme/app
+          command: [python, a.py]
+      initContainers:
+        - name: wait
+          image: busybox
+          command: [sh, -c, "until nc -z zk 2181; do sleep 1; done"]
+--- k8s/b.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: b}
+spec:
+  template:
+    metadata: {labels: {app: b}}
+    spec:
+      containers:
+        - name: b
+          image: acme/app
+          command: [python, b.py]
+--- k8s/c.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: c}
+spec:
+  template:
+    metadata: {labels: {app: c}}
+    spec:
+      containers:
+        - name: c
+          image: acme/app
+          command: [python, c.py]
 '''

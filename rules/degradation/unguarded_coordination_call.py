@@ -431,4 +431,34 @@ import etcd3
 
 etcd = etcd3.client()
 etcd.put("/x", "1")
+
+=== bad: a pod's program joins when it starts
+--- k8s/node.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: node}
+spec:
+  template:
+    metadata: {labels: {app: node}}
+    spec:
+      containers:
+        - name: node
+          image: acme/node
+          command: [python, -m, node.main]
+--- node/__init__.py
+
+--- node/main.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def main():
+    zk.start()  # finding: unguarded-coordination-call
+    while True:
+        print(zk.get_children("/nodes"))
+
+
+if __name__ == "__main__":
+    main()
 '''

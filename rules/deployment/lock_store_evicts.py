@@ -221,4 +221,47 @@ services:
   redis:
     image: redis:7
     command: redis-server --maxmemory-policy allkeys-lru
+
+=== good: a pod that evicts nothing
+--- k8s/redis.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: redis}
+spec:
+  template:
+    metadata: {labels: {app: redis}}
+    spec:
+      containers:
+        - name: redis
+          image: "redis:7"
+          args: ["--maxmemory", "100mb", "--maxmemory-policy", "noeviction"]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: redis}
+spec:
+  selector: {app: redis}
+--- k8s/worker.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: worker}
+spec:
+  template:
+    metadata: {labels: {app: worker}}
+    spec:
+      containers:
+        - name: worker
+          image: acme/worker
+          command: [python, worker.py]
+          env: [{name: REDIS_URL, value: "redis://redis:6379/0"}]
+--- worker.py
+import os
+
+import redis
+
+r = redis.Redis.from_url(os.environ["REDIS_URL"])
+
+def close_books():
+    with r.lock("books", timeout=30):
+        print("closing")
 '''

@@ -150,4 +150,94 @@ def warm_cache(page):
         r.setex(f"page:{page}", 300, "<html>")
     finally:
         lock.release()
+
+=== bad: a payment lock in a pod that keeps nothing
+--- k8s/redis.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: redis  # finding: lock-store-not-durable
+spec:
+  template:
+    metadata: {labels: {app: redis}}
+    spec:
+      containers:
+        - name: redis
+          image: "redis:7"
+---
+apiVersion: v1
+kind: Service
+metadata: {name: redis}
+spec:
+  selector: {app: redis}
+--- k8s/worker.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: worker}
+spec:
+  template:
+    metadata: {labels: {app: worker}}
+    spec:
+      containers:
+        - name: worker
+          image: acme/worker
+          command: [python, worker.py]
+          env: [{name: REDIS_URL, value: "redis://redis:6379/0"}]
+--- worker.py
+import os
+
+import redis
+import stripe
+
+r = redis.Redis.from_url(os.environ["REDIS_URL"])
+
+def charge(order):
+    with r.lock(f"charge:{order.id}", timeout=30):
+        stripe.Charge.create(amount=order.amount, currency="eur")
+
+=== good: an append-only file on a claim
+--- k8s/redis.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: redis}
+spec:
+  template:
+    metadata: {labels: {app: redis}}
+    spec:
+      containers:
+        - name: redis
+          image: "redis:7"
+          args: ["--appendonly", "yes"]
+          volumeMounts: [{name: data, mountPath: /data}]
+      volumes: [{name: data, persistentVolumeClaim: {claimName: redis}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: redis}
+spec:
+  selector: {app: redis}
+--- k8s/worker.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: worker}
+spec:
+  template:
+    metadata: {labels: {app: worker}}
+    spec:
+      containers:
+        - name: worker
+          image: acme/worker
+          command: [python, worker.py]
+          env: [{name: REDIS_URL, value: "redis://redis:6379/0"}]
+--- worker.py
+import os
+
+import redis
+import stripe
+
+r = redis.Redis.from_url(os.environ["REDIS_URL"])
+
+def charge(order):
+    with r.lock(f"charge:{order.id}", timeout=30):
+        stripe.Charge.create(amount=order.amount, currency="eur")
 '''

@@ -81,4 +81,14 @@ spec:
     spec:
       containers:
         - {name: cache, image: "memcached:1.6"}
+
+=== bad: nine voters in compose
+--- compose.yaml
+services:
+  zk1:  # finding: oversized-ensemble
+    image: zookeeper:3.9
+    environment:
+      ZOO_SERVERS: >-
+        server.1=zk1:2888:3888 server.2=zk2:2888:3888 server.3=zk3:2888:3888 server.4=zk4:2888:3888 server.5=zk5:2888:3888
+        server.6=zk6:2888:3888 server.7=zk7:2888:3888 server.8=zk8:2888:3888 server.9=zk9:2888:3888
 '''

@@ -99,4 +99,20 @@ services:
   etcd:
     image: quay.io/coreos/etcd:v3.5.9
     command: ["etcd", "--quota-backend-bytes", "${QUOTA}"]
+
+=== good: ZooKeeper's own limit
+--- k8s/zk.yaml
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: zk}
+spec:
+  serviceName: zk
+  replicas: 3
+  template:
+    metadata: {labels: {app: zk}}
+    spec:
+      containers:
+        - name: zk
+          image: "zookeeper:3.9"
+          env: [{name: JVMFLAGS, value: "-Xmx1g -Djute.maxbuffer=1048575"}]
 '''

@@ -15,6 +15,7 @@ Sources: ZooKeeper Programmer's Guide, ZooKeeper Sessions (connection string); e
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from coordlint import (
@@ -30,12 +31,15 @@ from coordlint import (
     rule,
 )
 
+ONE_POD = re.compile(r"[\w-]+-\d+\.[\w-]+")  # a pod of a StatefulSet behind its headless Service
+
 
 @rule("CL705", severity=INFO)
 def single_endpoint_client(system: System) -> Iterator[Found]:
     for ensemble in system.deployment.ensembles(*COORDINATORS):
         if len(ensemble.coordinators) < 3:
-            continue  # replicas of one workload stand behind one name
+            yield from one_pod_of_many(system, ensemble)
+            continue
         for client in system.workloads():
             if client.key in ensemble.keys:
                 continue
@@ -51,6 +55,24 @@ def single_endpoint_client(system: System) -> Iterator[Found]:
                 resource=ensemble.backend,
                 severity=client.role.softened(INFO),
             )
+
+
+def one_pod_of_many(system: System, ensemble: Ensemble) -> Iterator[Found]:
+    """Clients of a set of pods that name one of them; the names of Services lead to all."""
+    members = ensemble.first.workload
+    for connection in system.deployment.clients_of(*ensemble.keys):
+        if (members.replicas.declared or 0) < 3 or len(connection.hosts) != 1 or not ONE_POD.match(connection.hosts[0]):
+            continue
+        client = system.deployment.workload(connection.source)
+        said = next(e for e in connection.evidence if e.message not in ("depends-on", "command"))
+        yield found(
+            f"{connection.source.name} knows one of {members.replicas.declared} {backend_name(ensemble.backend)} members: {connection.hosts[0]}",
+            at=said.place,
+            because=[*members.replicas.because[:1], Evidence(members.place, f"{members.name} is the ensemble")],
+            symbol=client.symbol if client else "",
+            resource=ensemble.backend,
+            severity=client.role.softened(INFO) if client else INFO,
+        )
 
 
 def addresses(system: System, ensemble: Ensemble, client: Workload) -> dict[str, Evidence]:
@@ -114,4 +136,33 @@ spec:
         - name: web
           image: acme/web
           env: [{name: ZK_HOSTS, value: "zk-headless:2181"}]
+
+=== bad: one pod of three
+--- k8s/zk.yaml
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: zk}
+spec:
+  serviceName: zk
+  replicas: 3
+  template:
+    metadata: {labels: {app: zk}}
+    spec:
+      containers:
+        - name: zk
+          image: "zookeeper:3.9"
+--- k8s/web.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: acme/web
+          env:
+            - name: ZK_HOSTS
+              value: "zk-0.zk:2181"  # finding: single-endpoint-client
 '''

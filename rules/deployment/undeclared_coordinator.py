@@ -137,4 +137,23 @@ zk = KazooClient(hosts="zk.prod.acme.net:2181")
 from kazoo.client import KazooClient
 
 zk = KazooClient(hosts="zookeeper:2181")
+
+=== bad: no object of the cluster provides ZooKeeper
+--- k8s/worker.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: worker}
+spec:
+  template:
+    metadata: {labels: {app: worker}}
+    spec:
+      containers:
+        - name: worker
+          image: acme/worker
+          command: [python, worker.py]
+--- worker.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zookeeper:2181")  # finding: undeclared-coordinator
+zk.start()
 '''

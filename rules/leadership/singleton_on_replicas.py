@@ -243,4 +243,33 @@ def main():
     zk.Election("/clock/leader").run(lead)
 
 main()
+
+=== good: one beat beside many workers
+--- k8s/beat.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: beat}
+spec:
+  replicas: 1
+  strategy: {type: Recreate}
+  template:
+    metadata: {labels: {app: beat}}
+    spec:
+      containers:
+        - name: beat
+          image: acme/shop:1.4
+          command: [celery, -A, shop, beat]
+--- k8s/worker.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: worker}
+spec:
+  replicas: 5
+  template:
+    metadata: {labels: {app: worker}}
+    spec:
+      containers:
+        - name: worker
+          image: acme/shop:1.4
+          command: [celery, -A, shop, worker]
 '''

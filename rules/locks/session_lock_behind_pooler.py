@@ -180,4 +180,106 @@ services:
       POOL_MODE: transaction
   postgres:
     image: postgres:16
+
+=== bad: the pooler stands in the cluster
+--- shop/__init__.py
+--- shop/worker.py
+import os
+
+import psycopg2
+
+db = psycopg2.connect(os.environ["DATABASE_URL"])
+
+def work(job):
+    cur = db.cursor()
+    cur.execute("SELECT pg_advisory_lock(42)")  # finding: session-lock-behind-pooler
+    try:
+        job.run()
+    finally:
+        cur.execute("SELECT pg_advisory_unlock(42)")
+
+if __name__ == "__main__":
+    work(None)
+--- k8s/worker.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: worker}
+spec:
+  template:
+    metadata: {labels: {app: worker}}
+    spec:
+      containers:
+        - name: worker
+          image: acme/shop
+          command: [python, -m, shop.worker]
+          env: [{name: DATABASE_URL, value: "postgres://shop@pgbouncer:6432/shop"}]
+--- k8s/pgbouncer.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: pgbouncer}
+spec:
+  template:
+    metadata: {labels: {app: pgbouncer}}
+    spec:
+      containers:
+        - name: pgbouncer
+          image: edoburu/pgbouncer:1.22
+          env: [{name: POOL_MODE, value: transaction}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: pgbouncer}
+spec:
+  selector: {app: pgbouncer}
+
+=== good: the pooler in the cluster keeps sessions
+--- shop/__init__.py
+--- shop/worker.py
+import os
+
+import psycopg2
+
+db = psycopg2.connect(os.environ["DATABASE_URL"])
+
+def work(job):
+    cur = db.cursor()
+    cur.execute("SELECT pg_advisory_lock(42)")
+    try:
+        job.run()
+    finally:
+        cur.execute("SELECT pg_advisory_unlock(42)")
+
+if __name__ == "__main__":
+    work(None)
+--- k8s/worker.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: worker}
+spec:
+  template:
+    metadata: {labels: {app: worker}}
+    spec:
+      containers:
+        - name: worker
+          image: acme/shop
+          command: [python, -m, shop.worker]
+          env: [{name: DATABASE_URL, value: "postgres://shop@pgbouncer:6432/shop"}]
+--- k8s/pgbouncer.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: pgbouncer}
+spec:
+  template:
+    metadata: {labels: {app: pgbouncer}}
+    spec:
+      containers:
+        - name: pgbouncer
+          image: edoburu/pgbouncer:1.22
+          env: [{name: POOL_MODE, value: session}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: pgbouncer}
+spec:
+  selector: {app: pgbouncer}
 '''

@@ -101,4 +101,70 @@ def limit():
 services:
   zookeeper:
     image: zookeeper:3.9
+
+=== bad: an etcd in the cluster that nothing talks to
+--- app.py
+def main():
+    print("hello")
+--- k8s/etcd.yaml
+apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  name: etcd  # finding: just-in-case-coordinator
+spec:
+  serviceName: etcd
+  replicas: 3
+  template:
+    metadata: {labels: {app: etcd}}
+    spec:
+      containers:
+        - name: etcd
+          image: "quay.io/coreos/etcd:v3.5.9"
+--- k8s/web.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: acme/web
+
+=== good: a pod that is no program of this repository talks to it
+--- app.py
+def main():
+    print("hello")
+--- k8s/etcd.yaml
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: etcd}
+spec:
+  serviceName: etcd
+  replicas: 3
+  template:
+    metadata: {labels: {app: etcd}}
+    spec:
+      containers:
+        - name: etcd
+          image: "quay.io/coreos/etcd:v3.5.9"
+---
+apiVersion: v1
+kind: Service
+metadata: {name: etcd}
+spec:
+  selector: {app: etcd}
+--- k8s/web.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: acme/web
+          env: [{name: ETCD_ENDPOINTS, value: "http://etcd:2379"}]
 '''

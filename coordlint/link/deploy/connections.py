@@ -122,7 +122,7 @@ def find_connections(
         if len(found) > MAX_CONNECTIONS:
             break
     return tuple(
-        Connection(source, target, d.host.name, d.port, tuple(d.evidence), d.confidence, d.scheme)
+        Connection(source, target, d.host.name, d.port, tuple(d.evidence), d.confidence, d.scheme, tuple(d.hosts))
         for (source, target, _), d in sorted(found.items(), key=lambda pair: _order(pair[0]))
         if not d.is_only_ordered or not _is_order(by_key[source], by_key.get(target) if target else None, started)
     )
@@ -144,6 +144,7 @@ def _order(key: tuple[Key, Key | None, str]) -> tuple[str, str, str, str, str]:
 class _Draft:
     host: Host
     evidence: list[Evidence] = field(default_factory=list)
+    hosts: dict[str, None] = field(default_factory=dict)
     confidence: Confidence = Confidence.LOW
     port: int | None = None
     scheme: str = ""
@@ -157,6 +158,8 @@ class _Draft:
         """One more place that says so."""
         if evidence not in self.evidence:
             self.evidence.append(evidence)
+        if evidence.message not in ("depends-on", "command"):
+            self.hosts[host.name] = None
         self.confidence = max(self.confidence, confidence)
         self.port = self.port or host.port
         self.scheme = self.scheme or host.scheme

@@ -10,6 +10,7 @@ from coordlint.deployment import Dependency, Key, Mount, Port, Probe, Replicas, 
 from coordlint.finding import Confidence, Evidence
 from coordlint.link.deploy.catalogue import Catalogue, common_depth, folder_of
 from coordlint.link.deploy.containers import Container, Started, Words, start
+from coordlint.link.deploy.hosts import hosts_in_words, is_local
 from coordlint.link.deploy.images import ImageBuilder
 from coordlint.link.deploy.interpolation import filled
 from coordlint.link.deploy.roles import role_of
@@ -344,10 +345,13 @@ def _probes(container: Table, path: str) -> Iterator[Probe]:
 
 
 def _waits(first: list[Container], started: list[Started]) -> Iterator[Dependency]:
-    """Init containers that wait for somebody: their host names are found with the other words."""
+    """Init containers that wait for somebody, by the hosts that they name."""
     for container, begun in zip(first, started, strict=True):
         if not begun.runs and begun.argv:
-            yield Dependency("", "init", container.place)
+            known = {v.name: v.value for v in container.environment}
+            said = (h for spoken in begun.spoken for h in hosts_in_words(tuple(filled(w, known) for w in spoken.words)))
+            hosts = sorted({host.name for host in said if host.is_sure and not is_local(host.name)})
+            yield from (Dependency(name, "init", container.place) for name in hosts or [""])
 
 
 def _has_spread(spec: Table) -> bool:
