@@ -259,4 +259,4 @@ def drop(key):
     git(project, "commit", "-qm", "second")
     ran = fix(run, "--unsafe", "--select", "CL103")
     assert (project / "store.py").read_text() == store
-    assert ran.code == 1 and "by a helper that may keep other things" in ran.out
+    assert ran.code == 1 and "not fixed worker.py:5 CL103" in ran.out
