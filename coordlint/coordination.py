@@ -351,6 +351,17 @@ class Mutation(msgspec.Struct, frozen=True):
     keeps_part: bool = False  # the field gets a name or number of what was made, and not the thing itself
 
 
+class Sweep(msgspec.Struct, frozen=True):
+    """Rows that a loop counts up or down one by one, in the order of something that has none."""
+
+    place: Place  # the update
+    symbol: str
+    over: str  # what the loop runs over, as written
+    loop: Place
+    transaction: bool  # this function keeps the rows locked until the loop is over
+    in_test: bool = False
+
+
 class FunctionInfo(msgspec.Struct, frozen=True):
     """A function of the project."""
 

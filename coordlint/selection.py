@@ -69,8 +69,10 @@ def _changing(modules: Mapping[str, _Module], finder: _Finder) -> set[str]:
     """Files that change a stored record from what they read of it, by the shape of their text; and what they import for it."""
     found: set[str] = set()
     for path, module in modules.items():
-        saves = [word for word in (".save(", ".commit(") if word in module.text]
-        if saves and not _TEST.search(path) and (_COUNTS.search(module.text) or _fills(module.text)):
+        saves = [word for word in (".save(", ".commit(", ".update(") if word in module.text]
+        if not saves or _TEST.search(path):
+            continue
+        if _COUNTS.search(module.text) or _fills(module.text) or _COUNTS_IN_PLACE.search(module.text):
             found |= {path, *finder.callees(path, module.touching(set(saves))[1])}
     return found
 
@@ -213,6 +215,7 @@ class _Finder:
 
 _TEST = re.compile(r"(^|/)(tests?|testing)/|(^|/)(test_[^/]*|[^/]*_tests?|conftest)\.py$")
 _COUNTS = re.compile(r"^[ \t]+(?!self\.)(\w+\.\w+)[ \t]*(?:[-+*]=|=[ \t]*\1[ \t]*[-+*])", re.M)
+_COUNTS_IN_PLACE = re.compile(r"\bF\(['\"]\w+['\"]\)[ \t]*[-+]")
 _EMPTY = re.compile(r"^[ \t]+(?:el)?if[ \t]+(?:not[ \t]+)?(\w+\.\w+)(?:[ \t]+is[ \t]|[ \t]*:|[ \t]+or[ \t]|[ \t]+and[ \t])", re.M)
 _WORD = re.compile(r"[^\W\d]\w*")
 _TOP = re.compile(

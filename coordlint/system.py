@@ -21,6 +21,7 @@ from coordlint.coordination import (
     Operation,
     Section,
     Suggestion,
+    Sweep,
     Use,
 )
 from coordlint.deployment import Coordinator, Deployment, Workload
@@ -41,6 +42,8 @@ class World:
     sections: tuple[Section, ...] = ()
     clients: tuple[Client, ...] = ()
     mutations: tuple[Mutation, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
+    in_transaction: frozenset[Place] = frozenset()  # calls of the project's functions that stand in a database transaction
     uses: tuple[Use, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
     entries: tuple[Entry, ...] = ()
@@ -126,6 +129,23 @@ class System:
     def mutations(self, *, tests: bool = False) -> Iterator[Mutation]:
         """Read-modify-write of one stored record."""
         return (m for m in self._world.mutations if tests or not m.in_test)
+
+    def sweeps(self, *, tests: bool = False) -> Iterator[tuple[Sweep, Place]]:
+        """Loops that count shared rows one by one within a transaction, with where that was opened or entered."""
+        for sweep in self._world.sweeps:
+            opened = sweep.loop if sweep.transaction else self._transaction_around(sweep.symbol, frozenset())
+            if opened is not None and (tests or not sweep.in_test) and not self._is_locked(sweep.symbol, frozenset()):
+                yield sweep, opened
+
+    def _transaction_around(self, symbol: str, seen: frozenset[str]) -> Place | None:
+        """A call on some way to a function that stands in a transaction."""
+        if symbol in seen or len(seen) > 4:
+            return None
+        calls = [(c, p) for c, p in self.callers(symbol) if not getattr(self.function(c), "in_test", False)]
+        direct = next((p for _, p in calls if p in self._world.in_transaction), None)
+        if direct is not None:
+            return direct
+        return next((p for p in (self._transaction_around(c, seen | {symbol}) for c, _ in calls) if p is not None), None)
 
     def functions(self) -> Iterator[FunctionInfo]:
         """Every function that was read."""

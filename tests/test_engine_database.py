@@ -223,6 +223,52 @@ def test_fields_that_nobody_else_fills_or_that_are_not_empty_are_no_such_change(
     assert filled(body) == []
 
 
+# -- rows that a loop counts one by one ------------------------------------------------------------------------------------
+
+COUNT = "        Job.objects.filter(pk=line.job_id).update(state=F('state') + 1)\n"
+
+
+def sweeps(body: str) -> list[str]:
+    """What the loops run over that count shared rows inside a transaction."""
+    return [sweep.over for sweep, _ in system(a="from django.db import transaction\n" + DJANGO + body).sweeps()]
+
+
+@pytest.mark.parametrize(
+    ("before", "over"),
+    [
+        ("", "order.lines.all()"),
+        ("", "order.lines.filter(open=True).values('job_id')"),
+        ("    lines = set(order)\n", "lines"),
+        ("    lines = order.lines.exclude(open=False)\n    lines = list(lines.select_related('job'))\n", "lines"),
+    ],
+    ids=["all rows", "a query", "a set", "a query of a query"],
+)
+def test_a_loop_that_counts_rows_in_the_order_of_a_query_or_a_set_has_none(before: str, over: str) -> None:
+    assert len(sweeps(f"@transaction.atomic\ndef f(order):\n{before}    for line in {over}:\n{COUNT}")) == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "over"),
+    [
+        ("", "order.lines.order_by('job_id')"),
+        ("", "sorted(order.lines.all())"),
+        ("", "order"),
+        ("", "order.filter(open=True)"),
+        ("    lines = list(order.lines.all())\n    lines.sort()\n", "lines"),
+        ("    lines = order.lines.order_by('job_id')\n", "lines.filter(open=True)"),
+    ],
+    ids=["ordered", "sorted", "a parameter", "a query that came in", "sorted later", "a query of an ordered one"],
+)
+def test_a_loop_whose_order_is_said_or_not_known_is_none(before: str, over: str) -> None:
+    assert sweeps(f"@transaction.atomic\ndef f(order):\n{before}    for line in {over}:\n{COUNT}") == []
+
+
+def test_rows_that_are_counted_outside_transactions_are_let_go_one_by_one() -> None:
+    body = f"def f(order):\n    for line in order.lines.all():\n{COUNT}"
+    assert sweeps(body) == []
+    assert sweeps(body + "def g(order):\n    with transaction.atomic():\n        f(order)\n") == ["order.lines.all()"]
+
+
 # -- advisory locks and notices --------------------------------------------------------------------------------------------
 
 

@@ -192,9 +192,10 @@ def test_wrappers_of_wrappers_are_followed(monkeypatch: pytest.MonkeyPatch) -> N
     [
         "    wallet.coins -= n\n    wallet.save()\n",
         "    wallet.coins = wallet.coins + n\n    db.commit()\n",
+        "    Wallet.objects.filter(pk=pk).update(coins=F('coins') - n)\n",
         "    if not wallet.card:\n        wallet.card = bank.create_card(n)\n        wallet.save()\n",
     ],
-    ids=["augmented", "spelled out", "filled once"],
+    ids=["augmented", "spelled out", "counted in place", "filled once"],
 )
 def test_files_that_change_a_record_from_what_they_read_are_chosen_with_its_class(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     sources = [

@@ -13,7 +13,7 @@ from coordlint import ir
 from coordlint.belief import Beliefs
 from coordlint.coordination import FunctionInfo, Guard, Mutation, Operation, Outcome, Section
 from coordlint.facts import Facts
-from coordlint.link.code import calling, clients, entries, once, purpose, records, sites, suggesting, uses
+from coordlint.link.code import calling, clients, entries, once, purpose, records, sites, suggesting, sweeps, uses
 from coordlint.link.code.believing import beliefs
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.project import Project, Scope, is_test
@@ -98,6 +98,8 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, trac
         sections=found,
         clients=tuple(sorted(clients.clients(ev, operations, traces), key=lambda c: c.place)),
         mutations=tuple(sorted(_mutations(ev, traces), key=lambda m: m.place)),
+        sweeps=tuple(sorted((w for t in traces for w in sweeps.sweeps(t)), key=lambda w: w.place)),
+        in_transaction=frozenset(s.place for t in traces for s in t.steps if s.transaction and s.functions and not s.deferred),
         uses=used,
         suggestions=suggesting.suggestions(ev, traces, used),
         entries=started,

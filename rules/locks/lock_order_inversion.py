@@ -3,12 +3,16 @@ r"""Two locks are taken in both orders: one path takes the first and then the se
 Why: when both paths run at once, each can hold its first lock and wait for the other's. With locks that wait without limit they wait for ever; with leases they
 wait until one of them runs out, and then both work. The two halves are often files apart, and each is harmless alone.
 
-Instead: one order for all, everywhere, for example by name; or one lock for both; or a try-lock for the second, with everything let go when it fails.
+A transaction takes such locks without a word: each row that it updates is locked until it commits. A loop that counts shared rows up or down one by one,
+in whatever order a query or a set gives them, takes the same rows in another order next time, and the database ends one of the two with an error.
 
-Fine when: the same lock is entered again; one of the acquires does not wait, or waits for a limited time and gives up; one lock is made by the very call that
+Instead: one order for all, everywhere, for example by name; for rows `order_by("pk")` or `sorted(...)` before the loop; or one lock for both; or a try-lock for the second, with everything let go when it fails.
+
+Fine when: the same lock is entered again; the rows are visited in an order that is said, or under a lock; each update commits by itself; one of the acquires does not wait, or waits for a limited time and gives up; one lock is made by the very call that
 takes it, so nobody else has it yet.
 
-Known misses: cycles over three or more locks; two locks of one name pattern, such as two accounts, whose order depends on the arguments.
+Known misses: cycles over three or more locks; two locks of one name pattern, such as two accounts, whose order depends on the arguments; rows that are locked in bulk by
+statements on two tables; loops over a collection that a caller passed.
 
 Sources: PostgreSQL documentation, deadlocks; Python documentation, threading.
 """
@@ -17,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import HIGH, WARNING, Found, Scope, Section, System, distinct, found, lock_name, rule, trail
+from coordlint import HIGH, MEDIUM, WARNING, Found, Scope, Section, System, distinct, found, lock_name, rule, trail
 
 
 @rule("CL112", severity=WARNING)
@@ -41,6 +45,15 @@ def lock_order_inversion(system: System) -> Iterator[Found]:
                 besides=second.acquired,
             ),
             confidence=HIGH,
+        )
+    for sweep, opened in system.sweeps():
+        yield found(
+            f"Shared rows are updated one by one in the order of `{sweep.over}`, which says none, within one transaction: two at a time can each hold a row that "
+            "the other waits for",
+            at=sweep.place,
+            symbol=sweep.symbol,
+            because=[(sweep.loop, "the loop that goes from row to row"), *([] if sweep.transaction else [(opened, "called inside a transaction here")])],
+            confidence=MEDIUM,
         )
 
 
@@ -108,6 +121,117 @@ def correct(item):
 def refresh(item):
     with r.lock("orders", timeout=30):  # finding: lock-order-inversion
         item.refresh()
+
+=== bad: stock is counted down row by row in the order of a query, in the transaction of another module
+--- shop/models.py
+from django.db import models
+
+
+class Item(models.Model):
+    stock = models.IntegerField(default=0)
+--- shop/stock.py
+from django.db.models import F
+
+from shop.models import Item
+
+
+def take(order):
+    wanted = order.lines.filter(cancelled=False)
+    for line in wanted:
+        Item.objects.filter(pk=line.item_id).update(stock=F("stock") - line.number)  # finding: lock-order-inversion
+--- shop/place.py
+from django.db import transaction
+
+from shop.stock import take
+
+
+def place(order):
+    with transaction.atomic():
+        take(order)
+        order.save()
+
+=== bad: a set of tags
+--- blog/tags.py
+from django.db import models, transaction
+from django.db.models import F
+
+
+class Tag(models.Model):
+    uses = models.IntegerField(default=0)
+
+
+@transaction.atomic
+def count(old, new):
+    changed = set(new) - set(old)
+    for name in {*changed}:
+        Tag.objects.filter(name=name).update(uses=F("uses") + 1)  # finding: lock-order-inversion
+
+=== good: rows in the order of their keys
+--- shop/stock.py
+from django.db import models, transaction
+from django.db.models import F
+
+
+class Item(models.Model):
+    stock = models.IntegerField(default=0)
+
+
+@transaction.atomic
+def take(order):
+    for line in order.lines.filter(cancelled=False).order_by("item_id"):
+        Item.objects.filter(pk=line.item_id).update(stock=F("stock") - line.number)
+
+
+@transaction.atomic
+def give_back(order):
+    for pk in sorted({line.item_id for line in order.lines.all()}):
+        Item.objects.filter(pk=pk).update(stock=F("stock") + 1)
+
+=== good: each update commits by itself
+--- shop/stock.py
+from django.db import models
+from django.db.models import F
+
+
+class Item(models.Model):
+    stock = models.IntegerField(default=0)
+
+
+def take(order):
+    for line in order.lines.all():
+        Item.objects.filter(pk=line.item_id).update(stock=F("stock") - line.number)
+
+=== good: the rows come from a caller, who may have ordered them
+--- shop/stock.py
+from django.db import models, transaction
+from django.db.models import F
+
+
+class Item(models.Model):
+    stock = models.IntegerField(default=0)
+
+
+@transaction.atomic
+def take(lines):
+    for line in lines:
+        Item.objects.filter(pk=line.item_id).update(stock=F("stock") - line.number)
+
+=== good: the rows are locked in their order before
+--- shop/stock.py
+from django.db import models, transaction
+from django.db.models import F
+
+
+class Item(models.Model):
+    stock = models.IntegerField(default=0)
+
+
+@transaction.atomic
+def take(order):
+    lines = order.lines.all()
+    list(Item.objects.select_for_update().order_by("pk").filter(line__order=order))
+    for line in lines:
+        Item.objects.filter(pk=line.item_id).update(stock=F("stock") - line.number)
 
 === good: one order everywhere
 --- shop/orders.py

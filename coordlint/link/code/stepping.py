@@ -51,7 +51,10 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     """Understands one call and records it."""
     place = w.scope.place(call.at)
     callee = w.ev.settle(w.ev.value(call.func, w.scope))
-    made = Step(place, call, guards=around.guards, loop=around.loop, each=around.each, held=tuple(w.held), deferred=around.deferred, given=around.given)
+    made = Step(
+        place, call, guards=around.guards, loop=around.loop, each=around.each, held=tuple(w.held), deferred=around.deferred, given=around.given,
+        transaction=around.transaction,
+    )  # fmt: skip
     made.ignored = isinstance(s, ir.Evaluate) and bare(s.value) is call
     functions: list[FunctionRef] = []
     understood = False

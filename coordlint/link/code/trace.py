@@ -69,6 +69,7 @@ class Step:
     outcome: Outcome = Outcome.USED
     ignored: bool = False  # a statement of its own: what it answers is thrown away
     unresolved: bool = False
+    transaction: bool = False  # inside a database transaction that this function opens
     deferred: bool = False  # started elsewhere (a thread, a task): not inside what is held here
     given: tuple[tuple[str, bool], ...] = ()  # parameters of its function whose truth decides that it happens
     key: Pattern | None = None  # the operation's resource, with the holes that parameters fill still open
