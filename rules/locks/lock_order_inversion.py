@@ -21,7 +21,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import HIGH, MEDIUM, WARNING, Found, Scope, Section, System, distinct, found, lock_name, rule, trail
+from coordlint import (
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Found,
+    Scope,
+    Section,
+    System,
+    distinct,
+    found,
+    lock_name,
+    rule,
+    trail,
+)
 
 
 @rule("CL112", severity=WARNING)
