@@ -13,7 +13,18 @@ from coordlint import ir
 from coordlint.belief import Beliefs
 from coordlint.coordination import FunctionInfo, Guard, Mutation, Operation, Outcome, Section
 from coordlint.facts import Facts
-from coordlint.link.code import calling, clients, entries, once, purpose, records, sites, suggesting, sweeps, uses
+from coordlint.link.code import (
+    calling,
+    clients,
+    entries,
+    once,
+    purpose,
+    records,
+    sites,
+    suggesting,
+    sweeps,
+    uses,
+)
 from coordlint.link.code.believing import beliefs
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.project import Project, Scope, is_test
