@@ -182,6 +182,7 @@ class Workload(msgspec.Struct, frozen=True):
     schedule: str = ""
     has_spread: bool | None = None  # anti-affinity or topology spread; None where the platform has neither
     has_disruption_budget: bool | None = None
+    elections: tuple[Evidence, ...] = ()  # what says that its instances elect a leader: the right to write Leases
     command: tuple[str, ...] = ()  # the words of entry point and command, joined
     command_place: Place | None = None
     is_unattended: bool = False  # a compose service that nobody told to come back after a crash or a reboot

@@ -145,3 +145,27 @@ def test_two_clusters_of_manifests_with_equal_names_stay_apart() -> None:
 )
 def test_objects_of_the_wrong_shape_break_nothing(text: str) -> None:
     deployed({"k8s/x.yaml": text})
+
+
+RIGHTS = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: elector}
+rules: [{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [%s]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: elector}
+roleRef: {kind: Role, name: elector}
+subjects: [{kind: ServiceAccount, name: %s}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec: {template: {spec: {serviceAccountName: web, containers: [{name: x, image: y}]}}}
+"""
+
+
+@pytest.mark.parametrize(("verb", "account", "told"), [("update", "web", 1), ("get", "web", 0), ("update", "other", 0)])
+def test_the_right_to_write_leases_is_evidence_of_an_election(verb, account, told):
+    assert len(one(deployed({"k8s/all.yaml": RIGHTS % (verb, account)}), "web").elections) == told

@@ -255,6 +255,7 @@ def _workload(workload: Workload) -> dict[str, Any]:
         "replicas": workload.replicas.declared,
         "most_replicas": workload.replicas.most,
         "image": workload.image,
+        "elections": [{"path": e.place.path, "line": e.place.line, "message": e.message} for e in workload.elections],
         "processes": [
             {"program": p.program, "command": list(p.argv), "workers": p.workers} for p in workload.processes
         ],

@@ -8,7 +8,8 @@ Instead: one workload for the scheduler alone, `replicas: 1` with `strategy: {ty
 survive its host: a scheduler that elects (celery-redbeat, APScheduler 4 with a shared store), or an election around the start. Make the
 tasks safe to run twice in any case.
 
-Fine when: the scheduler takes a lock itself (redbeat, rq-scheduler); an election or a distributed lock guards its start; gunicorn preloads
+Fine when: the scheduler takes a lock itself (redbeat, rq-scheduler); an election or a distributed lock guards its start; its pods may write Leases, which is how
+they elect one of them; gunicorn preloads
 the application, so that the scheduler starts in the parent process only. Ordinary workers are meant to be many.
 
 Known misses: replicas that are set outside the repository; loops written by hand.
@@ -42,7 +43,7 @@ SCHEDULERS = {"celery-beat": "celery beat", "apscheduler": "APScheduler", "taski
 def singleton_on_replicas(system: System) -> Iterator[Found]:
     for workload in system.workloads():
         many = instances(workload)
-        if many:
+        if many and not workload.elections:
             yield from scheduler_commands(system, workload, many)
     for start in system.operations(Op.SCHEDULER_START):
         if start.library == "apscheduler" and not elected(system, start):
@@ -272,4 +273,31 @@ spec:
         - name: worker
           image: acme/shop:1.4
           command: [celery, -A, shop, worker]
+
+=== good: the pods may write Leases, and elect one of them
+--- k8s/beat.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: beat}
+spec:
+  replicas: 2
+  template:
+    spec:
+      serviceAccountName: beat
+      containers:
+        - name: beat
+          image: acme/shop:1.4
+          command: [sh, -c, "elect --lease beat && exec celery -A shop beat"]
+--- k8s/rights.yaml
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: beat}
+rules:
+  - {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, update]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: beat}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: beat}
+subjects: [{kind: ServiceAccount, name: beat}]
 '''
