@@ -147,6 +147,11 @@ def test_values_of_a_chart_go_before_those_of_the_chart_inside_it():
     assert one(deployed(files), "mail").replicas.declared == 5
 
 
+def test_a_helper_that_is_not_here_costs_its_own_lines_only():
+    template = DEPLOYMENT.replace("    spec:\n      {{- with", '    spec:\n      {{- include "common.pod" . | nindent 6 }}\n      {{- with')
+    assert one(deployed(chart(VALUES, web=template)), "till-hq-web").image == "acme/till:7"
+
+
 def test_what_values_do_not_tell_stays_unknown():
     assert web("image: {repository: acme/till}\nreplicas: {{ x }}\n").replicas.declared in (None, 1)
     assert web("image: {repository: acme/till, tag: x}\n").image == "acme/till:x"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from coordlint.extract.go_templates import Block, Node, Print, Text, parse_template
 from coordlint.extract.yaml_nodes import parse
 from coordlint.link.deploy.template_words import NOT_KNOWN, Scope, Unknown, Value, as_text, evaluated, truth
-from coordlint.manifest import Items, Scalar, Table
+from coordlint.manifest import UNKNOWN, Items, Scalar, Table
 from coordlint.manifest import Node as Tree
 from coordlint.source import Span
 
@@ -206,6 +206,7 @@ def _lines(output: _Output) -> tuple[list[str], list[int], list[str]]:
             if piece.strip():
                 lines[-1] = lines[-1] or line
                 offs[-1] = offs[-1] or switch
+    text = ["" if UNKNOWN in line and not line.strip(f"{UNKNOWN} -") else line for line in text]  # what is not known must not break the rest
     for number, line in enumerate(lines):
         lines[number] = line or (lines[number - 1] if number else 1)
     return text, lines, offs
