@@ -16,6 +16,7 @@ from coordlint.fix import sentence
 from coordlint.models import Models
 from coordlint.models.page import libraries_page
 from coordlint.rulebook import Rule, load_rules
+from precision_page import precision_page
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -60,6 +61,7 @@ def made() -> Iterator[tuple[Path, str]]:
         yield RULE_PAGES / f"{rule.name}.md", rule_page(rule)
     yield ROOT / "docs" / "rules.md", index_page(rules)
     yield ROOT / "docs" / "libraries.md", libraries_page(Models.load(None))
+    yield ROOT / "docs" / "precision.md", precision_page()
     readme = README.read_text("utf-8")
     readme = with_part(readme, "finding", f"```text\n{shown_finding()}\n```")
     yield README, with_part(readme, "rules", rule_table(rules, "docs/rules/"))

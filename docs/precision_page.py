@@ -1,0 +1,68 @@
+"""docs/precision.md, counted from benchmarks/judgements.yaml and benchmarks/calm.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+VERDICTS = ("right", "debatable", "wrong")
+
+Judged = Sequence[dict[str, Any]]
+
+HEAD = """# Precision on public code
+
+Made from `benchmarks/judgements.yaml` and `benchmarks/calm.yaml` by `python docs/build.py`. Each finding was judged by one reader, by reading the
+code as that project's strict maintainer would; no code is kept here. *Debatable*: what is said is true, and whether it should be told like
+that can be argued; it counts as wrong in the share. *Told now* leaves out what an engine or a rule no longer says, or no longer says so
+loudly. What was mended was often mended because it was seen here, so the share of what is told now flatters: *when seen* is what code that
+nobody had looked at got.
+"""
+
+
+def precision_page() -> str:
+    """The whole page."""
+    repositories = yaml.safe_load((BENCHMARKS / "judgements.yaml").read_text("utf-8"))
+    judged = [f for r in repositories for f in r["findings"]]
+    lines = [HEAD, f"{len(judged)} findings of {len(repositories)} repositories."]
+    for severity, title in (("error", "Errors"), ("warning", "Warnings")):
+        lines += ["", f"## {title}", "", *table([f for f in judged if f["severity"] == severity])]
+    lines += ["", "## Repositories that do not coordinate", "", *calm(yaml.safe_load((BENCHMARKS / "calm.yaml").read_text("utf-8")))]
+    return "\n".join(lines) + "\n"
+
+
+def table(judged: Judged) -> Iterator[str]:
+    """One row for each rule, and their sum."""
+    yield "| rule | judged | right | debatable | wrong | right when seen | told now | right | debatable | wrong | right now |"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    for rule in sorted({f["rule"] for f in judged}):
+        yield row(rule, [f for f in judged if f["rule"] == rule])
+    yield row("**all**", judged)
+
+
+def row(name: str, judged: Judged) -> str:
+    """What was judged of a rule, and what of it is still told."""
+    return f"| {name} | {counts(judged)} | {counts([f for f in judged if not f['mended']])} |"
+
+
+def counts(judged: Judged) -> str:
+    found = [sum(f["verdict"] == verdict for f in judged) for verdict in VERDICTS]
+    share = f"{found[0] / len(judged):.0%}" if judged else "-"
+    return " | ".join(str(n) for n in (len(judged), *found)) + f" | {share}"
+
+
+def calm(repositories: Judged) -> Iterator[str]:
+    """Errors and warnings on code in which nothing coordinates: each of them is wrong."""
+    yield "Errors and warnings where there is nothing to find. Lines are those of all Python files."
+    yield ""
+    yield "| repository | commit | lines | errors and warnings | wrong |"
+    yield "|---|---|---|---|---|"
+    for r in repositories:
+        yield f"| {r['repository']} | {r['commit'][:12]} | {r['lines']:,} | {r['findings']} | {r['wrong']} |"
+    lines, wrong = sum(r["lines"] for r in repositories), sum(r["wrong"] for r in repositories)
+    yield f"| **all** | | {lines:,} | {sum(r['findings'] for r in repositories)} | {wrong} |"
+    yield ""
+    yield f"Wrong for each 100,000 lines: {wrong * 100_000 / lines:.1f}."
