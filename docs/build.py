@@ -11,12 +11,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from precision_page import precision_page
+
 from coordlint.examples import Example, read_examples
 from coordlint.fix import sentence
 from coordlint.models import Models
 from coordlint.models.page import libraries_page
 from coordlint.rulebook import Rule, load_rules
-from precision_page import precision_page
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
