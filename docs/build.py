@@ -61,7 +61,7 @@ def made() -> Iterator[tuple[Path, str]]:
         yield RULE_PAGES / f"{rule.name}.md", rule_page(rule)
     yield ROOT / "docs" / "rules.md", index_page(rules)
     yield ROOT / "docs" / "libraries.md", libraries_page(Models.load(None))
-    yield ROOT / "docs" / "precision.md", run_path(str(ROOT / "docs" / "precision_page.py"))["precision_page"]()
+    yield ROOT / "docs" / "precision.md", run_path(str(Path(__file__).with_name("precision_page.py")))["precision_page"]()
     readme = README.read_text("utf-8")
     readme = with_part(readme, "finding", f"```text\n{shown_finding()}\n```")
     yield README, with_part(readme, "rules", rule_table(rules, "docs/rules/"))
