@@ -211,10 +211,10 @@ def _made(report: Report, config: Config, format_: str, plain: list[str], style:
         exit_zero=given["exit_zero"],
         allow_stale=given["allow_stale"],
     )
-    if {format_, *plain} & {"full", "json", "sarif"}:
-        from coordlint.fixing import proposed
+    if {format_, *plain} & {"full", "json"}:
+        from coordlint.fixing import announced
 
-        report = proposed(report)
+        report = announced(report)
     texts = {name: _render(report, name, None) for name in plain} | {"said": _render(report, format_, style)}
     return Answer(texts, f"{summary_sentence(report)}; {coverage_sentence(report.coverage)}", int(code))
 

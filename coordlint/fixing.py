@@ -77,15 +77,13 @@ def fix(options: Options, wish: Wish) -> Outcome:
     return Outcome(project.root, changes, tuple(done), tuple(told), tuple(unsafe.values()), before.report, revealed)
 
 
-def proposed(report: Report) -> Report:
-    """The report with a fix at each finding that has one, by its shape alone: whether it cures is seen when it is applied."""
-    findings = [r.finding for r in report.findings]
-    if not any(fixable(f.code) for f in findings):
-        return report
-    fixes = propose(findings, report.texts)
+def announced(report: Report) -> Report:
+    """The report with the cure at each finding whose rule has one. Whether it fits this place is tried by `coordlint fix` only:
+    that reads syntax trees and judges the project again, which takes longer than the check."""
+    cures = [fixable(r.finding.code) for r in report.findings]
     told = tuple(
-        msgspec.structs.replace(r, finding=msgspec.structs.replace(r.finding, fix=made)) if isinstance(made, Fix) else r
-        for r, made in zip(report.findings, fixes, strict=True)
+        msgspec.structs.replace(r, finding=msgspec.structs.replace(r.finding, fix=Fix(cure.does, cure.safe, ()))) if cure else r
+        for r, cure in zip(report.findings, cures, strict=True)
     )
     return msgspec.structs.replace(report, findings=told)
 

@@ -211,19 +211,10 @@ def test_a_broken_rule_changes_nothing(project: Path, run, tmp_path: Path) -> No
     assert (project / "worker.py").read_text() == ACQUIRE
 
 
-def test_reports_tell_which_findings_can_be_fixed(project: Path, run) -> None:
-    assert "fixable: coordlint fix;" in run("check", "--no-cache").out
+def test_reports_tell_which_findings_may_be_fixed(project: Path, run) -> None:
+    assert "try coordlint fix --diff;" in run("check", "--no-cache").out
     told = next(f for f in run("check", "--no-cache", "--format", "json").json["findings"] if f["code"] == "CL105")
-    assert told["fix"]["safe"] is True
-    assert [(e["line"], e["end_line"], e["replacement"]) for e in told["fix"]["edits"]] == [
-        (7, 8, '    if not r.set("lock:nightly", "1", nx=True, ex=30):\n'),
-        (9, 10, ""),
-    ]
-    sarif = run("check", "--no-cache", "--format", "sarif").json["runs"][0]["results"]
-    fixed = next(r for r in sarif if r["ruleId"] == "CL105")
-    assert fixed["fixes"][0]["artifactChanges"][0]["replacements"][0]["deletedRegion"] == {
-        "startLine": 7, "startColumn": 1, "endLine": 8, "endColumn": 1,
-    }  # fmt: skip
+    assert (told["fix"]["safe"], told["fix"]["edits"]) == (True, []), "edits are made and tried by `coordlint fix`"
 
 
 def test_wrong_usage_ends_with_two_and_an_empty_folder_with_three(project: Path, run, tmp_path: Path) -> None:

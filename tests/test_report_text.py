@@ -30,7 +30,7 @@ error[CL101] lock-without-fencing: charge() writes the ledger under a Redis lock
 
 warning[CL701] single-member-ensemble: zookeeper runs as one member.
  --> compose file.yaml:3:3  in compose//zookeeper
-  = medium confidence; fixable: coordlint fix --unsafe; more: coordlint explain CL701
+  = medium confidence; try coordlint fix --diff --unsafe; more: coordlint explain CL701
 
 skipped broken.py:3: syntax error: '(' was never closed
 stale baseline entry cc (CL104 in old.py, old.f) matches nothing any more (2 times)

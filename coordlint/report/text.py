@@ -69,7 +69,7 @@ def _finding(report: Report, reported: Reported, style: Style) -> Iterator[str]:
 
 def _footer(told: Finding) -> str:
     sure = "" if told.confidence.label == "high" else f"{told.confidence.label} confidence; "
-    fix = "" if told.fix is None else f"fixable: coordlint fix{'' if told.fix.safe else ' --unsafe'}; "
+    fix = "" if told.fix is None else f"try coordlint fix --diff{'' if told.fix.safe else ' --unsafe'}; "
     return f"{sure}{fix}more: coordlint explain {told.code}"
 
 
