@@ -93,7 +93,7 @@ def alike(ev: Evaluator, symbol: str) -> tuple[str, ...]:
     wanted = [c.symbol.rpartition(".")[2] for c in ev.project.scopes[symbol].children if c.kind == "function"]
     if not wanted:
         return ()
-    return tuple(sorted(c.symbol for c in ev.project.classes() if c.symbol != symbol and all(name in c.names for name in wanted)))
+    return tuple(sorted(c.symbol for c in ev.project.classes() if c.symbol != symbol and not is_test(c.path) and all(name in c.names for name in wanted)))
 
 
 def task(ev: Evaluator, scope: Scope) -> Value:
