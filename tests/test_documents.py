@@ -84,13 +84,16 @@ def test_options_and_commands_that_readme_names_exist() -> None:
         command: click.Command | None = cli
         for word in words.split():
             assert isinstance(command, click.Group)
-            command = command.commands.get(word)
+            command = command.get_command(click.Context(command), word)
         assert command is not None, words
 
 
 def commands(group: click.Command) -> list[click.Command]:
-    below = group.commands.values() if isinstance(group, click.Group) else ()
-    return [group, *(c for command in below for c in commands(command))]
+    if not isinstance(group, click.Group):
+        return [group]
+    context = click.Context(group)
+    below = [group.get_command(context, name) for name in group.list_commands(context)]
+    return [group, *(c for command in below if command is not None for c in commands(command))]
 
 
 def test_readme_lists_every_key_of_the_configuration() -> None:
