@@ -106,6 +106,8 @@ TOLD = [
     ("an alias inside its own anchor", "compose.yaml", b"services:\n  a: &a\n    image: x\n    <<: *a\n", "its own anchor"),
     ("template braces outside a chart", "pod.yaml", b"apiVersion: v1\nkind: Pod\nmetadata: {{ .Values.name }}\n", "key"),
     ("the same key twice", "compose.yaml", b"services:\n  a: {image: x}\n  a: {image: y}\n", "duplicate key 'a'"),
+    ("unknown tags", "compose.yaml", b"services:\n  a:\n    image: !secret x\n", "unknown tag !secret"),
+    ("services that extend each other", "compose.yaml", b"services:\n  a: {extends: {service: b}}\n  b: {extends: {service: a}}\n", "extends itself"),
     ("a Dockerfile without FROM", "Dockerfile", b"RUN echo\n", "no FROM"),
 ]  # fmt: skip
 
@@ -128,8 +130,6 @@ READ = [
     ("nothing at all", "app.py", b""),
     ("Windows line ends", "app.py", b"def f():\r\n    return 1\r\n"),
     ("no final line end", "compose.yaml", b"services: {a: {image: x}}"),
-    ("unknown tags", "compose.yaml", b"services:\n  a:\n    image: !secret x\n"),
-    ("services that extend each other", "compose.yaml", b"services:\n  a: {extends: {service: b}}\n  b: {extends: {service: a}}\n"),
     ("a variable that is not set", "compose.yaml", b"services:\n  a: {image: $MISSING, deploy: {replicas: '${N}'}}\n"),
     ("services of the wrong type", "compose.yaml", b"services:\n  a: 3\n  b: [x]\n  c:\n"),
     ("a pod of the wrong types", "pod.yaml", b"apiVersion: v1\nkind: Pod\nmetadata: 3\nspec: {containers: {a: b}}\n"),

@@ -295,7 +295,7 @@ def test_what_is_included_and_not_here_is_told():
 def test_files_that_include_each_other_are_told():
     told = deployed({"compose.yaml": "include: [b.yaml]\nservices:\n  a: {image: x}\n", "b.yaml": "include: [compose.yaml]\nservices:\n  b:\n    image: x\n"})
     assert {w.name for w in told.workloads} == {"a", "b"}
-    assert {s.path for s in told.skips} == {"compose.yaml", "b.yaml"}
+    assert {s.path for s in told.skips} == {"compose.yaml"}, "where the circle closes"
 
 
 def test_a_service_that_extends_itself_is_told():
