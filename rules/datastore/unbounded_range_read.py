@@ -1,13 +1,14 @@
-"""The whole of a growing prefix or child list is read on a hot path.
+"""The whole of a growing prefix or child list is read on a hot path, or entry by entry.
 
 Why: the answer grows with the data: listing the children of a znode returns every name in one packet, which fails beyond
 1 MiB, and an etcd range without a limit is gathered in the server's memory before it is sent. A request that lists ten
-thousand keys to find one waits for all of them, each time.
+thousand keys to find one waits for all of them, each time. Where the names are listed first and each entry is read by a call of its
+own, the round trips grow with the data as well.
 
 Instead: read the one key that is meant (build its name from the id), keep the list in the process by a watch, or read in pages
 (etcd `limit` with `sort_order`, Consul `keys=` with a separator). Data that has to be searched belongs in a database.
 
-Fine when: the set is bounded, watched, or read once at start.
+Fine when: the set is bounded (members, shards, settings), watched, or read once at start or by a command.
 
 Sources: ZooKeeper, configuration parameters (jute.maxbuffer); etcd documentation, System limits (request size).
 """
@@ -23,6 +24,7 @@ from coordlint import (
     Place,
     System,
     backend_name,
+    fixed,
     found,
     rule,
     words,
@@ -30,36 +32,59 @@ from coordlint import (
 
 _GROWING = frozenset(
     {"id", "uuid", "uid", "user", "job", "task", "request", "order", "session", "message", "event", "file", "filename", "run"}
-    | {"account", "customer", "item", "product", "device", "timestamp", "hash", "token", "email"}
+    | {"account", "customer", "item", "product", "device", "timestamp", "hash", "token", "email", "contact"}
 )
+_WAITING = frozenset({"queue", "queued", "entry", "backlog", "pending", "inbox", "history"})
+_BOUNDED = frozenset(
+    {"config", "configuration", "setting", "shard", "member", "node", "host", "broker", "server", "worker", "instance", "service", "peer"}
+    | {"leader", "election", "lock", "lease", "barrier", "semaphore", "partition", "topology", "cluster", "flag", "feature", "acl"}
+)
+_BY_HAND = ("command", "main", "startup", "test")
 
 
 @rule("CL306", severity=INFO)
 def unbounded_range_read(system: System) -> Iterator[Found]:
     watched = {op.key for op in system.operations(Op.WATCH, backend=COORDINATORS) if op.key}
+    told: set[str] = set()
     for listing in system.operations(Op.LIST, backend=COORDINATORS):
-        grown = _grown_by(system, listing)
-        if grown is None or listing.key in watched or listing.argument("limit"):
+        if listing.key in watched or listing.argument("limit"):
             continue
-        hot = _hot_path(system, listing)
-        if hot is None:
-            continue
-        yield found(
-            f"Lists all of `{listing.key_text or listing.key}` in {backend_name(listing.backend)} on a hot path, and a key is added for "
-            f"each {_last_filler(grown)}.",
-            at=listing,
-            because=[(grown.place, "keys are added here"), hot],
-        )
+        grown, hot = _grown_by(system, listing), _hot_path(system, listing)
+        what, store = f"`{listing.key_text or listing.key}`" if listing.key else "entries", backend_name(listing.backend)
+        added = [(grown.place, "keys are added here")] if grown is not None else []
+        if grown is not None and hot is not None:
+            yield found(
+                f"Lists all of {what} in {store} on a hot path, and a key is added for each {_last_filler(grown)}.",
+                at=listing,
+                because=[*added, hot],
+            )
+        elif listing.read_each and listing.symbol not in told and _looks_for_one(system, listing, grown):
+            told.add(listing.symbol)
+            yield found(
+                f"Lists {what} in {store} and reads each by a call of its own, in order to find one: the round trips grow with the data.",
+                at=listing,
+                because=[(listing.read_each, "one round trip for each entry"), *added],
+            )
+
+
+def _looks_for_one(system: System, listing: Operation, grown: Operation | None) -> bool:
+    """Entries that become more are searched, and not by a command that somebody runs by hand."""
+    entries = system.entries_reaching(listing.symbol)
+    if not listing.sought or (entries and all(e.kind in _BY_HAND for e in entries)):
+        return False
+    named = listing.key_words or listing.symbol_words
+    return grown is not None or bool(named & (_GROWING | _WAITING) and not named & _BOUNDED)
 
 
 def _grown_by(system: System, listing: Operation) -> Operation | None:
     """A lasting key below the listed one that is made for each entity."""
     above = (listing.key or "").rstrip("/")
-    if not above or "{}" in above:
+    if not fixed(above):
         return None
+    known = above.count("{}")  # holes that the listing fills as well
     for write in system.operations(backend=listing.backend):
         below = write.stores and not write.ephemeral and (write.key or "").startswith(above + "/")
-        if below and any(words(filler) & _GROWING for filler in write.fillers):
+        if below and any(words(filler) & _GROWING for filler in write.fillers[known:]):
             return write
     return None
 
@@ -76,6 +101,82 @@ def _hot_path(system: System, listing: Operation) -> tuple[Place, str] | None:
 
 
 EXAMPLES = '''
+=== bad: one entry is looked for among all that wait, through the project's own reader
+--- work/zk.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def load(path):
+    data, _ = zk.get(path)
+    return data.decode()
+--- work/backlog.py
+from work.zk import load, zk
+
+
+def is_queued(name):
+    for entry in zk.get_children("/backlog/entries"):  # finding: unbounded-range-read
+        if load("/backlog/entries/" + entry) == name:
+            return True
+    return False
+
+=== bad: a tree for each user, read key by key
+--- notes/store.py
+import consul
+
+c = consul.Consul()
+
+
+def save(user, note_uuid, text):
+    c.kv.put(f"notes/{user}/{note_uuid}", text)
+
+
+def has_note(user, text):
+    _, keys = c.kv.get(f"notes/{user}/", keys=True)  # finding: unbounded-range-read
+    for key in keys or []:
+        _, entry = c.kv.get(key)
+        if text == entry["Value"]:
+            return True
+    return False
+
+=== good: members are few; settings are read at start; names alone are compared
+--- work/members.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def address_of(name):
+    for member in zk.get_children("/members"):
+        data, _ = zk.get(f"/members/{member}")
+        if data.decode() == name:
+            return member
+    return None
+
+
+def is_queued(name):
+    return name in zk.get_children("/backlog/entries")
+
+
+def settings():
+    return {name: zk.get(f"/settings/{name}")[0] for name in zk.get_children("/settings")}
+
+=== good: a command lists what there is
+--- tools/show.py
+import sys
+
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+if __name__ == "__main__":
+    zk.start()
+    for job in zk.get_children("/jobs"):
+        data, _ = zk.get(f"/jobs/{job}")
+        if data == sys.argv[1].encode():
+            print(job)
+
 === bad: all orders, for one request, through a client of another module
 --- shop/store.py
 import etcd3

@@ -38,6 +38,7 @@ from coordlint import (
 
 _LEADERSHIP = frozenset({"leader", "leadership", "master", "primary", "election", "elect", "elected", "coordinator"})
 _ROLES = frozenset({"scheduler", "beat", "cron", "singleton"})
+_RENEWS = (Op.EXPIRE, Op.EXTEND)
 _FLEETING = ("redis", "memcached", "django-cache")
 
 
@@ -49,6 +50,7 @@ def homemade_leader_election(system: System) -> Iterator[Found]:
             continue
         seen.add(section.lock.key or section.symbol)
         renewed = [(place, "the leadership is renewed by hand here") for place in section.extended]
+        renewed = renewed or [(o.place, "this renews the key whoever holds it, and never learns that it was lost") for o in _renewals(system, section)]
         effects = [(effect.place, "and the leader works here") for effect in section.effects]
         yield found(
             f"A leader is chosen by {lock_name(section.lock)}: nothing tells a deposed leader to stop.",
@@ -74,10 +76,14 @@ def _is_leadership(system: System, section: Section) -> bool:
         return False
     if said & _LEADERSHIP:
         return True
-    renewals = list(system.operations(Op.EXPIRE, Op.EXTEND, backend=section.lock.backend))
     if any(release.on_error for release in section.releases) and not section.escapes:  # given back when the work is done
-        return any(r.place in section.extended and r.loop in ("while", "forever") for r in renewals)
-    return bool(section.extended) or any(r.key == section.lock.key for r in renewals if r.key)
+        return any(r.place in section.extended and r.loop in ("while", "forever") for r in system.operations(*_RENEWS, backend=section.lock.backend))
+    return bool(section.extended) or bool(_renewals(system, section))
+
+
+def _renewals(system: System, section: Section) -> list[Operation]:
+    """Where the same key is prolonged, elsewhere."""
+    return [o for o in system.operations(*_RENEWS, backend=section.lock.backend) if o.key and o.key == section.lock.key]
 
 
 def _ballot(system: System, candidate: Operation) -> Place | None:

@@ -6,7 +6,7 @@ import msgspec
 
 from coordlint import ir
 from coordlint.coordination import Guard, Lock
-from coordlint.link.code import decorating, records
+from coordlint.link.code import decorating, one_by_one, records
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.flows import Flow
 from coordlint.link.code.locks import by_hand_lock, lock_model, lock_of
@@ -52,6 +52,7 @@ class Tracer:
         Walk(self, scope, made).run()
         self._open -= 1
         records.mark_reads(self.ev, made, lambda: self.flow(symbol), self.trace)
+        one_by_one.mark_listings(made, lambda: self.flow(symbol), self.trace)
         made.complete = True
         return made
 
