@@ -9,8 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path
+
+try:  # what hashlib would give, without the library of ciphers that it loads first
+    from _blake2 import blake2b as blake2b
+except ImportError:
+    from hashlib import blake2b as blake2b
 
 FOLDER = ".coordlint_cache"
 _SEAL = 16  # bytes

@@ -14,10 +14,8 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coordlint import __version__, sealed
 
@@ -29,8 +27,7 @@ COARSE_TICK = 2_000_000_000  # on file systems that count seconds
 _DECIDING = ("pyproject.toml", "coordlint.toml", ".gitignore", ".git")  # in a folder above: they say what the project is
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What is written: each format that was asked for, the line for stderr, and the exit code."""
 
     texts: dict[str, str]
@@ -38,8 +35,7 @@ class Answer:
     code: int
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One way of asking: options, folder and surroundings; `start` is where the project is looked for."""
 
     key: str
@@ -146,7 +142,7 @@ def _state(root: str, watched: Sequence[str]) -> tuple[str, int]:
 
 
 def _digest(parts: Iterable[str]) -> str:
-    digest = blake2b(digest_size=20)
+    digest = sealed.blake2b(digest_size=20)
     for part in parts:
         octets = part.encode("utf-8", "surrogatepass")
         digest.update(len(octets).to_bytes(8, "big"))

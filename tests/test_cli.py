@@ -472,16 +472,6 @@ def process(*arguments: str, **options: object) -> "subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)  # type: ignore[call-overload]
 
 
-def test_help_loads_nothing_heavy(project) -> None:
-    code = (
-        "import sys\nfrom coordlint.cli import main\n"
-        "try:\n    main(['check', '--help'])\nexcept SystemExit:\n"
-        "    print([m for m in ('networkx', 'libcst', 'rich', 'yaml', 'msgspec', 'coordlint.pipeline') if m in sys.modules])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
-
-
 def test_a_reader_that_goes_away_is_no_error(project) -> None:
     pipe = f"{sys.executable} -m coordlint check --no-cache | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=True)

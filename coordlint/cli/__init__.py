@@ -18,27 +18,39 @@ import click
 from coordlint.cli.saying import flush, tell
 from coordlint.exits import Exit
 
-_FAMILIES = {
-    "checking": "check",
-    "mending": "fix",
-    "looking": "audit graph inventory whatif why",
-    "rules": "explain rules",
-    "keeping": "baseline clean suppressions",
-}
-_FAMILY_OF = {command: family for family, commands in _FAMILIES.items() for command in commands.split()}
+_COMMANDS = {
+    "audit": ("looking", "Write one report about how a repository coordinates: inventory, workloads, graph, findings, coverage."),
+    "baseline": ("keeping", "Known findings that do not fail a run: create, update, prune."),
+    "check": ("checking", "Report findings."),
+    "clean": ("keeping", "Remove the cache of a project."),
+    "explain": ("rules", "Explain a rule, by code or name: what it sees, why it matters, what to do instead, when it is fine."),
+    "fix": ("mending", "Mend what has a mechanical cure."),
+    "graph": ("looking", "Draw workloads and coordinators, the critical sections in them, and what these guard."),
+    "inventory": ("looking", "List every use of coordination, the workloads, the coordinators, and who talks to whom."),
+    "rules": ("rules", "List the rules: code, name, severity, summary."),
+    "suppressions": ("keeping", "List the comments and annotations that silence rules, with their reasons."),
+    "whatif": ("looking", "Tell what happens when something goes down: who cannot start, who fails, who degrades and what saves them."),
+    "why": ("looking", "Tell what the engine believes about a line: names, locks, effects, and which rules looked and what stopped them."),
+}  # fmt: skip
+"""The file of each command in this folder and the first sentence of its help, so that `--help` loads none of them."""
 
 
 class _Commands(click.Group):
     """Commands that are loaded when they are asked for; knows what a mistyped one was meant to be."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_FAMILY_OF)
+        return sorted(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _FAMILY_OF:
+        if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"coordlint.cli.{_FAMILY_OF[cmd_name]}"), cmd_name)
+        family, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"coordlint.cli.{family}"), cmd_name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name = args[0] if args else ""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "dim": "2"}
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(NamedTuple):
     """The characters that join the places of a finding."""
 
     arrow: str
@@ -22,8 +21,7 @@ UNICODE = Marks("──▶", "│", "━", "╰")
 ASCII = Marks("-->", "|", "^", "=")
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """How text is drawn: with colours or not, with which marks."""
 
     colour: bool = False
