@@ -78,7 +78,8 @@ class Extractor:
         while chunks:
             pool = _pool(min(self.jobs, len(chunks)))
             try:
-                pending = [pool.submit(extract_many, chunk) for chunk in chunks]
+                with _uninterrupted():
+                    pending = [pool.submit(extract_many, chunk) for chunk in chunks]
                 for chunk, future in zip(tuple(chunks), pending, strict=True):
                     yield from future.result(timeout=SECONDS_PER_CHUNK)
                     chunks.remove(chunk)
@@ -94,7 +95,9 @@ class Extractor:
         begun = time.monotonic()
         seconds = SECONDS_ALONE if self.lost < PATIENCE else SECONDS_IN_HASTE
         try:
-            return pool.submit(extract_many, [source]).result(timeout=seconds)[0]
+            with _uninterrupted():
+                answer = pool.submit(extract_many, [source])
+            return answer.result(timeout=seconds)[0]
         except BrokenProcessPool:
             reason = "the analysis of this file crashed its process"
         except OutOfTime:
@@ -178,6 +181,20 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     method = "fork" if sys.platform == "linux" else "spawn"
     context = multiprocessing.get_context(method)
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker, initargs=(os.getpid(), MEMORY))
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Holds Ctrl-C back while workers are started: Python drops an interrupt that comes in the middle of a fork, and a worker that is
+    not yet one would answer it. They inherit the mask, so it never reaches them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin_worker(parent: int, memory: int) -> None:

@@ -48,9 +48,8 @@ _OTHER_NAME = re.compile(
     r"|(.*nginx[^/]*|default([._-].*)?)\.conf(\.template|\.tmpl)?",
     re.I,
 )
-_OTHER_FOLDER = re.compile(
-    r"(^|/)(nginx|supervisor|supervisord|supervisord?\.d)/([^/]+/)*[^/]+\.(conf|ini)(\.template)?$", re.I
-)
+_OTHER_FOLDER = re.compile(r"(^|/)(nginx|supervisord?(\.d)?)/", re.I)
+_OTHER_ENDING = re.compile(r"[^/]\.(conf|ini)(\.template)?$", re.I)
 _CHART_PART = re.compile(r"(^|/)(templates/.*\.(ya?ml|tpl)|chart\.ya?ml|values([._-][^/]*)?\.ya?ml)$", re.I)
 
 
@@ -103,7 +102,7 @@ def kind_of_name(path: str) -> Kind | Sniffed:
         return Kind.SHELL
     if _ENV_NAME.fullmatch(name):
         return Kind.ENV
-    if _OTHER_NAME.fullmatch(name) or _OTHER_FOLDER.search(path):
+    if _OTHER_NAME.fullmatch(name) or (_OTHER_ENDING.search(path) and _OTHER_FOLDER.search(path)):
         return Kind.OTHER
     if suffix == "json" and dot:
         return Sniffed.JSON

@@ -25,7 +25,7 @@ HELM_SECONDS = 60
 NAMELESS = "stdin.yaml"
 _SOURCE = re.compile(r"^# Source: (\S+)\s*$", re.M)
 _DIVIDE = re.compile(r"^---[ \t]*(?:#.*)?$", re.M)
-_ACTION = re.compile(r"\{\{.*?\}\}")
+_ACTION = re.compile(r"\{\{(?:[^{}]|\{(?!\{)|\}(?!\}))*+\}\}")
 _NEAR = 400  # lines of the template that are looked through for the next rendered line
 
 
@@ -123,21 +123,31 @@ def _lines(content: str, template: str) -> list[int]:
     return found
 
 
-def _shape(line: str) -> str | re.Pattern[str] | None:
-    """What a line may be made to; None for one of nothing but actions."""
+def _shape(line: str) -> str | list[str] | None:
+    """What a line may be made to: itself, or what stands around its actions; None for one of nothing but actions."""
     line = line.strip()
     if "{{" not in line:
         return line or None
     parts = _ACTION.split(line[:1_000])
     if len("".join(parts).strip(" \"'-:")) < 2:
         return None
-    return re.compile(".*".join(re.escape(part) for part in parts[:8]) + ("" if len(parts) <= 8 else ".*"))
+    return parts
 
 
-def _fits(shape: str | re.Pattern[str] | None, line: str) -> bool:
+def _fits(shape: str | list[str] | None, line: str) -> bool:
+    """Whether a line has the parts of a shape in their order, the first and the last at its ends."""
     if shape is None or isinstance(shape, str):
         return shape == line
-    return shape.fullmatch(line[:2_000]) is not None
+    first, *between, last = shape
+    if not line.startswith(first) or not line.endswith(last):
+        return False
+    at, end = len(first), len(line) - len(last)
+    for part in between:
+        at = line.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return at <= end
 
 
 def _without_chart(facts: Facts, folders: set[str]) -> Facts:

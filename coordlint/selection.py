@@ -81,7 +81,8 @@ def _fills(text: str) -> bool:
     """Whether an attribute is found empty, and then set to something that a call creates."""
     if "create" not in text:
         return False
-    return any(re.search(rf"^[ \t]+{re.escape(m[1])}[ \t]*=[^=]", text[m.end() :], re.M) for m in _EMPTY.finditer(text))
+    last_set = {m[1]: m.start() for m in _SET.finditer(text)}
+    return any(last_set.get(m[1], 0) >= m.end() for m in _EMPTY.finditer(text))
 
 
 class _Words:
@@ -217,10 +218,11 @@ _TEST = re.compile(r"(^|/)(tests?|testing)/|(^|/)(test_[^/]*|[^/]*_tests?|confte
 _COUNTS = re.compile(r"^[ \t]+(?!self\.)(\w+\.\w+)[ \t]*(?:[-+*]=|=[ \t]*\1[ \t]*[-+*])", re.M)
 _COUNTS_IN_PLACE = re.compile(r"\bF\(['\"]\w+['\"]\)[ \t]*[-+]")
 _EMPTY = re.compile(r"^[ \t]+(?:el)?if[ \t]+(?:not[ \t]+)?(\w+\.\w+)(?:[ \t]+is[ \t]|[ \t]*:|[ \t]+or[ \t]|[ \t]+and[ \t])", re.M)
+_SET = re.compile(r"^[ \t]+(\w+\.\w+)[ \t]*=[^=]", re.M)
 _WORD = re.compile(r"[^\W\d]\w*")
 _TOP = re.compile(
     r"^(?:(?:async[ \t]+)?def[ \t]+(\w+)|class[ \t]+(\w+)|(?:async[ \t]+)?(?:with|for|while|if|try)\b"
-    r"|(\w+)(?:[ \t]*:[^=\n]+)?[ \t]*=[^=])",
+    r"|(\w+)(?:[ \t]*+:[^=\n]++)?[ \t]*+=[^=])",
     re.M,
 )
 _STATEMENT = re.compile(

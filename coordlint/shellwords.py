@@ -150,7 +150,7 @@ def _tokens(text: str, first_line: int) -> Iterator[_Token]:
             yield ("op", "\n", line)
             position, line = position + 1, line + 1
             for mark in waiting:
-                body = re.compile(rf"^\s*{re.escape(mark)}\s*$", re.M).search(text, position)
+                body = re.compile(rf"^[ \t]*+{re.escape(mark)}[ \t\r]*+$", re.M).search(text, position)
                 stop = body.end() if body else length
                 line += text.count("\n", position, stop)
                 position = stop

@@ -52,7 +52,8 @@ def repository(tmp_path: Path) -> Path:
 
 
 def try_repo(root: Path, home: Path, hook: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    # What the hook finds must be what pre-commit installed for it, not the checkout that a path in the environment leads to.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") and k not in ("PYTHONPATH", "PYTHONHOME")}
     environment |= {"PRE_COMMIT_HOME": str(home), "PRE_COMMIT_COLOR": "never"}
     command = [str(PRE_COMMIT), "try-repo", str(HERE), hook, "--verbose", *arguments]
     return subprocess.run(

@@ -15,7 +15,7 @@ from coordlint.source import Skip
 MAX_EXTENDS = 20
 MAX_INCLUDES = 20
 MAX_UNDEFINED = 20  # told for one file
-_UNDEFINED = re.compile(r"(?<!\$)\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(:?\?[^}]*)?\})")
+_UNDEFINED = re.compile(r"(?<!\$)\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(:?\?(?:[^}$]|\$(?!\{))*+)?\})")
 Services = dict[str, tuple[Scalar, Table]]
 
 
