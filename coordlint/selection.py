@@ -226,7 +226,7 @@ _TOP = re.compile(
     re.M,
 )
 _STATEMENT = re.compile(
-    r"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(?:\(([^)]*)\)|([^\n(;]*))|import[ \t]+([\w., \t]+))",
+    r"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+(?:\(((?:[^()#]++|#[^\n]*+)*+)\)|([^\n(;]*))|import[ \t]+([\w., \t]+))",
     re.M,
 )
 _COMMENT = re.compile(r"#[^\n]*")

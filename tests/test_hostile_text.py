@@ -84,6 +84,12 @@ READ = {
     "a line continued for ever": ("Dockerfile", "FROM a\nRUN a \\\n" + "b \\\n" * DEEP),
     "a here-document without end": ("Dockerfile", "FROM a\nRUN <<EOF\n" + "x\n" * DEEP),
     "extras": ("requirements.txt", "redis" + "[" * DEEP + "\n" + "a" * DEEP + "==" + "1." * DEEP + "\n"),
+    "a lock file of many packages": ("poetry.lock", "".join(f'[[package]]\nname = "p{n}"\n' for n in range(DEEP))),
+    "a hundred thousand dependencies": ("Pipfile", "[packages]\n" + "".join(f'p{n} = "*"\n' for n in range(DEEP))),
+    "fields found empty": ("a.py", "def create(self):\n" + "".join(f"    if self.f{n} is None: pass\n" for n in range(TERMS)) + "    self.save()\n"),
+    "imports that never close": ("a.py", '"""\n' + "from redis import (\n" * DEEP + '"""\n'),
+    "variables that are asked for": ("compose.yaml", "services:\n  a: {image: '" + "${A?" * DEEP + "'}"),
+    "here-documents in a script": ("run.sh", "#!/bin/sh\ncat <<EOF" + "\n" * DEEP),
     "actions that never close": ("chart/templates/a.yaml", "{{" * DEEP),
 }  # fmt: skip
 

@@ -80,6 +80,13 @@ def test_documents_of_no_known_chart_stand_in_standard_input(chart):
     assert ("CL702", "stdin.yaml", 4) in findings(chart, "-", text=foreign)
 
 
+def test_a_line_of_many_actions_is_compared_without_trying_every_way(chart):
+    many = "    note: " + "a{{ .Values.x }}" * 6 + "!\n"
+    (chart / "deploy/templates/zk.yaml").write_text(TEMPLATE.replace("  labels:\n", f"  labels:\n{many}"))
+    rendered = RENDERED.replace("  labels:\n", f"  labels:\n    note: {'a' * 1_900}b\n")
+    assert ("CL702", "deploy/templates/zk.yaml", 5) in findings(chart, "-", text=rendered)
+
+
 def test_a_broken_document_is_told(chart):
     ran = CliRunner().invoke(cli, ["check", "--isolated", "--no-cache", "--root", str(chart), "--format", "json", "-"], input=RENDERED + "---\n{a: [\n", standalone_mode=False)
     assert [s["path"] for s in json.loads(ran.stdout)["coverage"]["skipped"]] == ["stdin.yaml"]

@@ -6,7 +6,9 @@ import configparser
 import json
 import re
 import tomllib
+from bisect import bisect_left
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from coordlint.facts import Facts, Requirement
@@ -15,7 +17,8 @@ from coordlint.source import Place, Skip, Source, Span
 
 MAX_REQUIREMENTS = 5_000
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*([^;#]*)")
-_LOCK_PACKAGE = re.compile(r'^\s*name\s*=\s*"([^"]+)"', re.M)
+_LOCK_PACKAGE = re.compile(r'^[ \t]*+name[ \t]*+=[ \t]*+"([^"\n]+)"', re.M)
+_KEY = re.compile(r"""^[ \t]*+["']?([^\s"'=:<>~!\[;]++)["']?[ \t\r]*+(?:[=:<>~!\[;]|$)""", re.M)
 
 _Found = tuple[str, str, int]  # distribution, specifier, line
 _Script = tuple[str, str, int]  # name, "module:function", line
@@ -58,7 +61,8 @@ def _read(name: str, text: str) -> tuple[list[_Found], list[_Script]]:
     if name == "pipfile.lock":
         return _pipfile_lock(text), []
     if name in ("poetry.lock", "uv.lock", "pdm.lock"):
-        return [(m[1], "", _line(text, m.start(1))) for m in _LOCK_PACKAGE.finditer(text)], []
+        lines = _Lines(text)
+        return [(m[1], "", lines.at(m.start(1))) for m in _LOCK_PACKAGE.finditer(text)], []
     if name == "setup.cfg":
         return _setup_cfg(text)
     if name.startswith("environment.y"):
@@ -90,22 +94,23 @@ def _pyproject(text: str) -> tuple[list[_Found], list[_Script]]:
     for group in (*_dict(project.get("optional-dependencies")).values(), *_dict(data.get("dependency-groups")).values()):
         declared += _list(group)
     found: list[_Found] = []
-    for entry in declared:
+    lines = _Lines(text)
+    for entry in declared[:MAX_REQUIREMENTS]:
         match = _REQUIREMENT.match(entry) if isinstance(entry, str) else None
         if match:
-            found.append((match[1], match[2].strip(), _line_of(text, entry)))
+            found.append((match[1], match[2].strip(), lines.at(text.find(entry))))
     tables = [_dict(poetry.get("dependencies")), _dict(poetry.get("dev-dependencies"))]
     tables += [_dict(_dict(group).get("dependencies")) for group in _dict(poetry.get("group")).values()]
     for table in tables:
-        found += [(n, _specifier(v), _line_of_key(text, n)) for n, v in table.items() if n != "python"]
+        found += [(n, _specifier(v), lines.of_key(n)) for n, v in table.items() if n != "python"]
     scripts = {**_dict(project.get("scripts")), **_dict(poetry.get("scripts"))}
-    return found, [(n, v, _line_of_key(text, n)) for n, v in scripts.items() if isinstance(v, str)]
+    return found, [(n, v, lines.of_key(n)) for n, v in scripts.items() if isinstance(v, str)]
 
 
 def _pipfile(text: str) -> list[_Found]:
-    data = _toml(text)
+    data, lines = _toml(text), _Lines(text)
     tables = (_dict(data.get("packages")), _dict(data.get("dev-packages")))
-    return [(n, _specifier(v), _line_of_key(text, n)) for table in tables for n, v in table.items()]
+    return [(n, _specifier(v), lines.of_key(n)) for table in tables for n, v in table.items()]
 
 
 def _pipfile_lock(text: str) -> list[_Found]:
@@ -113,8 +118,9 @@ def _pipfile_lock(text: str) -> list[_Found]:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise _Unreadable("not valid JSON", getattr(error, "lineno", 1)) from None
+    lines = _Lines(text)
     tables = (_dict(_dict(data).get("default")), _dict(_dict(data).get("develop")))
-    return [(n, _specifier(v), _line_of_key(text, n)) for table in tables for n, v in table.items()]
+    return [(n, _specifier(v), lines.of_key(n)) for table in tables for n, v in table.items()]
 
 
 def _setup_cfg(text: str) -> tuple[list[_Found], list[_Script]]:
@@ -123,16 +129,17 @@ def _setup_cfg(text: str) -> tuple[list[_Found], list[_Script]]:
         parser.read_string(text)
     except configparser.Error as error:
         raise _Unreadable("not a valid ini file", getattr(error, "lineno", 1) or 1) from None
+    lines = _Lines(text)
     blocks = [parser.get("options", "install_requires", fallback="")]
     if parser.has_section("options.extras_require"):
         blocks += [value for _, value in parser.items("options.extras_require")]
-    found = [(n, spec, _line_of_key(text, n)) for block in blocks for n, spec, _ in _pip_lines(block)]
+    found = [(n, spec, lines.of_key(n)) for block in blocks for n, spec, _ in _pip_lines(block)]
     scripts = []
     declared = [parser.get(section, "console_scripts", fallback="") for section in ("options.entry_points", "entry_points")]  # the latter is pbr's
     for line in "\n".join(declared).splitlines():
         name, equals, target = line.partition("=")
         if equals:
-            scripts.append((name.strip(), target.strip(), _line_of_key(text, name.strip())))
+            scripts.append((name.strip(), target.strip(), lines.of_key(name.strip())))
     return found, scripts
 
 
@@ -165,14 +172,24 @@ def _specifier(value: object) -> str:
     return value if isinstance(value, str) and value != "*" else ""
 
 
-def _line(text: str, position: int) -> int:
-    return text.count("\n", 0, position) + 1 if position >= 0 else 1
+class _Lines:
+    """Where things stand in a text, asked often."""
 
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._ends = [m.start() for m in re.finditer("\n", text)]
 
-def _line_of(text: str, entry: str) -> int:
-    return _line(text, text.find(entry))
+    def at(self, position: int) -> int:
+        """The line of a position; 1 when it was not found."""
+        return bisect_left(self._ends, position) + 1
 
+    def of_key(self, name: str) -> int:
+        """The first line that begins with a name."""
+        return self._keys.get(name.lower(), 1)
 
-def _line_of_key(text: str, name: str) -> int:
-    match = re.search(rf"^\s*[\"']?{re.escape(name)}[\"']?\s*(?:[=:<>~!\[;]|$)", text, re.M | re.I)
-    return _line(text, match.start() + len(match[0]) - len(match[0].lstrip())) if match else 1
+    @cached_property
+    def _keys(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for key in _KEY.finditer(self._text):
+            found.setdefault(key[1].lower(), self.at(key.start(1)))
+        return found
