@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     )
     from coordlint.outage import (
         WayIn as WayIn,
+        ends_quietly as ends_quietly,
         reads_configuration as reads_configuration,
         sees_outage as sees_outage,
         survives_outage as survives_outage,
@@ -90,7 +91,7 @@ _HOMES = {
     "coordlint.models.schema": "Late OnBusy Op Scope",
     "coordlint.pipeline": "check",
     "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
-    "coordlint.outage": "WayIn reads_configuration sees_outage survives_outage way_in",
+    "coordlint.outage": "WayIn ends_quietly reads_configuration sees_outage survives_outage way_in",
     "coordlint.source": "Place Skip Span",
     "coordlint.stores": "lock_held_in",
     "coordlint.system": "COORDINATORS System",

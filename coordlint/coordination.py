@@ -53,13 +53,15 @@ class Guard(msgspec.Struct, frozen=True):
 
     `catches` holds dotted exception names ("*" for a bare except). `action` is what the handler does at its end:
     "swallow" (goes on as after a success), "return" (goes another way, or notes the failure), "raise", "exit" or "retry"
-    (stays in a loop). `empty`: it goes on with a list or table of nothing, in place of the answer.
+    (stays in a loop). `empty`: it goes on with a list or table of nothing, in place of the answer. `quiet_end`: where it
+    leaves the function's loop for good, and tells nobody but the log.
     """
 
     catches: tuple[str, ...]
     action: str
     place: Place
     empty: bool = False
+    quiet_end: Place | None = None
 
 
 _SETTINGS = frozenset("config configuration conf setting cfg parameter feature flag toggle".split())

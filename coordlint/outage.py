@@ -155,3 +155,35 @@ def _at_start(system: System, symbol: str, call: Operation, at: Place) -> WayIn 
 def _has_error_handler(system: System) -> bool:
     """Whether the application translates exceptions of every request in one place."""
     return any(d.rpartition(".")[2] in _ERROR_HANDLERS for d in system.decorators)
+
+
+class QuietEnd(msgspec.Struct, frozen=True):
+    """A function in the background whose loop ends with the first failure of a call, and tells nobody but the log."""
+
+    place: Place  # where the loop is left
+    call: Place  # in the loop: the call that fails
+    started: Place  # where the function is handed over, to a thread or a task
+
+
+def ends_quietly(system: System, call: Operation) -> QuietEnd | None:
+    """Whether a failure of a call silently ends the loop of a thread or task that goes on making it."""
+    todo = [(call.symbol, call.place, call.guards)]
+    seen: set[str] = set()
+    while todo and len(seen) < 20:
+        symbol, place, guards = todo.pop(0)
+        if guards:
+            innermost = next((g for g in guards if sees_outage(g, call) or _sees_expiry(g)), None)
+            started = system.handed_over(symbol)
+            if innermost is not None and innermost.quiet_end is not None and started:
+                return QuietEnd(innermost.quiet_end, place, started[0])
+            if innermost is not None and innermost.action != "raise":
+                continue
+        if symbol not in seen:
+            seen.add(symbol)
+            todo += [(caller, at, system.guards_at(at)) for caller, at in system.callers(symbol)]
+    return None
+
+
+def _sees_expiry(guard: Guard) -> bool:
+    """Whether a handler catches what a renewal raises when there is nothing left to renew."""
+    return any(words(name.rpartition(".")[2]) & {"found", "owned", "lock", "lease", "expired", "session"} for name in guard.catches)

@@ -290,6 +290,10 @@ class System:
             table[at] = (*table.get(at, ()), symbol)
         return table
 
+    def handed_over(self, symbol: str) -> tuple[Place, ...]:
+        """The calls to which a function is passed: whoever starts it as a thread, or keeps it as a callback."""
+        return tuple(sorted(at for passed, at in self._world.handed if passed == symbol))
+
     def runs(self, symbol: str) -> frozenset[str]:
         """Every function that runs inside a call of this one, itself included: what is handed to others is left out."""
         found, todo = {symbol}, [symbol]

@@ -5,14 +5,15 @@ SUSPENDED means that the connection is gone and nothing is certain any more, LOS
 every lock, every election won and every ephemeral node. kazoo does not interrupt the code that runs under a lock or
 inside `Election.run`, so without a listener the old holder works on beside the new one, and a worker lives on although
 its registration has vanished. The same holds for an etcd lease: the reply to a keep-alive says how many seconds are
-left, and 0 or less means that the lease, with all keys on it, is gone; no exception is raised.
+left, and 0 or less means that the lease, with all keys on it, is gone; no exception is raised. And where the renewal does raise, in a
+thread whose loop ends with the error and a line in the log, nobody renews from then on, and the work goes on as if it were registered.
 
 Instead: register a listener with `client.add_listener(fn)`, pause at SUSPENDED, stop and give up leadership at LOST, and
 register again once CONNECTED. For etcd, look at the remaining time in each keep-alive reply and end the work when it is
-not positive. The effects still need a fencing token: a listener can be late.
+not positive. Let a renewing thread try again until the lease must be over, then register anew or end the process. The effects still need a fencing token: a listener can be late.
 
 Fine when: nothing lives in the session (only persistent nodes, reads and watches), or a listener stands anywhere in the
-project for this client.
+project for this client. A renewal's thread may end when it sets a flag, calls somebody or ends the process.
 
 A listener must not block: kazoo calls it in the connection's own thread, and a `stop()` inside waits for that very thread.
 
@@ -24,7 +25,22 @@ returns the reply and raises nothing for a lease that is gone).
 
 from collections.abc import Iterator
 
-from coordlint import MEDIUM, WARNING, Client, Found, Op, Operation, Outcome, Place, System, found, rule
+from coordlint import (
+    COORDINATORS,
+    MEDIUM,
+    WARNING,
+    Client,
+    Found,
+    Op,
+    Operation,
+    Outcome,
+    Place,
+    System,
+    backend_name,
+    ends_quietly,
+    found,
+    rule,
+)
 
 _HANGS_ON_SESSION = {
     Op.MAKE_LOCK: "a lock of this session",
@@ -34,6 +50,9 @@ _HANGS_ON_SESSION = {
     Op.JOIN: "a membership of this session",
     Op.PARTITION: "a share of the work held by this session",
 }
+
+
+_LEASED = (*COORDINATORS, "kubernetes-lease")
 
 
 @rule("CL403", severity=WARNING)
@@ -68,6 +87,30 @@ def session_loss_ignored(system: System) -> Iterator[Found]:
                 at=alive,
                 because=[*_leases(system, alive), *alive.origin] or [(alive.place, "no variable takes the reply")],
             )
+    yield from _ends_quietly(system)
+
+
+def _ends_quietly(system: System) -> Iterator[Found]:
+    """A thread that renews a lease, and that the first failure ends without a word to those who rely on it."""
+    told: set[Place] = set()
+    acquiring = {op.symbol for op in system.operations(Op.ACQUIRE, Op.CREATE, backend=_LEASED)}
+    for alive in system.operations(Op.KEEPALIVE, backend=_LEASED):
+        end = ends_quietly(system, alive) if alive.symbol not in acquiring else None  # there it only waits for its turn
+        if end is None or end.place in told:
+            continue
+        told.add(end.place)
+        yield found(
+            f"The loop that renews {_lease_name(alive)} ends here with the first failure, and only the log is told: the lease runs out while the work goes on.",
+            at=end.place,
+            symbol=alive.symbol,
+            because=[(end.call, "the renewal that fails"), (end.started, "the loop is started here, and nobody asks how it ends")],
+            confidence=MEDIUM,
+            help="Try again until the lease must be over; then register anew, or tell the one who works that it has to stop.",
+        )
+
+
+def _lease_name(alive: Operation) -> str:
+    return f"`{alive.key_text}`" if alive.key_text else f"the {backend_name(alive.backend)} lease"
 
 
 def _stops_itself(system: System) -> Iterator[Found]:
@@ -114,6 +157,88 @@ def _leases(system: System, alive: Operation) -> list[tuple[Place, str]]:
 
 
 EXAMPLES = '''
+=== bad: the first failure ends the thread that renews, through a store of another module
+--- fleet/store.py
+import etcd3
+
+etcd = etcd3.client(host="etcd")
+
+
+def renew(lease_id):
+    for answer in etcd.refresh_lease(lease_id):
+        if answer.TTL <= 0:
+            raise RuntimeError("lease is over")
+--- fleet/presence.py
+import logging
+import threading
+import time
+
+from fleet.store import etcd, renew
+
+
+class Presence:
+    def __init__(self, name, address):
+        self.over = False
+        self.lease = etcd.lease(12)
+        etcd.put(f"/fleet/{name}", address, lease=self.lease)
+        threading.Thread(target=self.keep, daemon=True).start()
+
+    def keep(self):
+        while not self.over:
+            try:
+                renew(self.lease.id)
+                time.sleep(4)
+            except Exception:
+                logging.exception("cannot renew")
+                break  # finding: session-loss-ignored
+
+=== good: the thread tries again; or it tells; or it ends the process
+--- fleet/presence.py
+import logging
+import os
+import threading
+import time
+
+import etcd3
+
+etcd = etcd3.client(host="etcd")
+
+
+class Presence:
+    def __init__(self, lease):
+        self.lease = lease
+        self.lost = threading.Event()
+        threading.Thread(target=self.again).start()
+        threading.Thread(target=self.tell).start()
+        threading.Thread(target=self.leave).start()
+
+    def again(self):
+        while True:
+            try:
+                print(self.lease.refresh())
+            except Exception:
+                logging.exception("cannot renew")
+            time.sleep(4)
+
+    def tell(self):
+        while True:
+            try:
+                print(self.lease.refresh())
+            except Exception:
+                logging.exception("cannot renew")
+                break
+            time.sleep(4)
+        self.lost.set()
+
+    def leave(self):
+        while True:
+            try:
+                print(self.lease.refresh())
+            except Exception:
+                logging.exception("cannot renew")
+                os._exit(1)
+            time.sleep(4)
+
 === bad: the listener stops the client in whose thread it runs
 --- app/leave.py
 import logging

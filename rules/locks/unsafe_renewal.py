@@ -10,7 +10,9 @@ etcd's and Consul's keepalive. When it fails, stop the work.
 Fine when: the comparison and the EXPIRE are one script or stand between WATCH and MULTI; the EXPIRE belongs to the acquire itself (then it is
 not atomic, which is another finding); the keepalive's failure ends the work.
 
-Known misses: a keepalive in a thread whose failure is logged only.
+A thread that extends a lock and ends with the first failure, with a line in the log and without a word to the one who works, is reported as well.
+
+Known misses: a thread that no handler keeps from ending; one that sets a flag which nobody reads.
 
 Sources: Redis documentation, Distributed Locks (extending the lock); redis-py documentation, Lock.extend.
 """
@@ -29,6 +31,7 @@ from coordlint import (
     Section,
     System,
     call_name,
+    ends_quietly,
     found,
     lock_name,
     rule,
@@ -59,6 +62,23 @@ def unsafe_renewal(system: System) -> Iterator[Found]:
                 confidence=HIGH if operation.op is Op.EXPIRE else MEDIUM,
             )
     yield from past_the_library(system)
+    yield from ends_without_a_word(system)
+
+
+def ends_without_a_word(system: System) -> Iterator[Found]:
+    """A thread that extends a lock, and that the first failure ends while the work under the lock goes on."""
+    for extension in system.operations(Op.EXTEND):
+        end = ends_quietly(system, extension)
+        if end is not None:
+            yield found(
+                f"The loop that extends the lock by {call_name(extension)} ends here with the first failure, and only the log is told: the lock ends while "
+                "the work under it goes on",
+                at=end.place,
+                symbol=extension.symbol,
+                because=[(end.call, "the renewal that fails"), (end.started, "the loop is started here, and nobody asks how it ends")],
+                confidence=MEDIUM,
+                help="Set a flag that the work looks at before each effect, or end the process; and try again while the lease still runs.",
+            )
 
 
 def past_the_library(system: System) -> Iterator[Found]:
@@ -103,6 +123,72 @@ def is_part_of_acquire(section: Section, operation: Operation) -> bool:
 
 
 EXAMPLES = r'''
+=== bad: the thread that extends gives up in silence
+--- batch/keeper.py
+import logging
+import threading
+
+from redis.exceptions import LockError
+
+log = logging.getLogger(__name__)
+
+class Keeper:
+    def __init__(self, lock, every):
+        self.lock, self.every, self.done = lock, every, threading.Event()
+
+    def __enter__(self):
+        threading.Thread(target=self.keep).start()
+
+    def __exit__(self, *error):
+        self.done.set()
+
+    def keep(self):
+        while not self.done.wait(self.every):
+            try:
+                self.lock.extend(30, replace_ttl=True)
+            except LockError:
+                log.warning("the lock is lost")
+                return  # finding: unsafe-renewal
+--- batch/run.py
+import redis
+
+from batch.keeper import Keeper
+
+r = redis.Redis()
+
+def run(job):
+    with r.lock("batch", timeout=30) as lock, Keeper(lock, 10):
+        job()
+
+=== good: the thread says that the lock is lost
+--- batch/keeper.py
+import logging
+import threading
+
+import redis
+from redis.exceptions import LockError
+
+log = logging.getLogger(__name__)
+lock = redis.Redis().lock("batch", timeout=30)
+done, lost = threading.Event(), threading.Event()
+
+def keep():
+    while not done.wait(10):
+        try:
+            lock.extend(30, replace_ttl=True)
+        except LockError:
+            log.warning("the lock is lost")
+            lost.set()
+            return
+
+def run(pieces):
+    with lock:
+        threading.Thread(target=keep).start()
+        for piece in pieces:
+            if lost.is_set():
+                break
+            piece()
+
 === bad: a heartbeat that prolongs whoever's lock it is
 --- leader/guard.py
 import redis

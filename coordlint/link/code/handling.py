@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.coordination import Guard
+from coordlint.link.code.quiet import quiet_end
 from coordlint.link.code.texts import written
 from coordlint.link.code.usage import ends
 from coordlint.link.code.values import External
@@ -30,7 +31,8 @@ def guard(w: Walk, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
         action = "return"
     if any(isinstance(x, ir.Raise) for x in h.body):
         action = "raise"
-    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False)
+    quiet = quiet_end(w.scope, h, s) if around.loop in ("while", "forever") else None
+    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet)
 
 
 def _is_nothing(last: ir.Stmt) -> bool:
