@@ -353,6 +353,7 @@ class Mutation(msgspec.Struct, frozen=True):
     maker: str = ""  # as written: "Payment.objects.create"
     made: str = ""  # what it made, where that is known: "Payment"
     keeps_part: bool = False  # the field gets a name or number of what was made, and not the thing itself
+    claimed: bool = False  # found empty, and given to somebody who was there before
 
 
 class Sweep(msgspec.Struct, frozen=True):

@@ -10,13 +10,15 @@ mod_revision, Consul `put(cas=ModifyIndex)`, Redis WATCH and MULTI or a Lua scri
 same transaction. And look at the outcome.
 
 The same happens without arithmetic where a field is found empty and then filled with something that is made for it, such as a payment or a
-customer at a provider: two requests both find it empty, both make one, and the record remembers the second.
+customer at a provider: two requests both find it empty, both make one, and the record remembers the second. And where a record is found free
+and given to whoever asked: both are told that it is theirs. A list in Redis that is read whole and then deleted loses what is put in between.
 
 Fine when: the lock that every writer takes is held from before the read until after the write; a version is compared; the
 operation is atomic in the store; an operator's command does it. Counters are reported by their own rule.
 
 Known misses: fields that are set from their old value by other means than arithmetic; records that are read and
-written in different functions; fields that are filled with a value of no consequence when it is made twice.
+written in different functions, unless a dependency of the framework reads them; fields that are filled with a value of no consequence when it
+is made twice.
 
 Sources: ZooKeeper, Data Model (versions, conditional updates); Consul KV API (cas); Django documentation, F() expressions (avoiding
 race conditions).
@@ -34,6 +36,7 @@ from coordlint import (
     Mutation,
     Op,
     Operation,
+    Outcome,
     Place,
     System,
     backend_name,
@@ -51,6 +54,7 @@ _DEAR = frozenset(
     {"payment", "charge", "refund", "invoice", "booking", "reservation", "wallet", "coupon", "voucher", "payout", "transfer", "subscription"}
     | {"withdrawal", "balance", "ledger", "redemption"}
 )
+_CLAIMS = frozenset({"assignee", "assigned", "claimed", "claimer", "claimant", "taken", "taker", "holder", "reserved", "reviewer", "courier", "driver"})
 # A version is itself the guard; tries are counted by the one worker that has the record.
 _OF_ITS_OWNER = frozenset({"version", "revision", "rev", "generation", "epoch", "retry", "attempt", "try"})
 # A record that only its owner writes: what fills the key is the process itself.
@@ -60,7 +64,7 @@ _OWN = frozenset({"hostname", "gethostname", "host", "pid", "getpid", "me", "my"
 @rule("CL503", severity=WARNING)
 def lost_update(system: System) -> Iterator[Found]:
     for write in system.operations(Op.WRITE, backend=_SHARED):
-        if write.reads_back is None or write.counts or write.conditional or write.atomic:
+        if write.reads_back is None or write.counts or write.conditional or _in_one_step(system, write):
             continue  # a counter is another rule's matter
         if system.is_locked(write) or _by_command(system, write):
             continue
@@ -74,10 +78,13 @@ def lost_update(system: System) -> Iterator[Found]:
             severity=ERROR if write.key_words & _MONEY else WARNING,
             confidence=MEDIUM if _owned(write) and not rivals else HIGH,
         )
+    yield from _drains(system)
     told: set[tuple[str, str, Place]] = set()
     for mutation in system.mutations():
         if mutation.maker and _is_dear(mutation) and not system.is_locked(mutation) and not _by_command(system, mutation):
             yield _filled(mutation)
+        if mutation.claimed and not mutation.versioned and not mutation.locked and words(mutation.field) & _CLAIMS and not system.is_locked(mutation):
+            yield _claimed(mutation)
         if (mutation.record, mutation.field, mutation.written) in told:
             continue  # one save, however many steps lead to the new value
         if not mutation.arithmetic or mutation.versioned or mutation.locked or words(mutation.field) & _OF_ITS_OWNER:
@@ -120,6 +127,49 @@ def _filled(mutation: Mutation) -> Found:
         because=[(mutation.read, "found empty here"), (mutation.written, "and made here")],
         confidence=MEDIUM,
     )
+
+
+def _claimed(mutation: Mutation) -> Found:
+    return found(
+        f"`{mutation.record}.{mutation.field}` is found free and then given to somebody, with neither lock nor condition: two at a time both get it, and "
+        "the record remembers the second.",
+        at=mutation.place,
+        symbol=mutation.symbol,
+        resource=f"{mutation.type}.{mutation.field}",
+        because=[(mutation.read, "found free here"), (mutation.written, "and saved here")],
+        confidence=MEDIUM,
+    )
+
+
+def _in_one_step(system: System, write: Operation) -> bool:
+    """Whether the read is part of the same step: MULTI makes the writes one, and nobody looks at the read unless WATCH stands before it."""
+    if write.atomic != "pipeline":
+        return bool(write.atomic)
+    inside = [o for o in system.operations(Op.READ, Op.LIST, Op.WATCH) if o.symbol == write.symbol]
+    return any(o.op is Op.WATCH for o in inside) or not any(o.place == write.reads_back and not o.atomic for o in inside)
+
+
+def _drains(system: System) -> Iterator[Found]:
+    """A list that is read whole and then deleted in a step of its own, while others put entries in."""
+    for drop in system.operations(Op.DELETE, backend="redis"):
+        if drop.atomic or drop.conditional or not drop.key or system.is_locked(drop) or _by_command(system, drop):
+            continue
+        reads = [o for o in system.operations(Op.LIST, backend="redis") if o.symbol == drop.symbol and o.key_text == drop.key_text and _is_whole(o)]
+        puts = [o for o in system.same_key(drop) if o.op is Op.QUEUE_PUT and o.symbol != drop.symbol and not o.in_test]
+        if reads and puts and reads[0].place < drop.place:
+            yield found(
+                f"Reads the list `{drop.key_text or drop.key}` to its end and deletes it in a second step: what is put in between is lost.",
+                at=drop,
+                because=[(reads[0].place, "the list is read here"), (puts[0].place, "and filled here"), *drop.origin],
+                help="Do both in one transaction (MULTI), take the entries with LPOP and a count, or LTRIM by the number that was read.",
+            )
+
+
+def _is_whole(read: Operation) -> bool:
+    """`lrange(key, 0, -1)`, with something done with what it gives, and in no transaction."""
+    ends = {a.name: a.value for a in read.arguments}
+    is_list = read.call.rpartition(".")[2] == "lrange" and (ends.get("start"), ends.get("end")) == (0, -1)
+    return is_list and not read.atomic and read.outcome is not Outcome.DEAD
 
 
 def _by_command(system: System, mutation: Operation | Mutation) -> bool:
@@ -726,4 +776,199 @@ def deposit(request, pk, amount):
     account = Account.objects.get(pk=pk)
     account.balance += amount  # finding: lost-update
     account.save()
+
+=== bad: read before MULTI, which only keeps the writes together
+--- reports/store.py
+import json
+import redis
+
+r = redis.Redis(host="redis")
+
+def extend(report_id, pages):
+    report = json.loads(r.get(f"report:{report_id}"))
+    report["pages"] = pages
+    pipe = r.pipeline()
+    pipe.set(f"report:{report_id}", json.dumps(report))  # finding: lost-update
+    pipe.zadd("reports:by-size", {report_id: pages})
+    pipe.execute()
+
+=== bad: a mailbox is read to its end and then deleted
+--- mail/box.py
+import redis
+
+r = redis.Redis(host="redis")
+
+def put(user, letter):
+    r.rpush(f"mailbox:{user}", letter)
+
+def empty(user):
+    letters = r.lrange(f"mailbox:{user}", 0, -1)
+    r.delete(f"mailbox:{user}")  # finding: lost-update
+    return letters
+
+=== good: both in one transaction
+--- mail/box.py
+import redis
+
+r = redis.Redis(host="redis")
+
+def put(user, letter):
+    r.rpush(f"mailbox:{user}", letter)
+
+def empty(user):
+    with r.pipeline() as pipe:
+        pipe.lrange(f"mailbox:{user}", 0, -1)
+        pipe.delete(f"mailbox:{user}")
+        return pipe.execute()[0]
+
+=== good: a list that only this function fills is thrown away
+--- report/lines.py
+import redis
+
+r = redis.Redis(host="redis")
+
+def lines(report):
+    r.rpush(f"lines:{report.id}", *report.lines)
+    found = r.lrange(f"lines:{report.id}", 0, -1)
+    r.delete(f"lines:{report.id}")
+    return found
+
+=== bad: the row is read again in a transaction that does not lock it
+--- club/models.py
+from django.db import models, transaction
+
+class Member(models.Model):
+    visits = models.IntegerField(default=0)
+
+    def visit(self, times):
+        with transaction.atomic():
+            self.refresh_from_db()
+            self.visits += times  # finding: lost-update
+            self.save()
+
+=== bad: the record is handed in by a dependency of the framework that only reads it
+--- wallets/models.py
+from sqlmodel import Field, SQLModel
+
+class Purse(SQLModel, table=True):
+    id: str = Field(primary_key=True)
+    balance: int = Field(default=0)
+--- wallets/deps.py
+from fastapi import Depends, Header
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from wallets.models import Purse
+
+async def current_session() -> AsyncSession: ...
+
+async def current_purse(purse_id: str = Header(), session: AsyncSession = Depends(current_session)) -> Purse:
+    return await session.get(Purse, purse_id)
+--- wallets/api.py
+from fastapi import APIRouter, Depends
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from wallets.deps import current_purse, current_session
+from wallets.models import Purse
+
+router = APIRouter()
+
+@router.post("/tickets")
+async def buy(price: int, purse: Purse = Depends(current_purse), session: AsyncSession = Depends(current_session)):
+    if purse.balance < price:
+        return {"error": "not enough"}
+    purse.balance -= price  # finding: lost-update
+    session.add(purse)
+    await session.commit()
+
+=== good: the dependency locks the row
+--- wallets/models.py
+from sqlmodel import Field, SQLModel
+
+class Purse(SQLModel, table=True):
+    id: str = Field(primary_key=True)
+    balance: int = Field(default=0)
+--- wallets/deps.py
+from fastapi import Depends, Header
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from wallets.models import Purse
+
+async def current_session() -> AsyncSession: ...
+
+async def current_purse(purse_id: str = Header(), session: AsyncSession = Depends(current_session)) -> Purse:
+    return await session.get(Purse, purse_id, with_for_update=True)
+--- wallets/api.py
+from fastapi import APIRouter, Depends
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from wallets.deps import current_purse, current_session
+from wallets.models import Purse
+
+router = APIRouter()
+
+@router.post("/tickets")
+async def buy(price: int, purse: Purse = Depends(current_purse), session: AsyncSession = Depends(current_session)):
+    purse.balance -= price
+    session.add(purse)
+    await session.commit()
+
+=== bad: a ride is found free and given to whoever asked
+--- rides/models.py
+from django.db import models
+
+class Ride(models.Model):
+    driver = models.ForeignKey("Driver", null=True, on_delete=models.SET_NULL)
+
+class Driver(models.Model):
+    name = models.CharField(max_length=40)
+--- rides/views.py
+from rides.models import Driver, Ride
+
+def take(request, ride_id):
+    driver = Driver.objects.get(pk=request.user.pk)
+    ride = Ride.objects.get(pk=ride_id)
+    if ride.driver is not None:
+        return "taken"
+    ride.driver = driver  # finding: lost-update
+    ride.save()
+    return "yours"
+
+=== good: the row is locked before it is found free
+--- rides/models.py
+from django.db import models
+
+class Ride(models.Model):
+    driver = models.ForeignKey("Driver", null=True, on_delete=models.SET_NULL)
+
+class Driver(models.Model):
+    name = models.CharField(max_length=40)
+--- rides/views.py
+from django.db import transaction
+
+from rides.models import Driver, Ride
+
+def take(request, ride_id):
+    driver = Driver.objects.get(pk=request.user.pk)
+    with transaction.atomic():
+        ride = Ride.objects.select_for_update().get(pk=ride_id)
+        if ride.driver is not None:
+            return "taken"
+        ride.driver = driver
+        ride.save()
+    return "yours"
+
+=== good: who made the record is noted when it is missing
+--- notes/models.py
+from django.db import models
+
+class Note(models.Model):
+    author = models.CharField(max_length=40, null=True)
+--- notes/views.py
+from notes.models import Note
+
+def edit(request, note_id):
+    note = Note.objects.get(pk=note_id)
+    if note.author is None:
+        note.author = request.user
+    note.save()
 '''

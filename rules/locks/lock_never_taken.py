@@ -3,9 +3,11 @@ r"""A lock is built and never taken: a lock object that nobody acquires or enter
 Why: `lock = client.lock("x")` makes an object and asks the server nothing; `select_for_update()` makes a query that has not run. The code below reads as if
 it were protected, and passes every test that has one process.
 
-A command in a pipeline waits for `execute()` likewise.
+A command in a pipeline waits for `execute()` likewise. And Django drops FOR UPDATE where it asks for a sum, a maximum or a count: the rows are
+computed with, and none is locked.
 
-Instead: `with lock:`, or `lock.acquire()` with its result tested; evaluate the query (`.get()`, `list(...)`) inside `transaction.atomic()`.
+Instead: `with lock:`, or `lock.acquire()` with its result tested; evaluate the query (`.get()`, `list(...)`) inside `transaction.atomic()`. For the
+maximum of rows that are still to come, lock the row above them (`Board.objects.select_for_update().get(...)`) or `pg_advisory_xact_lock`.
 
 Fine when: the lock is returned, stored or passed on, so that somebody else can take it.
 
@@ -23,6 +25,7 @@ from coordlint import ERROR, Found, Op, Operation, Outcome, System, call_name, f
 
 WRITES = (Op.ACQUIRE, Op.CREATE, Op.WRITE)
 LAZY = ("select_for_update", "with_for_update")
+COMPUTING = ("aggregate", "aaggregate", "count", "acount")  # Django asks for these without FOR UPDATE
 
 
 @rule("CL122", severity=ERROR)
@@ -40,6 +43,7 @@ def lock_never_taken(system: System) -> Iterator[Found]:
         )
     yield from never_evaluated(system)
     yield from never_sent(system)
+    yield from aggregated(system)
 
 
 def never_sent(system: System) -> Iterator[Found]:
@@ -85,6 +89,22 @@ def never_evaluated(system: System) -> Iterator[Found]:
         )
 
 
+def aggregated(system: System) -> Iterator[Found]:
+    """Row locks that the last step of a query takes off again."""
+    for read in system.operations(Op.DB_READ):
+        last = read.call.rpartition(".")[2]
+        if read.row_lock is None or last not in COMPUTING or not read.call.startswith("django."):
+            continue
+        told_to = [] if read.row_lock.line == read.place.line else [(read.row_lock, "the query is told to lock its rows here")]
+        function = system.function(read.symbol)
+        yield found(
+            f"{call_name(read)} is asked for without FOR UPDATE, whatever the query says before it: no row is locked",
+            at=read,
+            because=[*told_to, *([(function.place, "in this function")] if function is not None and not told_to else [])],
+            help="Lock a row that is there: that of the parent, or the rows themselves by list(query) before the sum; or take pg_advisory_xact_lock.",
+        )
+
+
 EXAMPLES = r'''
 === bad: built, and then the work
 --- worker.py
@@ -127,6 +147,38 @@ def clear(items):
     with transaction.atomic():
         locked = Stock.objects.select_for_update().filter(item__in=items)  # finding: lock-never-taken
         Stock.objects.filter(item__in=items).update(count=0)
+
+=== bad: the highest number under a lock that the aggregate drops
+--- board/models.py
+from django.db import models, transaction
+
+class Ticket(models.Model):
+    board = models.IntegerField()
+    number = models.IntegerField()
+
+    def save(self, *args, **kwargs):
+        with transaction.atomic():
+            mine = Ticket.objects.filter(board=self.board).select_for_update()
+            top = mine.aggregate(top=models.Max("number"))["top"]  # finding: lock-never-taken
+            self.number = (top or 0) + 1
+            super().save(*args, **kwargs)
+
+=== good: the row above them is locked
+--- board/models.py
+from django.db import models, transaction
+
+class Board(models.Model):
+    name = models.CharField(max_length=40)
+
+class Ticket(models.Model):
+    board = models.ForeignKey(Board, on_delete=models.CASCADE)
+    number = models.IntegerField()
+
+def file(board_id):
+    with transaction.atomic():
+        board = Board.objects.select_for_update().get(pk=board_id)
+        top = Ticket.objects.filter(board=board).aggregate(top=models.Max("number"))["top"]
+        Ticket.objects.create(board=board, number=(top or 0) + 1)
 
 === bad: the claim waits in a pipeline that nobody executes
 --- infra/store.py

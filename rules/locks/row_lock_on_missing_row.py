@@ -37,7 +37,7 @@ from coordlint import (
 def row_lock_on_missing_row(system: System) -> Iterator[Found]:
     for section in system.critical_sections():
         insert = next((e for e in section.effects if section.how == "row-lock" and may_race(section, e)), None)
-        if insert is None:
+        if insert is None or is_only_computed(section):
             continue
         yield found(
             f"FOR UPDATE locks no row that is not there: two transactions can both come to {effect_name(insert.operation)}",
@@ -53,6 +53,12 @@ def may_race(section: Section, effect: Effect) -> bool:
     if operation.kind != "database" or operation.late is not Late.APPEND or effect.conditional or operation.conditional:
         return False
     return operation.key is not None and operation.key in tables(section)
+
+
+def is_only_computed(section: Section) -> bool:
+    """The query asks for a sum or a count, for which Django takes the lock off again: told as one that is never taken."""
+    asked = [r.operation for r in section.reads if r.operation.row_lock is not None and r.operation.row_lock == section.acquired]
+    return any(o.call.startswith("django.") and o.call.rpartition(".")[2] in ("aggregate", "aaggregate", "count", "acount") for o in asked)
 
 
 def tables(section: Section) -> set[str]:

@@ -277,11 +277,12 @@ def _record(owner: Instance, name: str, args: tuple[Arg, ...]) -> Value | None:
         about = owner.argument("model")
         if about is not None and isinstance(about.value, ClassRef):
             return Object(about.value.symbol, None, owner.place, loaded=_loaded(owner))
-    if owner.type.startswith("sqlalchemy") and args and isinstance(args[0].value, ClassRef):
+    if owner.type.startswith(("sqlalchemy", "sqlmodel")) and args and isinstance(args[0].value, ClassRef):
         if name == "query":
             return Instance("sqlalchemy.orm.Query", "sqlalchemy.orm.Session.query", owner.place, (Arg("model", args[0].value),), owner)
         if name in ("get", "get_one"):
-            return Object(args[0].value.symbol, None, owner.place, loaded="query")
+            locks = any(a.name == "with_for_update" and a.value not in (Literal(False), Literal(None)) for a in args)
+            return Object(args[0].value.symbol, None, owner.place, loaded="locked" if locks else "query")
     return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from coordlint import ir
 from coordlint.coordination import Mutation
-from coordlint.link.code import classes
+from coordlint.link.code import classes, records
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.flows import Flow
 from coordlint.link.code.project import Scope, is_test
@@ -34,8 +34,11 @@ def fillings(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
         target = assigned.targets[0]
         base, _, field = written(target).rpartition(".")
         maker = _maker(trace, flow, scope, assigned, test)
+        if maker is None:
+            yield from _claims(ev, scope, trace, assigned, test)
+            continue
         record = _record(ev, base, field, scope)
-        if maker is None or record is None or assigned.value is None:
+        if record is None or assigned.value is None:
             continue
         yield Mutation(
             place=scope.place(assigned.at),
@@ -53,6 +56,30 @@ def fillings(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
             made=maker.operation.key_text if maker.operation is not None else "",
             keeps_part=_is_part(assigned.value, flow.names_of(maker.place)),
         )
+
+
+def _claims(ev: Evaluator, scope: Scope, trace: Trace, assigned: ir.Assign, test: Span) -> Iterator[Mutation]:
+    """`if job.assignee is None: job.assignee = worker` and a save: a record that was read is given to somebody who is named, and not made here."""
+    base, _, field = written(assigned.targets[0]).rpartition(".")
+    place = scope.place(assigned.at)
+    record, saves = records.loaded(ev, base, scope, trace, place), records.saved(trace, base, place)
+    if record is None or not saves or not isinstance(assigned.value, ir.Name | ir.Attribute):
+        return
+    held = [d for s in trace.steps if s.place in saves for d in s.held]
+    yield Mutation(
+        place=place,
+        symbol=scope.symbol,
+        record=base,
+        type=record.symbol,
+        field=field,
+        read=scope.place(test),
+        written=saves[0],
+        versioned=record.loaded == "locked",
+        locked=tuple(sorted({d.lock.identity for d in held})),
+        arithmetic=False,
+        in_test=is_test(scope.path),
+        claimed=True,
+    )
 
 
 def _filled(body: tuple[ir.Stmt, ...], empty: Empty) -> Iterator[tuple[ir.Assign, Span]]:

@@ -137,17 +137,14 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
     """`record.field = f(record.field)` and the save or commit that follows."""
     if scope.kind != "function":
         return
-    saves = [(s.place, written(s.call.func)) for s in trace.steps if written(s.call.func).rpartition(".")[2] in _SAVES]
-    if not saves:
+    if not _saves(trace):
         return
     for target, read, at, arithmetic in _assignments(scope.function.body):
         base, _, field = target.rpartition(".")
-        record = next((o for o in options(ev.settle(_value(ev, base, scope))) if isinstance(o, Object)), None)
-        if record is None or not record.loaded or not classes.is_record(ev, record.symbol):
-            continue
         place = scope.place(at)
-        after = [p for p, text in saves if (p.line >= place.line and text.rpartition(".")[0] in (base, "")) or text.rpartition(".")[2] in ("commit", "flush")]
-        if not after:
+        record = loaded(ev, base, scope, trace, place)
+        after = saved(trace, base, place)
+        if record is None or not after:
             continue
         held = [d for s in trace.steps if s.place in after for d in s.held]
         yield Mutation(
@@ -163,6 +160,39 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
             arithmetic=arithmetic,
             in_test=is_test(scope.path),
         )
+
+
+def _saves(trace: Trace) -> list[tuple[Place, str]]:
+    return [(s.place, written(s.call.func)) for s in trace.steps if written(s.call.func).rpartition(".")[2] in _SAVES]
+
+
+def saved(trace: Trace, base: str, place: Place) -> list[Place]:
+    """Where a record that was changed at a place is saved, or its session committed."""
+    return [
+        p
+        for p, text in _saves(trace)
+        if (p.line >= place.line and text.rpartition(".")[0] in (base, "")) or text.rpartition(".")[2] in ("commit", "flush")
+    ]
+
+
+def loaded(ev: Evaluator, base: str, scope: Scope, trace: Trace, before: Place) -> Object | None:
+    """The stored record that a name stands for, when it is known to have been read: here, by who hands it in, or anew by a refresh."""
+    value = _value(ev, base, scope)
+    record = next((o for o in options(ev.settle(value)) if isinstance(o, Object)), None)
+    if record is None or not classes.is_record(ev, record.symbol):
+        return None
+    if record.loaded:
+        return record
+    refreshed = any(written(s.call.func) in (f"{base}.refresh_from_db", f"{base}.arefresh_from_db") and s.place < before and not s.args for s in trace.steps)
+    given = _handed(ev, value)
+    return msgspec.structs.replace(record, loaded="query") if refreshed or given == {"query"} else None
+
+
+def _handed(ev: Evaluator, value: Value) -> set[str]:
+    """How the records were read that a framework gives for a parameter, by its default: `key: Key = Depends(current_key)`."""
+    if not isinstance(value, Parameter):
+        return set()
+    return {o.loaded for o in options(ev.settle(ev.default_of(value))) if isinstance(o, Object) and o.loaded}
 
 
 _STALE = ("StaleDataError", "RecordModifiedError")  # what a mapper raises when another writer was first
