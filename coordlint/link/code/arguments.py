@@ -173,6 +173,9 @@ def bind(ev: Evaluator, params: tuple[str, ...], call: ir.Call, scope: Scope, va
         if isinstance(arg, ir.Starred):
             inner = ev.value(arg.value, scope)
             given = inner.items if isinstance(inner, Items) and inner.kind != "many" else None
+            if given is None and variadic and position == len(params) - 1 and arg is call.args[-1]:
+                made.append(Arg(variadic, inner, scope.place(arg.at)))  # `*rest` is handed on whole
+                continue
             if given is None:
                 made.append(Arg("*", inner, scope.place(arg.at)))
                 position += 100  # positions after an unknown number are not known

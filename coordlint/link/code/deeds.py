@@ -15,6 +15,7 @@ from coordlint.link.code.trace import Draft, Step, Trace
 from coordlint.link.code.usage import last_word
 from coordlint.link.code.values import ClassRef, Instance, Method, Pattern, Value, options
 from coordlint.models.schema import Op
+from coordlint.source import Place
 from coordlint.wording import words
 
 LOCAL = "process-local"
@@ -29,6 +30,7 @@ _LOGS = frozenset("log logger logging debug info warning warn error exception cr
 GENERAL = ("data-store", "occ", "counter", "client", "watch")  # roles that every other one is built from
 _WRITES = re.compile(r"_*(create|update|delete|save|insert|remove|upsert)(_|$)")  # what a helper does elsewhere by one of these is work
 _ANY = frozenset(("data", "store"))  # words of a role that say nothing of it
+MOST_VIA = 8  # wrappers between a caller and the library that are told
 DEEPEST = 3  # calls that are followed to see what else is done
 
 
@@ -48,6 +50,8 @@ class Deed:
     via: tuple[str, ...] = ()  # the wrappers on the way, outermost first
     inside: bool = False  # done by another method of the same object
     given: tuple[tuple[str, bool], ...] = ()  # parameters of the function around it whose truth decides that it happens
+    at: Place | None = None  # of a wrapper: where in it this is done
+    named_at: Place | None = None  # the caller's argument that names the key
 
 
 def own(step: Step, role_of: Roles) -> Deed | None:

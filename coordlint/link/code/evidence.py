@@ -22,6 +22,7 @@ _STANDING = ("leader-election", "lock", "membership")  # whoever holds these may
 _LOCKS = (Op.ACQUIRE, Op.RELEASE, Op.EXTEND, Op.CHECK, Op.FORCE_RELEASE, Op.MAKE_LOCK)
 _OF_NUMBERS = ("get", "set", "setex", "exists", "delete", "unlink", "expire", "ttl", "incr", "incrby", "decr", "decrby", "getset", "getdel", "pipeline")
 _ADDRESSES = re.compile(r"(^|[\W_])(ip|remote_?addr(ess)?|ip_?addr(ess)?)($|[\W_])", re.I)
+_LIMITS = re.compile(r"_(limit|ban|block)(s|ed|ned)?_?key$", re.I)
 _LAST_KIND = re.compile(r"\}([^{}]*)\{[^{}]*\}/?$")
 _NOTHING = ("''", '""', "b''", 'b""', "None", "", "b")
 _ITSELF = re.compile(r"hostname|\bhost\b|getpid|\bpid\b|\bfqdn\b|my_\w{0,40}id\b|\b(worker|instance|node|server|machine|process|consumer)_?(id|name)\b", re.I)
@@ -67,6 +68,8 @@ def of_names(o: Operation) -> str | None:
     names = () if words(fixed(o.key_text)) and not is_text_of_script(o) else key_names(o)
     if 0 < len(names) < 3 and any(counts(re.sub("_(key|name)$", "", name)) for name in names):
         return "counter"
+    if any(_LIMITS.search(name) for name in names):
+        return "rate-limit"
     told = next((role for name in names if (role := by_words(name, "")) is not None), None)
     return told or (by_words(o.receiver.removeprefix("self."), "") if "(" not in o.receiver else None)
 

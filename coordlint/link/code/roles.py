@@ -8,9 +8,7 @@ counted up), what its key says, the abstraction in which its calls live, the fun
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-
-import msgspec
+from collections.abc import Callable, Iterable, Mapping
 
 from coordlint.coordination import Operation
 from coordlint.link.code.evidence import (
@@ -41,8 +39,12 @@ from coordlint.models.schema import Op
 from coordlint.source import Place
 from coordlint.wording import fixed, words
 
-_OPEN = ("data-store", "config")  # what a helper is for that may be for anything
+_BEHIND = {  # what a wrapper is for, and what it may be for in a caller's hands; what is kept nowhere else is in no cache
+    "cache": frozenset(("session", "rate-limit", "job-queue", "semaphore", "leader-election", "lock", "data-store", "membership")),
+    "counter": frozenset(("rate-limit", "metrics")),
+}
 _HELD = ("leader-election", "lock", "semaphore", "service-discovery")  # what else ends with its session, or names its holder
+Site = tuple[Place, str]
 Evidence = Callable[[Operation], "str | None"]
 
 
@@ -53,22 +55,20 @@ def role_of(operation: Operation) -> str | None:
     return operation.role
 
 
-def as_called(operation: Operation, symbol: str, key: str | None, key_text: str) -> str | None:
-    """What a call of a wrapper is for: its caller may be the one who names the key, or who is elected with it."""
+def as_called(operation: Operation, symbol: str) -> str | None:
+    """What a call of a wrapper is for: its caller may be who is elected with it."""
     if operation.role in ("lock", "membership") and by_words(".".join(symbol.split(".")[-2:]), "") == "leader-election":
         return "leader-election"
-    if operation.role not in _OPEN or said_by_itself(operation, operation.role) is not None:
-        return operation.role
-    here = msgspec.structs.replace(operation, key=key, key_text=key_text)
-    return of_key(here, [here]) or operation.role
+    return operation.role
 
 
 class Roles:
     """The roles of all calls of a project, judged together: one resource has one role."""
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
+    def __init__(self, operations: Iterable[Operation], behind: Mapping[Site, str] | None = None) -> None:
+        self._behind = behind or {}  # of calls of wrappers, what the wrapper is for by itself
         self._uses = [o for o in operations if is_use(o)]
-        self._told: dict[tuple[Place, str], str] = {}
+        self._told: dict[Site, str] = {}
         self._groups: dict[Resource, list[Operation]] = defaultdict(list)
         self._functions: dict[str, list[Operation]] = defaultdict(list)
         self._classes: dict[str, list[Operation]] = defaultdict(list)
@@ -90,7 +90,7 @@ class Roles:
         for members in self._groups.values():
             self._of_resource(members)
         self._by(self._of_what_was_listed)
-        self._by(of_class)
+        self._by_resource(of_class)
         self._by_resource(of_function)
         self._by(of_module)
         for members in self._functions.values():
@@ -102,7 +102,7 @@ class Roles:
         for members in self._groups.values():
             role = default(members)
             for o in members:
-                self._told.setdefault(site(o), role)
+                self._told.setdefault(site(o), self._behind.get(site(o), role))
         for members in self._functions.values():
             self._plumbing(members)
 
@@ -115,8 +115,11 @@ class Roles:
             role = most({(o.symbol, evidence(o)) for o in left})
             self._tell({site(o): role for o in left if role is not None})
 
-    def _tell(self, roles: dict[tuple[Place, str], str]) -> None:
-        self._told.update(roles)
+    def _tell(self, roles: Mapping[Site, str]) -> None:
+        self._told.update((s, role) for s, role in roles.items() if self._may_be(s, role))
+
+    def _may_be(self, s: Site, role: str) -> bool:
+        return role in _BEHIND.get(self._behind.get(s, ""), (role,))
 
     def _is_open(self, o: Operation) -> bool:
         return site(o) not in self._told and not is_plumbing(o)
@@ -138,7 +141,7 @@ class Roles:
                     here = "leader-election"
                 said = said_by_itself(o, here) or here
                 if said is not None and not is_plumbing(o):
-                    self._told[site(o)] = said
+                    self._tell({site(o): said})
 
     def _of_what_was_listed(self, operation: Operation) -> str | None:
         """A key that comes from a listing is of the kind that was listed: `for key in store.keys("*:queue"): store.delete(key)`."""
@@ -158,13 +161,13 @@ class Roles:
 
     def _by_neighbours(self, belonging: dict[str, list[Operation]], is_silent: Callable[[Operation], bool]) -> None:
         """What nothing else is known of serves what nearly all calls around it serve."""
-        made: dict[tuple[Place, str], str] = {}
+        made: dict[Site, str] = {}
         for members in belonging.values():
             known = [role for o in members if (role := self._told.get(site(o))) not in (None, "client", "watch", "occ", "lock")]
             purposes = Counter(role for role in known if role in PURPOSES)
             role = min(purposes, key=lambda r: (-purposes[r], r), default="")
             if role and 3 * purposes[role] >= 2 * len(known):
-                made.update({site(o): role for o in members if self._is_open(o) and is_silent(o)})
+                made.update({site(o): role for o in members if self._is_open(o) and is_silent(o) and site(o) not in self._behind})
         self._tell(made)
         for members in self._groups.values():
             role = most({(o.symbol, made.get(site(o))) for o in members})

@@ -17,6 +17,7 @@ from coordlint.link.code.bottom_up import bottom_up
 from coordlint.link.code.deeds import (
     GENERAL,
     MAKING,
+    MOST_VIA,
     Deed,
     Loads,
     Roles,
@@ -44,6 +45,7 @@ from coordlint.link.code.values import (
     Value,
     fill,
     options,
+    pieces,
 )
 from coordlint.source import Place
 
@@ -52,7 +54,6 @@ SHARE = 0.25  # and for each deed
 MEMBER = 1.0  # how much more of it a member of an abstraction may do
 LINES = 100  # lines of code that count as much as one call of something unknown
 WIDEST = 10  # library calls that a wrapper of wrappers may reach
-MOST_VIA = 8
 _AMBIENT = frozenset(("cache", "config", "metrics", "client"))  # what any function may look into on its way
 _NEVER = ("__init__", "__new__", "__del__", "main")
 
@@ -232,7 +233,7 @@ class Standings:
             direct = self._own(step)
             deed = direct or self.of_step(trace, step)
             if deed is not None:
-                done.deeds.append(deed)
+                done.deeds.append(replace(deed, at=step.place))
                 done.is_direct &= direct is not None or _is_nested(trace, step)
             elif any(self._conducts(f.symbol, claimed) for f in step.functions[: step.called]):
                 done.other += 1.0  # business that coordinates somewhere
@@ -292,11 +293,13 @@ class Standings:
 
     def _filled(self, deed: Deed, function: FunctionRef, args: tuple[Arg, ...], name: str) -> Deed:
         """The deed as this caller makes it: its key with the caller's arguments filled in."""
-        key = deed.key
+        key, named_at = deed.key, None
         if key is not None and "\x00" in key.named:
+            open_holes = {h.partition("\x01")[2] for h, is_hole in pieces(key.named) if is_hole and h.startswith(f"\x00{function.symbol}\x01")}
+            named_at = next((a.place for a in args if f"{a.name}\x00" in open_holes), None)
             key = fill(key, bindings(self._ev, function, args))
         weight = deed.weight if deed.role == "client" else min(max(deed.weight, MAKING), 1.0)
-        return replace(deed, key=key, via=(name, *deed.via)[:MOST_VIA], weight=weight)
+        return replace(deed, key=key, via=(name, *deed.via)[:MOST_VIA], weight=weight, named_at=named_at)
 
     def _through(self, function: FunctionRef, step: Step, symbol: str) -> Deed | None:
         """A helper that calls what it is given: `retry(store.get, key)` is what `store.get(key)` is."""

@@ -50,7 +50,7 @@ def uses(
             options=(("lifetime", section.lock.lifetime.told),),
         )  # fmt: skip
         seen.add(section.acquired)
-    yield from wrapped(standings, traces, seen)
+    yield from wrapped(standings, operations, traces, seen)
     yield from records.versions(ev, traces)
 
 

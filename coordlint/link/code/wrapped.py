@@ -4,56 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint.coordination import Use
-from coordlint.link.code.deeds import Deed
+from coordlint.coordination import Operation, Use
+from coordlint.link.code.callers import Called, called, judged
 from coordlint.link.code.evaluate import last_name
 from coordlint.link.code.frameworks import INJECTS
 from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.registered import injecting
-from coordlint.link.code.roles import as_called
 from coordlint.link.code.standing import Standings, is_own
 from coordlint.link.code.trace import Trace
-from coordlint.link.code.values import shown
 from coordlint.source import Place
 
 
-def wrapped(standings: Standings, traces: list[Trace], seen: set[Place]) -> Iterator[Use]:
+def wrapped(standings: Standings, operations: tuple[Operation, ...], traces: list[Trace], seen: set[Place]) -> Iterator[Use]:
     """Every call and decorator that stands for coordination through functions and classes of the project."""
+    found: list[Called] = []
     for t in traces:
         if is_test(t.scope.path):
             continue
-        for place, deed in (*_decorating(standings, t.scope, seen), *_injected(standings, t.scope, seen), *_calling(standings, t, seen)):
-            if place not in seen:
-                seen.add(place)
-                key = (shown(deed.key.named) or deed.key.text) if deed.key is not None else None
-                yield Use(place, _role(deed, t.scope.symbol), deed.backend, deed.library, t.scope.symbol, key, via=deed.via)
+        for c in (*_decorating(standings, t.scope, seen), *_injected(standings, t.scope, seen), *_calling(standings, t, seen)):
+            if c.place not in seen:
+                seen.add(c.place)
+                found.append(c)
+    roles = judged(operations, found)
+    for c in found:
+        yield Use(c.place, roles[c.place], c.deed.backend, c.deed.library, c.symbol, c.key, via=c.deed.via)
 
 
-def _role(deed: Deed, symbol: str) -> str:
-    if deed.operation is None or deed.operation.role != deed.role:
-        return deed.role
-    text, named = (deed.key.text, shown(deed.key.named)) if deed.key is not None else (None, "")
-    return as_called(deed.operation, symbol, text, named) or deed.role
-
-
-def _calling(standings: Standings, t: Trace, seen: set[Place]) -> Iterator[tuple[Place, Deed]]:
+def _calling(standings: Standings, t: Trace, seen: set[Place]) -> Iterator[Called]:
     for step in t.steps:
         if step.place in seen or step.operation is not None:
             continue
         deed = standings.of_step(t, step)
         if deed is not None and (not is_own(t, step) or standings.is_told_inside(step, deed)):
-            yield step.place, deed
+            yield called(step.place, t.scope, deed, step.call)
 
 
-def _decorating(standings: Standings, scope: Scope, seen: set[Place]) -> Iterator[tuple[Place, Deed]]:
+def _decorating(standings: Standings, scope: Scope, seen: set[Place]) -> Iterator[Called]:
     for decorator in scope.function.decorators if scope.kind == "function" else ():
         place = scope.place(decorator.at)
         deed = standings.of_decorator(decorator, scope.parent or scope) if place not in seen else None
         if deed is not None:
-            yield place, deed
+            yield called(place, scope, deed)
 
 
-def _injected(standings: Standings, scope: Scope, seen: set[Place]) -> Iterator[tuple[Place, Deed]]:
+def _injected(standings: Standings, scope: Scope, seen: set[Place]) -> Iterator[Called]:
     """What a framework is told to call before a handler: `dependencies=[Depends(limited)]`. That it hands on a client is no use yet."""
     function = scope.function if scope.kind == "function" else None
     for expr in injecting(function) if function is not None else ():
@@ -62,4 +56,4 @@ def _injected(standings: Standings, scope: Scope, seen: set[Place]) -> Iterator[
             if call.args and last_name(call.func) in INJECTS and place not in seen:
                 deed = standings.of_given(call.args[0], scope.parent or scope)
                 if deed is not None and deed.role != "client":
-                    yield place, deed
+                    yield called(place, scope, deed)
