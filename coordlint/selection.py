@@ -62,7 +62,8 @@ def chosen_paths(python: Sequence[Source], needles: Iterable[str]) -> set[str]:
             for found in finder.callees(path, used)
         }
         chosen |= marks.keys() | callees
-    return chosen | _changing(modules, finder)
+    chosen |= _changing(modules, finder)
+    return chosen | finder.between(chosen)
 
 
 def _changing(modules: Mapping[str, _Module], finder: _Finder) -> set[str]:
@@ -195,6 +196,19 @@ class _Finder:
             if bound in used or name == "*":
                 yield from self._files(path, dotted, name)
 
+    def between(self, chosen: set[str]) -> set[str]:
+        """Modules that define nothing and hand on what another chosen file defines, where a chosen file imports it from them."""
+        found: set[str] = set()
+        for path in chosen:
+            if _TEST.search(path):
+                continue
+            for dotted, name, _ in self.modules[path].imports:
+                for shim in self._files(path, dotted, name):
+                    if shim not in chosen and shim not in found and not _DEFINES.search(self.modules[shim].text):
+                        handed = (target for there, what, _ in self.modules[shim].imports for target in self._files(shim, there, what))
+                        found |= {shim} if any(target in chosen for target in handed) else set()
+        return found
+
     def _last(self, module: _Module, dotted: str, name: str) -> set[str]:
         tail = dotted.rpartition(".")[2]
         return {tail or (module.parts[-2] if len(module.parts) > 1 else ""), name}
@@ -219,6 +233,7 @@ _COUNTS = re.compile(r"^[ \t]+(?!self\.)(\w+\.\w+)[ \t]*(?:[-+*]=|=[ \t]*\1[ \t]
 _COUNTS_IN_PLACE = re.compile(r"\bF\(['\"]\w+['\"]\)[ \t]*[-+]")
 _EMPTY = re.compile(r"^[ \t]+(?:el)?if[ \t]+(?:not[ \t]+)?(\w+\.\w+)(?:[ \t]+is[ \t]|[ \t]*:|[ \t]+or[ \t]|[ \t]+and[ \t])", re.M)
 _SET = re.compile(r"^[ \t]+(\w+\.\w+)[ \t]*=[^=]", re.M)
+_DEFINES = re.compile(r"^(?:async[ \t]+def|def|class)\b", re.M)
 _WORD = re.compile(r"[^\W\d]\w*")
 _TOP = re.compile(
     r"^(?:(?:async[ \t]+)?def[ \t]+(\w+)|class[ \t]+(\w+)|(?:async[ \t]+)?(?:with|for|while|if|try)\b"

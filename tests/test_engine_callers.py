@@ -92,3 +92,22 @@ def test_a_key_that_the_wrapper_knows_itself_is_not_what_its_callers_are_called(
 def test_keys_that_are_handed_on_as_the_rest_are_known_at_the_caller() -> None:
     text = "import redis\nr = redis.Redis()\ndef drop(*keys):\n    return r.delete(*keys)\ndef also(*keys):\n    return drop(*keys)\ndef f(x):\n    also(f'desk:{x}')\n"
     assert keys(text) == ["{keys}", "{keys}", "desk:{x}"]
+
+
+def test_what_is_gathered_and_joined_for_a_key_is_known_at_the_caller() -> None:
+    text = (
+        "import etcd\nclass Board:\n    def __init__(self, base):\n        self._e = etcd.Client()\n        self._base = base\n"
+        "    def _at(self, *parts):\n        return '%s/%s' % (self._base, '/'.join(parts))\n"
+        "    def post(self, task):\n        self._e.write(self._at('queue', task), 1)\n    def size(self):\n        return self._e.read(self._at('queue'))\n"
+    )
+    assert keys(text) == ["{base}/queue/{task}", "{base}/queue"]
+
+
+def test_one_of_many_nodes_of_a_kind_is_no_setting() -> None:
+    text = "import etcd\ne = etcd.Client()\ndef f(prefix, name):\n    return e.read(f'{prefix}/boats/{name}')\n"
+    assert [u.role for u in system({"app.py": text}).uses() if u.role != "client"] == ["data-store"]
+
+
+def test_what_nodes_of_a_kind_are_called_says_it_where_nothing_else_does() -> None:
+    text = "import etcd\ne = etcd.Client()\ndef f(prefix, name):\n    return e.read(f'{prefix}/tasks/{name}')\n"
+    assert [u.role for u in system({"app.py": text}).uses() if u.role != "client"] == ["job-queue"]

@@ -176,6 +176,17 @@ def test_files_with_a_needle_their_callers_and_their_callees_are_chosen(
     ]
 
 
+def test_a_module_that_only_hands_on_names_is_chosen_between_two_chosen_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = [
+        python("app/core.py", "import asyncio\n\nclass Runner:\n    lock = asyncio.Lock()\n"),
+        python("app/locks.py", LOCKS),
+        python("app/main.py", "from app.locks import account_lock\nfrom app.runner import Runner\n\ndef main():\n    account_lock(1)\n"),
+        python("app/more.py", "from app.core import Runner\n\nclass More:\n    runner = Runner\n"),
+        python("app/runner.py", "from app.core import *\n"),
+    ]
+    assert chosen(monkeypatch, sources, "redis", "asyncio.Lock") == ["app/core.py", "app/locks.py", "app/main.py", "app/runner.py"]
+
+
 def test_wrappers_of_wrappers_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     sources = [
         python("a_locks.py", LOCKS),

@@ -92,7 +92,8 @@ def of_module(o: Operation) -> str | None:
 
 
 def of_weak_words(o: Operation) -> str | None:
-    return by_weak_words(fixed(o.key_text)) if not is_text_of_script(o) and not _belongs(o) else None
+    last = _LAST_KIND.search(o.key_text) if _belongs(o) else None
+    return by_weak_words(last[1] if last is not None else fixed(o.key_text)) if not is_text_of_script(o) else None
 
 
 # -- all calls on one resource -----------------------------------------------------------------------------

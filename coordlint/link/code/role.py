@@ -86,7 +86,7 @@ def default(members: list[Operation]) -> str:
         consul = members[0].backend == "consul"
         if all(o.key == "{}" or (o.key is None and not consul) for o in members):
             return "config" if consul else "data-store"
-        entity = any(not _PREFIX.search(" ".join(o.fillers)) for o in members if o.fillers)
+        entity = any(not _PREFIX.search(filler) for o in members for filler in o.fillers)
         return "config" if not entity and any(o.op in (Op.READ, Op.LIST) for o in members) else "data-store"
     return "cache" if members[0].backend in ("memcached", "django-cache") else "data-store"
 

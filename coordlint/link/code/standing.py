@@ -295,8 +295,8 @@ class Standings:
         """The deed as this caller makes it: its key with the caller's arguments filled in."""
         key, named_at = deed.key, None
         if key is not None and "\x00" in key.named:
-            open_holes = {h.partition("\x01")[2] for h, is_hole in pieces(key.named) if is_hole and h.startswith(f"\x00{function.symbol}\x01")}
-            named_at = next((a.place for a in args if f"{a.name}\x00" in open_holes), None)
+            open_holes = {h.strip("\x00").split("\x01")[1] for h, is_hole in pieces(key.named) if is_hole and h.startswith(f"\x00{function.symbol}\x01")}
+            named_at = next((a.place for a in args if a.name in open_holes), None)
             key = fill(key, bindings(self._ev, function, args))
         weight = deed.weight if deed.role == "client" else min(max(deed.weight, MAKING), 1.0)
         return replace(deed, key=key, via=(name, *deed.via)[:MOST_VIA], weight=weight, named_at=named_at)

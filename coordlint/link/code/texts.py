@@ -18,6 +18,7 @@ from coordlint.link.code.values import (
     Unknown,
     Value,
     as_pattern,
+    hole,
     one_of,
     options,
 )
@@ -171,6 +172,9 @@ def _format(form: str, call: ir.Call, ev: Evaluator, scope: Scope) -> Value:
 
 def _join(separator: Pattern, given: ir.Expr, ev: Evaluator, scope: Scope) -> Value:
     if not isinstance(given, ir.Sequence):
+        rest = ev.value(given, scope)
+        if isinstance(rest, Parameter) and any(p.name == rest.name and p.kind == "args" for p in scope.params()):
+            return hole(rest, separator.text)
         return Pattern("{}", "{" + written(given) + "}")
     parts: list[Pattern] = []
     for item in given.items:

@@ -306,9 +306,10 @@ def substitute(value: Value, bindings: Bindings) -> Value:
 # A hole that a parameter fills is written in `named` as "{\x00symbol\x01name\x00}", so that it can be filled later.
 
 
-def hole(parameter: Parameter) -> Pattern:
-    """The pattern of a text that is wholly a parameter."""
-    return Pattern("{}", f"{{\x00{parameter.symbol}\x01{parameter.name}\x00}}")
+def hole(parameter: Parameter, separator: str = "") -> Pattern:
+    """The pattern of a text that is wholly a parameter, or all that was passed for `*rest` joined: `"/".join(rest)`."""
+    joined = f"\x01{separator}" if separator.strip("{}\x00") and "{" not in separator else ""
+    return Pattern("{}", f"{{\x00{parameter.symbol}\x01{parameter.name}{joined}\x00}}")
 
 
 def fill(pattern: Pattern, bindings: Bindings) -> Pattern:
@@ -316,16 +317,25 @@ def fill(pattern: Pattern, bindings: Bindings) -> Pattern:
     text, named = "", ""
     for piece, is_hole in pieces(pattern.named):
         if is_hole and piece.startswith("\x00"):
-            symbol, _, name = piece.strip("\x00").partition("\x01")
+            symbol, name, *separator = piece.strip("\x00").split("\x01")
             given = bindings.get((symbol, name))
             if given is not None:
-                made = as_pattern(given)
+                made = _rest(given, separator[0] if separator else None)
                 text += made.text
                 named += made.named
                 continue
         text += "{}" if is_hole else piece
         named += "{" + piece + "}" if is_hole else piece
     return Pattern(text, named)
+
+
+def _rest(given: Value, separator: str | None) -> Pattern:
+    """What fills a hole: of several things that were gathered, all that are joined, else the first."""
+    several = given.items if isinstance(given, Items) and given.kind == "tuple" and given.items else (given,)
+    if separator is None:
+        return as_pattern(several[0])
+    made = [as_pattern(v) for v in several]
+    return Pattern(separator.join(p.text for p in made), separator.join(p.named for p in made))
 
 
 def pieces(named: str) -> list[tuple[str, bool]]:
@@ -370,5 +380,5 @@ def shown(named: str) -> str:
         if not is_hole:
             made += piece
             continue
-        made += "{" + (piece.strip("\x00").partition("\x01")[2] if piece.startswith("\x00") else piece) + "}"
+        made += "{" + (piece.strip("\x00").split("\x01")[1] if piece.startswith("\x00") else piece) + "}"
     return made
