@@ -142,16 +142,17 @@ def row(incident: Table, outcome: Outcome | None) -> str:
 def summary(outcomes: list[tuple[Table, Outcome]]) -> str:
     """The sums, and the same of the first measurement."""
     judged = [o for _, o in outcomes if o.silent is not None]
+    seen = [o for o in judged if o.found]
     first = [i["first"] for i, _ in outcomes if "first" in i]
     lines = [
-        f"{len(outcomes)} incidents: found {sum(o.found for _, o in outcomes)}, silent after a whole fix {sum(o.silent or False for o in judged)}"
-        f" of {len(judged)}, both {sum(o.good for o in judged)} of {len(judged)}",
+        f"{len(outcomes)} incidents: found {sum(o.found for _, o in outcomes)}; of the {len(judged)} with a whole fix, found {len(seen)}, "
+        f"and silent after it {sum(o.good for o in seen)}",
     ]
     if first:
         whole = [f for f in first if f["silent"] is not None]
         lines.append(
-            f"at first, before anything was mended: found {sum(f['found'] for f in first)} of {len(first)}, silent {sum(f['silent'] for f in whole)}"
-            f" of {len(whole)}, both {sum(f['found'] and f['silent'] for f in whole)} of {len(whole)}"
+            f"at first, before anything was mended: found {sum(f['found'] for f in first)}; of the {len(whole)}, found {sum(f['found'] for f in whole)}, "
+            f"and silent after it {sum(f['found'] and f['silent'] for f in whole)}"
         )
     return "\n".join(lines)
 

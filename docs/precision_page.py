@@ -1,4 +1,4 @@
-"""docs/precision.md, counted from benchmarks/judgements.yaml and benchmarks/calm.yaml."""
+"""docs/precision.md, counted from benchmarks/judgements.yaml, benchmarks/calm.yaml and benchmarks/incidents*.yaml."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ def precision_page() -> str:
     for severity, title in (("error", "Errors"), ("warning", "Warnings")):
         lines += ["", f"## {title}", "", *table([f for f in judged if f["severity"] == severity])]
     lines += ["", "## Repositories that do not coordinate", "", *calm(yaml.safe_load((BENCHMARKS / "calm.yaml").read_text("utf-8")))]
+    given = yaml.safe_load((BENCHMARKS / "incidents-given.yaml").read_text("utf-8"))
+    lines += ["", "## Real incidents", "", *incidents(yaml.safe_load((BENCHMARKS / "incidents.yaml").read_text("utf-8")), given)]
     return "\n".join(lines) + "\n"
 
 
@@ -66,3 +68,24 @@ def calm(repositories: Judged) -> Iterator[str]:
     yield f"| **all** | | {lines:,} | {sum(r['findings'] for r in repositories)} | {wrong} |"
     yield ""
     yield f"Wrong for each 100,000 lines: {wrong * 100_000 / lines:.1f}."
+
+
+def incidents(own: Judged, given: Judged) -> Iterator[str]:
+    """Bugs with the commit that has them and the one that ended them: what was seen at first, what is seen now, and why not."""
+    whole = [i for i in own if i["silent"]]
+    first = [i for i in whole if i["first"]["found"] and i["first"]["silent"]]
+    now = [i for i in whole if "why_missed" not in i]
+    yield f"{len(own)} bugs of public projects, from their issue trackers and histories, with place and rule written down before coordlint was run on them"
+    yield f"(`benchmarks/incidents.yaml`, measured by `benchmarks/incidents.py`). Of the {len(whole)} that a fix ended wholly, {len(first)} were found before it and"
+    yield f"silent after it at first, and {len(now)} now: what was mended was general, but it was mended because it was seen here."
+    yield ""
+    yield "| incident | rule | at first | now |"
+    yield "|---|---|---|---|"
+    for i in own:
+        link = f"[{i['id']}]({i['thread']})" if i["thread"] else i["id"]
+        reason = f"missed: {i['why_missed']}" if "why_missed" in i else "found"
+        yield f"| {link} | {i['rule']} | {'found' if i['first']['found'] else 'missed'} | {reason} |"
+    yield ""
+    yield "Of the incidents that others had collected, these are missed, or not silent after the fix, or not counted there:"
+    yield ""
+    yield from (f"- {i['id']}: {i['why_missed']}" for i in given)
