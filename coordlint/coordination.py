@@ -191,6 +191,16 @@ class Release(msgspec.Struct, frozen=True):
     chosen: bool = False  # behind a condition that says nothing of the lock: where it does not hold, the lock stays too
 
 
+class Freed(msgspec.Struct, frozen=True):
+    """A key that one function deletes through another, which gets its name: maybe a lock that a third one took."""
+
+    place: Place  # of the call
+    symbol: str  # of the function around it
+    key: str
+    key_text: str
+    deed: Place  # the library's delete
+
+
 class Effect(msgspec.Struct, frozen=True):
     """An operation that happens inside a section, directly or through calls."""
 

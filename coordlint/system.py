@@ -15,6 +15,7 @@ from coordlint.coordination import (
     Client,
     Effect,
     Entry,
+    Freed,
     FunctionInfo,
     Guard,
     Mutation,
@@ -44,6 +45,7 @@ class World:
     mutations: tuple[Mutation, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     in_transaction: frozenset[Place] = frozenset()  # calls of the project's functions that stand in a database transaction
+    freed: tuple[Freed, ...] = ()
     uses: tuple[Use, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
     entries: tuple[Entry, ...] = ()
@@ -196,6 +198,10 @@ class System:
         for section in self._world.sections:
             table.setdefault(section.lock.made, []).append(section)
         return table
+
+    def freed(self, key: str | None) -> tuple[Freed, ...]:
+        """Deletes of a key, elsewhere than where they are asked for."""
+        return tuple(f for f in self._world.freed if key and f.key == key)
 
     def same_key(self, operation: Operation) -> tuple[Operation, ...]:
         """Other operations on the same backend and the same known key."""

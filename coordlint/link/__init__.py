@@ -11,7 +11,7 @@ import msgspec
 
 from coordlint import ir
 from coordlint.belief import Beliefs
-from coordlint.coordination import FunctionInfo, Guard, Mutation, Operation, Outcome, Section
+from coordlint.coordination import Freed, FunctionInfo, Guard, Mutation, Operation, Outcome, Section
 from coordlint.facts import Facts
 from coordlint.link.code import (
     calling,
@@ -32,7 +32,7 @@ from coordlint.link.code.roles import Roles
 from coordlint.link.code.sections import Sections
 from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.tracer import Tracer
-from coordlint.link.code.values import FunctionRef
+from coordlint.link.code.values import FunctionRef, Pattern, shown
 from coordlint.link.deploy.deployment import link_deployment
 from coordlint.models import Models
 from coordlint.models.schema import Op
@@ -111,6 +111,7 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, trac
         mutations=tuple(sorted(_mutations(ev, traces), key=lambda m: m.place)),
         sweeps=tuple(sorted((w for t in traces for w in sweeps.sweeps(t)), key=lambda w: w.place)),
         in_transaction=frozenset(s.place for t in traces for s in t.steps if s.transaction and s.functions and not s.deferred),
+        freed=tuple(sorted({f for t in traces for f in _freed(t)}, key=lambda f: (f.place, f.key))),
         uses=used,
         suggestions=suggesting.suggestions(ev, traces, used),
         entries=started,
@@ -168,6 +169,12 @@ def _calls(traces: list[Trace]) -> list[tuple[str, str, Place]]:
 def _calls_of(trace: Trace, step: Step) -> tuple[FunctionRef, ...]:
     """What a step calls. At the top level of a module, a function that is handed over is registered, not called."""
     return step.functions[: step.called] if trace.scope.kind == "module" else step.functions
+
+
+def _freed(trace: Trace) -> Iterator[Freed]:
+    for x in trace.loose:
+        if x.how == "delete" and x.deed != x.place and isinstance(x.subject, Pattern) and not is_test(trace.scope.path):
+            yield Freed(x.place, trace.scope.symbol, x.subject.text, shown(x.subject.named), x.deed)
 
 
 def _call_guards(traces: list[Trace]) -> dict[Place, tuple[Guard, ...]]:

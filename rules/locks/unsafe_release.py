@@ -62,7 +62,7 @@ SERVES = frozenset({"worker", "serve", "server", "daemon", "scheduler", "beat", 
 @rule("CL104", severity=ERROR)
 def unsafe_release(system: System) -> Iterator[Found]:
     reported: set[Place] = set()
-    for section, place, how in [*deletes(system), *deletes_behind_wrappers(system)]:
+    for section, place, how in [*deletes(system), *deletes_behind_wrappers(system), *by_its_name(system)]:
         if place in reported or section.lock.made in reported:
             continue
         reported |= {place, section.lock.made} if is_wrapped(system, place) else {place}
@@ -92,6 +92,20 @@ def deletes(system: System) -> Iterator[Release]:
                 yield section, release.place, how
         for operation in elsewhere(system, section):
             yield section, operation.place, f"a plain delete in {operation.symbol.rpartition('.')[2]}()"
+
+
+def by_its_name(system: System) -> Iterator[Release]:
+    """Deletes of a role's key, which ends with no name of its own, by another method of the class, through the project's own delete function."""
+    for section in sorted(by_hand(system), key=lambda s: (len(s.lock.via), s.acquired)):
+        home, _, here = section.symbol.rpartition(".")
+        if not section.tested or (section.lock.key or "}").endswith("}"):
+            continue
+        inside = {release.place for release in section.releases}
+        for freed in system.freed(section.lock.key):
+            owner, _, there = freed.symbol.rpartition(".")
+            deletes_it = any(o.place == freed.deed and o.backend == section.lock.backend for o in system.operations(Op.DELETE))
+            if owner == home and there != here and freed.place not in inside and deletes_it and ADMIN.isdisjoint(words(there)):
+                yield section, freed.place, f"a plain delete that {there}() asks for"
 
 
 def deletes_behind_wrappers(system: System) -> Iterator[Release]:
@@ -154,6 +168,64 @@ def is_admin(system: System, operation: Operation) -> bool:
 
 
 EXAMPLES = r'''
+=== bad: the leader's key is deleted by whoever stops, through a store of the project
+--- fleet/store.py
+import etcd3
+
+class Store:
+    def __init__(self, host):
+        self.etcd = etcd3.client(host=host)
+
+    def put_new(self, kind, name, value, ttl=10):
+        return self.etcd.put_if_not_exists(f"/fleet/{kind}/{name}", value, lease=self.etcd.lease(ttl))
+
+    def drop(self, kind, name):
+        self.etcd.delete(f"/fleet/{kind}/{name}")
+--- fleet/lead.py
+from fleet.store import Store
+
+class Leader:
+    def __init__(self, me):
+        self.me = me
+        self.leads = False
+        self.store = Store("etcd")
+
+    def try_to_lead(self):
+        if not self.store.put_new("leader", "0", self.me):
+            self.leads = False
+            return False
+        self.leads = True
+        return True
+
+    def stop(self):
+        self.store.drop("leader", "0")  # finding: unsafe-release
+
+=== good: a registration of its own ends with its owner
+--- fleet/store.py
+import etcd3
+
+class Store:
+    def __init__(self, host):
+        self.etcd = etcd3.client(host=host)
+
+    def put_new(self, kind, name, value, ttl=10):
+        return self.etcd.put_if_not_exists(f"/fleet/{kind}/{name}", value, lease=self.etcd.lease(ttl))
+
+    def drop(self, kind, name):
+        self.etcd.delete(f"/fleet/{kind}/{name}")
+--- fleet/member.py
+from fleet.store import Store
+
+class Member:
+    def __init__(self, me, address):
+        self.me = me
+        self.store = Store("etcd")
+        if not self.store.put_new("members", self.me, address):
+            raise RuntimeError("registered twice")
+
+    def stop(self):
+        self.store.drop("members", self.me)
+
 === bad: the release stands in another file and deletes whoever's lock it is
 --- jobs/guard.py
 import redis

@@ -117,7 +117,8 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
         backend = "database-row"
     elif backend == "consul":
         model = LockModel(Scope.DISTRIBUTED, session_bound=True, renews=False, token="LockIndex of kv.get(key)", token_names=("LockIndex",))
-    life = SESSION if model.session_bound else lifetime(ev, made, at) or Time("never", None, at, "never (no time to live is given)")
+    is_leased = backend == "etcd" and made.rest is None and bool(made.model.ephemeral)
+    life = SESSION if model.session_bound or is_leased else lifetime(ev, made, at) or Time("never", None, at, "never (no time to live is given)")
     named = shown(key.named) if key else ""
     return Lock(
         type=made.model.name,
@@ -212,5 +213,9 @@ def takes(ev: Evaluator, made: Meaning, owner: Value | None) -> bool:
     """Whether a call takes a lock that a person made from a conditional write or from SQL."""
     if made.op is Op.ACQUIRE:
         return not (isinstance(owner, Instance) and lock_model(ev, owner.type) is not None)
-    return made.op is Op.CREATE and ev.models.backend_of(made.model.name) in ("redis", "memcached", "django-cache")
+    if made.op is not Op.CREATE:
+        return False
+    backend = ev.models.backend_of(made.model.name)
+    leased = made.arg(made.model.ephemeral) if backend == "etcd" and made.model.ephemeral else None
+    return backend in ("redis", "memcached", "django-cache") or (leased is not None and leased.place is not None)
 
