@@ -90,11 +90,11 @@ class Coordinator(msgspec.Struct, frozen=True):
 class Ensemble(msgspec.Struct, frozen=True):
     """Coordinators that agree with each other: the replicas of one workload, or several workloads that list each other."""
 
-    coordinators: tuple[Coordinator, ...]  # sorted by place, never empty
+    coordinators: tuple[Coordinator, ...]  # sorted by name, so that no order of services gives a finding another symbol; never empty
 
     @property
     def first(self) -> Coordinator:
-        """The one that stands first; findings about the whole stand there."""
+        """The one whose name comes first; findings about the whole stand there."""
         return self.coordinators[0]
 
     @property
@@ -205,11 +205,11 @@ class Deployment(msgspec.Struct, frozen=True):
         return next((c for c in self.coordinators if c.workload.key == key), None)
 
     def ensembles(self, *backends: str) -> tuple[Ensemble, ...]:
-        """Coordinators grouped into ensembles, sorted by place; one that stands alone is a group of its own."""
+        """Coordinators grouped into ensembles, sorted by place, their members by name; one that stands alone is a group of its own."""
         groups: dict[tuple[Key, ...], list[Coordinator]] = {}
         for c in self.coordinators_of(*backends):
             groups.setdefault(c.ensemble or (c.workload.key,), []).append(c)
-        return tuple(Ensemble(tuple(group)) for group in groups.values())
+        return tuple(Ensemble(tuple(sorted(group, key=lambda c: c.workload.key))) for group in groups.values())
 
     def clients_of(self, *keys: Key) -> tuple[Connection, ...]:
         """The connections that lead to these workloads."""

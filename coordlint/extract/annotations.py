@@ -18,7 +18,7 @@ def from_table(node: Node | None, path: str, covers: Span) -> tuple[Suppression,
     found += [(item, "") for item in items(node) if isinstance(item, Scalar)]
     if isinstance(node, Scalar):
         return from_annotation(node, path, covers)
-    return tuple(_wish(key, (key.text.strip(),), reason.strip(), path, covers) for key, reason in found)
+    return tuple(_wish(key, tuple(key.text.split()), reason.strip(), path, covers) for key, reason in found)
 
 
 def from_annotation(node: Scalar, path: str, covers: Span) -> tuple[Suppression, ...]:

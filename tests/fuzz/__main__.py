@@ -10,19 +10,39 @@ import argparse
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.errors import HypothesisWarning
 from targets import TARGETS
+
+from coordlint.examples import read_examples
+from coordlint.rulebook import load_rules
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SECONDS_EACH = 20  # for one text; longer is a hang
 EXAMPLES = 60  # of one target before the next has its turn
 
+OVERLAID = [
+    {
+        "compose.yaml": "include: [other/compose.yaml]\nservices:\n  a:\n    extends: {service: b, file: base.yaml}\n    environment: {A: '${A:-1}'}\n",
+        "compose.override.yaml": "services:\n  a:\n    environment: [A=2]\n    ports: !override ['6379:6379']\n    command: !reset null\n",
+        "compose.prod.yaml": "services:\n  a: {deploy: {replicas: 3}, volumes: ['data:/data']}\nvolumes: {data: {}}\n",
+        "base.yaml": "services:\n  b: {image: 'redis:${V}', env_file: .env, volumes: [{type: bind, source: ., target: /app}]}\n",
+        "other/compose.yaml": "services:\n  c: {image: zookeeper, depends_on: [a]}\n",
+        ".env": "A=3\nV=7\n",
+    },
+    {
+        "docker-compose.yml": "x-a: &a {image: redis}\nservices:\n  a: {<<: *a}\n  b: {<<: [*a], extends: a}\n",
+        "docker-compose.dev.yml": "services:\n  a: {ports: ['6379:6379'], environment: {X: }}\n",
+    },
+]
 SALT = [
+    "--- compose.yaml\n", "--- compose.override.yaml\n", "--- .env\n",
     "(", ")", "[", "]", "{", "}", "{{", "}}", "${", "$(", "$", "`", "'", '"', '"""', "\\", "\n", "\t", "\r", "\f", "\0", "\ufeff", " ", ":", ": ", "- ",
     "---\n", "&a ", "*a", "<<: *a", "!x ", "|\n", ">-\n", "? ", "#", "# coordlint: ignore[CL101] x", "# coordlint: ", "%", "@", ",", "=", "=>", "->",
     ":=", "f'", "async ", "await ", "lambda: ", "match x:\n case ", "type X = ", "except* ", "yield ", "*", "**", "<<EOF\n", "EOF\n", "&&", "||", ";", "|",
@@ -39,7 +59,17 @@ def seeds(target: str) -> list[str]:
     texts = [p.read_bytes().decode("utf-8", "replace") for p in (*recorded, *files)]
     if target == "models":
         texts += [p.read_text("utf-8")[:4_000] for p in sorted((ROOT / "coordlint" / "models").glob("*.yaml"))[:12]]
+    if target in ("merge", "whole"):
+        texts = [*texts[: len(recorded)], *repositories(merge=target == "merge")]
     return texts or [""]
+
+
+def repositories(merge: bool) -> list[str]:
+    """The systems of the rules' examples; for `merge` those with several compose files, and some that are laid over each other."""
+    systems = [e.files for rule in load_rules() for e in read_examples(rule)]
+    if merge:
+        systems = [files for files in systems if sum("compose" in path for path in files) > 1] + OVERLAID
+    return ["\n".join(f"--- {path}\n{text}" for path, text in files.items()) for files in systems]
 
 
 def mutated(text: str, changes: list[tuple[int, int, int, str]], other: str) -> str:
@@ -109,6 +139,7 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("targets", nargs="*", default=[], help=", ".join(TARGETS))
     asked = options.parse_args()
+    warnings.simplefilter("ignore", HypothesisWarning)  # of seeds that are long to print
     names = asked.targets or list(TARGETS)
     for name in names:
         for place in sorted((HERE / "corpus").glob(f"{name}-*.txt")):

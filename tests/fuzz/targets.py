@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from functools import lru_cache
@@ -10,14 +11,23 @@ from pathlib import Path
 from coordlint import baseline, config, shellwords
 from coordlint.cache import decode, encode
 from coordlint.discovery import discover
+from coordlint.examples import Example
 from coordlint.extract import extract
+from coordlint.extract.comments import read_comments
 from coordlint.extract.yaml_nodes import parse
+from coordlint.finding import Confidence, Finding, Severity
 from coordlint.ignorefiles import IgnoreRules
+from coordlint.judging import judge
 from coordlint.link import link
 from coordlint.models import Models, ModelsInvalid
-from coordlint.source import Kind, Source
+from coordlint.report import FORMATS, render
+from coordlint.report.graph import render as render_graph
+from coordlint.report.result import Coverage, Report
+from coordlint.rulebook import load_rules
+from coordlint.source import Kind, Place, Source, Span
 from coordlint.sourcetext import Undecodable
 from coordlint.sourcetext import decode as decode_text
+from coordlint.suppression import suppress
 
 _NAMES = {
     Kind.PYTHON: "app.py", Kind.COMPOSE: "compose.yaml", Kind.KUBERNETES: "pod.yaml",
@@ -92,6 +102,54 @@ def _ignore(text: str) -> None:
     IgnoreRules().within("", text.split("\n")).match("src/aaaaaaaaaaaaaaaaaaaaaaaa/app.py")
 
 
+def _suppressions(text: str) -> None:
+    """Comments and annotations of every kind of file, and what they then do to findings."""
+    text = _decodable(text)
+    last = text.count("\n") + 1
+    for kind in Kind:
+        wishes, intents = read_comments(Source("a", kind, text))
+        assert all(1 <= w.first_line <= w.last_line <= last and bool(w.problem) != bool(w.codes) for w in wishes), wishes
+        assert all(1 <= i.place.line <= last for i in intents), intents
+        found = [Finding("CL101", "a-rule", Severity.ERROR, Confidence.HIGH, "m", Place("a", Span(n)), "s", "r", (), "") for n in range(1, min(last, 50) + 1)]
+        outcome = suppress(found, wishes, {"CL101": "a-rule"}, ["CL101"])
+        assert len(outcome.kept) + len(outcome.silenced) == len(found)
+    quoted = json.dumps(text)
+    pod = f"apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n  annotations: {{coordlint.dev/ignore: {quoted}}}\n"
+    service = f"services:\n  a: {{image: redis, x-coordlint: {{ignore: {{{quoted}: {quoted}, CL701: {quoted}}}}}}}\n"
+    for kind, manifest in ((Kind.KUBERNETES, pod), (Kind.COMPOSE, service)):
+        assert all(bool(w.problem) != bool(w.codes) for w in extract(Source("a", kind, manifest)).suppressions)
+
+
+def _files(text: str) -> dict[str, str]:
+    """Files of a small repository, each below a line `--- path`."""
+    found: dict[str, list[str]] = {}
+    path = "compose.yaml"
+    for line in text.split("\n"):
+        if line.startswith("--- ") and 0 < len(line) < 100:
+            path = line[4:].strip().replace("\0", "") or path
+        else:
+            found.setdefault(path, []).append(line)
+    return {path: "\n".join(lines) for path, lines in sorted(found.items())[:12]}
+
+
+def _whole(text: str) -> None:
+    """A repository from its files to every format: no rule breaks, and the reports are what they have to be."""
+    example = Example("good", "fuzz", _files(_decodable(text)))
+    facts = [extract(source) for source in example.sources]
+    system = link(facts, _models_of_all())
+    rules = load_rules()
+    judged = judge(system, rules, [s for f in facts for s in f.suppressions], {r.code: r.name for r in rules}, config.Config())
+    assert not judged.failures, judged.failures
+    skips = tuple(sorted({s for f in facts for s in f.skips}))
+    report = Report("0", judged.kept, Coverage(len(facts), len(facts), skips), judged.silenced, texts=dict(example.files))
+    for format in FORMATS:
+        told = render(report, format)
+        assert not {c for c in told if (ord(c) < 32 and c != "\n") or "\x7f" <= c <= "\x9f"}, format
+        assert format not in ("json", "sarif") or json.loads(told)
+    for format in ("mermaid", "dot", "json"):
+        render_graph(system, format)
+
+
 def _folder(text: str) -> None:
     """A whole small repository: each line is a file name, and the text of all of them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -118,4 +176,7 @@ TARGETS: dict[str, Callable[[str], None]] = {
     "models": _models,
     "ignore": _ignore,
     "folder": _folder,
+    "suppressions": _suppressions,
+    "merge": _whole,
+    "whole": _whole,
 }
