@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from processes import Ran, check, run
 from test_bad_input import LOCKED
+from test_fix_command import ACQUIRE, MENDED
 
 pytestmark = pytest.mark.slow
 
@@ -161,7 +162,8 @@ def test_it_takes_a_bounded_amount_of_memory(ran: Ran) -> None:
         ("graph", "--format", "dot", "--level", "effects"),
         ("whatif", "--down", "redis"),
         ("suppressions",),
-        ("baseline", "create", "--file", "known.json"),
+        ("fix", "--diff"),
+        ("explain", "CL101"),
         ("why", "tasks.py:9"),
         ("why", "directives-without-end/a.py:1"),
     ],
@@ -172,3 +174,27 @@ def test_every_command_survives_it(tree: Path, arguments: tuple[str, ...]) -> No
     expected = {"check": 4 if "--strict" in arguments else 1}.get(arguments[0], 0)
     assert done.code == expected, done.err[-800:]
     assert "\x1b" not in done.out and done.peak < MEMORY
+
+
+def test_a_baseline_of_it_is_made_brought_up_to_date_and_pruned(tree: Path) -> None:
+    known = tree / "known.json"
+    known.unlink(missing_ok=True)
+    texts = []
+    for action in ("create", "update", "prune"):
+        done = run(tree, "baseline", action, "--file", known.name)
+        assert done.code == 0, done.err[-800:]
+        texts.append(known.read_text())
+    assert "tasks.py" in texts[0] and len(set(texts)) == 1
+    known.unlink()
+
+
+def test_fixing_it_mends_the_honest_file_and_touches_no_other(tree: Path) -> None:
+    honest = tree / "worker.py"
+    honest.write_text(ACQUIRE)
+    before = {path: path.read_bytes() for path in tree.rglob("*") if path.is_file() and ".coordlint_cache" not in path.parts}
+    done = run(tree, "fix", "--allow-dirty")
+    after = {path: path.read_bytes() for path in before}
+    honest.unlink()
+    assert after.pop(honest) == MENDED.encode(), done.err[-800:]
+    del before[honest]
+    assert after == before
