@@ -1,4 +1,4 @@
-"""docs/precision.md, counted from benchmarks/judgements.yaml, benchmarks/calm.yaml and benchmarks/incidents*.yaml."""
+"""docs/precision.md, counted from benchmarks/judgements.yaml, benchmarks/calm.yaml, benchmarks/incidents*.yaml and benchmarks/labels-disagreed.yaml."""
 
 from __future__ import annotations
 
@@ -33,7 +33,19 @@ def precision_page() -> str:
     lines += ["", "## Repositories that do not coordinate", "", *calm(yaml.safe_load((BENCHMARKS / "calm.yaml").read_text("utf-8")))]
     given = yaml.safe_load((BENCHMARKS / "incidents-given.yaml").read_text("utf-8"))
     lines += ["", "## Real incidents", "", *incidents(yaml.safe_load((BENCHMARKS / "incidents.yaml").read_text("utf-8")), given)]
+    lines += ["", "## Labels that are not agreed with", "", *disagreed(yaml.safe_load((BENCHMARKS / "labels-disagreed.yaml").read_text("utf-8")))]
     return "\n".join(lines) + "\n"
+
+
+def disagreed(repositories: Judged) -> Iterator[str]:
+    """Labels that a second reading of the code does not confirm."""
+    yield "Eighteen repositories were labelled by hand before coordlint was run on them. Where a second reading comes to another answer (`benchmarks/labels-disagreed.yaml`):"
+    yield ""
+    yield "| place | label | told | why |"
+    yield "|---|---|---|---|"
+    for r in repositories:
+        for one in r["labels"]:
+            yield f"| {r['repository']} {one['path']}:{one['line']} | {one['label'] or 'none'} | {one['told'] or 'nothing'} | {one['reason']} |"
 
 
 def table(judged: Judged) -> Iterator[str]:
