@@ -846,6 +846,20 @@ class Member(models.Model):
             self.visits += times  # finding: lost-update
             self.save()
 
+=== good: read anew on another way only, and nobody knows who read it here
+--- club/models.py
+from django.db import models
+
+class Member(models.Model):
+    visits = models.IntegerField(default=0)
+
+    def visit(self, times):
+        if times < 0:
+            self.refresh_from_db()
+            return
+        self.visits += times
+        self.save()
+
 === bad: the record is handed in by a dependency of the framework that only reads it
 --- wallets/models.py
 from sqlmodel import Field, SQLModel

@@ -62,7 +62,7 @@ def _claims(ev: Evaluator, scope: Scope, trace: Trace, assigned: ir.Assign, test
     """`if job.assignee is None: job.assignee = worker` and a save: a record that was read is given to somebody who is named, and not made here."""
     base, _, field = written(assigned.targets[0]).rpartition(".")
     place = scope.place(assigned.at)
-    record, saves = records.loaded(ev, base, scope, trace, place), records.saved(trace, base, place)
+    record, saves = records.loaded(ev, base, scope, place), records.saved(trace, base, place)
     if record is None or not saves or not isinstance(assigned.value, ir.Name | ir.Attribute):
         return
     held = [d for s in trace.steps if s.place in saves for d in s.held]

@@ -14,7 +14,7 @@ from coordlint.link.code.calling import returned
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.flows import Flow
 from coordlint.link.code.project import Scope, is_test
-from coordlint.link.code.statements import blocks
+from coordlint.link.code.statements import blocks, expressions
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Trace
 from coordlint.link.code.usage import calls_in, names_in
@@ -142,7 +142,7 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
     for target, read, at, arithmetic in _assignments(scope.function.body):
         base, _, field = target.rpartition(".")
         place = scope.place(at)
-        record = loaded(ev, base, scope, trace, place)
+        record = loaded(ev, base, scope, place)
         after = saved(trace, base, place)
         if record is None or not after:
             continue
@@ -175,7 +175,7 @@ def saved(trace: Trace, base: str, place: Place) -> list[Place]:
     ]
 
 
-def loaded(ev: Evaluator, base: str, scope: Scope, trace: Trace, before: Place) -> Object | None:
+def loaded(ev: Evaluator, base: str, scope: Scope, before: Place) -> Object | None:
     """The stored record that a name stands for, when it is known to have been read: here, by who hands it in, or anew by a refresh."""
     value = _value(ev, base, scope)
     record = next((o for o in options(ev.settle(value)) if isinstance(o, Object)), None)
@@ -183,9 +183,23 @@ def loaded(ev: Evaluator, base: str, scope: Scope, trace: Trace, before: Place) 
         return None
     if record.loaded:
         return record
-    refreshed = any(written(s.call.func) in (f"{base}.refresh_from_db", f"{base}.arefresh_from_db") and s.place < before and not s.args for s in trace.steps)
-    given = _handed(ev, value)
-    return msgspec.structs.replace(record, loaded="query") if refreshed or given == {"query"} else None
+    refreshed = scope.kind == "function" and _is_fresh(scope.function.body, base, before.line)
+    return msgspec.structs.replace(record, loaded="query") if refreshed or _handed(ev, value) == {"query"} else None
+
+
+def _is_fresh(body: tuple[ir.Stmt, ...], base: str, line: int, fresh: bool = False) -> bool | None:
+    """Whether `base.refresh_from_db()` stands on every way to a line; None when the line is not in here. A refresh with arguments may lock."""
+    for s in body:
+        inner = tuple(blocks(s))
+        for block in inner:
+            if (told := _is_fresh(block, base, line, fresh)) is not None:
+                return told
+        if not inner:
+            if s.at.line == line:
+                return fresh
+            calls = [c for e in expressions(s) for c in calls_in(e) if not c.args and not c.keywords]
+            fresh = fresh or any(written(c.func) in (f"{base}.refresh_from_db", f"{base}.arefresh_from_db") for c in calls)
+    return None
 
 
 def _handed(ev: Evaluator, value: Value) -> set[str]:
