@@ -59,7 +59,7 @@ COMMANDS = [
     ("inventory",), ("inventory", "-v"), ("inventory", "--format", "json"), ("audit",), ("suppressions",),
     ("whatif", "--down", "redis"), ("whatif", "--down", EVIL), ("whatif", "--down", EVIL + "\x1b[31m"),
     ("why", "<b>|[x](y) `z`.py:8"), ("why", "<b>|[x](y) `z`.py:9"), ("explain", EVIL + ESCAPES), ("check", "--select", EVIL + ESCAPES),
-    ("check", "--baseline", "known.json"), ("baseline", "prune", "--file", "known.json"), ("fix", "--diff", "--allow-dirty"), ("check", ESCAPES),
+    ("check", "--baseline", "known.json"), ("baseline", "prune", "--file", "known.json"), ("fix", "--diff", "--allow-dirty"), ("check", ESCAPES.replace("\0", "")),
 ]  # fmt: skip
 
 

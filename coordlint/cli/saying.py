@@ -46,8 +46,17 @@ def say_bytes(data: bytes) -> None:
 def tell(text: str) -> None:
     """To stderr, one line, under our name."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"coordlint: {text}\n")
+        sys.stderr.write(f"coordlint: {obeyed_by_none(text)}\n")
         sys.stderr.flush()
+
+
+def obeyed_by_none(text: str) -> str:
+    """A message with what it quotes of a repository or of the command line made visible; its lines stay lines."""
+    if all(line.isprintable() for line in text.split("\n")):
+        return text
+    from coordlint.report.visible import visible
+
+    return "\n".join(visible(line) for line in text.split("\n"))
 
 
 def flush() -> None:
