@@ -12,7 +12,9 @@ from pathspec import GitIgnoreSpec
 
 MAX_IGNORE_BYTES = 1_000_000
 MAX_STARS = 4  # that may have to be tried against each other, each in a part of the path of its own
+MAX_FOLDERS = 3  # `**/` within a pattern: each may stand for any number of folders, so they multiply
 _STAR = "[^/]*"
+_ANY_FOLDERS = ".+"
 _BETWEEN_STARS = re.compile(r"\[\^/\]\*((?:(?!\[\^/\]\*)[^/()])++)(?=\[\^/\]\*)")
 
 
@@ -93,10 +95,12 @@ def _tamed(spec: GitIgnoreSpec) -> GitIgnoreSpec:
     """The same patterns without back-tracking: `*a*a*a*b` would take hours on a long name that a repository may hold.
 
     Within one part of a path, the first place where a star's text fits is as good as any later one, so only the last
-    star has to try them all. A pattern that still has several stars in a row to try is dropped.
+    star has to try them all. A pattern that still has several stars in a row to try is dropped, and so is one with many `**`.
     """
     patterns = []
     for pattern in spec.patterns:
+        if pattern.regex is not None and pattern.regex.pattern.count(_ANY_FOLDERS) > MAX_FOLDERS:
+            continue
         if pattern.regex is not None and pattern.regex.pattern.count(_STAR) > 1:
             text = _BETWEEN_STARS.sub(r"(?>[^/]*?\1)", pattern.regex.pattern)
             if text.count(_STAR) - text.count(_STAR + "?") > MAX_STARS:

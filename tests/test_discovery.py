@@ -244,9 +244,9 @@ def test_the_order_of_sources_is_the_order_of_paths(tmp_path: Path) -> None:
     assert list(kinds(discover(tmp_path))) == ["a-b.py", "a.py", "a/z.py", "b.py"]
 
 
-@pytest.mark.parametrize("pattern", ["[z-a]", "*a*a*a*a*a*a*a*a*b", "[[a]]", "*" * 200, "\\"])
+@pytest.mark.parametrize("pattern", ["[z-a]", "*a*a*a*a*a*a*a*a*b", "[[a]]", "*" * 200, "\\", "a/**/" * 8 + "b", "**/a/" * 8 + "b"])
 def test_no_pattern_of_an_ignore_file_stops_a_run_or_takes_for_ever(tmp_path: Path, pattern: str) -> None:
     (tmp_path / ".gitignore").write_text(f"{pattern}/x\n{pattern}\nno.py\n")
-    for name in ("a" * 200 + ".py", "no.py"):
-        (tmp_path / name).write_text("x = 1\n")
+    for name in ("a" * 200 + ".py", "no.py", "a/" * 55 + "c.py"):
+        put(tmp_path, name, "x = 1\n")
     assert "no.py" not in [s.path for s in discover(tmp_path).sources]

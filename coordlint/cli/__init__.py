@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from coordlint.cli.saying import flush, obeyed_by_none, tell
+from coordlint.cli.saying import flush, refuse, tell
 from coordlint.exits import Exit
 
 _COMMANDS = {
@@ -77,8 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except click.exceptions.Exit as error:
         ended = error.exit_code
     except click.ClickException as error:
-        error.message = obeyed_by_none(error.message)
-        error.show()
+        refuse(error)
         ended = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         tell("interrupted")

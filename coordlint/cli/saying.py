@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -46,11 +47,19 @@ def say_bytes(data: bytes) -> None:
 def tell(text: str) -> None:
     """To stderr, one line, under our name."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"coordlint: {obeyed_by_none(text)}\n")
+        sys.stderr.write(f"coordlint: {_obeyed_by_none(text)}\n")
         sys.stderr.flush()
 
 
-def obeyed_by_none(text: str) -> str:
+def refuse(error: click.ClickException) -> None:
+    """A wrong use to stderr, in click's words."""
+    words = io.StringIO()
+    error.show(words)
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(_obeyed_by_none(words.getvalue()))
+
+
+def _obeyed_by_none(text: str) -> str:
     """A message with what it quotes of a repository or of the command line made visible; its lines stay lines."""
     if all(line.isprintable() for line in text.split("\n")):
         return text
