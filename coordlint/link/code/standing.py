@@ -6,7 +6,7 @@ call graph: a function whose calls of libraries and of other wrappers are most o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from coordlint import ir
@@ -32,6 +32,7 @@ from coordlint.link.code.deeds import (
 )
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.project import Scope, is_test
+from coordlint.link.code.rowqueues import elsewhere
 from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.values import (
     Arg,
@@ -74,9 +75,10 @@ class _Sum:
 class Standings:
     """The wrappers of a project."""
 
-    def __init__(self, ev: Evaluator, traces: Iterable[Trace], entries: frozenset[str], roles: Roles) -> None:
+    def __init__(self, ev: Evaluator, traces: Iterable[Trace], entries: frozenset[str], roles: Roles, rows: Mapping[Place, Deed] | None = None) -> None:
         self._ev = ev
         self._roles = roles
+        self._rows = rows or {}  # what is done to tables that serve as queues
         self._entries = entries
         self._traces = {t.scope.symbol: t for t in traces if not is_test(t.scope.path)}
         self._loads = Loads(self._traces)
@@ -161,7 +163,7 @@ class Standings:
     # -- which functions matter --------------------------------------------------------------------------------------
 
     def _own(self, step: Step) -> Deed | None:
-        return own(step, self._roles)
+        return self._rows.get(step.place) or own(step, self._roles)
 
     def _relevant(self) -> dict[str, list[str]]:
         """Functions that reach coordination, each with those that it calls."""
@@ -212,7 +214,7 @@ class Standings:
             return None
         done = self._sum(trace)
         is_member = scope.owner is not None and self._classes.of(scope.owner.symbol) is not None
-        other = done.other + _lines(scope)
+        other = done.other + _lines(scope) + elsewhere(trace, done.deeds)
         if other > done.room + (MEMBER if is_member or trace.at_yield else 0.0):
             return None
         reached = self._reached[scope.symbol]

@@ -10,6 +10,7 @@ from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.frameworks import INJECTS
 from coordlint.link.code.role import section_role
 from coordlint.link.code.roles import role_of
+from coordlint.link.code.rowqueues import row_queues
 from coordlint.link.code.standing import Standings
 from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.wrapped import wrapped
@@ -33,7 +34,14 @@ def uses(
             operation.place, role, operation.backend, operation.library, operation.symbol, operation.key_text or operation.key,
             options=_options(operation),
         )  # fmt: skip
-    standings = Standings(ev, traces, _outermost(entries), roles)
+    rows = row_queues(ev, traces)
+    for t in traces:
+        for step in t.steps:
+            if step.place in rows and step.place not in seen:
+                seen.add(step.place)
+                row = rows[step.place]
+                yield Use(step.place, row.role, row.backend, row.library, t.scope.symbol, row.key.text if row.key is not None else None)
+    standings = Standings(ev, traces, _outermost(entries), roles, rows)
     calls = _calls(sections, traces)
     for section in sorted(sections, key=lambda s: (s.acquired, s.lock.backend == "process-local")):
         if section.acquired in seen or section.in_test or not _reaches_others(section):
