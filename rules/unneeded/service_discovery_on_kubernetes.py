@@ -36,10 +36,14 @@ _ELSEWHERE = frozenset({"vm", "datacenter", "dc", "region", "federation", "multi
 
 @rule("CL208", severity=WARNING)
 def service_discovery_on_kubernetes(system: System) -> Iterator[Found]:
-    for use in system.operations(backend=COORDINATORS):
+    uses = [use for use in system.operations(backend=COORDINATORS) if _discovery(use) and not (use.key_words | use.symbol_words) & _ELSEWHERE]
+    told: set[tuple[str, str]] = set()
+    for use in uses:
         how = _discovery(use)
-        if not how or (use.key_words | use.symbol_words) & _ELSEWHERE:
-            continue
+        if (use.symbol, how) in told:
+            continue  # the catalogue, and then the instances of each service in it: one look-up
+        told.add((use.symbol, how))
+        further = [(o.place, "and here") for o in uses if o.symbol == use.symbol and o is not use and _discovery(o) == how]
         workload = next((w for w in system.workloads_of(use.symbol) if w.kind in _ON_KUBERNETES), None)
         if workload is None:
             continue
@@ -47,7 +51,7 @@ def service_discovery_on_kubernetes(system: System) -> Iterator[Found]:
             f"{how} in {backend_name(use.backend)}{_named(use)}, in a workload that Kubernetes already gives "
             f"{_given(workload)}.",
             at=use,
-            because=[(workload.place, f"{workload.kind} {workload.name} runs this code"), *use.origin],
+            because=[(workload.place, f"{workload.kind} {workload.name} runs this code"), *further[:2], *use.origin],
             confidence=HIGH if workload.names else MEDIUM,
         )
 
@@ -74,6 +78,33 @@ def _named(use: Operation) -> str:
 
 
 EXAMPLES = '''
+=== bad: a look-up in two steps is told once
+--- shop/names.py
+import consul
+
+c = consul.Consul(host="consul")
+
+
+def instances():
+    _, services = c.catalog.services()  # finding: service-discovery-on-kubernetes
+    return {name: c.health.service(name, passing=True)[1] for name in services}
+--- shop/main.py
+from shop.names import instances
+
+print(instances())
+--- k8s.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: shop
+spec:
+  template:
+    spec:
+      containers:
+        - name: shop
+          image: shop
+          command: ["python", "-m", "shop.main"]
+
 === bad: Consul beside a Kubernetes Service
 --- payments/app.py
 import consul
