@@ -52,6 +52,7 @@ class World:
     calls: tuple[tuple[str, str, Place], ...] = ()
     handed: frozenset[tuple[str, Place]] = frozenset()  # functions that are passed at a call, and not what is called
     call_guards: Mapping[Place, tuple[Guard, ...]] = field(default_factory=dict)
+    looped: frozenset[Place] = frozenset()  # calls of the project's functions that a loop repeats
     unheeded: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)  # calls that throw away the yes or no of a taker
     modules: Mapping[str, str] = field(default_factory=dict)  # dotted module name -> path
     imports: tuple[tuple[str, str], ...] = ()  # importing module, imported module
@@ -295,6 +296,18 @@ class System:
         for symbol, at in sorted(self._world.handed):
             table[at] = (*table.get(at, ()), symbol)
         return table
+
+    def is_repeated(self, operation: Operation) -> bool:
+        """Whether a loop stands around an operation, here or around a call on some way to it."""
+        todo, seen = [operation.symbol], set[str]()
+        while todo and not operation.loop:
+            symbol = todo.pop()
+            if symbol not in seen:
+                seen.add(symbol)
+                if any(at in self._world.looped for _, at in self.callers(symbol)):
+                    return True
+                todo += [caller for caller, _ in self.callers(symbol)]
+        return bool(operation.loop)
 
     def handed_over(self, symbol: str) -> tuple[Place, ...]:
         """The calls to which a function is passed: whoever starts it as a thread, or keeps it as a callback."""

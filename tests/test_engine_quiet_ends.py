@@ -68,3 +68,9 @@ def test_one_of_the_names_is_not_each_of_them() -> None:
 def test_a_value_that_is_written_into_the_code_is_no_search() -> None:
     body = "def live():\n    return [n for n in zk.get_children('/a') if load('/a/' + n) == b'up']\n"
     assert searches(system(a=ZK + body)) == [(6, 6, False)]
+
+
+@pytest.mark.parametrize(("starting", "repeated"), [("join()", False), ("while True:\n    join()", True), ("for n in range(9):\n    again()", True)])
+def test_what_a_loop_around_a_call_repeats_is_repeated(starting: str, repeated: bool) -> None:
+    found = system(a="import consul\nc = consul.Consul()\ndef join():\n    c.agent.service.register('a')\ndef again():\n    join()\n" + starting + "\n")
+    assert [found.is_repeated(o) for o in found.operations(Op.REGISTER)] == [repeated]

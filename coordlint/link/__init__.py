@@ -118,6 +118,7 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, trac
         calls=tuple(sorted(_calls(traces), key=lambda c: (c[2], c[1]))),
         handed=frozenset((f.symbol, s.place) for t in traces for s in t.steps for f in s.functions[s.called :]),
         call_guards=_call_guards(traces),
+        looped=frozenset(s.place for t in traces for s in t.steps if s.functions and s.loop),
         unheeded=_unheeded(ev, traces),
         modules=modules,
         imports=tuple(sorted(_imports(ev, project))),

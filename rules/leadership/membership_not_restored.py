@@ -1,12 +1,13 @@
-"""An ephemeral registration is made once and not made again when a new session begins.
+"""A registration that ends with a session, or with a forgetful agent, is made once and not made again.
 
 Why: kazoo reconnects by itself, and after a session was lost it begins a new one, but it does not bring back what lived in
 the old one: ephemeral nodes are gone, while the process runs on and believes that it is registered. A network break that is
 longer than the session's time-out, a long pause of the process, or a restart of the ensemble takes healthy instances out of
-service one by one, until somebody restarts them.
+service one by one, until somebody restarts them. A Consul agent in development mode keeps its registrations in memory, and forgets
+them all when it is restarted.
 
 Instead: put the registration into a function, call it at the start and again from a thread that the state listener wakes at
-CONNECTED after LOST (the listener itself must not block); or use a recipe that joins again.
+CONNECTED after LOST (the listener itself must not block); or use a recipe that joins again. With Consul, register again from time to time, and give the agent a data directory.
 
 Fine when: a state listener, a retry loop or the creation in a loop brings the node back.
 
@@ -53,6 +54,26 @@ def membership_not_restored(system: System) -> Iterator[Found]:
             because=listener[:1] or [(client.place, "no listener on this client tells of a new session")],
             confidence=MEDIUM if client.listeners else HIGH,
         )
+    yield from _in_a_forgetful_agent(system)
+
+
+def _in_a_forgetful_agent(system: System) -> Iterator[Found]:
+    """Registrations with a Consul agent that keeps nothing, made once when the program starts."""
+    agents = system.coordinators("consul")
+    if not agents or not all(a.is_development_mode for a in agents):
+        return
+    entries = ("http", "task", "periodic", "consumer", "signal")
+    for registration in system.operations(Op.REGISTER, backend="consul"):
+        if system.is_repeated(registration) or any(e.kind in entries for e in system.entries_reaching(registration.symbol)):
+            continue
+        called = [(at, "it is called here, and not again once it has succeeded") for _, at in system.callers(registration.symbol)]
+        yield found(
+            "Registers once, in a Consul agent in development mode, which keeps nothing: after its restart nobody is registered.",
+            at=registration,
+            because=[(agents[0].place, "the agent runs in development mode, and all of its state is in memory"), *called[:1]],
+            confidence=MEDIUM,
+            help="Register again from time to time (registering twice does no harm), and run the agent with a data directory.",
+        )
 
 
 def _is_membership(registration: Operation) -> bool:
@@ -74,6 +95,64 @@ def _made_again(system: System, registration: Operation) -> bool:
 
 
 EXAMPLES = '''
+=== bad: once, with an agent that forgets
+--- app/main.py
+import consul
+
+c = consul.Consul(host="consul")
+
+
+def announce():
+    c.agent.service.register("shop", port=80, check=consul.Check.tcp("shop", 80, "10s"))  # finding: membership-not-restored
+
+
+if __name__ == "__main__":
+    announce()
+--- compose.yaml
+services:
+  consul:
+    image: consul:1.15
+    command: agent -dev -client=0.0.0.0
+
+=== good: again and again; an agent that keeps its state is the other cure
+--- app/main.py
+import time
+
+import consul
+
+c = consul.Consul(host="consul")
+
+
+def announce():
+    c.agent.service.register("shop", port=80, check=consul.Check.tcp("shop", 80, "10s"))
+
+
+if __name__ == "__main__":
+    while True:
+        announce()
+        time.sleep(20)
+--- compose.yaml
+services:
+  consul:
+    image: consul:1.15
+    command: agent -dev -client=0.0.0.0
+
+=== good: an agent with a data directory
+--- app/main.py
+import consul
+
+c = consul.Consul(host="consul")
+c.agent.service.register("shop", port=80, check=consul.Check.tcp("shop", 80, "10s"))
+--- compose.yaml
+services:
+  consul:
+    image: consul:1.15
+    command: agent -server -data-dir=/consul/data -bootstrap-expect=1
+    volumes:
+      - consul:/consul/data
+volumes:
+  consul: {}
+
 === bad: registered once, on a client of another module
 --- app/zk.py
 from kazoo.client import KazooClient
