@@ -97,8 +97,22 @@ def _commit(root: Path, base: str) -> str:
 
 
 def _git(root: Path, *arguments: str) -> bytes:
+    """What git says, with every program off that the repository's own settings name. Raises NoChanges."""
+    environment = {}
+    if arguments[0] in ("diff", "--literal-pathspecs"):  # these look into files, through what the settings call filters
+        names = _asked(root, {}, "config", "--null", "--name-only", "--get-regexp", r"^filter\.", may_fail=True).decode("utf-8", "surrogateescape")
+        filters = sorted({name.rpartition(".")[0] for name in names.split("\0") if name})
+        off = [(f"{name}.{key}", value) for name in filters for key, value in (("clean", ""), ("process", ""), ("required", "false"))]
+        count = os.environ.get("GIT_CONFIG_COUNT", "")
+        first = int(count) if count.isdecimal() else 0  # what the user's environment says of settings stays
+        environment = {f"GIT_CONFIG_{what}_{n}": text for n, pair in enumerate(off, first) for what, text in zip(("KEY", "VALUE"), pair, strict=True)}
+        environment["GIT_CONFIG_COUNT"] = str(first + len(off))
+    return _asked(root, environment, *arguments)
+
+
+def _asked(root: Path, further: dict[str, str], *arguments: str, may_fail: bool = False) -> bytes:
     safe = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=true"]
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_PAGER": "cat", "LC_ALL": "C"}
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_PAGER": "cat", "LC_ALL": "C", **further}
     try:
         done = subprocess.run(
             ["git", *safe, *arguments], cwd=root, env=environment, stdin=subprocess.DEVNULL,
@@ -106,7 +120,7 @@ def _git(root: Path, *arguments: str) -> bytes:
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoChanges(f"git cannot be run: {error}") from None
-    if done.returncode:
+    if done.returncode and not may_fail:
         told = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
         raise NoChanges(f"git {arguments[0]}: {told or 'no such revision'}")
     return done.stdout

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_fix_command import ACQUIRE
 
 TRAP = "import pathlib\npathlib.Path(__file__).with_name('SPRUNG').write_text('x')\n"
 NAMES = [
@@ -62,6 +63,38 @@ def test_no_command_runs_anything_of_the_tree(tree: Path, command: tuple[str, ..
     assert code in (0, 1, 2), done.stderr
     assert seen == []
     assert not list(tree.rglob("SPRUNG"))
+
+
+SETTINGS = {
+    "filter.evil.clean": "touch SPRUNG; cat", "filter.evil.process": "touch SPRUNG", "filter.evil.required": "true", "diff.evil.textconv": "touch SPRUNG; cat",
+    "diff.evil.command": "touch SPRUNG", "diff.external": "touch SPRUNG", "core.fsmonitor": "touch SPRUNG", "core.pager": "touch SPRUNG",
+    "alias.diff": "!touch SPRUNG", "core.hooksPath": "hooks", "core.editor": "touch SPRUNG", "gpg.program": "touch SPRUNG",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", [("check", "--changed"), ("check", "--diff-base", "HEAD"), ("fix",)])
+def test_git_starts_no_program_that_the_settings_of_a_repository_name(tmp_path: Path, command: tuple[str, ...]) -> None:
+    root = tmp_path / "evil"
+    root.mkdir()
+
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=root, check=True, capture_output=True)
+
+    git("init", "-q")
+    (root / ".gitattributes").write_text("*.py filter=evil diff=evil\n")
+    (root / "worker.py").write_text(ACQUIRE)
+    git("add", ".")
+    git("commit", "-qm", "one")
+    (root / "hooks").mkdir()
+    for hook in ("post-index-change", "reference-transaction", "fsmonitor-watchman"):
+        (root / "hooks" / hook).write_text("#!/bin/sh\ntouch SPRUNG\n")
+        (root / "hooks" / hook).chmod(0o755)
+    for key, value in SETTINGS.items():
+        git("config", key, value)
+    (root / "worker.py").write_text(ACQUIRE.replace("nightly", "weekly"))
+    done = subprocess.run([sys.executable, "-P", "-m", "coordlint", *command], cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, not list(root.rglob("SPRUNG"))) == (1, True), done.stderr
+    assert "CL105" in done.stdout
 
 
 def test_a_configuration_cannot_name_code(tree: Path) -> None:
