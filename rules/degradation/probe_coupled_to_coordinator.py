@@ -8,6 +8,7 @@ Instead: let liveness answer from the process itself (is the event loop turning,
 coordinator in the readiness probe, if anywhere: that takes the pod out of its Service and puts it back by itself.
 
 Fine when: it is the readiness or startup probe; the program is the coordinator itself.
+Compose has no liveness probe: its healthcheck marks a container and restarts nothing (a swarm's does; that is not told).
 
 Known misses: routes that are registered without a decorator, and prefixes that a router adds.
 
@@ -185,6 +186,15 @@ spec:
           image: shop/worker
           livenessProbe:  # finding: probe-coupled-to-coordinator
             exec: {command: [sh, -c, "redis-cli -h redis ping"]}
+
+=== good: a healthcheck of compose restarts nothing
+--- compose.yaml
+services:
+  worker:
+    image: shop/worker
+    healthcheck: {test: [CMD, redis-cli, -h, redis, ping]}
+  redis:
+    image: redis:7
 
 === good: the server's own probe
 --- k8s/redis.yaml

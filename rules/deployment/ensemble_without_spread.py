@@ -6,7 +6,7 @@ drain evicts as many members at once as no disruption budget forbids: the majori
 Instead: podAntiAffinity on kubernetes.io/hostname (required, not preferred) or topologySpreadConstraints, and a PodDisruptionBudget with
 maxUnavailable: 1 that selects the members.
 
-Fine when: an operator's resource sees to it; the ensemble runs in compose, which knows one host only.
+Fine when: an operator's resource sees to it. Compose has no nodes to spread over, nor drains: it knows one host only.
 
 Known misses: budgets in another repository.
 

@@ -7,6 +7,7 @@ Instead: `concurrencyPolicy: Forbid` (or Replace), a `startingDeadlineSeconds`, 
 idempotency key, a unique constraint, a conditional update. The policy narrows the overlap; only the sink ends it.
 
 Fine when: the policy is Forbid or Replace; every effect of the job is conditional or safe to repeat, or done under a lock.
+Compose has no schedule of its own: what repeats there is a loop or a cron daemon, which no policy governs.
 
 Known misses: jobs whose program could not be joined to code of the repository.
 
@@ -107,6 +108,27 @@ spec:
         spec:
           containers:
             - {name: renew, image: shop, command: [python, jobs/renew.py]}
+
+=== good: compose runs the job when it is told to, and has no schedule
+--- jobs/renew.py
+import stripe
+
+
+def renew():
+    stripe.Charge.create(amount=900)
+
+
+if __name__ == "__main__":
+    renew()
+--- compose.yaml
+services:
+  renew:
+    build: .
+    command: python jobs/renew.py
+--- Dockerfile
+FROM python:3.12
+WORKDIR /app
+COPY . .
 
 === good: an idempotency key makes the repetition harmless
 --- jobs/renew.py

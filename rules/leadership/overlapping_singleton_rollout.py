@@ -2,24 +2,25 @@ r"""A scheduler that must run once is rolled out so that the old and the new one
 
 Why: a Deployment's default strategy starts the new pod, waits until it is ready, and only then stops the old one. For as long as that takes, two
 schedulers fire the schedule, with every release. A task that runs every minute runs twice in that minute, and nobody connects it with
-the release.
+the release. A swarm stops the old task first, unless `update_config` says `order: start-first`.
 
 Instead: `strategy: {type: Recreate}` (it narrows the overlap for planned rollouts), or a StatefulSet, which never runs two pods of one name; and
-tasks that are safe to run twice, because a lost node can leave an old pod running all the same.
+tasks that are safe to run twice, because a lost node can leave an old pod running all the same. In a swarm, `order: stop-first`.
 
-Fine when: the scheduler elects (celery-redbeat, rq-scheduler); the workload is a StatefulSet; the strategy is Recreate, or its maxSurge is 0.
+Fine when: the scheduler elects (celery-redbeat, rq-scheduler); the workload is a StatefulSet; the strategy is Recreate, or its maxSurge is 0;
+it runs under compose without a swarm, which stops a container before it starts the next.
 
 Known misses: singletons that a loop of one's own makes.
 
 Sources: Kubernetes documentation, Deployments (Strategy: Recreate, Rolling Update); Celery documentation, Periodic Tasks (a single scheduler at a
-time).
+time); Compose Deploy Specification (update_config, order).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import WARNING, Evidence, Found, System, found, rule
+from coordlint import WARNING, Evidence, Found, System, Workload, found, rule
 
 SCHEDULERS = {"celery-beat": "celery beat", "apscheduler": "APScheduler", "taskiq-scheduler": "the taskiq scheduler", "periodiq": "periodiq"}
 
@@ -29,20 +30,29 @@ def overlapping_singleton_rollout(system: System) -> Iterator[Found]:
     if system.requires("celery-redbeat", "celery-beatx", "single-beat") is not None:
         return
     for workload in system.workloads():
-        if workload.kind != "deployment" or workload.replicas.may_be_many or workload.strategy not in ("", "RollingUpdate"):
+        how = overlap(workload)
+        if not how or workload.replicas.may_be_many:
             continue
         for process in workload.started(*SCHEDULERS):
             if any("redbeat" in word.lower() for word in process.argv) or workload.surge == 0:
                 continue
-            said = "a rolling update" if workload.strategy else "a rolling update, which is the default"
             yield found(
-                f"{SCHEDULERS[process.program]} in {workload.name} is replaced by {said}: the old and the new one run together",
+                f"{SCHEDULERS[process.program]} in {workload.name} is replaced by {how}: the old and the new one run together",
                 at=workload.place,
                 because=[Evidence(process.place, f"{SCHEDULERS[process.program]} starts here")],
                 symbol=workload.symbol,
                 resource=process.program,
                 severity=workload.role.softened(WARNING),
             )
+
+
+def overlap(workload: Workload) -> str:
+    """The kind of rollout that starts the new instance before it stops the old one, in words; empty for others."""
+    if workload.kind == "compose":
+        return "an update that starts the new one first" if workload.strategy == "start-first" else ""
+    if workload.kind == "deployment" and workload.strategy in ("", "RollingUpdate"):
+        return "a rolling update" if workload.strategy else "a rolling update, which is the default"
+    return ""
 
 
 EXAMPLES = r'''
@@ -58,6 +68,34 @@ spec:
     spec:
       containers:
         - {name: beat, image: acme/shop, command: [celery, -A, shop, beat]}
+
+=== bad: a swarm is told to start the new one first
+--- compose.yaml
+services:
+  beat:  # finding: overlapping-singleton-rollout
+    image: acme/shop
+    command: celery -A shop beat
+    deploy:
+      replicas: 1
+      update_config: {order: start-first}
+
+=== good: a swarm stops the old one first
+--- compose.yaml
+services:
+  beat:
+    image: acme/shop
+    command: celery -A shop beat
+    deploy:
+      replicas: 1
+      update_config: {order: stop-first}
+
+=== good: compose replaces a container after it has stopped
+--- compose.yaml
+services:
+  beat:
+    image: acme/shop
+    command: celery -A shop beat
+    restart: always
 
 === good: Recreate
 --- k8s/beat.yaml

@@ -8,6 +8,7 @@ Instead: call the Service by its name (`http://payments.shop.svc`), a headless S
 let readiness probes decide who is listed. On ECS use Cloud Map or the load balancer.
 
 Fine when: callers live outside the cluster or in several of them, on virtual machines too, or a mesh does the registering.
+Compose has no endpoints that follow readiness: its names reach whatever container is up, so a registry may add something there.
 
 Sources: Kubernetes documentation, Service and DNS for Services and Pods; Consul documentation, Consul on Kubernetes.
 """
@@ -146,7 +147,7 @@ spec:
   selector: {app: payments}
   ports: [{port: 80}]
 
-=== good: the same on virtual machines
+=== good: the same under compose, on virtual machines
 --- payments/app.py
 import consul
 

@@ -87,6 +87,7 @@ class ServiceReader:
             profiles=profiles,
             names=_names(name, service),
             runs=started.runs,
+            strategy=text(at(service, "deploy", "update_config", "order")) or "",
             command=started.argv,
             command_place=started.place,
             is_unattended=_is_unattended(service),
