@@ -46,6 +46,7 @@ class World:
     sweeps: tuple[Sweep, ...] = ()
     in_transaction: frozenset[Place] = frozenset()  # calls of the project's functions that stand in a database transaction
     freed: tuple[Freed, ...] = ()
+    in_section: frozenset[Place] = frozenset()  # calls of the project's functions that stand in a critical section
     uses: tuple[Use, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
     entries: tuple[Entry, ...] = ()
@@ -400,7 +401,7 @@ class System:
     def _under_lock(self) -> tuple[frozenset[Place], frozenset[Place]]:
         """Operations that stand in a section themselves, and the call sites that do."""
         effects = [e for s in self._world.sections for e in (*s.effects, *s.reads)]
-        return frozenset(e.place for e in effects if not e.chain), frozenset(e.chain[0] for e in effects if e.chain)
+        return frozenset(e.place for e in effects if not e.chain), self._world.in_section
 
     # -- deployment ------------------------------------------------------------------------------------------
 

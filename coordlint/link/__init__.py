@@ -112,6 +112,7 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, trac
         sweeps=tuple(sorted((w for t in traces for w in sweeps.sweeps(t)), key=lambda w: w.place)),
         in_transaction=frozenset(s.place for t in traces for s in t.steps if s.transaction and s.functions and not s.deferred),
         freed=tuple(sorted({f for t in traces for f in _freed(t)}, key=lambda f: (f.place, f.key))),
+        in_section=frozenset(making.calls),
         uses=used,
         suggestions=suggesting.suggestions(ev, traces, used),
         entries=started,

@@ -985,4 +985,29 @@ def edit(request, note_id):
     if note.author is None:
         note.author = request.user
     note.save()
+
+=== good: one lock, and two calls of the helper under it
+--- nodes/members.py
+import json
+
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def join(path, name):
+    members = json.loads(zk.get(path)[0])
+    if name not in members:
+        members.append(name)
+        zk.set(path, json.dumps(members).encode())
+    return members
+--- nodes/start.py
+from nodes.members import join, zk
+
+
+def start(name, is_first):
+    with zk.Lock("/nodes/lock", name):
+        if is_first:
+            return join("/nodes/members", name)
+        return join("/nodes/members", name)
 '''

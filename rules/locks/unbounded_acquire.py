@@ -6,7 +6,7 @@ runs out of workers, a task queue of slots, and one stuck lock becomes an outage
 Instead: bound the wait below what the caller is willing to wait (`blocking_timeout=5`, `acquire(timeout=5)`) and answer "busy": an error with
 a hint to retry, or the task put back into the queue.
 
-Fine when: a command or a one-shot script waits for its turn; the limit comes from configuration; the lock belongs to a transaction with a lock
+Fine when: a command or a one-shot script waits for its turn; the limit comes from configuration, or stands around the wait (`asyncio.timeout(5)`); the lock belongs to a transaction with a lock
 timeout; a standby waits to become leader.
 
 Known misses: a limit that the server sets (lock_timeout in Postgres).
@@ -115,6 +115,47 @@ zk = KazooClient(hosts="zk:2181")
 def settle(order_id):
     with zk.Lock(f"/locks/{order_id}"):  # finding: unbounded-acquire
         return order_id
+
+=== good: a limit of time stands around the wait
+--- api.py
+import asyncio
+
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+app = FastAPI()
+r = Redis(host="redis")
+
+@app.post("/orders/{order}")
+async def pay(order: str):
+    async with asyncio.timeout(5):
+        async with r.lock(f"order:{order}", timeout=30):
+            return "ok"
+
+@app.delete("/orders/{order}")
+async def cancel(order: str):
+    lock = r.lock(f"order:{order}", timeout=30)
+    await asyncio.wait_for(lock.acquire(), 5)
+    try:
+        return "ok"
+    finally:
+        await lock.release()
+
+=== bad: a limit that is none
+--- api.py
+import asyncio
+
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+app = FastAPI()
+r = Redis(host="redis")
+
+@app.post("/orders/{order}")
+async def pay(order: str):
+    async with asyncio.timeout(None):
+        async with r.lock(f"order:{order}", timeout=30):  # finding: unbounded-acquire
+            return "ok"
 
 === bad: a context manager of the project waits; told once, where it does
 --- shop/locks.py

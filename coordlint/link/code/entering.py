@@ -53,6 +53,7 @@ def enter(w: Walk, item: ir.Item, s: ir.Stmt, around: Around) -> tuple[list[Draf
         if opened:
             break
     for d in opened:
+        d.limit = d.limit or around.limit
         d.loop = around.loop
         d.transaction = d.transaction or around.transaction
         bound = names_in(item.target) if item.target is not None else set()
@@ -196,6 +197,8 @@ def _surround(w: Walk, value: Value, item: ir.Item, around: Around) -> Around:
     if isinstance(item.context, ir.Call):
         func = w.ev.value(item.context.func, w.scope)
         for option in options(func):
+            if isinstance(option, External) and option.name in _LIMITS and not _is_none(w, item.context):
+                return replace(around, limit=w.scope.place(item.context.at))
             if option == External("contextlib.suppress"):
                 names = tuple(_exception(w, a) for a in item.context.args)
                 guard = Guard(names or ("*",), "swallow", w.scope.place(item.context.at))
@@ -206,6 +209,19 @@ def _surround(w: Walk, value: Value, item: ir.Item, around: Around) -> Around:
     if isinstance(value, Manager) and w.tracer.opens_transaction(value.symbol):
         return replace(around, transaction=True)
     return around
+
+
+# What ends the wait of everything inside it, wherever that waits.
+_LIMITS = frozenset(
+    ("asyncio.timeout", "asyncio.timeout_at", "async_timeout.timeout", "async_timeout.timeout_at", "anyio.fail_after", "anyio.move_on_after")
+    + ("trio.fail_after", "trio.move_on_after", "trio.fail_at", "trio.move_on_at", "gevent.Timeout", "eventlet.Timeout", "eventlet.timeout.Timeout")
+)
+
+
+def _is_none(w: Walk, call: ir.Call) -> bool:
+    """`timeout(None)` limits nothing."""
+    given = [w.ev.settle(w.ev.value(a, w.scope)) for a in (*call.args, *(k.value for k in call.keywords))]
+    return not given or (isinstance(given[0], Literal) and given[0].value is None)
 
 
 def _exception(w: Walk, expr: ir.Expr) -> str:

@@ -109,6 +109,7 @@ def _open(w: Walk, draft: Draft, made: Step, s: ir.Stmt, around: Around) -> None
     draft.loop = around.loop
     draft.transaction = around.transaction
     draft.given = around.given
+    draft.limit = draft.limit or around.limit
     draft.tested = made.outcome is Outcome.TESTED
     draft.escapes = made.outcome is Outcome.RETURNED
     draft.is_used = made.outcome is Outcome.USED
@@ -217,6 +218,6 @@ def inherit(w: Walk, d: Draft, scope: Scope, bindings: dict[tuple[str, str], Val
     made.is_raw = d.is_raw
     made.skips, made.raises_when_busy = False, d.raises_when_busy
     made.can_fail, made.tested = d.can_fail, d.tested
-    made.extended = list(d.extended)
+    made.extended, made.limit = list(d.extended), d.limit
     made.provisional = d.does_work or d.provisional
     return made

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from coordlint import ir
-from coordlint.coordination import Effect, Guard, Operation, Section
+from coordlint.coordination import Effect, Guard, Lock, Operation, Section, Time
 from coordlint.link.code import arguments, decorating, holding
 from coordlint.link.code.project import is_test
 from coordlint.link.code.purpose import purpose_of, raised_in
@@ -45,6 +45,7 @@ class Sections:
         self.ev = tracer.ev
         self._reach: dict[tuple[str, int], tuple[Reached, ...]] = {}
         self._unresolved: dict[str, tuple[Place, ...]] = {}
+        self.calls: set[Place] = set()  # calls of the project's functions that stand in a section
         self._chosen: dict[str, dict[Place, Step]] = {}  # of a function: the calls that hang on the truth of its parameters
 
     def of(self, symbol: str) -> list[Section]:
@@ -75,18 +76,20 @@ class Sections:
 
     def _section(self, d: Draft) -> Section:
         symbol = d.scope.symbol
+        self.calls |= {step.place for step in d.steps if step.functions and not step.deferred}
         reached, unresolved, tokens = self._inside(d)
         effects = tuple(self._effect(d, r, tokens) for r in reached if r.operation.op in _EFFECTS or _is_unsafe_sql(r.operation))
         reads = tuple(Effect(r.operation, r.chain, each=r.each) for r in reached if r.operation.op in _READS)
         scope = d.lock.model.scope
         fails = d.can_fail
+        lock = _limited(d)
         made = Section(
-            lock=d.lock,
+            lock=lock,
             symbol=symbol,
             acquired=d.acquired,
             how=d.how,
             blocking=d.lock.blocking,
-            wait=d.lock.wait,
+            wait=lock.wait,
             can_fail=fails,
             tested=d.tested if fails else None,
             on_busy=d.lock.model.on_busy if d.how in ("with", "decorator") else OnBusy.RAISES if fails is False else OnBusy.BLOCKS,
@@ -205,6 +208,13 @@ class Sections:
             steps = self.tracer.trace(symbol).steps
             self._unresolved[symbol] = tuple(s.place for s in steps if s.unresolved)[:5]
         return self._unresolved[symbol]
+
+
+def _limited(d: Draft) -> Lock:
+    """The lock, waited for no longer than the limit allows that stands around its acquire."""
+    if d.limit is None or d.lock.wait.kind == "seconds":
+        return d.lock
+    return msgspec.structs.replace(d.lock, wait=Time("unknown", None, d.limit, "as long as the limit around it"))
 
 
 def _called(step: Step) -> tuple[FunctionRef, ...]:

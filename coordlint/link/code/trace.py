@@ -49,6 +49,7 @@ class Draft:
     provisional: bool = False  # taken by a called function for its own work: a section here only if it is given back here
     bound_use: Place | None = None  # where an attribute is asked of the name that `with lock as name` binds
     within: tuple[Draft, ...] = ()  # what was held when it was taken
+    limit: Place | None = None  # where it is said how long anything may wait that is waited for around here
 
 
 @dataclass(slots=True, eq=False)

@@ -20,7 +20,7 @@ from coordlint.link.code.project import Scope
 from coordlint.link.code.statements import expressions
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Draft, Step, Trace
-from coordlint.link.code.usage import Usage, bare, calls_in, ends, names_in
+from coordlint.link.code.usage import Usage, bare, calls_in, ends, last_word, names_in
 from coordlint.link.code.values import External, Items, Literal, options
 from coordlint.models.schema import Op
 from coordlint.source import Place
@@ -45,6 +45,7 @@ class Around(msgspec.Struct, frozen=True):
     timed: bool = False  # behind a test of the clock
     given: tuple[tuple[str, bool], ...] = ()  # parameters whose truth decides that this runs
     deferred: bool = False
+    limit: Place | None = None  # a `with` that ends what waits inside it: `async with asyncio.timeout(5)`
 
 
 class Walk:
@@ -129,8 +130,11 @@ class Walk:
     def calls(self, expr: ir.Expr, s: ir.Stmt, around: Around) -> None:
         """The calls of an expression, innermost first; a yield shows what is held."""
         found = self.ev.inside(expr)
+        limits = {id(a): c for c in found.calls if last_word(c.func) == "wait_for" and len(c.args) + len(c.keywords) > 1 for a in c.args[:1]}
         for call in found.calls:
-            stepping.step(self, call, s, replace(around, deferred=True) if id(call) in found.started else around)
+            inside = replace(around, deferred=True) if id(call) in found.started else around
+            limit = limits.get(id(call))
+            stepping.step(self, call, s, inside if limit is None else replace(inside, limit=self.scope.place(limit.at)))
         if found.yields:
             self.trace.yields_in_transaction |= around.transaction
             if self.before_yield is None:
