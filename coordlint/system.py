@@ -263,6 +263,12 @@ class System:
     def _callers(self) -> dict[str, tuple[tuple[str, Place], ...]]:
         return {}
 
+    def calls_of(self, symbol: str) -> tuple[Place, ...]:
+        """The calls of the project's functions that a function makes, and those that it passes functions to."""
+        if symbol not in self._calls:
+            return ()
+        return tuple(sorted({p for callee in self._calls.successors(symbol) for p in self._calls.edges[symbol, callee]["places"]}))
+
     def unheeded(self, symbol: str) -> tuple[Place, ...]:
         """The calls of a function that throw its answer away, where it takes something and answers True or False."""
         return self._world.unheeded.get(symbol, ())

@@ -266,4 +266,13 @@ r = redis.Redis()
 
 def save(user_id, cart):
     r.set(f"cart:{user_id}", cart, ex=86400)
+
+=== good: a directory is made sure of, and nothing is kept in it
+--- keys/store.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+def prepare(customer_id):
+    zk.ensure_path(f"/customers/{customer_id}/accounts")
 '''

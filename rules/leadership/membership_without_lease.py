@@ -344,4 +344,18 @@ import requests
 
 def register(name):
     requests.put("http://consul:8500/v1/agent/service/register", json={"Name": name, "Port": 80}, timeout=2)  # finding: membership-without-lease
+
+=== bad: one registration, tried again when the directory is missing, is told once
+--- gateway/register.py
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+
+zk = KazooClient(hosts="zk:2181")
+
+def register(version, host, port):
+    try:
+        zk.create(f"/instances/{version}/{host}:{port}", b"")  # finding: membership-without-lease
+    except NoNodeError:
+        zk.ensure_path(f"/instances/{version}")
+        zk.create(f"/instances/{version}/{host}:{port}", b"")
 '''

@@ -414,4 +414,23 @@ def start(name):
         db.cursor().execute("INSERT INTO turns (state) VALUES ('open')")
     finally:
         lock.release()
+
+=== good: the answer is fetched, and given to the caller of the context manager
+--- store/locks.py
+from contextlib import contextmanager
+
+import psycopg2
+
+db = psycopg2.connect("dbname=shop")
+
+@contextmanager
+def row_lock(number):
+    cur = db.cursor()
+    held = False
+    try:
+        cur.execute("SELECT pg_try_advisory_lock(%s)", (number,))
+        held = cur.fetchone()[0]
+        yield held
+    finally:
+        cur.execute("SELECT pg_advisory_unlock(%s)", (number,))
 '''

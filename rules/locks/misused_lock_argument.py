@@ -7,7 +7,7 @@ does not wait for the answer unless `noreply=False`, and then always says True: 
 Instead: name the argument: `cache.lock(key, timeout=30)`; `client.add(key, value, expire=30, noreply=False)`;
 `lock = zk.Lock(path)` and then `with lock:`.
 
-Fine when: the arguments are named; the pymemcache client is made with `default_noreply=False`.
+Fine when: the arguments are named; the pymemcache client is made with `default_noreply=False`, or told so later in its file.
 
 Known misses: the name that a `with` over a kazoo lock binds is passed on, and fails elsewhere.
 
@@ -113,6 +113,19 @@ CACHES = {
         "LOCATION": "redis://redis:6379/1",
     }
 }
+
+=== good: the client is told to wait for answers after it was made
+--- infra/store.py
+from pymemcache.client.base import Client
+
+client = Client("memcached:11211")
+client.default_noreply = False
+--- worker.py
+from infra.store import client
+
+def work(job):
+    if client.add("job-lock", b"1", expire=60):
+        job.run()
 
 === bad: the name that a with over a kazoo lock binds
 --- infra/zk.py

@@ -5,7 +5,7 @@ Why: between SETNX and EXPIRE the process can die, and the key stays without a l
 
 Instead: one command: `set(key, token, nx=True, ex=30)`. Where more must happen in one step, a script or a MULTI pipeline.
 
-Fine when: both steps are in one MULTI pipeline, between WATCH and MULTI, or in one Lua script; the key is no lock: a cache entry
+Fine when: both steps are in one MULTI pipeline, between WATCH and MULTI, or in one Lua script; a lock is held around both; the key is no lock: a cache entry
 that is filled when it is missing is another matter.
 
 Known misses: the two steps in two wrapper methods that take the key as a parameter; helpers that set any key, and are called by what is not
@@ -50,7 +50,7 @@ def non_atomic_acquire(system: System) -> Iterator[Found]:
             )
             break
     for look in system.operations(Op.READ, backend=STORES):
-        if look.atomic or look.outcome is not Outcome.TESTED or not is_meant_as_lock(system, look):
+        if look.atomic or look.outcome is not Outcome.TESTED or not is_meant_as_lock(system, look) or system.is_locked(look):
             continue
         for write in later(system, look, Op.WRITE):
             if write.counts:
@@ -262,6 +262,20 @@ def try_lock(name):
         pipe.multi()
         pipe.set("lock:nightly", "1", ex=30)
         pipe.execute()
+        return True
+
+=== good: what is looked at and set is kept under a lock
+--- quota.py
+import redis
+
+r = redis.Redis()
+
+def acquire_token(name, most):
+    with r.lock(f"quota:{name}:lock", timeout=5):
+        left = r.get(f"quota:{name}:left") or most
+        if int(left) < 1:
+            return False
+        r.set(f"quota:{name}:left", int(left) - 1, ex=60)
         return True
 
 === good: a cache entry is filled when it is missing

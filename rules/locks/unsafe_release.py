@@ -9,7 +9,7 @@ that compares and deletes, `delex(key, ifeq=token)` on a server from 8.4, or the
 
 Fine when: the comparison and the delete are one script or stand between WATCH and MULTI; a library's lock releases itself
 (redis-py and python-redis-lock compare the token); the key is a mark and was never meant as a lock; tests and commands with
-which an operator frees a stuck lock.
+which an operator frees a stuck lock. Where the lease is counted from the time limit of the task that holds it, nobody is left to release too late.
 
 Known misses: a delete of a key that is computed in a way that hides that it is the lock's.
 
@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from coordlint import (
     ERROR,
     HIGH,
+    INFO,
     MEDIUM,
     WARNING,
     Found,
@@ -67,6 +68,7 @@ def unsafe_release(system: System) -> Iterator[Found]:
             continue
         reported |= {place, section.lock.made} if is_wrapped(system, place) else {place}
         forever = section.lock.lifetime.kind == "never"
+        severity = INFO if ends_with_its_task(section) else WARNING if forever or is_renewed(system, section) else ERROR
         yield found(
             f"{lock_name(section.lock)} is released by {how}: after its lease ({told(section.lock.lifetime)}) this frees "
             "the lock of whoever holds it by then",
@@ -74,10 +76,24 @@ def unsafe_release(system: System) -> Iterator[Found]:
             because=distinct(trail(section), besides=place),
             symbol=section.symbol,
             resource=section.lock.key,
-            severity=WARNING if forever else ERROR,
+            severity=severity,
             confidence=MEDIUM if forever else HIGH,
             help=CURES.get(section.lock.backend, ""),
         )
+
+
+def ends_with_its_task(section: Section) -> bool:
+    """Whether the lease is counted from the limit at which the holder is killed: nobody is left then to release it."""
+    return {"time", "limit"} <= words(told(section.lock.lifetime))
+
+
+def is_renewed(system: System, section: Section) -> bool:
+    """Whether something near renews the key, in the section or in a thread beside it: it takes a renewal that fails to lose it."""
+    if section.extended or section.lock.model.renews:
+        return True
+    renewals = system.operations(Op.EXTEND, Op.EXPIRE, backend=section.lock.backend)
+    beside = {f for place in system.calls_of(section.symbol) for f in system.handed_at(place)}
+    return any(o.symbol in beside for o in renewals)
 
 
 Release = tuple[Section, Place, str]
@@ -536,4 +552,28 @@ def verify(token, ask):
     except OSError:
         forget(token)
         raise
+
+=== bad: a thread renews the key; when that fails, the delete frees another one's
+--- work/report.py
+import threading
+
+import redis
+
+r = redis.Redis()
+
+def run(job):
+    if not r.set("lock:report", "1", nx=True, ex=60):
+        return
+    done = threading.Event()
+    beat = threading.Thread(target=keep, args=(done,), daemon=True)
+    beat.start()
+    try:
+        job.run()
+    finally:
+        done.set()
+        r.delete("lock:report")  # finding: unsafe-release
+
+def keep(done):
+    while not done.wait(20):
+        r.expire("lock:report", 60)
 '''

@@ -299,4 +299,35 @@ waiting = queue.Queue()
 
 def later(body):
     waiting.put(body)
+
+=== good: certificates are put under a directory that is watched, and thrown away when they expire
+--- keys/store.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+ROOT = "/projects/mail/jobs/certificates"
+
+def publish(name, pem):
+    zk.create(f"{ROOT}/{name}", pem)
+
+@zk.ChildrenWatch(ROOT)
+def on_change(names):
+    for name in names:
+        pem, _ = zk.get(f"{ROOT}/{name}")
+        if b"EXPIRED" in pem:
+            zk.delete(f"{ROOT}/{name}")
+
+=== good: one number for each project, under a directory that is watched
+--- queues/versions.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+def initialised(project):
+    zk.create(f"/queues/jobs/{project}/version", b"1", makepath=True)
+
+@zk.ChildrenWatch("/queues/jobs")
+def on_change(projects):
+    for project in projects:
+        zk.get(f"/queues/jobs/{project}/version")
 '''

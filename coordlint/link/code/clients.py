@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordlint import ir
-from coordlint.coordination import Client, Operation
+from coordlint.coordination import Argument, Client, Operation
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.statements import blocks, expressions
 from coordlint.link.code.trace import Trace
-from coordlint.link.code.values import FunctionRef, Instance, Method, options
+from coordlint.link.code.values import FunctionRef, Instance, Literal, Method, options
 from coordlint.models.schema import Op
 from coordlint.source import Place
 
@@ -34,7 +34,7 @@ def clients(ev: Evaluator, operations: tuple[Operation, ...], traces: list[Trace
             library=o.library,
             backend=o.backend,
             topology=typed.topology if typed is not None else "",
-            arguments=o.arguments,
+            arguments=(*o.arguments, *_set_later(ev, o)),
             timeouts=tuple(a for a in o.arguments if model is not None and a.name in model.timeouts and not (a.literal and a.value is None)),
             listeners=tuple(sorted(p for p, _ in found)),
             listens_for=tuple(sorted({s for _, states in found for s in states})),
@@ -42,6 +42,18 @@ def clients(ev: Evaluator, operations: tuple[Operation, ...], traces: list[Trace
             hosts=(str(hosts.value) if hosts.literal else hosts.text) if hosts is not None else None,
             in_test=o.in_test,
         )
+
+
+def _set_later(ev: Evaluator, made: Operation) -> Iterator[Argument]:
+    """What the file sets on its clients after they were made, by the name of a parameter: `client.default_noreply = False`."""
+    model = ev.models.call(made.call)
+    for name in (*model.params, *model.keywords) if model is not None else ():
+        if "_" not in name or made.argument(name) is not None:
+            continue
+        for _, scope, binding in ev.project.outside.get(name, ()):
+            value = ev.settle(ev.binding(binding, scope, name)) if scope.path == made.place.path else None
+            if isinstance(value, Literal):
+                yield Argument(name, value.value if isinstance(value.value, bool | int | float | str) else None, literal=True)
 
 
 def _listeners(ev: Evaluator, traces: list[Trace]) -> dict[Place | None, list[tuple[Place, frozenset[str]]]]:

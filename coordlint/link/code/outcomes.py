@@ -61,7 +61,7 @@ def _left_on_receiver(call: ir.Call, usage: Usage) -> Outcome:
         base = written(call.func.base)
         for name in (f"{base}.rowcount", f"{base}.fetchone", f"{base}.fetchall", f"{base}.fetchval"):
             if name in usage.tested or name in usage.returned or name in usage.read:
-                return usage.outcome(name)
+                return min([usage.outcome(name), *map(usage.outcome, usage.taken_from(name))], key=_ORDER.index)
     return Outcome.DEAD
 
 

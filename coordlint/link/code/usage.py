@@ -54,6 +54,10 @@ class Usage:
             reached |= more
         return reached
 
+    def taken_from(self, name: str) -> set[str]:
+        """Names that get rows of a cursor: `held = cursor.fetchone()[0]`, asked for "cursor.fetchone"."""
+        return {target for source, target in self._sets.rows if source == name}
+
     def outcome(self, name: str) -> Outcome:
         """What becomes of a value that was assigned to a name."""
         if name in self.tested:
@@ -71,6 +75,7 @@ class _Sets:
     yielded: set[str] = field(default_factory=set)
     passed: set[str] = field(default_factory=set)
     moved: set[tuple[str, str]] = field(default_factory=set)  # (what, where to): `other = what`, `box.append(what)`
+    rows: set[tuple[str, str]] = field(default_factory=set)  # (what fetches, where to): `row = cursor.fetchone()`
 
     def block(self, body: tuple[ir.Stmt, ...]) -> None:
         for s in body:
@@ -86,6 +91,7 @@ class _Sets:
                     self.returned |= names_in(value)
                 case ir.Assign(targets=targets, value=value) if value is not None:
                     self.moved |= {(what, to) for what in _things(value) for t in targets for to in _places(t)}
+                    self.rows |= {(n, to) for n in names_in(value) if n.endswith(_FETCHES) for t in targets for to in _places(t)}
                 case ir.Loop(target=target, test=test) if target is not None:
                     self.moved |= {(what, to) for what in _things(test) for to in _places(target)}
                 case _:
@@ -127,6 +133,7 @@ class _Sets:
             self.passed |= {n.id for n in nodes if isinstance(n, ir.Name) and id(n) not in bases}
 
 
+_FETCHES = (".fetchone", ".fetchall", ".fetchval", ".rowcount")
 _PUTS = frozenset("append add extend insert setdefault update appendleft put push".split())
 _VIEWS = frozenset("values items copy".split())
 _ORDERS = frozenset("reversed sorted list tuple set iter enumerate zip".split())
