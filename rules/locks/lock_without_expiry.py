@@ -511,4 +511,43 @@ r = redis.Redis()
 def work(job):
     with redis_lock.Lock(r, "job", expire=60, auto_renewal=True):
         job.run()
+
+=== good: a record that is put, and put only if it is absent where a caller two calls away says so
+--- state/store.py
+import redis
+
+class Store:
+    def __init__(self):
+        self.client = redis.Redis(host="redis")
+
+    def put(self, key, value, overwrite):
+        if not overwrite:
+            return self.client.set(key, value, nx=True)
+        return self.client.set(key, value)
+
+    def forget(self, key):
+        return self.client.delete(key)
+--- state/api.py
+from state.store import Store
+
+store = Store()
+
+def put(key, value, overwrite=False):
+    return store.put(key, value, overwrite)
+
+def forget(key):
+    return store.forget(key)
+--- cluster/publish.py
+from state.api import forget, put
+
+def publish(name, text):
+    if not text:
+        forget(f"cluster:lock:{name}")
+        return
+    put(f"cluster:lock:{name}", text, overwrite=True)
+
+def publish_all(texts):
+    for name, text in texts.items():
+        publish(name, text)
+        forget(f"cluster:lock:{name}")
 '''

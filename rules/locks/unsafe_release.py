@@ -91,9 +91,9 @@ def is_renewed(system: System, section: Section) -> bool:
     """Whether something near renews the key, in the section or in a thread beside it: it takes a renewal that fails to lose it."""
     if section.extended or section.lock.model.renews:
         return True
-    renewals = system.operations(Op.EXTEND, Op.EXPIRE, backend=section.lock.backend)
+    renewals = system.operations(Op.EXTEND, Op.EXPIRE, Op.WRITE, backend=section.lock.backend)
     beside = {f for place in system.calls_of(section.symbol) for f in system.handed_at(place)}
-    return any(o.symbol in beside for o in renewals)
+    return any(o.symbol in beside and (o.op is not Op.WRITE or (o.loop and o.ttl is not None and o.ttl.kind != "never")) for o in renewals)
 
 
 Release = tuple[Section, Place, str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from coordlint.link.code.values import (
     Arg,
     FunctionRef,
     Literal,
+    Parameter,
     Unknown,
     Value,
     options,
@@ -108,7 +110,7 @@ def _can_fail(lock: Lock, meaning: Meaning) -> bool | None:
 def _open(w: Walk, draft: Draft, made: Step, s: ir.Stmt, around: Around) -> None:
     draft.loop = around.loop
     draft.transaction = around.transaction
-    draft.given = around.given
+    draft.given = (*draft.given, *around.given)
     draft.limit = draft.limit or around.limit
     draft.tested = made.outcome is Outcome.TESTED
     draft.escapes = made.outcome is Outcome.RETURNED
@@ -202,6 +204,14 @@ def is_ruled_out(d: Draft | Step, scope: Scope, bindings: dict[tuple[str, str], 
     return False
 
 
+def _handed_on(w: Walk, d: Draft, scope: Scope, bindings: dict[tuple[str, str], Value]) -> Iterator[tuple[str, bool]]:
+    """The parameters of this function that it passes on as those which decide whether the lock is taken: `put(key, overwrite)`."""
+    for name, sign in d.given:
+        passed = bindings.get((scope.symbol, name))
+        if isinstance(passed, Parameter) and passed.symbol == w.scope.symbol:
+            yield passed.name, sign
+
+
 def _is_asked_after(w: Walk, receiver: str) -> bool:
     """`jobs.acquire_locks()` and then `if jobs.acquired_locks:`: the object tells what the call did."""
     asked = (name.removeprefix(f"{receiver}.") for name in w.usage.tested if receiver and name.startswith(f"{receiver}."))
@@ -220,4 +230,5 @@ def inherit(w: Walk, d: Draft, scope: Scope, bindings: dict[tuple[str, str], Val
     made.can_fail, made.tested = d.can_fail, d.tested
     made.extended, made.limit = list(d.extended), d.limit
     made.provisional = d.does_work or d.provisional
+    made.given = tuple(_handed_on(w, d, scope, bindings))
     return made

@@ -14,7 +14,7 @@ from coordlint.link.code.calling import returned
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.flows import Flow
 from coordlint.link.code.project import Scope, is_test
-from coordlint.link.code.statements import blocks, expressions
+from coordlint.link.code.statements import blocks, expressions, statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Trace
 from coordlint.link.code.usage import calls_in, names_in
@@ -31,6 +31,7 @@ from coordlint.link.code.values import (
 )
 from coordlint.models.schema import Late, Op
 from coordlint.source import Place, Span
+from coordlint.wording import words
 
 _WRITES = (Op.WRITE, Op.CREATE, Op.EFFECT, Op.TRANSACTION_STEP)
 _SAVES = ("save", "asave", "commit", "flush")
@@ -158,6 +159,7 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
             versioned=record.loaded == "locked" or _is_versioned(ev, record.symbol),
             locked=tuple(sorted({d.lock.identity for d in held})),
             arithmetic=arithmetic,
+            since=arithmetic and _is_since(scope.function.body, base, at),
             in_test=is_test(scope.path),
         )
 
@@ -256,6 +258,20 @@ def _assignments(body: tuple[ir.Stmt, ...]) -> Iterator[tuple[str, Span, Span, b
                 pass
         for block in blocks(s):
             yield from _assignments(block)
+
+
+_WHEN = frozenset("modified updated changed last since at date time timestamp seen".split())
+
+
+def _is_since(body: tuple[ir.Stmt, ...], base: str, at: Span) -> bool:
+    """Whether what is added comes from a time that the same record keeps: `days = today - record.updated`, `record.days += days`."""
+    inside = list(statements(body))
+    added = next((s.value for s in inside if isinstance(s, ir.Augment) and s.at == at), None)
+    if added is None:
+        return False
+    names = names_in(added)
+    names |= {n for s in inside if isinstance(s, ir.Assign) and s.value is not None and s.at < at for t in s.targets if written(t) in names for n in names_in(s.value)}
+    return any(n.startswith(f"{base}.") and words(n.removeprefix(f"{base}.").partition(".")[0]) & _WHEN for n in names)
 
 
 def _is_expression(value: ir.Expr) -> bool:
