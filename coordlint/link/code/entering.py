@@ -213,8 +213,8 @@ def _surround(w: Walk, value: Value, item: ir.Item, around: Around) -> Around:
 
 # What ends the wait of everything inside it, wherever that waits.
 _LIMITS = frozenset(
-    ("asyncio.timeout", "asyncio.timeout_at", "async_timeout.timeout", "async_timeout.timeout_at", "anyio.fail_after", "anyio.move_on_after")
-    + ("trio.fail_after", "trio.move_on_after", "trio.fail_at", "trio.move_on_at", "gevent.Timeout", "eventlet.Timeout", "eventlet.timeout.Timeout")
+    "asyncio.timeout asyncio.timeout_at async_timeout.timeout async_timeout.timeout_at anyio.fail_after anyio.move_on_after trio.fail_after "
+    "trio.fail_at trio.move_on_after trio.move_on_at gevent.Timeout eventlet.Timeout eventlet.timeout.Timeout".split()
 )
 
 
