@@ -111,3 +111,13 @@ def test_one_of_many_nodes_of_a_kind_is_no_setting() -> None:
 def test_what_nodes_of_a_kind_are_called_says_it_where_nothing_else_does() -> None:
     text = "import etcd\ne = etcd.Client()\ndef f(prefix, name):\n    return e.read(f'{prefix}/tasks/{name}')\n"
     assert [u.role for u in system({"app.py": text}).uses() if u.role != "client"] == ["job-queue"]
+
+
+@pytest.mark.parametrize(("key", "role"), [("/{space}/{service_name}", "service-discovery"), ("/{space}/{boat_name}", "data-store")])
+def test_nodes_that_are_named_by_a_service_are_for_finding_it(key: str, role: str) -> None:
+    text = (
+        "import etcd\nclass Wire:\n    def __init__(self, space):\n        self._e = etcd.Client()\n        self.space = space\n"
+        "    def look(self, key):\n        return self._e.read(f'/{self.space}/{key}')\n"
+        f"wire = Wire(given())\ndef find({key.rpartition('{')[2].strip('}')}):\n    return wire.look({key.rpartition('{')[2].strip('}')})\n"
+    )
+    assert [u.role for u in sorted(system({"app.py": text}).uses(), key=lambda u: u.place)][-1] == role

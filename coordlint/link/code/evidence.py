@@ -23,6 +23,7 @@ _LOCKS = (Op.ACQUIRE, Op.RELEASE, Op.EXTEND, Op.CHECK, Op.FORCE_RELEASE, Op.MAKE
 _OF_NUMBERS = ("get", "set", "setex", "exists", "delete", "unlink", "expire", "ttl", "incr", "incrby", "decr", "decrby", "getset", "getdel", "pipeline")
 _ADDRESSES = re.compile(r"(^|[\W_])(ip|remote_?addr(ess)?|ip_?addr(ess)?)($|[\W_])", re.I)
 _LIMITS = re.compile(r"_(limit|ban|block)(s|ed|ned)?_?key$", re.I)
+_SERVICES = re.compile(r"\b(service|server)_?(name|id|addr(ess)?)\b", re.I)  # what fills a key that has no words of its own
 _LAST_KIND = re.compile(r"\}([^{}]*)\{[^{}]*\}/?$")
 _NOTHING = ("''", '""', "b''", 'b""', "None", "", "b")
 _ITSELF = re.compile(r"hostname|\bhost\b|getpid|\bpid\b|\bfqdn\b|my_\w{0,40}id\b|\b(worker|instance|node|server|machine|process|consumer)_?(id|name)\b", re.I)
@@ -46,6 +47,8 @@ def of_key(o: Operation, members: list[Operation]) -> str | None:
         return None
     said = fixed(o.key_text)
     role = by_words(said, o.backend)
+    if o.backend in QUORUM and not words(said) and any(_SERVICES.search(filler) for filler in o.fillers):
+        return "service-discovery"
     if role in ("membership", "service-discovery") and by_words(said, "") is None and _belongs(o):
         return None
     if o.backend in QUORUM and sets_up(said) and role not in _STANDING and all(m.op is Op.READ and not m.fillers for m in members):

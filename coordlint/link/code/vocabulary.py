@@ -23,7 +23,7 @@ _STRONG = (
     ("job-queue", r"(en|de|re|\w{3,})?queue|(en|re)?queued|queueing|queuing|backlog|dead letter|deadletter|dlq"),
     ("metrics", r"metric|stat|statistic|measurement|telemetry|gauge|histogram|qps"),
     ("membership", r"member|membership|heartbeat|alive|liveness|presence|online"),
-    ("service-discovery", r"service (discovery|registry)|discovery"),
+    ("service-discovery", r"service (discovery|registry|resolver|registrar|registration)|discovery"),
     ("config", r"config\w*|conf|cfg|setting|feature flag|flag|toggle|enabled|disabled|paused?|param|parameter"),
 )
 _OF_COORDINATORS = (  # what these mean where every key is a service's, a node's or a process's
