@@ -169,3 +169,41 @@ spec: {template: {spec: {serviceAccountName: web, containers: [{name: x, image: 
 @pytest.mark.parametrize(("verb", "account", "told"), [("update", "web", 1), ("get", "web", 0), ("update", "other", 0)])
 def test_the_right_to_write_leases_is_evidence_of_an_election(verb, account, told):
     assert len(one(deployed({"k8s/all.yaml": RIGHTS % (verb, account)}), "web").elections) == told
+
+
+ELECTORS = "spec: {template: {spec: {containers: [{name: x, image: y, args: [%s]}, {name: z, image: '%s'}]}}}\n"
+LEASE = "---\napiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: {name: %s, namespace: %s}\n"
+
+
+@pytest.mark.parametrize(
+    ("argument", "beside", "lease", "namespace", "told"),
+    [
+        ("run", "nginx", "web", "", 1),
+        ("run", "nginx", "web-leader", "", 1),
+        ("--lease=steering", "nginx", "steering", "", 1),
+        ("run", "nginx", "steering", "", 0),
+        ("run", "nginx", "website", "", 0),
+        ("run", "nginx", "web", "other", 0),
+        ("run", "registry.k8s.io/leader-elector:0.5", "steering", "", 1),
+        ("run", "acme/leader-board", "steering", "", 0),
+    ],
+)
+def test_a_lease_of_its_own_or_an_elector_beside_it_is_evidence_of_an_election(argument, beside, lease, namespace, told):
+    text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\n" + ELECTORS % (argument, beside)
+    files = {"k8s/all.yaml": text + LEASE % (lease, namespace or "shop")}
+    assert len(one(deployed(files), "web").elections) == told
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"),
+    [
+        ("minReplicaCount: 0\n  maxReplicaCount: 4", 4),
+        ("minReplicaCount: 2", 100),  # what KEDA takes when nothing is said
+        ("maxReplicaCount: 1", 1),
+        ("maxReplicaCount: ${MOST}", 1),
+    ],
+)
+def test_a_scaled_object_of_keda_gives_the_range(limits: str, most: int) -> None:
+    scaler = f"apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: s}}\nspec:\n  scaleTargetRef: {{name: web}}\n  {limits}\n"
+    web = one(deployed({"k8s/web.yaml": workload("Deployment", "web"), "k8s/scale.yaml": scaler}), "web")
+    assert (web.replicas.declared, web.replicas.most) == (1, most)

@@ -8,8 +8,8 @@ Instead: one workload for the scheduler alone, `replicas: 1` with `strategy: {ty
 survive its host: a scheduler that elects (celery-redbeat, APScheduler 4 with a shared store), or an election around the start. Make the
 tasks safe to run twice in any case.
 
-Fine when: the scheduler takes a lock itself (redbeat, rq-scheduler); an election or a distributed lock guards its start; its pods may write Leases, which is how
-they elect one of them; gunicorn preloads
+Fine when: the scheduler takes a lock itself (redbeat, rq-scheduler); an election or a distributed lock guards its start; its pods may write Leases, have one
+of their name, or run a leader elector beside the program, which is how they elect one of them; gunicorn preloads
 the application, so that the scheduler starts in the parent process only. Ordinary workers are meant to be many.
 
 Known misses: replicas that are set outside the repository; loops written by hand.
@@ -300,4 +300,55 @@ kind: RoleBinding
 metadata: {name: beat}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: beat}
 subjects: [{kind: ServiceAccount, name: beat}]
+
+=== good: a leader elector runs beside the scheduler
+--- k8s/beat.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: beat}
+spec:
+  replicas: 2
+  template:
+    spec:
+      containers:
+        - {name: elector, image: "registry.k8s.io/leader-elector:0.5", args: [--election=beat, "--http=0.0.0.0:4040"]}
+        - name: beat
+          image: acme/shop:1.4
+          command: [sh, -c, "wait-until-leading && exec celery -A shop beat"]
+
+=== good: a Lease of its own stands in the manifests
+--- k8s/beat.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: beat}
+spec:
+  replicas: 2
+  template:
+    spec:
+      containers:
+        - {name: beat, image: "acme/shop:1.4", command: [sh, -c, "elect && exec celery -A shop beat"]}
+--- k8s/lease.yaml
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: beat-leader}
+spec: {leaseDurationSeconds: 15}
+
+=== bad: a Lease of something else
+--- k8s/beat.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: beat}
+spec:
+  replicas: 2
+  template:
+    spec:
+      containers:
+        - name: beat
+          image: acme/shop:1.4
+          command: [celery, -A, shop, beat]  # finding: singleton-on-replicas
+--- k8s/lease.yaml
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: gateway}
+spec: {leaseDurationSeconds: 15}
 '''

@@ -10,7 +10,7 @@ from coordlint.deployment import Dependency, Key, Mount, Port, Probe, Replicas, 
 from coordlint.finding import Confidence, Evidence
 from coordlint.link.deploy.catalogue import Catalogue, common_depth, folder_of
 from coordlint.link.deploy.containers import Container, Started, Words, start
-from coordlint.link.deploy.elections import elections
+from coordlint.link.deploy.elections import KINDS, elections
 from coordlint.link.deploy.hosts import hosts_in_words, is_local
 from coordlint.link.deploy.images import ImageBuilder
 from coordlint.link.deploy.interpolation import filled
@@ -136,7 +136,7 @@ class PodReader:
             schedule=text(at(thing.root, "spec", "schedule")) or "",
             has_spread=_has_spread(spec),
             has_disruption_budget=self._has_budget(thing, dict(labels)),
-            elections=elections(thing, spec, self.cluster.of_kind("RoleBinding", "ClusterRoleBinding", "Role", "ClusterRole")),
+            elections=elections(thing, spec, self.cluster.of_kind(*KINDS)),
             command=main.argv,
             command_place=main.place,
             confidence=Confidence.LOW if thing.templated else Confidence.HIGH,
