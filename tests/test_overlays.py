@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from deployments import deployed, edges, one
+import re
+
+import pytest
+from deployments import deployed, edges, facts_of, one
 
 from coordlint.deployment import Role
 from coordlint.finding import Confidence
@@ -55,6 +58,32 @@ def test_generators_and_components_belong_to_the_overlay() -> None:
         "---\napiVersion: v1\nkind: Service\nmetadata: {name: redis}\nspec: {selector: {app: r}}\n"
     )
     assert edges(deployed(files)) == {("web", "redis")}
+
+
+@pytest.mark.parametrize(
+    ("generator", "reference", "values"),
+    [
+        ("configMapGenerator: [{name: conf, literals: [REDIS_HOST=redis, 'MODE=\"slow\"']}]", "configMapRef", {"REDIS_HOST": "redis", "MODE": "slow"}),
+        ("configMapGenerator: [{name: conf, envs: [web.env]}]", "configMapRef", {"REDIS_HOST": "redis", "TOKEN": "hunter1"}),
+        ("configMapGenerator: [{name: conf, env: web.env}]", "configMapRef", {"REDIS_HOST": "redis", "TOKEN": "hunter1"}),
+        ("configMapGenerator: [{name: conf, files: [web.env]}]", "configMapRef", {}),
+        ("configMapGenerator: [{name: conf, envs: [missing.env]}]", "configMapRef", {}),
+        ("secretGenerator: [{name: conf, literals: [TOKEN=hunter2, 'DB_URL=postgres://me:hunter3@db:5432/shop']}]", "secretRef", {"TOKEN": None, "DB_URL": "postgres://db:5432"}),
+        ("secretGenerator: [{name: conf, envs: [web.env]}]", "secretRef", {"REDIS_HOST": None, "TOKEN": None}),
+    ],
+)
+def test_generators_read_literals_and_env_files_and_keep_no_secret(generator: str, reference: str, values: dict[str, str | None]) -> None:
+    files = overlay(generator + "\n")
+    files["base/web.yaml"] = BASE["base/web.yaml"].replace("env: [{name: MODE, value: slow}]", f"envFrom: [{{{reference}: {{name: conf}}}}]")
+    files["overlays/prod/web.env"] = "REDIS_HOST=redis\nTOKEN=hunter1\n"
+    assert {v.name: v.value for v in one(deployed(files), "web").environment} == values
+    assert not {"hunter2", "hunter3"} & set(re.findall(r"hunter\d", str(facts_of(files))))
+
+
+def test_what_an_env_file_gives_to_a_generator_stands_in_that_file() -> None:
+    files = overlay("configMapGenerator: [{name: conf, envs: [web.env]}]\n", web_env="MODE=fast\nREDIS_HOST=redis\n")
+    files["base/web.yaml"] = BASE["base/web.yaml"].replace("env: [{name: MODE, value: slow}]", "envFrom: [{configMapRef: {name: conf}}]")
+    assert [str(v.place) for v in one(deployed(files), "web").environment] == ["overlays/prod/web.env:1", "overlays/prod/web.env:2"]
 
 
 def test_kustomizations_that_name_each_other_end() -> None:

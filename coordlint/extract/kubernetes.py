@@ -31,6 +31,7 @@ _KUSTOMIZATION_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomizatio
 _EMPTIED = frozenset(("CustomResourceDefinition",))  # long, and nothing of it runs
 _NAMES_A_HOST = re.compile(r"(host(name)?s?|server|addr(ess)?|endpoints?|ur[li]|dsn|brokers?|nodes|peers)$", re.I)
 _HOST_PORT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d+)?(,[A-Za-z0-9][A-Za-z0-9.-]*(:\d+)?)*")
+_QUOTES = "\"'"
 MAX_LISTS = 5  # Lists inside Lists
 
 
@@ -94,6 +95,8 @@ def _with_patches(root: Table, path: str) -> Table:
     for key, value in root.entries:
         if key.text in ("patches", "patchesJson6902"):
             value = Items(tuple(_with_tree(item, path) for item in items(value)), value.at)
+        elif key.text == "secretGenerator":
+            value = Items(tuple(_without_literals(item) for item in tables(value)), value.at)
         pairs.append((key, value))
     return Table(tuple(pairs), root.at)
 
@@ -135,6 +138,21 @@ def _without_secrets(table: Table) -> Table:
         else:
             pairs.append((key, value))
     return Table(tuple(pairs), table.at)
+
+
+def _without_literals(generator: Table) -> Table:
+    """A generator of a Secret whose literals are blanked as the Secret's values are."""
+    pairs: list[tuple[Scalar, Node]] = []
+    for key, value in generator.entries:
+        if key.text == "literals":
+            value = Items(tuple(_blanked_pair(item) for item in items(value) if isinstance(item, Scalar)), value.at)
+        pairs.append((key, value))
+    return Table(tuple(pairs), generator.at)
+
+
+def _blanked_pair(item: Scalar) -> Scalar:
+    name, _, value = item.text.partition("=")
+    return Scalar(f"{name}={_host_part(name, value.strip(_QUOTES))}", item.at, True, "!secret")
 
 
 def _blanked(key: Scalar, value: Node, *, encoded: bool) -> Scalar:

@@ -10,6 +10,7 @@ _REPLACED = frozenset(("command", "entrypoint", "test", "args_list"))
 _BY_NAME = frozenset(("environment", "labels", "args", "annotations", "sysctls", "extra_hosts"))
 _BY_TARGET = frozenset(("volumes", "devices"))
 _NAMED_LISTS = frozenset(("depends_on", "networks"))
+_ONE_OR_MANY = frozenset(("env_file", "dns", "dns_search", "tmpfs"))
 
 
 def merged(base: Table, other: Table) -> Table:
@@ -36,6 +37,10 @@ def _field(name: str, before: Node, after: Node) -> Node:
         return _united(before, after, _bare_name)
     if name in _BY_TARGET and isinstance(before, Items) and isinstance(after, Items):
         return _distinct(before, after, _target)
+    if name in _ONE_OR_MANY:
+        return _distinct(_as_items(before), _as_items(after), _whole)
+    if name == "build":
+        before, after = _as_build(before), _as_build(after)
     if isinstance(before, Table) and isinstance(after, Table):
         return merged(before, after)
     if isinstance(before, Items) and isinstance(after, Items):
@@ -75,6 +80,17 @@ def _pair(item: Node) -> tuple[Scalar, Node] | None:
     if not equals:
         return key, Scalar("", item.at, path=item.path)
     return key, Scalar(value, item.at, True, path=item.path)
+
+
+def _as_items(node: Node) -> Items:
+    return node if isinstance(node, Items) else Items((node,), node.at, path=node.path)
+
+
+def _as_build(node: Node) -> Node:
+    """`build: FOLDER` in its long form."""
+    if not isinstance(node, Scalar):
+        return node
+    return Table(((Scalar("context", node.at, path=node.path), node),), node.at, path=node.path)
 
 
 def _bare_name(item: Node) -> tuple[Scalar, Node] | None:

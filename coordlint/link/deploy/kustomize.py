@@ -30,6 +30,7 @@ from coordlint.manifest import (
     tables,
     text,
 )
+from coordlint.source import Span
 
 MAX_DEPTH = 12
 MAX_OBJECTS = 5_000
@@ -101,7 +102,7 @@ class Kustomizer:
                     continue
                 inner = self._at(target)
                 things += self._build(inner, (*seen, kustomization.path)) if inner else self._by_path.get(target, [])
-        things += _generated(root, kustomization.path)
+        things += _generated(root, kustomization.path, self.catalogue)
         for item in items(root.get("components")):
             target = join(folder, text(item) or "")
             component = self._at(target) if target is not None else None
@@ -197,15 +198,31 @@ def _with_images(root: Table, images: list[Table]) -> Table:
     return root
 
 
-def _generated(root: Table, path: str) -> Iterator[KubernetesObject]:
-    """ConfigMaps of generators with literals; values of generated Secrets are not kept."""
-    for generator in tables(root.get("configMapGenerator")):
-        name = text(generator.get("name"))
-        pairs = []
-        for literal in items(generator.get("literals")):
-            key, equals, value = (literal.text if isinstance(literal, Scalar) else "").partition("=")
-            if equals:
-                pairs.append((Scalar(key, literal.at), Scalar(value.strip("\"'"), literal.at, True)))
-        if name and pairs:
-            data = Table(((Scalar("data", generator.at), Table(tuple(pairs), generator.at)),), generator.at)
-            yield KubernetesObject(path, "v1", "ConfigMap", "", name, data, at=place(generator, path).span)
+def _generated(root: Table, path: str, known: Catalogue) -> Iterator[KubernetesObject]:
+    """ConfigMaps and Secrets of generators, from literals and env files; what whole files hold is not known."""
+    for word, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
+        for generator in tables(root.get(word)):
+            name = text(generator.get("name"))
+            pairs = [*_from_literals(generator), *_from_env_files(generator, path, known, kind)]
+            if name and pairs:
+                data = Table(((Scalar("data", generator.at), Table(tuple(pairs), generator.at)),), generator.at)
+                yield KubernetesObject(path, "v1", kind, "", name, data, at=place(generator, path).span)
+
+
+def _from_literals(generator: Table) -> Iterator[tuple[Scalar, Node]]:
+    for literal in items(generator.get("literals")):
+        key, equals, value = (literal.text if isinstance(literal, Scalar) else "").partition("=")
+        if equals:
+            yield Scalar(key, literal.at), Scalar(value.strip("\"'"), literal.at, True, literal.custom)
+
+
+def _from_env_files(generator: Table, path: str, known: Catalogue, kind: str) -> Iterator[tuple[Scalar, Node]]:
+    """Names and values of the files; of a Secret the names only."""
+    for item in (*items(generator.get("envs")), generator.get("env")):
+        file = known.settings.get(join(folder_of(path), text(item) or "") or "") if item is not None else None
+        if file is None or file.what != "env":
+            continue
+        for setting in file.settings:
+            here, hidden = Span(setting.line), kind == "Secret"
+            value = Scalar("" if hidden else setting.value, here, True, "!secret" if hidden else "", path=file.path)
+            yield Scalar(setting.name, here, path=file.path), value
