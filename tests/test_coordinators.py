@@ -113,3 +113,25 @@ def test_an_operators_resource_is_a_coordinator_that_it_looks_after() -> None:
     text = "apiVersion: zookeeper.pravega.io/v1beta1\nkind: ZookeeperCluster\nmetadata: {name: zk}\nspec: {replicas: 3}\n"
     (found,) = deployed({"k8s/zk.yaml": text}).coordinators
     assert (found.backend, found.members, found.is_managed, found.persistent) == ("zookeeper", 3, True, None)
+
+
+@pytest.mark.parametrize(
+    ("api", "kind", "spec", "backend", "members"),
+    [
+        ("etcd.database.coreos.com/v1beta2", "EtcdCluster", "{size: 5}", "etcd", 5),
+        ("consul.hashicorp.com/v1", "Consul", "{server: {replicas: 3}}", "consul", 3),
+        ("databases.spotahome.com/v1", "RedisFailover", "{redis: {replicas: 2}}", "redis", 2),
+        ("redis.redis.opstreelabs.in/v1beta2", "RedisCluster", "{clusterSize: 3}", "redis", 3),
+        ("hazelcast.com/v1alpha1", "Hazelcast", "{clusterSize: 4}", "hazelcast", 4),
+        ("acid.zalan.do/v1", "postgresql", "{numberOfInstances: 2}", "postgres", 2),
+        ("postgresql.cnpg.io/v1", "Cluster", "{instances: 3}", "postgres", 3),
+        ("kafka.strimzi.io/v1beta2", "Kafka", "{zookeeper: {replicas: 3}}", "zookeeper", 3),
+        ("kafka.strimzi.io/v1beta2", "Kafka", "{kafka: {replicas: 3}}", None, None),
+        ("cluster.x-k8s.io/v1beta1", "Cluster", "{instances: 3}", None, None),
+        ("apps.example.com/v1", "Gateway", "{replicas: 3}", None, None),
+    ],
+)
+def test_the_table_of_operators_tells_backend_and_members(api: str, kind: str, spec: str, backend: str | None, members: int | None) -> None:
+    text = f"apiVersion: {api}\nkind: {kind}\nmetadata: {{name: it}}\nspec: {spec}\n"
+    found = [(c.backend, c.members) for c in deployed({"k8s/it.yaml": text}).coordinators]
+    assert found == ([(backend, members)] if backend else [])
