@@ -114,6 +114,62 @@ services:
     image: consul:1.15
     command: agent -dev -client=0.0.0.0
 
+=== bad: once, with an agent on Kubernetes that forgets
+--- app/main.py
+import consul
+
+c = consul.Consul(host="consul")
+
+
+def announce():
+    c.agent.service.register("shop", port=80, check=consul.Check.tcp("shop", 80, "10s"))  # finding: membership-not-restored
+
+
+if __name__ == "__main__":
+    announce()
+--- k8s/consul.yaml
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: consul}
+spec:
+  serviceName: consul
+  template:
+    spec:
+      containers:
+        - name: consul
+          image: consul:1.15
+          args: [agent, -dev, "-client=0.0.0.0"]
+
+=== good: an agent on Kubernetes that keeps its state
+--- app/main.py
+import consul
+
+c = consul.Consul(host="consul")
+
+
+def announce():
+    c.agent.service.register("shop", port=80, check=consul.Check.tcp("shop", 80, "10s"))
+
+
+if __name__ == "__main__":
+    announce()
+--- k8s/consul.yaml
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: consul}
+spec:
+  serviceName: consul
+  template:
+    spec:
+      containers:
+        - name: consul
+          image: consul:1.15
+          args: [agent, -server, "-bootstrap-expect=1", "-data-dir=/consul/data", "-client=0.0.0.0"]
+          volumeMounts: [{name: data, mountPath: /consul/data}]
+  volumeClaimTemplates:
+    - metadata: {name: data}
+      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+
 === good: again and again; an agent that keeps its state is the other cure
 --- app/main.py
 import time

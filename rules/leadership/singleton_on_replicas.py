@@ -43,7 +43,7 @@ SCHEDULERS = {"celery-beat": "celery beat", "apscheduler": "APScheduler", "taski
 def singleton_on_replicas(system: System) -> Iterator[Found]:
     for workload in system.workloads():
         many = instances(workload)
-        if many and not workload.elections:
+        if many:
             yield from scheduler_commands(system, workload, many)
     for start in system.operations(Op.SCHEDULER_START):
         if start.library == "apscheduler" and not elected(system, start):
@@ -85,8 +85,8 @@ def scheduler_in_code(system: System, start: Operation) -> Iterator[Found]:
 
 
 def instances(workload: Workload) -> list[Evidence]:
-    """What says that a workload runs more than once."""
-    if workload.kind in ("job", "cronjob"):
+    """What says that a workload runs more than once, with no election among its instances."""
+    if workload.kind in ("job", "cronjob") or workload.elections:
         return []
     if workload.replicas.may_be_many or workload.kind == "daemonset":
         return list(workload.replicas.because)
@@ -316,39 +316,59 @@ spec:
           image: acme/shop:1.4
           command: [sh, -c, "wait-until-leading && exec celery -A shop beat"]
 
-=== good: a Lease of its own stands in the manifests
---- k8s/beat.yaml
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: beat}
-spec:
-  replicas: 2
-  template:
-    spec:
-      containers:
-        - {name: beat, image: "acme/shop:1.4", command: [sh, -c, "elect && exec celery -A shop beat"]}
---- k8s/lease.yaml
-apiVersion: coordination.k8s.io/v1
-kind: Lease
-metadata: {name: beat-leader}
-spec: {leaseDurationSeconds: 15}
+=== bad: a scheduler in code; the Lease of that name is another namespace's
+--- Dockerfile
+FROM python:3.12
+WORKDIR /srv
+COPY . .
+--- app.py
+from apscheduler.schedulers.blocking import BlockingScheduler
 
-=== bad: a Lease of something else
---- k8s/beat.yaml
+scheduler = BlockingScheduler()
+scheduler.start()  # finding: singleton-on-replicas
+--- compose.yaml
+services:
+  clock: {build: ., image: acme/clock, command: python app.py}
+--- k8s/clock.yaml
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: beat}
+metadata: {name: clock, namespace: shop}
 spec:
   replicas: 2
   template:
     spec:
       containers:
-        - name: beat
-          image: acme/shop:1.4
-          command: [celery, -A, shop, beat]  # finding: singleton-on-replicas
---- k8s/lease.yaml
+        - {name: clock, image: acme/clock, command: [python, app.py]}
+---
 apiVersion: coordination.k8s.io/v1
 kind: Lease
-metadata: {name: gateway}
-spec: {leaseDurationSeconds: 15}
+metadata: {name: clock, namespace: billing}
+
+=== good: a scheduler in code, in pods that have a Lease of their name
+--- Dockerfile
+FROM python:3.12
+WORKDIR /srv
+COPY . .
+--- app.py
+from apscheduler.schedulers.blocking import BlockingScheduler
+
+scheduler = BlockingScheduler()
+scheduler.start()
+--- compose.yaml
+services:
+  clock: {build: ., image: acme/clock, command: python app.py}
+--- k8s/clock.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: clock, namespace: shop}
+spec:
+  replicas: 2
+  template:
+    spec:
+      containers:
+        - {name: clock, image: acme/clock, command: [python, app.py]}
+---
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: clock, namespace: shop}
 '''
