@@ -48,13 +48,14 @@ TODO: dict[str, set[str]] = {
         "CL304 a data watch for every task, which is written elsewhere",
     },
     "a function extracted": {
-        "CL104 a state is set, and the function that sets it could also add it",  # a condition on an argument that is handed on
-        "CL106 the function adds only when it is asked to, and here it sets",
         "CL109 a task that may run longer than its lock lasts",  # the decorator stands at the caller
         "CL117 the function's answers are kept",
         "CL306 one entry is looked for among all that wait, through the project's own reader",
         "CL402 the session listener stops the loop",  # what a listener does stands in what it calls
         "CL403 the listener waits for LOST while SUSPENDED passes by",
+    },
+    "a module split": {
+        "CL116 the client is told to wait for answers after it was made",  # where it is told is another module than where it is used
     },
     "a block extracted": {
         "CL101 notes its progress before it takes the lock and under it: that is not what the lock is for",
