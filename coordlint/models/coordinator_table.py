@@ -69,10 +69,6 @@ class CoordinatorTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The entry of a backend."""
         return next((model for model in self.coordinators if model.backend == backend), None)
 
-    def of_port(self, port: int) -> CoordinatorModel | None:
-        """The coordinator whose clients use a port."""
-        return next((model for model in self.coordinators if port in model.ports[:1]), None)
-
     def of_resource(self, kind: str, api_version: str) -> OperatorKind | None:
         """The operator's resource of a kind."""
         found = (o for o in self.operators if o.kind == kind and (not o.api or api_version.startswith(o.api)))
