@@ -27,7 +27,6 @@ _CONNECTS = (Op.CONNECT, Op.REGISTER)  # what a program does first, wherever its
 _STARTS, _STOPS = ("start", "startup", "on_startup", "init_host"), ("stop", "shutdown", "on_shutdown", "del_host", "close")
 _ENDS = (Op.CLOSE, Op.LEAVE, Op.DEREGISTER)
 _HOSTED = frozenset({"service", "server", "mixin", "worker", "daemon", "agent", "manager", "plugin", "extension"})
-_ONE_SHOT = ("job", "cronjob")
 
 
 class WayIn(msgspec.Struct, frozen=True):
@@ -143,7 +142,7 @@ def _at_import(system: System, module: str, at: Place) -> WayIn | None:
 
 def _at_start(system: System, symbol: str, call: Operation, at: Place) -> WayIn | None:
     for workload in system.workloads_of(symbol):
-        if workload.kind not in _ONE_SHOT:
+        if not workload.is_one_shot:
             run = workload.runs[0].place if workload.runs else workload.place
             return WayIn(run, f"{workload.name} runs this as a service", "ends the program when it starts", "start", Confidence.MEDIUM)
     client = next((c for c in system.clients(backend=call.backend) if c.place == call.client and c.listeners), None)

@@ -5,6 +5,7 @@ Every fact carries its place; a fact that the manifests do not tell is None.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 
@@ -12,6 +13,8 @@ import msgspec
 
 from coordlint.finding import Confidence, Evidence, Severity
 from coordlint.source import Place
+
+_OWN_URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::\d+)?(/[^\s'\"|;&)]*)")
 
 
 class Role(StrEnum):
@@ -98,7 +101,10 @@ class Mount(msgspec.Struct, frozen=True):
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """A health check: `kind` is liveness, readiness, startup or healthcheck (compose, Dockerfile)."""
+    """A health check: `kind` is liveness, readiness, startup or healthcheck (compose, Dockerfile).
+
+    `restarted` is what restarts a container of compose whose healthcheck fails; None where nothing does.
+    """
 
     kind: str
     place: Place
@@ -106,6 +112,13 @@ class Probe(msgspec.Struct, frozen=True):
     port: str = ""
     command: tuple[str, ...] = ()
     is_disabled: bool = False
+    restarted: Evidence | None = None
+
+    @property
+    def asked_path(self) -> str:
+        """The path that it asks its own container for, by itself or by a program such as curl; empty when it does not."""
+        match = None if self.http_path else _OWN_URL.search(" ".join(self.command))
+        return self.http_path or (match[1] if match else "")
 
 
 class Dependency(msgspec.Struct, frozen=True):
@@ -178,13 +191,15 @@ class Workload(msgspec.Struct, frozen=True):
     runs: tuple[Run, ...] = ()
     strategy: str = ""  # Recreate | RollingUpdate | OnDelete; start-first | stop-first in a swarm; empty when the kind has none or it is not said
     surge: int | None = None  # pods that a rolling update may start before it stops one, where it is said as a number
-    concurrency_policy: str = ""  # of a CronJob
+    concurrency_policy: str = ""  # of a CronJob, and in its words of what else repeats
     schedule: str = ""
     has_spread: bool | None = None  # anti-affinity or topology spread; None where the platform has neither
     has_disruption_budget: bool | None = None
     elections: tuple[Evidence, ...] = ()  # what says that its instances elect a leader: a Lease, the right to write Leases, an elector beside them
     command: tuple[str, ...] = ()  # the words of entry point and command, joined
     command_place: Place | None = None
+    named_by: Evidence | None = None  # what gives a compose service a name and endpoints that follow its health
+    pinned_to: Evidence | None = None  # the one node of a swarm that it may run on, by its name
     is_unattended: bool = False  # a compose service that nobody told to come back after a crash or a reboot
     confidence: Confidence = Confidence.HIGH
 
@@ -195,7 +210,10 @@ class Workload(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """compose, deployment, statefulset, daemonset, job, cronjob, pod, replicaset, or an operator resource's kind."""
+        """compose, deployment, statefulset, daemonset, job, cronjob, pod, replicaset, or an operator resource's kind.
+
+        "repeated" is a command that a scheduler beside a compose service runs in it.
+        """
         return self.key.kind
 
     @property
@@ -212,6 +230,11 @@ class Workload(msgspec.Struct, frozen=True):
         """The severity of a finding about how it is run: one step down for its role, and one for what nobody keeps running."""
         soft = self.role.softened(severity)
         return soft.lowered() if self.is_unattended else soft
+
+    @property
+    def is_one_shot(self) -> bool:
+        """Ends when its work is done: a job, once or on a schedule."""
+        return self.key.kind in ("job", "cronjob", "repeated")
 
     @property
     def is_optional(self) -> bool:

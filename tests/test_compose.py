@@ -306,3 +306,45 @@ def test_a_service_that_extends_itself_is_told():
 def test_a_variable_that_nothing_sets_is_told():
     told = deployed({"compose.yaml": "services:\n  a:\n    image: x:${TAG}\n    command: run ${MODE:-fast} $$HOME ${HOME_TOWN?}\n", ".env": "OTHER=1\n"})
     assert [e.message.split()[2] for e in told.unknown] == ["TAG", "HOME_TOWN"]
+
+
+def test_a_command_that_ofelia_repeats_in_a_service_is_a_workload_of_its_own() -> None:
+    labels = "ofelia.job-exec.bill.schedule: '@hourly', ofelia.job-exec.bill.command: python bill.py"
+    files = compose(f"services:\n  shop: {{build: ., labels: {{{labels}}}}}\n", Dockerfile="FROM python\nWORKDIR /app\nCOPY . .\n")
+    job = one(deployed({**files, "bill.py": "print(1)\n"}), "bill")
+    assert (job.kind, job.schedule, job.concurrency_policy, [r.path for r in job.runs]) == ("repeated", "@hourly", "Allow", ["bill.py"])
+
+
+def test_ofelia_may_be_told_to_wait_for_the_last_run() -> None:
+    labels = "[ofelia.job-exec.bill.schedule=@hourly, ofelia.job-exec.bill.command=true, ofelia.job-exec.bill.no-overlap=true]"
+    assert one(deployed(compose(f"services:\n  shop: {{image: shop, labels: {labels}}}\n")), "bill").concurrency_policy == "Forbid"
+
+
+@pytest.mark.parametrize(
+    ("service", "others", "expected"),
+    [
+        ("deploy: {placement: {max_replicas_per_node: 1}}", "", True),
+        ("deploy: {replicas: 3, resources: {}}", "", False),
+        ("labels: [autoheal=true]", "  healer: {image: willfarrell/autoheal}", True),
+        ("labels: [autoheal=true]", "", False),
+        ("tty: false", "  healer: {image: willfarrell/autoheal, environment: [AUTOHEAL_CONTAINER_LABEL=all]}", True),
+        ("tty: false", "  healer: {image: willfarrell/autoheal}", False),
+    ],
+)
+def test_a_failing_healthcheck_restarts_in_a_swarm_and_beside_autoheal(service: str, others: str, expected: bool) -> None:
+    text = f"services:\n  web:\n    image: web\n    healthcheck: {{test: [CMD, 'true']}}\n    {service}\n{others}\n"
+    (probe,) = one(deployed(compose(text)), "web").probes
+    assert (probe.restarted is not None) is expected
+
+
+@pytest.mark.parametrize(
+    ("command", "asked"),
+    [
+        ("[CMD, curl, -f, 'http://localhost:8000/health']", "/health"),
+        ("wget -qO- http://127.0.0.1/ready || exit 1", "/ready"),
+        ("curl http://other:8000/health", ""),
+    ],
+)
+def test_a_healthcheck_asks_for_a_path_of_its_own_container(command: str, asked: str) -> None:
+    (probe,) = one(deployed(compose(f"services:\n  web: {{image: web, healthcheck: {{test: {command}}}}}\n")), "web").probes
+    assert probe.asked_path == asked

@@ -8,7 +8,7 @@ import pytest
 
 from coordlint.examples import BadExample, Example, read_examples
 from coordlint.finding import Severity
-from coordlint.rulebook import Rule
+from coordlint.rulebook import Rule, load_rules
 from coordlint.source import Kind
 
 
@@ -70,3 +70,15 @@ def test_files_get_the_kind_that_discovery_gives_them() -> None:
 def test_text_that_belongs_nowhere_is_told_with_its_line(text: str, line: int) -> None:
     with pytest.raises(BadExample, match=rf"line {line}:"):
         examples(text)
+
+
+# The rules that look at manifests: those that only hold there, and those that join them to code.
+_OF_MANIFESTS = ("CL113 CL114 CL208 CL209 CL405 CL407 CL408 CL409 CL604 CL605 "
+                 "CL701 CL702 CL703 CL704 CL705 CL706 CL707 CL708 CL709 CL710 CL711 CL712 CL713").split()  # fmt: skip
+
+
+@pytest.mark.parametrize("code", _OF_MANIFESTS)
+def test_rules_about_manifests_have_bad_and_good_examples_in_compose_and_in_kubernetes(code: str) -> None:
+    (one,) = (rule for rule in load_rules() if rule.code == code)
+    kinds = {(example.kind, source.kind) for example in read_examples(one) for source in example.sources}
+    assert kinds >= {(kind, syntax) for kind in ("bad", "good") for syntax in (Kind.COMPOSE, Kind.KUBERNETES)}

@@ -8,11 +8,12 @@ Instead: let liveness answer from the process itself (is the event loop turning,
 coordinator in the readiness probe, if anywhere: that takes the pod out of its Service and puts it back by itself.
 
 Fine when: it is the readiness or startup probe; the program is the coordinator itself.
-Compose has no liveness probe: its healthcheck marks a container and restarts nothing (a swarm's does; that is not told).
+Compose has no liveness probe: its healthcheck marks a container and restarts nothing. In a swarm, or beside autoheal, it does
+restart, and is told like a liveness probe.
 
 Known misses: routes that are registered without a decorator, and prefixes that a router adds.
 
-Sources: Kubernetes documentation, Configure Liveness, Readiness and Startup Probes; Spring Boot reference, Application Availability.
+Sources: Kubernetes documentation, Configure Liveness, Readiness and Startup Probes; Docker documentation, HEALTHCHECK; Spring Boot reference, Application Availability.
 """
 
 from __future__ import annotations
@@ -46,18 +47,20 @@ def probe_coupled_to_coordinator(system: System) -> Iterator[Found]:
         if workload.key in servers:
             continue
         for probe in workload.probes:
-            if probe.kind != "liveness" or probe.is_disabled:
+            if probe.is_disabled or (probe.kind != "liveness" and probe.restarted is None):
                 continue
-            asked = asked_by_handler(system, workload, probe.http_path)
+            name = "liveness probe" if probe.restarted is None else "healthcheck"
+            restarted = [probe.restarted] if probe.restarted is not None else []
+            asked = asked_by_handler(system, workload, probe.asked_path)
             if asked is not None:
                 entry, call = asked
                 yield found(
-                    f"the liveness probe of {workload.name} asks {backend_name(call.backend)}: `{probe.http_path}` is answered by "
+                    f"the {name} of {workload.name} asks {backend_name(call.backend)}: `{probe.asked_path}` is answered by "
                     f"{entry.symbol.rpartition('.')[2]}(), and an outage there restarts every replica",
                     at=probe.place,
-                    because=[Evidence(entry.place, "this handler answers the probe"), Evidence(call.place, "and asks the store here")],
+                    because=[Evidence(entry.place, "this handler answers it"), Evidence(call.place, "and asks the store here"), *restarted],
                     symbol=workload.symbol,
-                    resource=probe.http_path,
+                    resource=probe.asked_path,
                     severity=workload.role.softened(ERROR),
                     confidence=HIGH if not call.guards else MEDIUM,
                 )
@@ -65,10 +68,13 @@ def probe_coupled_to_coordinator(system: System) -> Iterator[Found]:
             program = asked_by_command(probe.command)
             if program:
                 yield found(
-                    f"the liveness probe of {workload.name} runs {program}, which asks {backend_name(ASKING[program])}: an outage there "
+                    f"the {name} of {workload.name} runs {program}, which asks {backend_name(ASKING[program])}: an outage there "
                     "restarts every replica",
                     at=probe.place,
-                    because=[Evidence(workload.place, f"{workload.kind} {workload.name} is no {backend_name(ASKING[program])} server")],
+                    because=[
+                        Evidence(workload.place, f"{workload.kind} {workload.name} is no {backend_name(ASKING[program])} server"),
+                        *restarted,
+                    ],
                     symbol=workload.symbol,
                     resource=program,
                     severity=workload.role.softened(ERROR),
@@ -186,6 +192,60 @@ spec:
           image: shop/worker
           livenessProbe:  # finding: probe-coupled-to-coordinator
             exec: {command: [sh, -c, "redis-cli -h redis ping"]}
+
+=== bad: a stack for a swarm, which replaces what is unhealthy
+--- stack.yaml
+services:
+  worker:
+    image: shop/worker
+    healthcheck: {test: [CMD, redis-cli, -h, redis, ping]}  # finding: probe-coupled-to-coordinator
+    deploy:
+      update_config: {order: stop-first}
+  redis:
+    image: redis:7
+
+=== bad: autoheal restarts what its healthcheck calls unhealthy, and the handler asks Consul
+--- app.py
+import consul
+from flask import Flask, jsonify
+
+app = Flask(__name__)
+registry = consul.Consul(host="consul")
+
+
+@app.route("/status")
+def status():
+    return jsonify(registry.catalog.services())
+
+
+if __name__ == "__main__":
+    app.run()
+--- Dockerfile
+FROM python:3.12
+WORKDIR /app
+COPY . .
+CMD ["python", "app.py"]
+--- compose.yaml
+services:
+  gateway:
+    build: .
+    labels: [autoheal=true]
+    healthcheck:  # finding: probe-coupled-to-coordinator
+      test: curl -f http://localhost:5000/status || exit 1
+  autoheal:
+    image: willfarrell/autoheal:1.2.0
+    volumes: ["/var/run/docker.sock:/var/run/docker.sock"]
+
+=== good: autoheal restarts only what it is told to
+--- compose.yaml
+services:
+  worker:
+    image: shop/worker
+    healthcheck: {test: [CMD, redis-cli, -h, redis, ping]}
+  autoheal:
+    image: willfarrell/autoheal:1.2.0
+  redis:
+    image: redis:7
 
 === good: a healthcheck of compose restarts nothing
 --- compose.yaml

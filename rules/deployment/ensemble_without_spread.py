@@ -6,7 +6,8 @@ drain evicts as many members at once as no disruption budget forbids: the majori
 Instead: podAntiAffinity on kubernetes.io/hostname (required, not preferred) or topologySpreadConstraints, and a PodDisruptionBudget with
 maxUnavailable: 1 that selects the members.
 
-Fine when: an operator's resource sees to it. Compose has no nodes to spread over, nor drains: it knows one host only.
+Fine when: an operator's resource sees to it. Plain compose has no nodes to spread over, nor drains: it knows one host only. A swarm
+spreads by itself, unless placement constraints pin every member to the same node.
 
 Known misses: budgets in another repository.
 
@@ -24,6 +25,17 @@ from coordlint import COORDINATORS, WARNING, Evidence, Found, System, backend_na
 def ensemble_without_spread(system: System) -> Iterator[Found]:
     for ensemble in system.deployment.ensembles(*COORDINATORS):
         first = ensemble.first.workload
+        pins = [c.workload.pinned_to for c in ensemble.coordinators if c.workload.pinned_to is not None]
+        if len(pins) == len(ensemble.coordinators) >= 3 and len({pin.message for pin in pins}) == 1:
+            yield found(
+                f"{backend_name(ensemble.backend)} ({ensemble.name}) has {len(pins)} members, and all are pinned to the node {pins[0].message}",
+                at=pins[0].place,
+                because=[Evidence(pin.place, "and this one is as well") for pin in pins[1:]],
+                symbol=first.symbol,
+                resource=ensemble.backend,
+                severity=ensemble.role.softened(WARNING),
+            )
+            continue
         if first.has_spread is None or (ensemble.members or 0) < 3 or not ensemble.is_ours_to_run:
             continue
         gaps = []
@@ -76,6 +88,31 @@ spec:
       containers:
         - {name: etcd, image: "quay.io/coreos/etcd:v3.5.9"}
 
+=== bad: a swarm, with every member pinned to one node
+--- stack.yaml
+services:
+  zk1:
+    image: zookeeper:3.9
+    environment: {ZOO_MY_ID: 1, ZOO_SERVERS: "server.1=zk1:2888:3888 server.2=zk2:2888:3888 server.3=zk3:2888:3888"}
+    deploy:
+      placement:
+        constraints:
+          - node.hostname == alpha  # finding: ensemble-without-spread
+  zk2:
+    image: zookeeper:3.9
+    environment: {ZOO_MY_ID: 2, ZOO_SERVERS: "server.1=zk1:2888:3888 server.2=zk2:2888:3888 server.3=zk3:2888:3888"}
+    deploy:
+      placement:
+        constraints:
+          - node.hostname == alpha
+  zk3:
+    image: zookeeper:3.9
+    environment: {ZOO_MY_ID: 3, ZOO_SERVERS: "server.1=zk1:2888:3888 server.2=zk2:2888:3888 server.3=zk3:2888:3888"}
+    deploy:
+      placement:
+        constraints:
+          - node.hostname == alpha
+
 === good: anti-affinity, and a budget in another file
 --- k8s/zk.yaml
 apiVersion: apps/v1
@@ -107,6 +144,31 @@ apiVersion: zookeeper.pravega.io/v1beta1
 kind: ZookeeperCluster
 metadata: {name: zookeeper}
 spec: {replicas: 3}
+
+=== good: a swarm, with a node for each member
+--- stack.yaml
+services:
+  zk1:
+    image: zookeeper:3.9
+    environment: {ZOO_MY_ID: 1, ZOO_SERVERS: "server.1=zk1:2888:3888 server.2=zk2:2888:3888 server.3=zk3:2888:3888"}
+    deploy:
+      placement:
+        constraints:
+          - node.hostname == alpha
+  zk2:
+    image: zookeeper:3.9
+    environment: {ZOO_MY_ID: 2, ZOO_SERVERS: "server.1=zk1:2888:3888 server.2=zk2:2888:3888 server.3=zk3:2888:3888"}
+    deploy:
+      placement:
+        constraints:
+          - node.hostname == beta
+  zk3:
+    image: zookeeper:3.9
+    environment: {ZOO_MY_ID: 3, ZOO_SERVERS: "server.1=zk1:2888:3888 server.2=zk2:2888:3888 server.3=zk3:2888:3888"}
+    deploy:
+      placement:
+        constraints:
+          - node.hostname == gamma
 
 === good: three members in compose, on one host by nature
 --- compose.yaml

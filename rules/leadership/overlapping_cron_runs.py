@@ -7,11 +7,12 @@ Instead: `concurrencyPolicy: Forbid` (or Replace), a `startingDeadlineSeconds`, 
 idempotency key, a unique constraint, a conditional update. The policy narrows the overlap; only the sink ends it.
 
 Fine when: the policy is Forbid or Replace; every effect of the job is conditional or safe to repeat, or done under a lock.
-Compose has no schedule of its own: what repeats there is a loop or a cron daemon, which no policy governs.
+Compose has no schedule of its own: the commands that ofelia's labels repeat in a service are understood (`no-overlap: true` is the
+Forbid there); a cron daemon in a container is not.
 
 Known misses: jobs whose program could not be joined to code of the repository.
 
-Sources: Kubernetes documentation, CronJob (concurrency policy; jobs should be idempotent).
+Sources: Kubernetes documentation, CronJob (concurrency policy; jobs should be idempotent); mcuadros/ofelia, README (`no-overlap`).
 """
 
 from __future__ import annotations
@@ -27,20 +28,26 @@ KINDS = ("payment", "email", "message", "database", "object-store", "file", "rem
 @rule("CL408", severity=WARNING)
 def overlapping_cron_runs(system: System) -> Iterator[Found]:
     for workload in system.workloads():
-        if workload.kind != "cronjob" or workload.concurrency_policy in ("Forbid", "Replace"):
+        if not (workload.kind == "cronjob" or workload.schedule) or workload.concurrency_policy in ("Forbid", "Replace"):
             continue
         effect = unsafe_effect(system, workload)
         if effect is None:
             continue
-        policy = workload.concurrency_policy or "Allow, the default"
         yield found(
-            f"runs of {workload.name} may overlap (concurrencyPolicy is {policy}), and {effect_name(effect)} is not safe to repeat",
+            f"runs of {workload.name} may overlap ({policy(workload)}), and {effect_name(effect)} is not safe to repeat",
             at=workload.place,
             because=[Evidence(effect.place, "this happens twice when two runs overlap")],
             symbol=workload.symbol,
             resource=workload.schedule,
             severity=workload.role.softened(WARNING),
         )
+
+
+def policy(workload: Workload) -> str:
+    """What lets its runs overlap, in its scheduler's words."""
+    if workload.kind == "repeated":
+        return "no-overlap is not set"
+    return f"concurrencyPolicy is {workload.concurrency_policy or 'Allow, the default'}"
 
 
 def unsafe_effect(system: System, workload: Workload) -> Operation | None:
@@ -83,6 +90,34 @@ spec:
           containers:
             - {name: renew, image: shop, command: [python, jobs/renew.py]}
 
+=== bad: compose, a command that a scheduler repeats in a service
+--- jobs/renew.py
+import stripe
+
+
+def renew():
+    stripe.Charge.create(amount=900)
+
+
+if __name__ == "__main__":
+    renew()
+--- Dockerfile
+FROM python:3.12
+WORKDIR /app
+COPY . .
+--- compose.yaml
+services:
+  scheduler:
+    image: mcuadros/ofelia:0.3
+    command: daemon --docker
+  shop:
+    build: .
+    command: sleep infinity
+    labels:
+      ofelia.enabled: "true"
+      ofelia.job-exec.renew.schedule: "@every 5m"  # finding: overlapping-cron-runs
+      ofelia.job-exec.renew.command: python jobs/renew.py
+
 === good: runs are forbidden to overlap
 --- jobs/renew.py
 import stripe
@@ -108,6 +143,35 @@ spec:
         spec:
           containers:
             - {name: renew, image: shop, command: [python, jobs/renew.py]}
+
+=== good: compose, and the scheduler waits for the last run
+--- jobs/renew.py
+import stripe
+
+
+def renew():
+    stripe.Charge.create(amount=900)
+
+
+if __name__ == "__main__":
+    renew()
+--- Dockerfile
+FROM python:3.12
+WORKDIR /app
+COPY . .
+--- compose.yaml
+services:
+  scheduler:
+    image: mcuadros/ofelia:0.3
+    command: daemon --docker
+  shop:
+    build: .
+    command: sleep infinity
+    labels:
+      ofelia.enabled: "true"
+      ofelia.job-exec.renew.schedule: "@every 5m"
+      ofelia.job-exec.renew.command: python jobs/renew.py
+      ofelia.job-exec.renew.no-overlap: "true"
 
 === good: compose runs the job when it is told to, and has no schedule
 --- jobs/renew.py

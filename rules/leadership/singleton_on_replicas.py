@@ -86,7 +86,7 @@ def scheduler_in_code(system: System, start: Operation) -> Iterator[Found]:
 
 def instances(workload: Workload) -> list[Evidence]:
     """What says that a workload runs more than once, with no election among its instances."""
-    if workload.kind in ("job", "cronjob") or workload.elections:
+    if workload.is_one_shot or workload.elections:
         return []
     if workload.replicas.may_be_many or workload.kind == "daemonset":
         return list(workload.replicas.because)

@@ -8,7 +8,8 @@ Instead: call the Service by its name (`http://payments.shop.svc`), a headless S
 let readiness probes decide who is listed. On ECS use Cloud Map or the load balancer.
 
 Fine when: callers live outside the cluster or in several of them, on virtual machines too, or a mesh does the registering.
-Compose has no endpoints that follow readiness: its names reach whatever container is up, so a registry may add something there.
+Plain compose has no endpoints that follow readiness: its names reach whatever container is up, so a registry may add something
+there. A compose file with the keys of the ECS integration (`x-aws-...`) runs where Cloud Map keeps them.
 
 Sources: Kubernetes documentation, Service and DNS for Services and Pods; Consul documentation, Consul on Kubernetes.
 """
@@ -20,6 +21,7 @@ from coordlint import (
     HIGH,
     MEDIUM,
     WARNING,
+    Evidence,
     Found,
     Op,
     Operation,
@@ -45,14 +47,14 @@ def service_discovery_on_kubernetes(system: System) -> Iterator[Found]:
             continue  # the catalogue, and then the instances of each service in it: one look-up
         told.add((use.symbol, how))
         further = [(o.place, "and here") for o in uses if o.symbol == use.symbol and o is not use and _discovery(o) == how]
-        workload = next((w for w in system.workloads_of(use.symbol) if w.kind in _ON_KUBERNETES), None)
+        workload = next((w for w in system.workloads_of(use.symbol) if w.kind in _ON_KUBERNETES or w.named_by is not None), None)
         if workload is None:
             continue
         yield found(
-            f"{how} in {backend_name(use.backend)}{_named(use)}, in a workload that Kubernetes already gives "
+            f"{how} in {backend_name(use.backend)}{_named(use)}, in a workload that {_giver(workload)} already gives "
             f"{_given(workload)}.",
             at=use,
-            because=[(workload.place, f"{workload.kind} {workload.name} runs this code"), *further[:2], *use.origin],
+            because=[(workload.place, f"{workload.kind} {workload.name} runs this code"), *_proof(workload), *further[:2], *use.origin],
             confidence=HIGH if workload.names else MEDIUM,
         )
 
@@ -70,7 +72,17 @@ def _discovery(use: Operation) -> str:
     return ""
 
 
+def _giver(workload: Workload) -> str:
+    return "Kubernetes" if workload.named_by is None else "ECS"
+
+
+def _proof(workload: Workload) -> list[Evidence]:
+    return [workload.named_by] if workload.named_by is not None else []
+
+
 def _given(workload: Workload) -> str:
+    if workload.named_by is not None:
+        return f"a name in Cloud Map ({workload.name})"
     return f"a Service ({workload.names[0]})" if workload.names else "DNS names and endpoints"
 
 
@@ -146,6 +158,24 @@ metadata:
 spec:
   selector: {app: payments}
   ports: [{port: 80}]
+
+=== bad: compose on ECS, where Cloud Map names each service
+--- shop/main.py
+import consul
+
+consul.Consul(host="consul").agent.service.register("shop", port=8080)  # finding: service-discovery-on-kubernetes
+--- compose.yaml
+x-aws-vpc: vpc-25435e
+services:
+  shop:
+    build: .
+    command: python -m shop.main
+  consul:
+    image: consul:1.9
+--- Dockerfile
+FROM python:3.12
+WORKDIR /app
+COPY . .
 
 === good: the same under compose, on virtual machines
 --- payments/app.py

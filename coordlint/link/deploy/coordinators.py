@@ -53,7 +53,7 @@ def _serves(argv: tuple[str, ...]) -> bool:
 
 def _is_client_job(workload: Workload, model: CoordinatorModel) -> bool:
     """Whether the command replaces the server: a script, a client tool, a job."""
-    if workload.kind in ("job", "cronjob"):
+    if workload.is_one_shot:
         return True
     if workload.runs:
         return True

@@ -90,7 +90,7 @@ def _services(known: Catalogue, builder: ImageBuilder, views: Iterable[View]) ->
     for view in views:
         reader = ServiceReader(known, builder, view)
         for name in view.services:
-            yield reader.read(name)
+            yield from reader.read(name)
 
 
 def _pods(known: Catalogue, builder: ImageBuilder) -> Iterable[tuple[Workload, Started]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace as altered
 
 from coordlint.deployment import Dependency, Key, Mount, Port, Probe, Replicas, Role, Variable, Workload
 from coordlint.finding import Evidence
@@ -14,6 +15,12 @@ from coordlint.link.deploy.containers import Container, Started, Words, split_co
 from coordlint.link.deploy.images import Copied, Image, ImageBuilder
 from coordlint.link.deploy.interpolation import filled
 from coordlint.link.deploy.roles import role_of
+from coordlint.link.deploy.supervision import (
+    names_given,
+    pinned_to,
+    repeated_commands,
+    restarts_when_unhealthy,
+)
 from coordlint.manifest import (
     UNKNOWN,
     Items,
@@ -46,8 +53,8 @@ class ServiceReader:
     def __init__(self, catalogue: Catalogue, builder: ImageBuilder, view: View) -> None:
         self.catalogue, self.builder, self.view = catalogue, builder, view
 
-    def read(self, name: str) -> tuple[Workload, Started]:
-        """One service as this view sees it."""
+    def read(self, name: str) -> Iterator[tuple[Workload, Started]]:
+        """One service as this view sees it, and the commands that are repeated in it."""
         key, service = self.view.services[name]
         path = self.view.home(name)
         image = self._image(service, path)
@@ -82,7 +89,7 @@ class ServiceReader:
             environment=environment,
             ports=(*_ports(service, path), *_image_ports(image)),
             mounts=mounts,
-            probes=_healthcheck(service, path, image),
+            probes=_healthcheck(service, path, image, restarts_when_unhealthy(name, self.view.services, path)),
             depends_on=_dependencies(service, path),
             profiles=profiles,
             names=_names(name, service),
@@ -91,8 +98,38 @@ class ServiceReader:
             command=started.argv,
             command_place=started.place,
             is_unattended=_is_unattended(service),
+            named_by=names_given(service, self.catalogue.compose[self.view.path].root, path),
+            pinned_to=pinned_to(service, path),
         )
-        return workload, started
+        yield workload, started
+        yield from self._repeated(workload, container, service)
+
+    def _repeated(self, workload: Workload, container: Container, service: Table) -> Iterator[tuple[Workload, Started]]:
+        for job in repeated_commands(service, container.path):
+            argv = split_command(job.command)
+            started = start(altered(container, entrypoint=Words((), job.place), command=Words(argv, job.place)), self.catalogue)
+            yield (
+                Workload(
+                    key=Key(job.name, container.path, "repeated"),
+                    place=job.place,
+                    role=workload.role,
+                    replicas=workload.replicas,
+                    image=workload.image,
+                    base_image=workload.base_image,
+                    image_place=workload.image_place,
+                    is_built_here=workload.is_built_here,
+                    processes=started.processes,
+                    environment=workload.environment,
+                    mounts=workload.mounts,
+                    profiles=workload.profiles,
+                    runs=started.runs,
+                    concurrency_policy="Allow" if job.may_overlap else "Forbid",
+                    schedule=job.schedule,
+                    command=argv,
+                    command_place=job.place,
+                ),
+                started,
+            )
 
     def _image(self, service: Table, path: str) -> Image | None:
         build = service.get("build")
@@ -243,7 +280,7 @@ def _mount(item: Node, path: str) -> Mount | None:
     return Mount("bind" if is_path else "named", parts[0], parts[1], at_)
 
 
-def _healthcheck(service: Table, path: str, image: Image | None) -> tuple[Probe, ...]:
+def _healthcheck(service: Table, path: str, image: Image | None, restarted: Evidence | None) -> tuple[Probe, ...]:
     node = service.get("healthcheck")
     if isinstance(node, Table):
         test = node.get("test")
@@ -252,11 +289,11 @@ def _healthcheck(service: Table, path: str, image: Image | None) -> tuple[Probe,
             argv = ("CMD-SHELL", test.text)
         off = truth(node.get("disable")) is True or argv[:1] == ("NONE",)
         at_ = _place_of(service, path, "healthcheck") or place(node, path)
-        return (Probe("healthcheck", at_, command=argv, is_disabled=off),)
+        return (Probe("healthcheck", at_, command=argv, is_disabled=off, restarted=restarted),)
     if image is not None and image.healthcheck is not None:
         instruction, at_ = image.healthcheck
         off = instruction.words[:1] == ("NONE",)
-        return (Probe("healthcheck", at_, command=instruction.words, is_disabled=off),)
+        return (Probe("healthcheck", at_, command=instruction.words, is_disabled=off, restarted=restarted),)
     return ()
 
 
