@@ -47,6 +47,26 @@ def test_a_task_base_class_that_runs_once_holds_a_lock_around_its_tasks() -> Non
     assert (found.lock.type, found.skips_when_busy, effects) == ("celery_once.QueueOnce", True, 1)
 
 
+SINGLE = "from celery import Celery\nfrom celery_singleton import Singleton\napp = Celery('a')\n"
+ONCE = "from celery import Celery\nfrom celery_once import QueueOnce\napp = Celery('a')\n"
+
+
+@pytest.mark.parametrize(
+    ("task", "life"),
+    [
+        (SINGLE + "@app.task(base=Singleton)\n", ("never", None)),
+        (SINGLE + "@app.task(base=Singleton, lock_expiry=60 * 5)\n", ("seconds", 300)),
+        (SINGLE + "from settings import LIMIT\n@app.task(base=Singleton, lock_expiry=LIMIT)\n", ("unknown", None)),
+        (SINGLE + "class Alone(Singleton):\n    lock_expiry = 40\n@app.task(base=Alone)\n", ("seconds", 40)),
+        (ONCE + "@app.task(base=QueueOnce, once={'timeout': 60})\n", ("seconds", 60)),
+        (ONCE + "@app.task(base=QueueOnce, once={'graceful': True})\n", ("seconds", 3600)),
+    ],
+)
+def test_the_lock_of_a_task_that_runs_once_lives_as_long_as_it_is_told_to(task: str, life: tuple[str, int | None]) -> None:
+    found, _ = held(task + RUN)
+    assert (found.lock.lifetime.kind, found.lock.lifetime.seconds) == life
+
+
 def test_a_limit_that_a_framework_asks_before_a_handler_is_one_where_it_is_named() -> None:
     limits = """
         import redis

@@ -21,6 +21,7 @@ from coordlint.link.code.values import (
     Method,
     Object,
     Parameter,
+    Table,
     Unknown,
     Value,
     options,
@@ -122,7 +123,7 @@ def _by_library(tracer: Tracer, decorator: ir.Expr, scope: Scope, around: Scope)
         for option in options(ev.value(base, around)):
             found = _once(tracer, option)
             if found:
-                draft = _held(tracer, Instance(found, found, place), scope, decorator, ())
+                draft = _held(tracer, Instance(found, found, place, _said_of_once(tracer, found, option, decorator, around)), scope, decorator, ())
                 draft.skips = True
                 return [draft]
     return []
@@ -137,6 +138,25 @@ def _once(tracer: Tracer, base: Value) -> str:
         if model is not None and model.op is Op.TASK_DEDUP and model.lock:
             return model.lock
     return ""
+
+
+def _said_of_once(tracer: Tracer, kind: str, base: Value, decorator: ir.Call, around: Scope) -> tuple[Arg, ...]:
+    """What is said of a task's lock: beside its base, in the options that its library has of its own, or by the class that is its base."""
+    ev = tracer.ev
+    model = ev.models.call(kind)
+    names = model.keywords if model is not None else ()
+    said: list[Arg] = []
+    for k in decorator.keywords:
+        value = ev.value(k.value, around)
+        if k.name in names:
+            said.append(Arg(k.name, value, around.place(decorator.at)))
+        elif isinstance(value, Table):  # `once={"timeout": 60}`
+            said += [Arg(name, v, around.place(decorator.at)) for name, v in value.entries if name in names]
+    told = {a.name for a in said}
+    for name in names:
+        if name not in told and isinstance(base, ClassRef) and any(name in c.names for c in classes.ancestry(ev, base.symbol)[0]):
+            said.append(Arg(name, attributes.attribute(ev, base, name), around.place(decorator.at)))
+    return tuple(said)
 
 
 def _held(tracer: Tracer, made: Instance, scope: Scope, decorator: ir.Expr, args: tuple[Arg, ...]) -> Draft:
