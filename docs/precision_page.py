@@ -71,10 +71,15 @@ def counts(judged: Judged) -> str:
 
 def unseen(repositories: Judged) -> Iterator[str]:
     """What the tool said of repositories that nobody had looked at, as it stood then; mends that followed do not count here."""
-    yield "Repositories of different kinds that were read once, after the mends above, and told as the tool stood then: the honest figure. It is"
-    yield "in the tables above as well. Few findings: one more wrong one moves the share by many points."
+    yield "Repositories of different kinds that were read once, after the mends that were made until then, and told as the tool stood then: the honest"
+    yield "figures. They are in the tables above as well. What was mended because of the first lot was mended when the second was read."
+    for number, lot in enumerate(sorted({r["round"] for r in repositories}), start=1):
+        yield from _lot(number, [r for r in repositories if r["round"] == lot])
+
+
+def _lot(number: int, repositories: Judged) -> Iterator[str]:
     yield ""
-    yield "| | judged | right | debatable | wrong | right when seen |"
+    yield f"| lot {number} | judged | right | debatable | wrong | right when seen |"
     yield "|---|---|---|---|---|---|"
     judged = [f for r in repositories for f in r["findings"] if not f.get("later")]
     for severity, title in (("error", "errors"), ("warning", "warnings")):
