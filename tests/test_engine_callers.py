@@ -94,6 +94,19 @@ def test_keys_that_are_handed_on_as_the_rest_are_known_at_the_caller() -> None:
     assert keys(text) == ["{keys}", "{keys}", "desk:{x}"]
 
 
+@pytest.mark.parametrize(
+    "joined",
+    ["'/'.join([self._base] + list(parts))", "'/'.join([self._base, *parts])", "'/'.join((self._base,) + parts)", "'/'.join([self._base] + list(map(str, parts)))"],
+)
+def test_a_list_that_is_put_together_where_it_is_joined_is_known_as_well(joined: str) -> None:
+    text = (
+        "import redis\nclass Board:\n    def __init__(self, base):\n        self._r = redis.Redis()\n        self._base = base\n"
+        f"    def _at(self, *parts):\n        return {joined}\n"
+        "    def post(self, task):\n        self._r.set(self._at('note', task), 1)\n    def size(self):\n        return self._r.get(self._at('size'))\n"
+    )
+    assert keys(text) == ["{base}/note/{task}", "{base}/size"]
+
+
 def test_what_is_gathered_and_joined_for_a_key_is_known_at_the_caller() -> None:
     text = (
         "import etcd\nclass Board:\n    def __init__(self, base):\n        self._e = etcd.Client()\n        self._base = base\n"

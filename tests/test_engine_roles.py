@@ -57,6 +57,11 @@ def test_a_counter_may_be_there_to_limit_or_to_measure(key: str, role: str) -> N
     assert in_order(REDIS + f"def f(user):\n    r.incr(f'{key}')\n") == [role]
 
 
+def test_what_is_kept_for_each_queue_is_the_queue() -> None:
+    body = "def put(queue, x):\n    r.zadd(f'active:{queue}', x)\n"
+    assert in_order(REDIS + body) == ["job-queue"]
+
+
 def test_a_list_that_is_popped_from_is_a_queue_and_one_that_is_only_read_a_log() -> None:
     queue = "def put(x):\n    r.lpush('inbox', x)\ndef size():\n    return r.llen('inbox')\ndef take():\n    return r.rpop('inbox')\n"
     log = "def note(x):\n    r.lpush('history', x)\n    r.ltrim('history', 0, 99)\ndef last():\n    return r.lrange('history', 0, 9)\n"

@@ -126,12 +126,15 @@ def test_attributes_of_one_name_that_hold_different_things_join_nothing() -> Non
         "class A:\n    @classmethod\n    def make(cls, r): return cls(r)\n    def __init__(self, r):\n        self.r = r\n    def run(self): self.r.lock('x')\nA.make(redis.Redis())\n",
         "from celery import Celery, Task\napp = Celery()\nclass Base(Task):\n    @property\n    def r(self): return redis.Redis()\n@app.task(bind=True, base=Base)\ndef work(self, n): self.r.lock('x')\n",
         "from celery import shared_task\n@shared_task(bind=True)\ndef work(self, r): r.lock('x')\nwork.delay(redis.Redis())\n",
+        "def work(n, r): r.lock('x')\njobs = [(work, (1, redis.Redis()), None)]\n",
+        "from futurist import periodics\ndef work(r): r.lock('x')\nclass A:\n    def run(self, jobs):\n        later = periodics.periodic(spacing=5)(work)\n        jobs.append((later, (redis.Redis(),), {}))\n",
         "class Strategy:\n    def __init__(self, conn):\n        self.conn = conn\n    def run(self): self.conn.lock('x')\ndef build(cls, conn): return cls(conn)\nbuild(Strategy, redis.Redis())\n",
     ],
     ids=[
         "inherited constructor", "two layers of constructors", "default that replaces None", "a method of a passed object", "keywords that are gathered",
         "arguments handed on", "a thread's target", "submitted", "partial of a method", "the wrapper of a decorator", "a field of a dataclass",
-        "a class method as factory", "a task's base class", "a task that is sent", "a class that is passed",
+        "a class method as factory", "a task's base class", "a task that is sent",
+        "named in a list of work", "decorated by a call, and put into a list of work", "a class that is passed",
     ],
 )  # fmt: skip
 def test_what_callers_pass_is_known_where_it_is_used(body: str) -> None:

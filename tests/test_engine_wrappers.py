@@ -326,6 +326,96 @@ def test_a_partial_of_a_helper_and_a_librarys_method_is_a_use_where_it_is_called
     assert via(system(app=app))[12][1:] == ("consul", "guarded")
 
 
+def test_a_helper_that_is_given_such_a_partial_is_a_use_where_it_is_given() -> None:
+    app = """
+        from functools import partial
+        import consul
+        def guarded(function, *args):
+            return function(*args)
+        def is_well(ask, name):
+            return bool(ask(name))
+        def check(name):
+            return is_well(partial(guarded, consul.Consul().health.service), name)
+        """
+    assert via(system(app=app)) == {9: ("service-discovery", "consul", "is_well,guarded")}
+
+
+def test_a_function_that_makes_an_object_and_keeps_it_gives_a_client() -> None:
+    board = """
+        import os
+        from tooz import coordination
+        class Board:
+            def __init__(self):
+                self.inner = None
+            def start(self):
+                self.inner = coordination.get_coordinator("zk://", b"me")
+            def join(self):
+                self.inner.join_group(b"crew").get()
+            def lock(self, name):
+                return self.inner.get_lock(name)
+            def run(self):
+                self.inner.run_elect_coordinator()
+        _board = None
+        def get_board():
+            global _board
+            if _board is None:
+                _board = Board()
+            return _board
+        """
+    app = "from board import get_board\ndef work():\n    b = get_board()\n    with b.lock(b'x'):\n        pass\n"
+    assert via(system(board=board, app=app)) == {3: ("client", "tooz", "get_board,Board"), 4: ("lock", "tooz", "lock")}
+
+
+def test_asking_an_object_whether_it_has_its_lock_is_a_use() -> None:
+    locking = """
+        import redis
+        class Guard:
+            def __init__(self, name):
+                self._lock = redis.Redis().lock(name)
+            def take(self):
+                return self._lock.acquire()
+            def has(self):
+                return self._lock.owned
+        """
+    app = "from locking import Guard\nguard = Guard('x')\ndef state():\n    return guard.has()\n"
+    assert via(system(locking=locking, app=app))[4] == ("lock", "redis", "has")
+
+
+def test_writing_into_a_locked_file_is_a_use_for_who_asks_for_it_and_none_behind_him() -> None:
+    app = """
+        import fcntl
+        def write_alone(path, text):
+            with open(path, "w") as out:
+                fcntl.flock(out, fcntl.LOCK_EX)
+                try:
+                    out.write(text)
+                    out.flush()
+                finally:
+                    fcntl.flock(out, fcntl.LOCK_UN)
+        def allow(name):
+            write_alone(f"/etc/hosts.d/{name}", "yes")
+        def setup():
+            allow("a")
+        """
+    assert via(system(app=app)) == {12: ("lock", "file-lock", "write_alone")}
+
+
+def test_reading_a_value_to_swap_it_is_optimistic_for_the_caller() -> None:
+    store = """
+        import consul
+        class Shelf:
+            def __init__(self):
+                self.c = consul.Consul()
+            def extend(self, key, more):
+                while True:
+                    index, found = self.c.kv.get(key)
+                    if self.c.kv.put(key, found["Value"] + more, cas=found["ModifyIndex"]):
+                        return
+        """
+    app = "from store import Shelf\nshelf = Shelf()\ndef note(x):\n    shelf.extend('settings', x)\n"
+    assert via(system(store=store, app=app))[4] == ("occ", "consul", "extend")
+
+
 def test_a_helper_that_is_named_for_its_role_keeps_it_whatever_key_it_is_given() -> None:
     caching = """
         import redis

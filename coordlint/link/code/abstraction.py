@@ -15,6 +15,7 @@ from coordlint.link.code.values import Instance, Object, Value, options
 from coordlint.link.code.vocabulary import by_head
 from coordlint.wording import spelled
 
+SEVERAL = 3  # services of one coordinator that make a class a client of it, and none of them
 MOST_ATTRIBUTES = 40  # attributes of one class that are looked at
 
 
@@ -83,7 +84,8 @@ class Abstractions:
             return None
         weight = sum(d.weight for d in deeds if d.role != "client")
         alike = sum(d.weight for d in deeds if d.role in (deed.role, *GENERAL) and d.role != "client")
-        return deed if 2 * alike >= weight else replace(deed, role="client")
+        services = {d.role for d in deeds} - set(GENERAL)
+        return deed if 2 * alike >= weight and len(services) < SEVERAL else replace(deed, role="client")
 
     def _connects(self, symbol: str) -> bool:
         """Whether a constructor makes a client."""

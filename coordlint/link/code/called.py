@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from coordlint import ir
 from coordlint.link.code import attributes, calling
+from coordlint.link.code.project import Scope
 from coordlint.link.code.values import (
     UNKNOWN,
     Arg,
@@ -54,6 +56,14 @@ def filled(ev: Evaluator, value: Value) -> Value:
     if not any(isinstance(v, Called) for v in options(value)):
         return value
     return one_of([_made(ev, v) if isinstance(v, Called) else v for v in options(value)])
+
+
+def decorated(ev: Evaluator, call: ir.Call, scope: Scope) -> Value | None:
+    """`periodic(spacing=5)(sweep)`: what a library's decorator gives is the function, as it is where it stands above the function."""
+    if not isinstance(call.func, ir.Call) or len(call.args) != 1 or call.keywords:
+        return None
+    given = ev.value(call.args[0], scope)
+    return given if isinstance(given, FunctionRef) and isinstance(ev.value(call.func.func, scope), External) else None
 
 
 def settled(ev: Evaluator, value: Called) -> Value:

@@ -62,7 +62,9 @@ def result(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
     if isinstance(callee, Parameter):
         return Called(callee, bind(ev, (), call, scope), scope.place(call.at))
     found = one_of([_one(ev, option, call, scope) for option in options(ev.settle(callee))])
-    return (configured.read(ev, call, scope) or _queried(ev, call, scope)) if isinstance(found, Unknown) else found
+    if not isinstance(found, Unknown):
+        return found
+    return configured.read(ev, call, scope) or called.decorated(ev, call, scope) or _queried(ev, call, scope)
 
 
 def _queried(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:

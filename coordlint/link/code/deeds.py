@@ -6,8 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from coordlint import ir
 from coordlint.coordination import Operation
+from coordlint.link.code import calling
 from coordlint.link.code.evaluate import Evaluator
+from coordlint.link.code.locks import lock_model
 from coordlint.link.code.meaning import understand
 from coordlint.link.code.role import STORES
 from coordlint.link.code.texts import written
@@ -23,8 +26,11 @@ PLUMBING = 0.1  # the weight of what only prepares or closes
 _WEIGHTS = {
     Op.CLIENT: 0.05, Op.CONNECT: 0.05, Op.LISTEN: 0.05, Op.RETRY_POLICY: 0.05, Op.TRANSACTION: PLUMBING, Op.SCRIPT: 0.5,
     Op.MAKE_LOCK: 0.5, Op.MAKE_QUEUE: 0.5, Op.MAKE_ELECTION: 0.5, Op.EXPIRE: 0.3, Op.RELEASE: 0.8,
+    Op.CAS: 1.5,  # what is read before is read for it
 }  # fmt: skip
+ASKING = 0.3  # the weight of telling whether a lock is held
 MAKING = 0.3  # the weight of making an object that stands for a role
+_ASKED = ("acquired", "is_acquired", "locked", "is_locked", "owned", "is_owned", "held", "is_held")
 _OUTSIDE = ("http", "payment", "message", "email", "subprocess", "search", "task", "remote")
 _LOGS = frozenset("log logger logging debug info warning warn error exception critical metric trace print".split())
 GENERAL = ("data-store", "occ", "counter", "client", "watch")  # roles that every other one is built from
@@ -51,6 +57,7 @@ class Deed:
     inside: bool = False  # done by another method of the same object
     given: tuple[tuple[str, bool], ...] = ()  # parameters of the function around it whose truth decides that it happens
     at: Place | None = None  # of a wrapper: where in it this is done
+    is_over: bool = False  # a lock that was taken, worked under and given back in the wrapper
     named_at: Place | None = None  # the caller's argument that names the key
 
 
@@ -72,9 +79,36 @@ def held(trace: Trace) -> Iterator[Deed]:
             yield Deed("lock", d.lock.backend, d.lock.library, 1.0, None, key, given=d.given)
 
 
+def asked(ev: Evaluator, trace: Trace) -> Iterator[Deed]:
+    """What a function tells of a lock that it asks without a call: `return self._lock.acquired`."""
+    for expr in calling.returned(trace.scope) if trace.scope.kind == "function" else ():
+        if isinstance(expr, ir.Attribute) and expr.name in _ASKED:
+            for held_by in options(ev.settle(ev.value(expr.base, trace.scope))):
+                backend = ev.models.backend_of(held_by.type) if isinstance(held_by, Instance) and lock_model(ev, held_by.type) is not None else ""
+                if isinstance(held_by, Instance) and backend not in ("", LOCAL):
+                    library = ev.models.library_of(held_by.type)
+                    yield Deed("lock", backend, library.library if library is not None else "", ASKING)
+
+
+def locked_files(trace: Trace) -> frozenset[str]:
+    """The files that a function locks, as written: reading and writing these is what the lock is for."""
+    locks = (s.call.args[0] for s in trace.steps if s.operation is not None and s.operation.backend == "file-lock" and s.call.args)
+    return frozenset(written(f).removesuffix(".fileno()") for f in locks) - {""}
+
+
+def is_of(step: Step, names: frozenset[str]) -> bool:
+    """Whether a call is a method of one of these, as written."""
+    return isinstance(step.call.func, ir.Attribute) and written(step.call.func.base) in names
+
+
 def hands_on(trace: Trace) -> bool:
     """Whether a lock that others see stays held when the function ends or yields."""
     return any(_is_shared(d) for d in (*trace.left, *trace.at_yield))
+
+
+def closes(trace: Trace) -> bool:
+    """Whether a function takes a lock itself and gives it back, for work of its own."""
+    return any(_is_shared(d) and d.releases and any(not s.is_wrapped for s in d.steps if s.place != d.acquired) for d in trace.drafts)
 
 
 def _is_shared(d: Draft) -> bool:

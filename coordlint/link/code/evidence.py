@@ -25,6 +25,7 @@ _ADDRESSES = re.compile(r"(^|[\W_])(ip|remote_?addr(ess)?|ip_?addr(ess)?)($|[\W_
 _LIMITS = re.compile(r"_(limit|ban|block)(s|ed|ned)?_?key$", re.I)
 _SERVICES = re.compile(r"\b(service|server)_?(name|id|addr(ess)?)\b", re.I)  # what fills a key that has no words of its own
 _LAST_KIND = re.compile(r"\}([^{}]*)\{[^{}]*\}/?$")
+_QUEUES = re.compile(r"(^|[._])queue(_?name)?$", re.I)  # "active:{queue}" is what one queue keeps
 _NOTHING = ("''", '""', "b''", 'b""', "None", "", "b")
 _ITSELF = re.compile(r"hostname|\bhost\b|getpid|\bpid\b|\bfqdn\b|my_\w{0,40}id\b|\b(worker|instance|node|server|machine|process|consumer)_?(id|name)\b", re.I)
 
@@ -57,7 +58,7 @@ def of_key(o: Operation, members: list[Operation]) -> str | None:
         numbers = o.backend == "redis" and all(m.call.rpartition(".")[2] in _OF_NUMBERS for m in members)
         given = o.argument("sequence")
         return "counter" if numbers or (given is not None and given.value is True) else role
-    return role
+    return "job-queue" if role is None and any(_QUEUES.search(filler) for filler in o.fillers) else role
 
 
 def _belongs(o: Operation) -> bool:

@@ -58,6 +58,7 @@ def _calls(ev: Evaluator) -> Iterator[tuple[ir.Call, Scope]]:
         body = scope.function.body if scope.kind == "function" else scope.node.body
         for s in statements(body):
             for expr in expressions(s):
+                yield from _listed(expr, scope)
                 for call in ev.inside(expr).calls:
                     yield call, scope
                     yield from _handed(call, scope)
@@ -80,6 +81,18 @@ def _handed(call: ir.Call, scope: Scope) -> Iterator[tuple[ir.Call, Scope]]:
     target = next((t for name in _TARGETS if (t := call.keyword(name)) is not None), None)
     if target is not None and isinstance(given, ir.Sequence):
         yield ir.Call(target, given.items, (), call.at), scope
+
+
+def _listed(expr: ir.Expr, scope: Scope) -> Iterator[tuple[ir.Call, Scope]]:
+    """Calls that a list of work names: `[(sweep, (self,), None)]`, `jobs.append((sweep, (self,), {}))`."""
+    several = expr.items if isinstance(expr, ir.Sequence) else expr.args if isinstance(expr, ir.Call) else ()
+    for one in several:
+        match one:
+            case ir.Sequence(kind="tuple", items=(ir.Name() | ir.Attribute() as func, ir.Sequence(items=given), *rest)) if given and len(rest) < 2:
+                if all(isinstance(r, ir.Mapping) or (isinstance(r, ir.Const) and r.value is None) for r in rest):
+                    yield ir.Call(func, given, (), one.at), scope
+            case _:
+                pass
 
 
 def _note(ev: Evaluator, call: ir.Call, scope: Scope) -> bool:

@@ -10,19 +10,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from coordlint import ir
+from coordlint.link.code import reaching
 from coordlint.link.code.abstraction import Abstractions
 from coordlint.link.code.arguments import arguments_of, bindings
 from coordlint.link.code.attributes import attribute
 from coordlint.link.code.bottom_up import bottom_up
 from coordlint.link.code.deeds import (
+    DEEPEST,
     GENERAL,
     MAKING,
     MOST_VIA,
     Deed,
     Loads,
     Roles,
+    asked,
+    closes,
     hands_on,
     held,
+    is_of,
+    locked_files,
     made_class,
     main_deed,
     of_method,
@@ -82,8 +88,8 @@ class Standings:
         self._entries = entries
         self._traces = {t.scope.symbol: t for t in traces if not is_test(t.scope.path)}
         self._loads = Loads(self._traces)
-        self._passing = _passing(self._traces)
-        self._calls = self._relevant()
+        self._passing = reaching.passing(self._traces)
+        self._calls = reaching.reaching(self._traces, self._passing, self._own, self._asking())
         self._reached: dict[str, frozenset[tuple[Place, str]]] = {}
         order = list(bottom_up(self._calls))
         for component in order:
@@ -99,6 +105,7 @@ class Standings:
                     if made is not None:
                         self._functions[symbol] = made
             self._classes.learn(self._functions, self._entries, lambda symbol: symbol in self._calls or self._loads.of(symbol) >= 1)
+            order = self._with_makers() or order
 
     def of_step(self, trace: Trace, step: Step) -> Deed | None:
         """What a call stands for, with the caller's arguments filled in; None when it calls no wrapper."""
@@ -162,37 +169,24 @@ class Standings:
 
     # -- which functions matter --------------------------------------------------------------------------------------
 
+    def _asking(self) -> frozenset[str]:
+        return frozenset(symbol for symbol, t in self._traces.items() if any(True for _ in asked(self._ev, t)))
+
+    def _with_makers(self) -> list[tuple[str, ...]]:
+        """A new order, where functions matter as well that only make an object which stands for a role, and give it."""
+        made = {t.scope.symbol for t in self._traces.values() if t.scope.kind == "function" and self._makes(t)}
+        if made <= self._calls.keys():
+            return []
+        self._calls = reaching.reaching(self._traces, self._passing, self._own, made | self._asking())
+        self._reached.update((symbol, frozenset()) for symbol in self._calls if symbol not in self._reached)
+        return list(bottom_up(self._calls))
+
+    def _makes(self, trace: Trace) -> bool:
+        made = (made_class(self._ev, self._ev.value(s.call.func, trace.scope)) for s in trace.steps if s.operation is None and not s.unresolved)
+        return any(cls is not None and self._classes.of(cls) is not None for cls in made) and self._gives(trace.scope.symbol)
+
     def _own(self, step: Step) -> Deed | None:
         return self._rows.get(step.place) or own(step, self._roles)
-
-    def _relevant(self) -> dict[str, list[str]]:
-        """Functions that reach coordination, each with those that it calls."""
-        calls: dict[str, list[str]] = {}
-        callers: dict[str, list[str]] = {}
-        todo: list[str] = []
-        for symbol, trace in self._traces.items():
-            if trace.scope.kind != "function":
-                continue
-            calls[symbol] = list(dict.fromkeys(f.symbol for s in trace.steps for f in s.functions[: s.called]))
-            for callee in calls[symbol]:
-                callers.setdefault(callee, []).append(symbol)
-            if any(self._own(s) is not None for s in trace.steps) or any(True for _ in held(trace)) or self._is_passing(trace):
-                todo.append(symbol)
-        seen = set(todo)
-        while todo:
-            for caller in callers.get(todo.pop(), ()):
-                if caller not in seen:
-                    seen.add(caller)
-                    todo.append(caller)
-        return {symbol: calls[symbol] for symbol in calls if symbol in seen}
-
-    def _is_passing(self, trace: Trace) -> bool:
-        """Whether a function hands a library's method to a helper that calls it."""
-        return any(
-            f.symbol in self._passing and any(isinstance(v, Method) for a in (*s.args, *f.held) for v in options(a.value))
-            for s in trace.steps
-            for f in s.functions[: s.called]
-        )
 
     def _reach(self, component: tuple[str, ...]) -> None:
         """The places and roles of the library calls behind functions that call each other."""
@@ -226,11 +220,11 @@ class Standings:
         return deed
 
     def _sum(self, trace: Trace) -> _Sum:
-        done = _Sum(list(held(trace)))
-        claimed = tables(trace)
+        done = _Sum([*held(trace), *asked(self._ev, trace)])
+        claimed, locked = tables(trace), locked_files(trace)
         other: dict[tuple[str, ...], float] = {}  # a helper that is called again does no other work
         for step in trace.steps:
-            if step.deferred or (claimed and reads(step, claimed)):
+            if step.deferred or (claimed and reads(step, claimed)) or (locked and step.operation is None and is_of(step, locked)):
                 continue
             direct = self._own(step)
             deed = direct or self.of_step(trace, step)
@@ -276,7 +270,13 @@ class Standings:
         locks = 2.0 if hands_on(trace) else 0.2 if any(d.role not in ("lock", "client") for d in deeds) else 1.0
         weighed = [replace(d, weight=d.weight * locks) if d.role == "lock" else d for d in deeds]
         owner = trace.scope.owner
-        return main_deed(weighed, trace.scope.function.name, owner.symbol.rpartition(".")[2] if owner is not None else "")
+        deed = main_deed(weighed, trace.scope.function.name, owner.symbol.rpartition(".")[2] if owner is not None else "")
+        if deed is None or deed.role != "lock" or hands_on(trace):
+            return deed
+        is_over = closes(trace)
+        if deed.is_over and not is_over:
+            return None  # what it calls is done with its lock: for who calls this function, none of it is left
+        return replace(deed, is_over=is_over)
 
     def _handed_on(self, function: FunctionRef, step: Step, trace: Trace) -> Deed | None:
         """What a call of a wrapper does; None where its arguments say that it does not come to that: `load(id, lock=False)`."""
@@ -305,16 +305,23 @@ class Standings:
 
     def _through(self, function: FunctionRef, step: Step, symbol: str) -> Deed | None:
         """A helper that calls what it is given: `retry(store.get, key)` is what `store.get(key)` is."""
-        given = bindings(self._ev, function, step.args)
+        return self._given(function, bindings(self._ev, function, step.args), step, symbol, 0)
+
+    def _given(self, function: FunctionRef, given: Mapping[tuple[str, str], Value], step: Step, symbol: str, depth: int) -> Deed | None:
+        """What a helper calls; a helper may be given another one, with what that calls: `check(partial(retry, store.get), key)`."""
         name = self._ev.project.scopes[function.symbol].function.name
         for parameter in self._passing[function.symbol]:
             for option in options(self._ev.settle(given.get((function.symbol, parameter), Parameter("", "")))):
+                deed = None
                 if isinstance(option, Method):
                     deed = of_method(self._ev, option, step, symbol, self._roles)
-                    if deed is not None:
-                        return replace(deed, via=(name,))
                 elif isinstance(option, FunctionRef) and option.symbol in self._functions:
-                    return replace(self._functions[option.symbol], via=(name, *self._functions[option.symbol].via)[:MOST_VIA])
+                    known = self._functions[option.symbol]
+                    deed = replace(known, via=(self._ev.project.scopes[option.symbol].function.name, *known.via))
+                elif isinstance(option, FunctionRef) and option.symbol in self._passing and option.held and depth < DEEPEST:
+                    deed = self._given(option, bindings(self._ev, option, ()), step, symbol, depth + 1)
+                if deed is not None:
+                    return replace(deed, via=(name, *deed.via)[:MOST_VIA])
         return None
 
 
@@ -325,16 +332,6 @@ def is_own(trace: Trace, step: Step) -> bool:
     if trace.scope.owner is None or not params or not isinstance(func, ir.Attribute) or not isinstance(func.base, ir.Name):
         return False
     return func.base.id == params[0].name
-
-
-def _passing(traces: dict[str, Trace]) -> dict[str, tuple[str, ...]]:
-    """Functions that call one of their parameters, themselves or in a function that stands in them, with the parameters' names."""
-    found: dict[str, set[str]] = {}
-    for t in traces.values():
-        for s in t.steps:
-            if s.parameter is not None and not s.deferred:
-                found.setdefault(s.parameter.symbol, set()).add(s.parameter.name)
-    return {symbol: tuple(sorted(names)) for symbol, names in found.items() if symbol in traces}
 
 
 def _is_nested(trace: Trace, step: Step) -> bool:

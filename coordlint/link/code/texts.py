@@ -171,15 +171,36 @@ def _format(form: str, call: ir.Call, ev: Evaluator, scope: Scope) -> Value:
 
 
 def _join(separator: Pattern, given: ir.Expr, ev: Evaluator, scope: Scope) -> Value:
-    if not isinstance(given, ir.Sequence):
-        rest = ev.value(given, scope)
-        if isinstance(rest, Parameter) and any(p.name == rest.name and p.kind == "args" for p in scope.params()):
-            return hole(rest, separator.text)
-        return Pattern("{}", "{" + written(given) + "}")
+    """`":".join([prefix, *parts])`: what is written out piece by piece, and what was gathered as a whole."""
     parts: list[Pattern] = []
-    for item in given.items:
-        parts += [separator, _piece(ev, item, scope)]
+    for item in _listed(given):
+        parts += [separator, _gathered(separator, item.value, ev, scope) if isinstance(item, ir.Starred) else _piece(ev, item, scope)]
     return _joined(parts[1:])
+
+
+def _listed(given: ir.Expr) -> tuple[ir.Expr, ...]:
+    """The items of a list that is made where it is joined; what is a list already is a starred one."""
+    match given:
+        case ir.Sequence(items=items):
+            return items
+        case ir.Binary(op="+", values=values):
+            return tuple(item for v in values for item in _listed(v))
+        case ir.Call(func=ir.Name(id="list" | "tuple"), args=(inner,)):
+            return _listed(inner)
+        case ir.Call(func=ir.Name(id="map" | "filter"), args=(ir.Name(id="str") | ir.Const(value=None), inner)):
+            return _listed(inner)
+        case ir.Starred():
+            return (given,)
+        case _:
+            return (ir.Starred(given, given.at),)
+
+
+def _gathered(separator: Pattern, rest: ir.Expr, ev: Evaluator, scope: Scope) -> Pattern:
+    """All that was gathered, joined: `*parts` of this function is filled in at its callers."""
+    known = ev.value(rest, scope)
+    if isinstance(known, Parameter) and any(p.name == known.name and p.kind == "args" for p in scope.params()):
+        return hole(known, separator.text)
+    return Pattern("{}", "{" + written(rest) + "}")
 
 
 def joined_path(ev: Evaluator, given: tuple[ir.Expr, ...], scope: Scope) -> Value:
