@@ -378,10 +378,11 @@ Stmt = (
 
 
 class Module(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A whole file. `shortened` tells where an expression was nested too deeply to be kept whole."""
+    """A whole file. `shortened` tells where an expression was nested too deeply to be kept whole; `python2` what it is written in."""
 
     body: tuple[Stmt, ...]
     shortened: tuple[Span, ...] = ()
+    python2: bool = False
 
 
 _PARTS: dict[type, Callable[..., tuple[Expr, ...]]] = {

@@ -54,15 +54,17 @@ class Rule:
 
     def run(self, system: System) -> list[Finding]:
         """All findings of this rule, each once, in the order of their places."""
-        made = {self._sign(found) for found in self.check(system)}
+        made = {self._sign(found, system) for found in self.check(system)}
         return sorted(made, key=lambda f: (f.place, f.message, f.because))
 
-    def _sign(self, found: Found) -> Finding:
+    def _sign(self, found: Found, system: System) -> Finding:
+        # what is known of libraries is known of their releases of today
+        most = MEDIUM if system.is_python2(found.place.path) else HIGH
         return Finding(
             code=self.code,
             name=self.name,
             severity=self.severity if found.severity is None else found.severity,
-            confidence=found.confidence,
+            confidence=min(found.confidence, most),
             message=found.message,
             place=found.place,
             symbol=found.symbol,

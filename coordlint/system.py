@@ -60,6 +60,7 @@ class World:
     requirements: tuple[Requirement, ...] = ()
     deployment: Deployment = field(default_factory=Deployment)
     skips: tuple[Skip, ...] = ()
+    python2: frozenset[str] = frozenset()
     unused_suppressions: tuple[tuple[Suppression, str], ...] = ()
     malformed_suppressions: tuple[tuple[Suppression, str], ...] = ()
 
@@ -492,6 +493,10 @@ class System:
     def skips(self) -> tuple[Skip, ...]:
         """Files in scope that could not be analysed, and why."""
         return self._world.skips
+
+    def is_python2(self, path: str) -> bool:
+        """Whether a file is written in Python 2."""
+        return path in self._world.python2
 
     def with_suppressions(
         self, *, unused: tuple[tuple[Suppression, str], ...], malformed: tuple[tuple[Suppression, str], ...]

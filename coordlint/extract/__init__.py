@@ -17,7 +17,7 @@ def extract(source: Source) -> Facts:
     if source.kind is not Kind.PYTHON:
         return extract_manifest(source)
     module, skips = read_python(source)
-    suppressions, intents = read_comments(source)
+    suppressions, intents = read_comments(source, python2=module is not None and module.python2)
     return Facts(
         source.path, source.kind, module=module, manifests=read_words(source), suppressions=suppressions, intents=intents, skips=skips
     )

@@ -39,14 +39,14 @@ class _Comment:
         self.alone = alone
 
 
-def read_comments(source: Source) -> tuple[tuple[Suppression, ...], tuple[Intent, ...]]:
+def read_comments(source: Source, *, python2: bool = False) -> tuple[tuple[Suppression, ...], tuple[Intent, ...]]:
     """The suppressions (malformed ones with their problem) and declared intents in a file's comments."""
     if "coordlint:" not in source.text:
         return (), ()
     lines = source.text.split("\n")
     suppressions: list[Suppression] = []
     intents: list[Intent] = []
-    for comment in _comments(source, lines):
+    for comment in _line_comments(lines) if python2 else _comments(source, lines):
         last = _line_below(lines, comment.line) if comment.alone else comment.line
         place = Place(
             source.path, Span(comment.line, comment.column, comment.line, comment.column + comment.width)

@@ -24,24 +24,15 @@ def read_python(source: Source) -> tuple[ir.Module | None, tuple[Skip, ...]]:
     if _NOTEBOOK.match(source.text):
         return None, (Skip(source.path, "a notebook with the name of a Python file"),)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # invalid escapes in foreign code are not ours to report
-            tree = ast.parse(source.text)
-    except SyntaxError as error:
-        newer, reason = _newer(source.text, error)
-        if newer is None:
-            return None, (Skip(source.path, reason, error.lineno or 1),)
-        tree = newer
-    except ValueError as error:
-        return None, (Skip(source.path, f"not Python text: {error}"),)
-    except (RecursionError, MemoryError):
-        return None, (Skip(source.path, "nested too deeply, or too large, for the Python parser"),)
+        tree, python2 = _tree(source.text)
+    except _Unread as why:
+        return None, (Skip(source.path, str(why), why.line),)
     shortened = _Shortened(source.text)
     body = _block(tree.body, shortened)
     skips = tuple(
         Skip(source.path, "an expression nested too deeply was read in part", at.line) for at in shortened[:1]
     )
-    return ir.Module(body, tuple(shortened)), skips
+    return ir.Module(body, tuple(shortened), python2), skips
 
 
 class _Shortened(list[Span]):
@@ -57,19 +48,45 @@ class _Shortened(list[Span]):
         return at < len(self._yields) and self._yields[at] <= (node.end_lineno or node.lineno)
 
 
-def _newer(text: str, error: SyntaxError) -> tuple[ast.Module | None, str]:
-    """What the parser of this Python refused, read as Python of a later version; or None and the reason."""
-    from coordlint.extract import newer_syntax  # few files need it
+class _Unread(Exception):
+    """Why a file could not be read, and on which line."""
+
+    def __init__(self, reason: str, line: int = 1) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+def _tree(text: str) -> tuple[ast.Module, bool]:
+    """The tree of a file, and whether it is written in Python 2. Raises _Unread."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # invalid escapes in foreign code are not ours to report
+            return ast.parse(text), False
+    except SyntaxError as error:
+        return _other(text, error)
+    except ValueError as error:
+        raise _Unread(f"not Python text: {error}") from None
+    except (RecursionError, MemoryError):
+        raise _Unread("nested too deeply, or too large, for the Python parser") from None
+
+
+def _other(text: str, error: SyntaxError) -> tuple[ast.Module, bool]:
+    """What the parser of this Python refused, read as Python of a later version, or as Python 2. Raises _Unread."""
+    from coordlint.extract import newer_syntax, python2  # few files need them
 
     if error.text and _CONFLICT.match(error.text.rstrip("\n")):
-        return None, "an unresolved merge conflict"
-    reason = f"syntax error: {error.msg}"
-    if not newer_syntax.is_newer(text, error):
-        return None, reason
+        raise _Unread("an unresolved merge conflict", error.lineno or 1)
+    reason, line = f"syntax error: {error.msg}", error.lineno or 1
+    if newer_syntax.is_newer(text, error):
+        try:
+            return newer_syntax.read_newer(text), False
+        except newer_syntax.NotRead as why:
+            if str(why):  # it is newer, and cannot be read
+                raise _Unread(str(why), line) from None
     try:
-        return newer_syntax.read_newer(text), ""
-    except newer_syntax.NotRead as why:
-        return None, str(why) or reason
+        return python2.read_python2(text), True
+    except python2.NotPython2 as why:
+        raise _Unread(str(why) or reason, why.line if str(why) else line) from None
 
 
 def _block(statements: list[ast.stmt], shortened: _Shortened) -> tuple[ir.Stmt, ...]:

@@ -125,6 +125,7 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, trac
         imports=tuple(sorted(_imports(ev, project))),
         requirements=tuple(sorted({r for f in facts for r in f.requirements}, key=lambda r: (r.place, r.name))),
         deployment=deployment,
+        python2=frozenset(f.path for f in facts if f.module is not None and f.module.python2),
         skips=tuple(sorted({*(s for f in facts for s in f.skips), *deployment.skips})),
     )
 

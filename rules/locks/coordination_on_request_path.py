@@ -90,7 +90,7 @@ def is_cached(system: System, symbol: str) -> bool:
 
 def is_rare(entry: Entry) -> bool:
     """An endpoint for operators and probes, by the words of its name, its class and its route."""
-    return not RARE.isdisjoint(words(".".join(entry.symbol.split(".")[-2:])) | words(entry.reason))
+    return not RARE.isdisjoint(words(".".join(entry.symbol.split(".")[-2:])) | words(entry.reason) | words(entry.route))
 
 
 EXAMPLES = r'''
@@ -187,7 +187,7 @@ app = Flask(__name__)
 c = consul.Consul(host="consul")
 
 @app.route("/admin/flags/<name>", methods=["POST"])
-def admin_set_flag(name):
+def set_flag(name):
     c.kv.put(f"flags/{name}", "on")
     return "ok"
 
