@@ -348,3 +348,8 @@ def test_a_failing_healthcheck_restarts_in_a_swarm_and_beside_autoheal(service: 
 def test_a_healthcheck_asks_for_a_path_of_its_own_container(command: str, asked: str) -> None:
     (probe,) = one(deployed(compose(f"services:\n  web: {{image: web, healthcheck: {{test: {command}}}}}\n")), "web").probes
     assert probe.asked_path == asked
+
+
+def test_a_file_of_comments_alone_is_read_and_says_nothing() -> None:
+    (facts,) = facts_of({"docker-compose.override.yml": "# services:\n#   web: {ports: ['80:80']}\n"})
+    assert (facts.skips, facts.manifests) == ((), ())

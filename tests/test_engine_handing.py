@@ -124,3 +124,16 @@ def test_behind_an_endless_loop_only_what_its_breaks_leave_is_held() -> None:
         "    open('g', 'w')\n"
     )
     assert effects(found) == [7]
+
+
+def test_what_is_made_in_order_to_be_called_later_is_no_work_of_the_function_that_hands_it_on() -> None:
+    text = (
+        "import redis\nr = redis.Redis()\nKEPT = []\n"
+        "class Shown:\n    def __init__(self, page): self.page = page\n"
+        "class Rule:\n    def __init__(self, path, view, shown): self.path, self.view, self.shown = path, view, shown\n"
+        "def index(): return r.get('index')\n"
+        "def routes():\n    KEPT.append(Rule('/', index, Shown('index')))\n"
+        "def start():\n    r.set('started', 1)\n    routes()\nstart()\n"
+    )
+    uses = {(u.symbol, u.role) for u in system(a=text).uses()}
+    assert ("a.start", "data-store") in uses

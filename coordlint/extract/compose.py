@@ -16,9 +16,10 @@ def extract_compose(source: Source) -> Facts:
     parsed = parse(source.text, source.path)
     problems = tuple(_explained(problem, source.text) for problem in parsed.problems)
     root = parsed.documents[0] if parsed.documents else None
+    if root is None or (isinstance(root, Scalar) and root.value is None):
+        return Facts(source.path, source.kind, skips=problems)  # nothing but comments: services to be switched on by hand
     if not isinstance(root, Table):
-        reason = "holds no mapping" if parsed.documents else "holds nothing"
-        return Facts(source.path, source.kind, skips=problems or (Skip(source.path, f"compose file {reason}"),))
+        return Facts(source.path, source.kind, skips=problems or (Skip(source.path, "compose file holds no mapping"),))
     root = _with_services(root)
     wishes = [w for name, service in entries(root.get("services")) for w in _wishes(name, service, source.path)]
     return Facts(

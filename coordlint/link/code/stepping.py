@@ -84,7 +84,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     if passed and functions and not any(_calls_back(w, f, call) for f in functions):
         passed = ()  # kept for later: who calls it then is seen there
         for making in (s for s in w.trace.steps[-len(call.args) - 4 :] if any(s.call is a for a in call.args)):
-            making.functions = ()  # `later(partial(work, id))`
+            making.functions, making.called = (), 0  # `later(partial(work, id))`
     made.functions = tuple(functions) + passed
     made.called = len(functions)
     made.unresolved = not (understood or made.functions or _is_harmless(callee, call))
