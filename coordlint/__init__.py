@@ -34,6 +34,13 @@ if TYPE_CHECKING:
         Port as Port,
         Workload as Workload,
     )
+    from coordlint.duration import (
+        TaskLimit as TaskLimit,
+        time_limit as time_limit,
+        too_long as too_long,
+        too_often as too_often,
+        unenforced as unenforced,
+    )
     from coordlint.finding import (
         Confidence as Confidence,
         Evidence as Evidence,
@@ -87,6 +94,7 @@ _HOMES = {
     "coordlint.cures": "cure_for fence_for",
     "coordlint.harm": "is_behind_row_lock is_concrete is_repeatable is_weighty",
     "coordlint.deployment": "Coordinator Deployment Ensemble Port Workload",
+    "coordlint.duration": "TaskLimit time_limit too_long too_often unenforced",
     "coordlint.finding": "Confidence Evidence Finding Fix Severity",
     "coordlint.models.schema": "Late OnBusy Op Scope",
     "coordlint.pipeline": "check",

@@ -208,7 +208,7 @@ class Effect(msgspec.Struct, frozen=True):
     chain: tuple[Place, ...] = ()  # the call sites from the section to the operation, outermost first
     token: bool = False  # a token of this section's lock reaches it
     conditional: str = ""
-    each: Place | None = None  # the loop in the section, here or on the way, that does it for things of unknown number
+    each: Place | None = None  # the loop in the section, here or on the way, that does it for things of unknown number, or without an end of its own
 
     @property
     def place(self) -> Place:
@@ -278,6 +278,7 @@ class Section(msgspec.Struct, frozen=True):
     checked: tuple[Place, ...] = ()  # where ownership is re-checked
     extended: tuple[Place, ...] = ()  # where the lease is renewed by hand
     unresolved: tuple[Place, ...] = ()  # calls inside whose effects are not known
+    laps: tuple[Place, ...] = ()  # loops inside, over things of unknown number or without an end, around calls that nobody knows
     shares_fate: bool = False  # the lock and every write end with the same database transaction
     transaction: bool = False
     nested: tuple[Place, ...] = ()  # where further locks are taken while this one is held, through calls as well

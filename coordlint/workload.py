@@ -143,6 +143,16 @@ class Process(msgspec.Struct, frozen=True):
     workers: int | None = 1
     worker_evidence: Place | None = None
 
+    def option(self, *names: str) -> str | None:
+        """What a command line gives an option, in either form: `--pool gevent`, `--pool=gevent`; None where it is not given."""
+        for word, following in zip(self.argv, (*self.argv[1:], ""), strict=True):
+            for name in names:
+                if word == name:
+                    return following
+                if word.startswith(f"{name}="):
+                    return word.partition("=")[2]
+        return None
+
 
 class Run(msgspec.Struct, frozen=True):
     """A Python file of the repository that a workload starts, and how that is known."""

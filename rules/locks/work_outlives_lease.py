@@ -5,23 +5,25 @@ that is started without a limit or a sleep breaks the promise on the first slow 
 
 A loop adds up: a call that may take 20 seconds outlasts a lease of five minutes when the loop goes over fifteen things and the partner is slow.
 
-A task whose own time limit lies above the lease states the mistake in figures: it may run for 300 seconds under a lock of 120.
+A task whose own time limit lies above the lease states the mistake in figures: it may run for 300 seconds under a lock of 120. A limit that lies
+below the lease is a cure, but not in every pool: Celery's gevent pool passes over the soft limit, and eventlet, threads and solo over both.
 
 Instead: bound every step (`timeout=5` on the call) so that their sum stays well below the lease; or renew the lease while the work goes on
 (`lock.extend`, `auto_renewal=True`, a watchdog) and check that it is still yours before each effect. A longer lease only makes it rarer.
 
 Fine when: the lease is renewed, by the library or by hand; ownership is checked before the effect; the steps are bounded below the lease;
-the task's time limit is the lease or less; the key is never released and so only spaces out the runs.
+the task's time limit is the lease or less, and its workers enforce it; the key is never released and so only spaces out the runs.
+
+A loop of unknown length around calls that nobody knows is reported only where a sibling shows what is missing: the same wrapper, with renewal.
 
 Known misses: loops are added up only around calls that leave the process and whose timeout is known; time limits of tasks that stand in the worker's configuration. requests has no timeout by default, httpx 5 seconds: other clients whose default is not
 known are believed to be bounded.
 
-Sources: Redis documentation, Distributed Locks (validity time; extending); requests documentation, Timeouts; Celery documentation, Time limits.
+Sources: Redis documentation, Distributed Locks (validity time; extending); requests documentation, Timeouts; Celery documentation, Time limits, and Concurrency with gevent.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from coordlint import (
@@ -30,100 +32,119 @@ from coordlint import (
     Effect,
     Evidence,
     Found,
-    Op,
-    Operation,
     Section,
     System,
+    TaskLimit,
     distinct,
     effect_name,
     found,
     lock_name,
     rule,
+    time_limit,
     told,
+    too_long,
+    too_often,
     trail,
+    unenforced,
 )
 
-LIMITS = ("soft_time_limit", "time_limit", "timeout")
-MANY = 50
-"""Slow answers in a row; where it takes more, a loop is believed to end in time."""
-UNBOUNDED_BY_DEFAULT = ("requests", "stdlib-subprocess", "urllib3", "stdlib-urllib", "stdlib-email")
+MOST_TRUSTED = 3600
+"""Seconds: who gives a lease of more has thought of how long the work takes."""
 
 
 @rule("CL109", severity=WARNING)
 def work_outlives_lease(system: System) -> Iterator[Found]:
+    trusting: dict[Evidence, list[tuple[Section, TaskLimit]]] = {}
     for section in system.critical_sections(distributed=True):
         lease = section.lock.lifetime
-        if lease.seconds is None or lease.kind not in ("seconds", "unknown") or section.lock.model.renews or section.extended or section.checked:
+        if lease.seconds is None or section.lock.model.renews or section.extended or section.checked:
             continue
-        reached = (*section.effects, *section.reads)
-        slow = [(effect, why) for effect in reached if (why := too_long(effect.operation, lease.seconds))]
-        slow = slow or [(effect, why) for effect in reached if (why := too_often(effect, lease.seconds))]
-        if not slow:
-            yield from longer_by_its_limit(system, section, lease.seconds)
+        limit = time_limit(system, section.symbol)
+        pool = unenforced(system, section.symbol, limit) if limit is not None else None
+        if limit is not None and pool is None and limit.seconds <= lease.seconds:
+            continue  # it is ended with its lease
+        if slow := slowest(section, lease.seconds):
+            yield from slow
+        elif lease.kind not in ("seconds", "unknown") or section.escapes or not section.releases:
             continue
-        effect, why = min(slow, key=lambda pair: pair[0].place)
-        yield found(
-            f"{effect_name(effect.operation)} {why}, inside a lease of {told(lease)} on {lock_name(section.lock)} that nobody renews",
-            at=effect,
-            because=[*distinct([*trail(section, effect), *repeated(effect)], besides=effect.place), *others(slow, effect)],
-            confidence=MEDIUM,
-        )
+        elif limit is not None and limit.seconds > lease.seconds and (section.effects or section.unresolved):
+            yield longer_by_its_limit(section, limit)
+        elif limit is not None and pool is not None and section.unresolved:
+            trusting.setdefault(Evidence(pool.place, f"the workers run in the pool {pool.option('--pool', '-P')}"), []).append((section, limit))
+        elif section.laps and lease.seconds <= MOST_TRUSTED and (sibling := one_that_renews(system, section)) is not None:
+            yield unlike_its_sibling(section, sibling)
+    for pool_evidence, sections in trusting.items():
+        yield without_its_limit(pool_evidence, sections)
 
 
-def longer_by_its_limit(system: System, section: Section, lease: float) -> Iterator[Found]:
+def slowest(section: Section, lease: float) -> list[Found]:
+    """A step that may outlast the lease alone, or else one that a loop repeats."""
+    reached = (*section.effects, *section.reads)
+    slow = [(effect, why) for effect in reached if (why := too_long(effect.operation, lease))]
+    slow = slow or [(effect, why) for effect in reached if (why := too_often(effect, lease))]
+    if not slow:
+        return []
+    effect, why = min(slow, key=lambda pair: pair[0].place)
+    said = found(
+        f"{effect_name(effect.operation)} {why}, inside a lease of {told(section.lock.lifetime)} on {lock_name(section.lock)} that nobody renews",
+        at=effect,
+        because=[*distinct([*trail(section, effect), *repeated(effect)], besides=effect.place), *others(slow, effect)],
+        confidence=MEDIUM,
+    )
+    return [said]
+
+
+def longer_by_its_limit(section: Section, limit: TaskLimit) -> Found:
     """A task that may run longer than its lock lasts, by the limit on the task itself."""
-    if section.escapes or not section.releases or not (section.effects or section.unresolved):
-        return
-    for task in system.operations(Op.TASK):
-        limit = next((a for name in LIMITS if (a := task.argument(name)) is not None), None)
-        if limit is None or not isinstance(limit.value, int | float) or isinstance(limit.value, bool):
-            continue
-        seconds = limit.value / 1000 if task.library == "dramatiq" else limit.value
-        if seconds <= lease or not decorates(system, task, section.symbol):
-            continue
-        yield found(
-            f"the task may run for {seconds:g} s ({limit.name}), and {lock_name(section.lock)} ends after {told(section.lock.lifetime)} without renewal: "
-            "a second worker then works beside it",
-            at=section,
-            because=[Evidence(limit.place or task.place, f"the task's time limit, {seconds:g} s"), *distinct(trail(section), besides=section.acquired)],
-            confidence=MEDIUM,
-            help=f"Let the task end before its lock does ({limit.name} below the lease), or renew the lease while it works.",
-        )
-        return
+    return found(
+        f"the task may run for {limit.seconds:g} s ({limit.name}), and {lock_name(section.lock)} ends after {told(section.lock.lifetime)} without renewal: "
+        "a second worker then works beside it",
+        at=section,
+        because=[Evidence(limit.place, f"the task's time limit, {limit.seconds:g} s"), *distinct(trail(section), besides=section.acquired)],
+        confidence=MEDIUM,
+        help=f"Let the task end before its lock does ({limit.name} below the lease), or renew the lease while it works.",
+    )
 
 
-def decorates(system: System, task: Operation, symbol: str) -> bool:
-    """Whether a task decorator stands on this function: no other function begins between the two."""
-    function = system.function(symbol)
-    if function is None or task.place.path != function.place.path or task.place.line > function.place.line:
-        return False
-    starts = (f.place.line for f in system.functions() if f.place.path == task.place.path)
-    return not any(task.place.line < line < function.place.line for line in starts)
+def without_its_limit(pool: Evidence, sections: list[tuple[Section, TaskLimit]]) -> Found:
+    """Tasks that would be ended with their leases, by workers that do not end tasks: one cause, one finding."""
+    section, limit = sections[0]
+    return found(
+        f"{lock_name(section.lock)} ends after {told(section.lock.lifetime)} without renewal, and what should end the task by then ({limit.name}) is not "
+        "enforced by the pool that its workers run in",
+        at=section,
+        because=[
+            pool,
+            Evidence(limit.place, f"the task's time limit, {limit.seconds:g} s"),
+            *(Evidence(other.acquired, f"{lock_name(other.lock)} is left to its task's limit as well") for other, _ in sections[1:8]),
+        ],
+        confidence=MEDIUM,
+        help="Renew the lease while the task works, or bound its steps by timeouts of their own; or run these tasks in the prefork pool, which ends them.",
+    )
 
 
-def too_long(operation: Operation, lease: float) -> str:
-    """Why a step may outlast the lease; "" when it is bounded below it, or its bound is not known."""
-    if operation.kind not in ("http", "subprocess", "email", "remote"):
-        return ""
-    given = operation.argument("timeout")
-    if given is None or (given.literal and given.value is None):
-        return "has no time limit" if operation.library in UNBOUNDED_BY_DEFAULT else ""
-    if given.literal and isinstance(given.value, int | float) and given.value >= lease:
-        return f"may take {given.value:g} s"
-    return ""
+def one_that_renews(system: System, section: Section) -> Section | None:
+    """Another section that takes the same kind of lock in the same way and has it renewed."""
+    same = (s for s in system.critical_sections(distributed=True) if s.lock.made == section.lock.made and s.lock.via[:1] == section.lock.via[:1] != ())
+    return next((s for s in same if s.lock.model.renews and s.symbol != section.symbol), None)
+
+
+def unlike_its_sibling(section: Section, sibling: Section) -> Found:
+    return found(
+        f"the work under {lock_name(section.lock)} loops over things of unknown number, and its lease of {told(section.lock.lifetime)} is not renewed, "
+        "as others have theirs renewed",
+        at=section,
+        because=[
+            Evidence(section.laps[0], "this loop runs under the lock"),
+            Evidence(sibling.acquired, f"{lock_name(sibling.lock)} is renewed while its work goes on"),
+            *distinct(trail(section), besides=section.acquired),
+        ],
+        confidence=MEDIUM,
+    )
 
 
 def repeated(effect: Effect) -> list[Evidence]:
     return [Evidence(effect.each, "this loop does it for things of unknown number")] if effect.each is not None else []
-
-
-def too_often(effect: Effect, lease: float) -> str:
-    """Why a bounded step may outlast the lease when a loop does it for each of unknown many; "" when that takes very many."""
-    given = effect.operation.argument("timeout")
-    if effect.each is None or not too_long(effect.operation, 0) or given is None or not isinstance(given.value, int | float):
-        return ""
-    rounds = max(math.ceil(lease / given.value), 1) if given.value > 0 else MANY
-    return f"may take {given.value:g} s for each that the loop goes over, and {rounds} such answers are enough" if rounds < MANY else ""
 
 
 def others(slow: list[tuple[Effect, str]], first: Effect) -> list[Evidence]:
@@ -213,6 +234,106 @@ def sync():
     with r.lock("customers:sync", timeout=LEASE):
         for customer in active_customers():
             announce(customer)
+
+=== bad: the pool of the workers does not end the task
+--- shop/app.py
+from celery import Celery
+
+app = Celery("shop", include=["shop.tasks"])
+--- shop/tasks.py
+import redis
+
+from shop.app import app
+from shop.ledger import book
+from carrier_sdk import Carrier
+
+r = redis.Redis(host="store")
+LEASE = 90
+
+@app.task(soft_time_limit=LEASE)
+def call_carriers():
+    with r.lock("carriers:call", timeout=LEASE):  # finding: work-outlives-lease
+        Carrier().pick_up_everything()
+
+@app.task(soft_time_limit=LEASE)
+def settle_carriers():
+    with r.lock("carriers:settle", timeout=LEASE):
+        Carrier().settle_accounts()
+--- compose.yaml
+services:
+  worker:
+    build: .
+    command: celery -A shop.app worker --pool=gevent --concurrency=200
+--- Dockerfile
+FROM python:3.12
+WORKDIR /srv
+COPY . .
+
+=== good: the pool ends the task
+--- shop/tasks.py
+import redis
+from celery import Celery
+from carrier_sdk import Carrier
+
+app = Celery("shop")
+r = redis.Redis(host="store")
+
+@app.task(soft_time_limit=90)
+def call_carriers():
+    with r.lock("carriers:call", timeout=90):
+        Carrier().pick_up_everything()
+--- compose.yaml
+services:
+  worker:
+    build: .
+    command: celery -A shop.tasks worker --pool prefork --concurrency=8
+--- Dockerfile
+FROM python:3.12
+WORKDIR /srv
+COPY . .
+
+=== bad: the sibling's lock is renewed, and this one's is not
+--- depot/locking.py
+import redis
+import redis_lock
+
+client = redis.Redis(host="store")
+
+class Turn:
+    def __init__(self, name, seconds=240, renewed=False):
+        self._lock = redis_lock.Lock(client, name, expire=seconds, auto_renewal=renewed)
+
+    def __enter__(self):
+        self._lock.acquire()
+
+    def __exit__(self, *error):
+        self._lock.release()
+--- depot/nightly.py
+from depot.locking import Turn
+from depot.models import stale_parcels
+from archive_sdk import archive
+
+def pack():
+    with Turn("depot:pack"):  # finding: work-outlives-lease
+        pack_everything()
+
+def pack_everything():
+    for parcel in stale_parcels():
+        archive.put(parcel)
+
+def count():
+    with Turn("depot:count", seconds=120, renewed=True):
+        for parcel in stale_parcels():
+            archive.check(parcel)
+
+def stamp(day):  # does one thing
+    with Turn("depot:stamp"):
+        archive.stamp(day)
+
+def sweep():  # has time
+    with Turn("depot:sweep", seconds=6 * 3600):
+        for parcel in stale_parcels():
+            archive.put(parcel)
 
 === good: the lock is taken for each; or the loop is short; or it renews
 --- shop/sync.py

@@ -256,7 +256,7 @@ class Walk:
         waiting = [d for d, sign in self._verdicts(s.test) if not sign] if s.target is None else []
         for d in waiting:  # `while not lock.acquire(): sleep` waits until it has the lock
             d.tested, d.skips = True, False
-        each = self.scope.place(s.at) if kind == "for" and not self._is_counted(s.test) else around.each
+        each = self.scope.place(s.at) if forever or (kind == "for" and not self._is_counted(s.test)) else around.each
         inside = replace(around, loop=kind, each=each, pause=stepping.pause_of(self, s.body) or around.pause)
         outer, self.after_loop, self.at_breaks = (self.after_loop, self.at_breaks), [], []
         drafts, loose = len(self.trace.drafts), len(self.trace.loose)

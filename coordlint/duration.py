@@ -1,0 +1,79 @@
+"""How long work may take: the limits that stand at a call, around a loop, and on the task that does it."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from coordlint.coordination import Effect, Operation
+from coordlint.models.schema import Op
+from coordlint.source import Place
+from coordlint.system import System
+from coordlint.workload import Process
+
+MANY = 50
+"""Slow answers in a row; where it takes more, a loop is believed to end in time."""
+UNBOUNDED_BY_DEFAULT = ("requests", "stdlib-subprocess", "urllib3", "stdlib-urllib", "stdlib-email")
+_OUTWARD = ("http", "subprocess", "email", "remote")
+_LIMITS = ("soft_time_limit", "time_limit", "timeout")
+_UNENFORCED = {"gevent": ("soft_time_limit",), "eventlet": _LIMITS, "threads": _LIMITS, "solo": _LIMITS}
+"""Celery's pools that do not end a task at its limit, and the limits that they pass over."""
+
+
+class TaskLimit(msgspec.Struct, frozen=True):
+    """How long a task may run, by what its decorator says."""
+
+    name: str
+    seconds: float
+    place: Place
+
+
+def too_long(operation: Operation, lease: float) -> str:
+    """Why a step may outlast the lease; "" when it is bounded below it, or its bound is not known."""
+    if operation.kind not in _OUTWARD:
+        return ""
+    given = operation.argument("timeout")
+    if given is None or (given.literal and given.value is None):
+        return "has no time limit" if operation.library in UNBOUNDED_BY_DEFAULT else ""
+    if given.literal and isinstance(given.value, int | float) and given.value >= lease:
+        return f"may take {given.value:g} s"
+    return ""
+
+
+def too_often(effect: Effect, lease: float) -> str:
+    """Why a bounded step may outlast the lease when a loop does it for each of unknown many; "" when that takes very many."""
+    given = effect.operation.argument("timeout")
+    if effect.each is None or not too_long(effect.operation, 0) or given is None or not isinstance(given.value, int | float):
+        return ""
+    rounds = max(math.ceil(lease / given.value), 1) if given.value > 0 else MANY
+    return f"may take {given.value:g} s for each that the loop goes over, and {rounds} such answers are enough" if rounds < MANY else ""
+
+
+def time_limit(system: System, symbol: str) -> TaskLimit | None:
+    """The limit that a task decorator sets on a function; of several, the one that ends it first."""
+    found: list[TaskLimit] = []
+    for task in system.operations(Op.TASK):
+        given = [a for name in _LIMITS if (a := task.argument(name)) is not None and isinstance(a.value, int | float) and not isinstance(a.value, bool)]
+        if given and _decorates(system, task, symbol):
+            scale = 0.001 if task.library == "dramatiq" else 1
+            found += [TaskLimit(a.name, float(a.value or 0) * scale, a.place or task.place) for a in given]
+    return min(found, key=lambda limit: (limit.seconds, limit.name), default=None)
+
+
+def unenforced(system: System, symbol: str, limit: TaskLimit) -> Process | None:
+    """A worker of Celery that runs the function in a pool that does not end tasks at this limit."""
+    for workload in system.workloads_of(symbol):
+        for process in workload.started("celery-worker"):
+            if limit.name in _UNENFORCED.get(process.option("--pool", "-P") or "", ()):
+                return process
+    return None
+
+
+def _decorates(system: System, task: Operation, symbol: str) -> bool:
+    """Whether a task decorator stands on this function: no other function begins between the two."""
+    function = system.function(symbol)
+    if function is None or task.place.path != function.place.path or task.place.line > function.place.line:
+        return False
+    starts = (f.place.line for f in system.functions() if f.place.path == task.place.path)
+    return not any(task.place.line < line < function.place.line for line in starts)
