@@ -41,13 +41,15 @@ class Cache:
 
     def get(self, key: str) -> Facts | None:
         """The facts of an entry; None when there is none or it is damaged."""
-        if self.folder is None:
-            return None
-        data = sealed.read(place_of(self.folder, key))
+        data = self.data(key)
         try:
             return None if data is None else decode(data)
         except (msgspec.DecodeError, RecursionError):
             return None
+
+    def data(self, key: str) -> bytes | None:
+        """The facts of an entry as they are kept: encoded."""
+        return None if self.folder is None else sealed.read(place_of(self.folder, key))
 
     def put(self, key: str, data: bytes) -> None:
         """Keeps encoded facts; a disk that is full or read-only only costs speed."""

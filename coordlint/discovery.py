@@ -7,7 +7,6 @@ project's own code is *left out* and counted by reason; a file in scope that can
 from __future__ import annotations
 
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,18 +14,9 @@ from pathlib import Path
 import msgspec
 
 from coordlint.ignorefiles import IgnoreRules, read_ignore_lines
-from coordlint.kinds import (
-    HEAD_BYTES,
-    PYTHON_LIMIT,
-    YAML_LIMIT,
-    Sniffed,
-    is_chart_part,
-    is_generated,
-    kind_of,
-    kind_of_name,
-)
+from coordlint.kinds import Sniffed, is_chart_part, kind_of_name
+from coordlint.reading import printable, read
 from coordlint.source import Kind, Skip, Source
-from coordlint.sourcetext import Undecodable, decode
 
 MAX_DEPTH = 60
 _CHARTS = frozenset({"Chart.yaml", "Chart.yaml.template", "Chart.yaml.tmpl", "Chart.yaml.in"})  # a build may fill in the version
@@ -71,6 +61,7 @@ class Discovery(msgspec.Struct, frozen=True):
     skips: tuple[Skip, ...] = ()
     left_out: dict[str, int] = {}
     watched: tuple[str, ...] = ()  # absolute paths of all that decided: folders, files that were opened, ignore files, links
+    strangers: tuple[str, ...] = ()  # absolute paths of files that were opened, and are of no known kind
 
     @property
     def seen(self) -> int:
@@ -101,9 +92,9 @@ def discover(root: Path, exclude: Sequence[str] = ()) -> Discovery:
     """
     walk = _Walk(root, exclude)
     found = sorted(walk.files(), key=lambda f: f[0])
-    sources, skips = [], list(walk.skips)
+    sources, skips, strangers = [], list(walk.skips), []
     for path, place, size, named in found:
-        match _read(path, place, size, named):
+        match read(path, place, size, named):
             case Source() as source:
                 sources.append(source)
             case Skip() as skip:
@@ -111,9 +102,9 @@ def discover(root: Path, exclude: Sequence[str] = ()) -> Discovery:
             case str() as reason:
                 walk.left_out[reason] += 1
             case None:
-                pass
+                strangers.append(place)
     watched = (*walk.watched, *(place for _, place, _, _ in found))
-    return Discovery(str(root), tuple(sources), tuple(sorted(skips)), dict(sorted(walk.left_out.items())), watched)
+    return Discovery(str(root), tuple(sources), tuple(sorted(skips)), dict(sorted(walk.left_out.items())), watched, tuple(strangers))
 
 
 class _Walk:
@@ -137,7 +128,7 @@ class _Walk:
                     entries = sorted(listing, key=lambda e: e.name)
             except OSError as error:
                 self.skips.append(
-                    Skip(_printable(prefix.rstrip("/")) or ".", f"folder cannot be listed: {error.strerror}")
+                    Skip(printable(prefix.rstrip("/")) or ".", f"folder cannot be listed: {error.strerror}")
                 )
                 continue
             names = {e.name for e in entries}
@@ -159,14 +150,14 @@ class _Walk:
                                 todo.append((path + "/", entry.path, rules, in_chart, depth + 1))
                             else:
                                 self.skips.append(
-                                    Skip(_printable(path), f"folders nest deeper than {MAX_DEPTH}")
+                                    Skip(printable(path), f"folders nest deeper than {MAX_DEPTH}")
                                 )
                     else:
                         named = Kind.HELM if in_chart and is_chart_part(path) else kind_of_name(path)
                         if named is not Sniffed.NOTHING and self._may_matter(entry, path, rules):
                             yield path, entry.path, entry.stat(follow_symlinks=False).st_size, named
                 except OSError as error:
-                    self.skips.append(Skip(_printable(path), f"cannot be examined: {error.strerror}"))
+                    self.skips.append(Skip(printable(path), f"cannot be examined: {error.strerror}"))
 
     def _enters(self, name: str, path: str, rules: IgnoreRules) -> bool:
         if name in _UNCOUNTED:
@@ -201,45 +192,6 @@ class _Walk:
         target = os.path.realpath(entry.path)
         inside = target == str(self.root) or target.startswith(str(self.root) + os.sep)
         self.left_out["symbolic link" if inside else "symbolic link out of the project"] += 1
-
-
-def _read(path: str, place: str, size: int, named: Kind | Sniffed) -> Source | Skip | str | None:
-    """The source, or why not: a told skip, or the reason for which it is left out; None when it is no kind of ours."""
-    shown = _printable(path)
-    limit = PYTHON_LIMIT if named is Kind.PYTHON else YAML_LIMIT
-    if size > limit:
-        if isinstance(named, Kind):
-            return Skip(shown, f"larger than {limit // 1_000_000} MB ({size / 1e6:.1f} MB)")
-        return None
-    try:
-        data = _read_regular(place, named)
-    except OSError as error:
-        return Skip(shown, f"cannot be read: {error.strerror}")
-    if data is None:
-        return None
-    kind = kind_of(named, data)
-    if kind is None:
-        return None
-    if is_generated(path, kind, data):
-        return "generated code"
-    try:
-        return Source(shown, kind, decode(data, kind))
-    except Undecodable as problem:
-        return Skip(shown, str(problem), problem.line)
-
-
-def _read_regular(place: str, named: Kind | Sniffed) -> bytes | None:
-    """The bytes of a regular file, never through a link, never blocking; None when its head shows that it is not ours."""
-    descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        if isinstance(named, Sniffed):
-            head = file.read(HEAD_BYTES)
-            if not named.plausible(head):
-                return None
-            return head + file.read() if len(head) == HEAD_BYTES else head
-        return file.read()
 
 
 def _folder_reason(prefix: str, names: set[str]) -> str:
@@ -295,12 +247,3 @@ def _has_table(folder: Path) -> bool:
 def _common_folder(paths: Sequence[Path]) -> Path:
     folders = [p if p.is_dir() else p.parent for p in (p.resolve() for p in paths)]
     return Path(os.path.commonpath(folders)) if folders else Path.cwd()
-
-
-def _printable(path: str) -> str:
-    """The path as text that every report can carry: bytes that are no UTF-8 stand as \\xNN."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(path).decode("utf-8", "backslashreplace")
-    return path

@@ -23,9 +23,9 @@ from coordlint.extract import extract
 from coordlint.finding import Finding
 from coordlint.judging import AFTERTHOUGHTS, judge
 from coordlint.kinds import Sniffed, is_chart_part, kind_of, kind_of_name
+from coordlint.leads import imported_names
 from coordlint.link import link
 from coordlint.models import Models
-from coordlint.pipeline import imported_names
 from coordlint.rulebook import Rule, load_rules
 from coordlint.source import Kind, Source
 
@@ -122,7 +122,7 @@ def _kind(path: str, text: str, charts: set[str]) -> Kind | None:
 def run_example(example: Example, rule: Rule) -> list[Finding]:
     """The findings of one rule in an example; a rule about suppressions sees what all the rules found."""
     facts = [extract(source) for source in example.sources]
-    system = link(facts, Models.load(imported_names(example.sources, set(example.files))))
+    system = link(facts, Models.load({name for s in example.sources if s.kind is Kind.PYTHON for name in imported_names(s.text)}))
     if rule.code not in AFTERTHOUGHTS:
         return rule.run(system)
     rules = load_rules()

@@ -22,12 +22,11 @@ from pathlib import Path
 
 from coordlint.cache import Cache, decode, encode
 from coordlint.facts import Facts
+from coordlint.reading import is_risky
 from coordlint.source import Skip, Source
 
 POOL_FROM = 2_000_000  # characters; below, starting workers costs more than it saves
 CHUNK = 400_000  # characters that a worker takes at once
-LARGE = 300_000  # characters; such a file is never read in this process, nor one with
-LONG_LINE = 20_000  # characters in a line
 SECONDS_PER_CHUNK = 120.0
 SECONDS_ALONE = 30.0  # for one file, after its chunk failed
 PATIENCE = 300.0  # seconds that broken files may cost together; after that each gets
@@ -68,9 +67,9 @@ class Extractor:
         """Facts; encoded ones when a worker made them."""
         if self.jobs > 1 and sum(len(s.text) for s in sources) >= POOL_FROM:
             return list(self._pooled(sources))
-        risky = [source for source in sources if _is_risky(source)]
+        risky = [source for source in sources if is_risky(source)]
         elsewhere = iter(self._pooled(risky))
-        return [next(elsewhere) if _is_risky(source) else extract_one(source) for source in sources]
+        return [next(elsewhere) if is_risky(source) else extract_one(source) for source in sources]
 
     def _pooled(self, sources: Sequence[Source]) -> Iterator[Facts | bytes]:
         """Facts made in worker processes. Where a worker dies or hangs, the files of its chunk are tried one by one."""
@@ -140,12 +139,6 @@ def _encoded(facts: Facts) -> bytes:
     if len(data) > MAX_FACTS:
         return encode(_unread(facts, f"too large to be analysed: {len(data) // 1_000_000} MB once it is read"))
     return data
-
-
-def _is_risky(source: Source) -> bool:
-    """Whether reading this file could take long or much: then it is done where it can be killed."""
-    size = len(source.text)
-    return size > LARGE or (size > LONG_LINE and any(len(line) > LONG_LINE for line in source.text.split("\n")))
 
 
 def _unread(file: Source | Facts, reason: str) -> Facts:

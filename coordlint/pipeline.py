@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,10 @@ from coordlint.config import Config
 from coordlint.extraction import Extractor
 from coordlint.facts import Facts
 from coordlint.finding import Finding
+from coordlint.grounds import Grounds, grounds
 from coordlint.intents import checked
 from coordlint.judging import Judged, active_rules, judge, order, told
+from coordlint.leads import imported_names
 from coordlint.link import link, link_at
 from coordlint.models import Models
 from coordlint.project import (
@@ -33,19 +34,36 @@ from coordlint.project import (
 from coordlint.rendered import rendered_facts
 from coordlint.report.result import Coverage, Failure, Hidden, Report, RuleInfo, Why
 from coordlint.rulebook import Rule
-from coordlint.selection import select
+from coordlint.selection import Choice, select
 from coordlint.source import Kind, Place, Source, Span
 from coordlint.system import System, World
 from coordlint.watching import watched
+
+
+class Gathered(msgspec.Struct, frozen=True):
+    """The facts of the files that can matter, those of all files, and the models that apply to them."""
+
+    facts: tuple[Facts, ...]
+    everything: tuple[Facts, ...]
+    models: Models
+    failures: tuple[Failure, ...]
+    unread: tuple[Source, ...]  # Python files that were not chosen
+    choice: Choice | None = None  # None where all were
+    imports: dict[str, set[str]] = {}  # of each Python file that was read
 
 
 class Understanding(msgspec.Struct, frozen=True):
     """The project as the engine sees it."""
 
     project: Project
-    facts: tuple[Facts, ...]
+    read: Gathered
     system: System
     failures: tuple[Failure, ...] = ()
+
+    @property
+    def facts(self) -> tuple[Facts, ...]:
+        """Those of the files that were read."""
+        return self.read.facts
 
     @property
     def coverage(self) -> Coverage:
@@ -87,6 +105,15 @@ def judged(project: Project, options: Options) -> Report:
     changes = changed_lines(project.root, options.diff_base) if options.changed or options.diff_base else None
     done = _run_rules(project, options)
     return _report(done, _baseline(project, options), options, changes)
+
+
+def judged_on_grounds(project: Project, options: Options) -> tuple[Report, Grounds]:
+    """The report, and what it rests on: what would have to change for another one. Raises as `check` does."""
+    done = _run_rules(project, options)
+    report = _report(done, _baseline(project, options), options)
+    read = done.understanding.read
+    heard = done.understanding.system.deployment.heard
+    return report, grounds(project, read.choice, read.imports, heard, report)
 
 
 def audit(options: Options) -> tuple[Report, Understanding]:
@@ -148,7 +175,7 @@ def understand(project: Project) -> Understanding:
         failures.append(Failure("linking", told(error)))
         skips = tuple(sorted(s for f in read.everything for s in f.skips))
         system = System(World(skips=skips))
-    return Understanding(project, read.facts, system, tuple(failures))
+    return Understanding(project, read, system, tuple(failures))
 
 
 def why(options: Options, path: str, line: int) -> tuple[Why, Understanding]:
@@ -168,18 +195,8 @@ def why(options: Options, path: str, line: int) -> tuple[Why, Understanding]:
     system, beliefs = link_at(read.everything, read.models, inside, line, read.unread)
     verdicts = watched(system, active_rules(project, options), inside, line)
     wishes = tuple(w for f in read.facts if f.path == inside for w in f.suppressions if w.first_line <= line <= w.last_line)
-    understanding = Understanding(project, read.facts, system, read.failures)
+    understanding = Understanding(project, read, system, read.failures)
     return Why(Place(inside, Span(line)), source.text.split("\n")[line - 1], beliefs, verdicts, wishes), understanding
-
-
-class Gathered(msgspec.Struct, frozen=True):
-    """The facts of the files that can matter, those of all files, and the models that apply to them."""
-
-    facts: tuple[Facts, ...]
-    everything: tuple[Facts, ...]
-    models: Models
-    failures: tuple[Failure, ...]
-    unread: tuple[Source, ...]  # Python files that were not chosen
 
 
 def gathered(project: Project, always: tuple[Source, ...] = ()) -> Gathered:
@@ -189,7 +206,8 @@ def gathered(project: Project, always: tuple[Source, ...] = ()) -> Gathered:
     )
     extractor = Extractor(project.cache, project.jobs)
     sources = project.discovery.sources
-    facts = list(select(sources, Models.load((), extra).needles, extractor))
+    chosen, choice = select(sources, Models.load((), extra).needles, extractor)
+    facts = list(chosen)
     read = {f.path for f in facts}
     facts += extractor([s for s in always if s.path not in read])
     project.cache.trim()
@@ -200,8 +218,9 @@ def gathered(project: Project, always: tuple[Source, ...] = ()) -> Gathered:
     left = tuple(s for s in sources if s.path not in read)  # workloads may start them
     unread = [Facts(path=s.path, kind=s.kind) for s in left]
     failures = tuple(Failure(f"analysis of {path}", reason) for path, reason in extractor.failures)
-    models = Models.load(imported_names(sources, read), extra)
-    return Gathered(tuple(facts), (*facts, *untold, *unread), models, failures, left)
+    imports = {s.path: imported_names(s.text) for s in sources if s.kind is Kind.PYTHON and s.path in read}
+    models = Models.load({name for names in imports.values() for name in names}, extra)
+    return Gathered(tuple(facts), (*facts, *untold, *unread), models, failures, left, choice, imports)
 
 
 def _run_rules(project: Project, options: Options) -> _Run:
@@ -262,22 +281,3 @@ def _baseline(project: Project, options: Options) -> baselines.Baseline:
     if place is None or not (named or place.is_file()):
         return baselines.Baseline()
     return baselines.read(place)
-
-
-_IMPORTED = re.compile(
-    r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+([^\n#]*)|import[ \t]+([\w., \t]+))", re.M
-)
-
-
-def imported_names(sources: Iterable[Source], chosen: set[str]) -> set[str]:
-    """Dotted names that the chosen Python files import."""
-    return {name for s in sources if s.kind is Kind.PYTHON and s.path in chosen for name in _imported(s.text)}
-
-
-def _imported(text: str) -> Iterator[str]:
-    for module, _, plain in _IMPORTED.findall(text):
-        if module:
-            yield module
-        for part in plain.split(","):
-            if words := part.split():
-                yield words[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -59,6 +60,16 @@ def write(place: Path, content: bytes) -> int:
 def folders(root: Path) -> tuple[Path, Path]:
     """Where the cache of a project may lie: in its root, or in the user's cache folder when that cannot be written to."""
     return root / FOLDER, _home() / blake2b(os.fsencode(root), digest_size=8).hexdigest()
+
+
+def digest(parts: Iterable[str]) -> str:
+    """One short word for several texts in their order."""
+    made = blake2b(digest_size=20)
+    for part in parts:
+        octets = part.encode("utf-8", "surrogatepass")
+        made.update(len(octets).to_bytes(8, "big"))
+        made.update(octets)
+    return made.hexdigest()
 
 
 def _seal(key: bytes, place: Path, content: bytes) -> bytes:

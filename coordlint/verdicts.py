@@ -1,9 +1,9 @@
 """What a check said, by everything that entered into it: nothing changed, nothing is read, linked or judged again.
 
-An answer is found in two ways. By the *state* of the files: names, sizes, times and inodes of all folders and files that
+An answer is found by the *state* of the files: names, sizes, times and inodes of all folders and files that
 were looked at, as git does it; a state counts only when it is older than the run that saw it, because what changes within
-one tick of the clock looks as if it had not. And by their *content*, when all was read anyway: after a fresh clone, or when
-a file was touched. This module imports nothing of the engine, so that an unchanged run never loads it.
+one tick of the clock looks as if it had not. What changed is then asked whether it matters (`recalling`). This module imports nothing
+of the engine, so that an unchanged run never loads it.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from coordlint import __version__, sealed
-
-if TYPE_CHECKING:
-    from coordlint.project import Project
+from coordlint.sealed import digest
 
 TICK = 50_000_000  # nanoseconds that two changes may share one time
 COARSE_TICK = 2_000_000_000  # on file systems that count seconds
-_DECIDING = ("pyproject.toml", "coordlint.toml", ".gitignore", ".git")  # in a folder above: they say what the project is
+DECIDING = ("pyproject.toml", "coordlint.toml", ".gitignore", ".git")  # in a folder above: they say what the project is
+_GIT = os.sep + ".git"
 
 
 class Answer(NamedTuple):
@@ -47,65 +46,70 @@ def question(start: Path, asked: Mapping[str, Any]) -> Question:
     """The question that these options and values put; they must hold all that an answer depends on but the files."""
     here = os.path.realpath(start)
     whole = repr((_stamp(), os.getcwd(), here, sorted(asked.items())))  # noqa: PTH109
-    return Question(_digest([whole]), Path(here), time.time_ns())
+    return Question(digest([whole]), Path(here), time.time_ns())
 
 
-def recall(asked: Question) -> Answer | None:
-    """The answer of an earlier run, when no folder and no file that it looked at has changed."""
+class Before(NamedTuple):
+    """An answer to the question, and what the file system says now: something has changed since, or may have."""
+
+    cache: Path
+    kept: dict[str, Any]
+    stamps: list[str]  # of what is watched, in its order
+    newest: int
+
+
+def recall(asked: Question) -> Answer | Before | None:
+    """The answer of an earlier run, when no folder and no file that it looked at has changed; else what is left of it."""
+    before = None
     for folder in (asked.start, *asked.start.parents):
         for cache in sealed.folders(folder):
-            kept = _kept(cache, asked)
-            if kept and kept["state"] and kept["state"] == _state(kept["root"], kept["watched"])[0]:
-                return _answer(kept)
-    return None
+            if (kept := kept_in(cache, asked)) and kept["state"]:
+                stamps, newest = _stamps(kept["root"], kept["watched"])
+                if kept["state"] == digest(stamps):
+                    return answer(kept)
+                before = before or Before(cache, kept, stamps, newest)
+    return before
 
 
-def recall_by_content(asked: Question, project: Project, content: str, further: Sequence[Path]) -> Answer | None:
-    """The answer of an earlier run over the same contents; its state is then brought up to date."""
-    kept = _kept(project.cache.folder, asked)
-    if not kept or kept["content"] != content:
-        return None
-    found = _answer(kept)
-    keep(asked, project, content, found, further)
-    return found
+def seen(root: Path, start: Path, further: Iterable[str]) -> tuple[list[str], list[str], int]:
+    """All paths that decide, what the file system says of each, and the time of the last change that it tells."""
+    folders = {*root.parents, start, *start.parents, root}
+    watched = sorted({*further, *(str(folder / name) for folder in folders for name in DECIDING)})
+    stamps, newest = _stamps(str(root), watched)
+    return watched, stamps, newest
 
 
-def content_of(project: Project, further: Iterable[Path]) -> str:
-    """A digest of all that was read: sources, what was skipped or left out, and files named by the configuration."""
-    found = project.discovery
-    parts = [repr((str(project.root), project.config, sorted(found.left_out.items()), found.skips))]
-    for source in found.sources:
-        parts += (source.path, source.kind, source.text)
-    for place in further:
-        try:
-            parts.append(place.read_bytes().decode("latin-1"))
-        except OSError:
-            parts.append("")
-    return _digest(parts)
-
-
-def keep(asked: Question, project: Project, content: str, made: Answer, further: Sequence[Path]) -> None:
-    """Keeps an answer for the next run; whatever stands in the way only costs speed."""
-    if project.cache.folder is None:
-        return
-    root = str(project.root)
-    watched = [*project.discovery.watched, *map(str, further)]
-    for folder in {*project.root.parents, asked.start, *asked.start.parents, project.root}:
-        watched += [str(folder / name) for name in _DECIDING]
-    watched = sorted(set(watched))
-    state, newest = _state(root, watched)
+def keep(cache: Path, asked: Question, told: dict[str, Any], stamps: Sequence[str], newest: int) -> None:
+    """Keeps an answer for the next run, with its state when that can be believed. Raises OSError."""
     tick = COARSE_TICK if newest % 1_000_000_000 == 0 else TICK
-    told = {
-        "root": root, "content": content, "state": state if newest < asked.asked_at - tick else "",
-        "watched": watched, "texts": made.texts, "told": made.told, "code": made.code,
-    }  # fmt: skip
+    told["state"] = digest(stamps) if newest < asked.asked_at - tick else ""
+    sealed.write(_place(cache, asked), json.dumps(told).encode("ascii"))
+
+
+def is_folder(stamp: str) -> bool:
+    """Whether a stamp is that of a folder."""
+    mode = stamp.partition(" ")[0]
+    return mode.isdigit() and int(mode) & 0o170000 == 0o040000
+
+
+def listing(folder: str) -> str:
+    """What lies in a folder, by name and sort, in one word, our own cache left out; "" when it cannot be listed."""
     try:
-        sealed.write(_place(project.cache.folder, asked), json.dumps(told).encode("ascii"))
+        with os.scandir(folder) as entries:
+            found = sorted(f"{e.name}\0{_sort(e)}" for e in entries if e.name != sealed.FOLDER)
     except OSError:
-        return
+        return ""
+    return digest(found)
 
 
-def _kept(cache: Path | None, asked: Question) -> dict[str, Any] | None:
+def _sort(entry: os.DirEntry[str]) -> str:
+    if entry.is_symlink():
+        return "link"
+    return "folder" if entry.is_dir(follow_symlinks=False) else "file" if entry.is_file(follow_symlinks=False) else "other"
+
+
+def kept_in(cache: Path | None, asked: Question) -> dict[str, Any] | None:
+    """What a cache holds of this question."""
     data = None if cache is None else sealed.read(_place(cache, asked))
     try:
         return None if data is None else json.loads(data)
@@ -113,7 +117,8 @@ def _kept(cache: Path | None, asked: Question) -> dict[str, Any] | None:
         return None
 
 
-def _answer(kept: dict[str, Any]) -> Answer:
+def answer(kept: dict[str, Any]) -> Answer:
+    """The answer that was kept."""
     return Answer(kept["texts"], kept["told"], kept["code"])
 
 
@@ -121,8 +126,8 @@ def _place(cache: Path, asked: Question) -> Path:
     return cache / asked.key[:2] / asked.key[2:]
 
 
-def _state(root: str, watched: Sequence[str]) -> tuple[str, int]:
-    """A digest of what the file system says about paths, and the time of the last change that it tells."""
+def _stamps(root: str, watched: Sequence[str]) -> tuple[list[str], int]:
+    """What the file system says about each path, and the time of the last change that it tells."""
     told: list[str] = []
     newest = 0
     for path in watched:
@@ -132,22 +137,15 @@ def _state(root: str, watched: Sequence[str]) -> tuple[str, int]:
             told.append("-")
             continue
         if path == root:  # our own cache lies there, and other tools' as well
-            told.append("\0".join(sorted(name for name in os.listdir(root) if name != sealed.FOLDER)))  # noqa: PTH208
+            told.append(listing(root))
             continue
-        told.append(f"{s.st_mode} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino}")
+        if path.endswith(_GIT):  # every commit touches it; that it is there makes a project
+            told.append("+" if os.path.exists(path) else "-")  # noqa: PTH110
+            continue
         newest = max(newest, s.st_mtime_ns, s.st_ctime_ns)
-        if s.st_mode & 0o170000 == 0o120000:
-            told.append(os.path.realpath(path))
-    return _digest(told), newest
-
-
-def _digest(parts: Iterable[str]) -> str:
-    digest = sealed.blake2b(digest_size=20)
-    for part in parts:
-        octets = part.encode("utf-8", "surrogatepass")
-        digest.update(len(octets).to_bytes(8, "big"))
-        digest.update(octets)
-    return digest.hexdigest()
+        link = os.path.realpath(path) if s.st_mode & 0o170000 == 0o120000 else ""
+        told.append(f"{s.st_mode} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino} {link}")
+    return told, newest
 
 
 def _stamp() -> str:
@@ -162,7 +160,7 @@ def _stamp() -> str:
                 told.append(f"{name} {s.st_size} {s.st_mtime_ns}")
     installed = os.path.dirname(os.path.dirname(sys.modules["click"].__file__ or ""))  # noqa: PTH120
     told.append(str(os.stat(installed or ".").st_mtime_ns))  # noqa: PTH116
-    return _digest(told)
+    return digest(told)
 
 
 def _folders_of(package: str) -> list[str]:

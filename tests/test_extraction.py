@@ -12,7 +12,8 @@ from coordlint import extraction, selection
 from coordlint.cache import Cache, open_cache
 from coordlint.extraction import Extractor
 from coordlint.facts import Facts
-from coordlint.selection import _Module, select
+from coordlint.leads import Module
+from coordlint.selection import select
 from coordlint.source import Kind, Source
 
 
@@ -140,7 +141,7 @@ def test_the_cache_forgets_what_is_oldest_when_it_grows(
 
 def chosen(monkeypatch: pytest.MonkeyPatch, sources: Sequence[Source], *needles: str) -> list[str]:
     monkeypatch.setattr(selection, "SMALL", 0)
-    return [f.path for f in select(sources, needles, lambda wanted: [well(s) for s in wanted])]
+    return [f.path for f in select(sources, needles, lambda wanted: [well(s) for s in wanted])[0]]
 
 
 LOCKS = "import redis\n\ndef account_lock(k):\n    return redis.Redis().lock(k)\n\ndef unrelated():\n    return 1\n"
@@ -148,7 +149,7 @@ LOCKS = "import redis\n\ndef account_lock(k):\n    return redis.Redis().lock(k)\
 
 def test_small_projects_are_read_whole() -> None:
     sources = [python("a.py"), Source("compose.yaml", Kind.COMPOSE, "")]
-    assert [f.path for f in select(sources, ["redis"], lambda wanted: [well(s) for s in wanted])] == [
+    assert [f.path for f in select(sources, ["redis"], lambda wanted: [well(s) for s in wanted])[0]] == [
         "a.py",
         "compose.yaml",
     ]
@@ -220,6 +221,6 @@ def test_files_that_change_a_record_from_what_they_read_are_chosen_with_its_clas
 
 def test_what_touches_coordination_is_found_through_names_of_the_file() -> None:
     text = "from redis import Redis as R\nclient = R()\n\nclass Keeper:\n    def go(self):\n        return client\n\ndef idle():\n    pass\n"
-    names, used = _Module(python("a.py", text)).touching({"redis"})
+    names, used = Module(python("a.py", text)).touching({"redis"})
     assert names == {"R", "client", "Keeper"}
     assert "go" in used and "idle" not in used

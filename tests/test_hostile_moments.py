@@ -17,7 +17,7 @@ import pytest
 from processes import check, ended, run, start
 from test_bad_input import LOCKED
 
-from coordlint import discovery, sealed
+from coordlint import discovery, reading, sealed
 
 pytestmark = pytest.mark.slow
 MANY = LOCKED + b"# filler\n" * 10_000
@@ -121,7 +121,7 @@ def test_a_file_that_vanishes_or_refuses_is_a_told_skip(project: Path, monkeypat
         return Path(place).read_bytes()
 
     (project / "bad.py").write_bytes(LOCKED)
-    monkeypatch.setattr(discovery, "_read_regular", refuses)
+    monkeypatch.setattr(reading, "read_regular", refuses)
     found = discovery.discover(project)
     assert [(s.path, s.reason) for s in found.skips] == [("bad.py", f"cannot be read: {os.strerror(number)}")]
     assert [s.path for s in found.sources] == ["tasks.py"]

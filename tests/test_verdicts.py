@@ -45,13 +45,14 @@ def settle() -> None:
 def judged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """One entry for each run that had to judge."""
     times: list[str] = []
-    judge: Callable[..., object] = pipeline.judged
+    for name in ("judged", "judged_on_grounds"):
+        judge: Callable[..., object] = getattr(pipeline, name)
 
-    def counted(*given: object) -> object:
-        times.append("judged")
-        return judge(*given)
+        def counted(*given: object, judge: Callable[..., object] = judge) -> object:
+            times.append("judged")
+            return judge(*given)
 
-    monkeypatch.setattr(pipeline, "judged", counted)
+        monkeypatch.setattr(pipeline, name, counted)
     return times
 
 

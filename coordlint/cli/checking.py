@@ -74,26 +74,32 @@ def _answer(paths: tuple[str, ...], format_: str, plain: list[str], given: dict[
         start = Path(given["root"] or _common_folder(paths))
         without = {k: v for k, v in given.items() if k != "jobs"}
         asked = verdicts.question(start, {**without, "paths": paths, "say": (format_, plain, repr(style))})
-        if known := verdicts.recall(asked):
+        known = verdicts.recall(asked)
+        if isinstance(known, verdicts.Before):
+            from coordlint.recalling import recall_changed
+
+            known = recall_changed(asked, known)
+        if known:
             return known
     with told_problems():
-        from coordlint.pipeline import judged
+        from coordlint.pipeline import judged, judged_on_grounds
         from coordlint.project import open_project
 
         options = options_of(paths, given)
         project = open_project(options)
         if asked is None:
             return _made(judged(project, options), project.config, format_, plain, style, given)
+        from coordlint import recalling
         from coordlint.project import further_files
 
         further = further_files(project, options)
-        content = verdicts.content_of(project, further)
-        if known := verdicts.recall_by_content(asked, project, content, further):
+        contents = recalling.contents_of(project, further)
+        if known := recalling.recall_by_content(asked, project, contents, further):
             return known
-        report = judged(project, options)
+        report, grounds = judged_on_grounds(project, options)
     made = _made(report, project.config, format_, plain, style, given)
     if report.repeatable:
-        verdicts.keep(asked, project, content, made, further)
+        recalling.keep(asked, project, contents, made, further, grounds)
     return made
 
 

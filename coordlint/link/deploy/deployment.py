@@ -55,13 +55,14 @@ def link_deployment(
         [*find_coordinators(ordered, known), *managed], key=lambda c: (c.place, c.workload.key)
     )
     everything = tuple(sorted((*ordered, *(c.workload for c in managed)), key=lambda w: (w.place, w.key)))
-    reach = Reach(Words(known.words, {s.path: s for s in unread}), known.python_files, known.modules)
+    words = Words(known.words, {s.path: s for s in unread})
+    reach = Reach(words, known.python_files, known.modules)
     connections = find_connections(everything, started, {w.key: _upstreams(w, started[w.key], known) for w in ordered}, reach, [_keys(v) for v in views])
     peers = {frozenset((a, b)) for c in coordinators for a in c.ensemble for b in c.ensemble if a != b}
     unresolved = sorted(
         {*composed.undefined, *_unfollowed(ordered, started)}, key=lambda e: (e.place, e.message)
     )
-    return Deployment(everything, tuple(coordinators), _without_peers(connections, peers), tuple(unresolved), tuple(sorted(composed.problems)))
+    return Deployment(everything, tuple(coordinators), _without_peers(connections, peers), tuple(unresolved), tuple(sorted(composed.problems)), words.heard)
 
 
 def _unfollowed(workloads: Iterable[Workload], started: Mapping[Key, Started]) -> Iterable[Evidence]:
