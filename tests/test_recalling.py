@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable
@@ -192,7 +191,7 @@ def test_whatever_a_verdict_may_rest_on_is_judged_again(shop: Path, judged: list
 
 def test_a_commit_does_not_make_git_another_project(shop: Path, judged: list[str]) -> None:  # noqa: F811
     (shop / ".git" / "index.lock").write_text("")
-    os.rename(shop / ".git" / "index.lock", shop / ".git" / "index")
+    (shop / ".git" / "index.lock").rename(shop / ".git" / "index")
     time.sleep(0.003)
     told(shop)
     assert judged == []
