@@ -132,7 +132,7 @@ def test_any_edits_lead_to_the_bytes_of_a_whole_run(tmp_path: Path, monkeypatch:
         assert "".join(again.err.split()) == "".join(whole.err.split())
         if not judged[:-1]:
             assert again.out == first.out
-    assert stood, "the verdict never stood: this test said nothing"
+    assert stood or small, "the verdict never stood: this test said nothing"
 
 
 SAME: dict[str, tuple[str, str]] = {  # edits that the verdict does not rest on
