@@ -1,7 +1,7 @@
 """Which Python files can matter: closing over names on demand, in rounds.
 
-Contract of `select`: every file that names a library of the models (or says so in SQL) is extracted. Then, in rounds,
-callers: files that import from an extracted file a name whose definition touches coordination between processes; and callees: modules
+Contract of `select`: every file that names a library of the models (or says so in SQL) is extracted; of tests
+those that name a coordinator's. Then, in rounds, callers: files that import from an extracted file a name whose definition touches coordination between processes; and callees: modules
 that such a definition uses. Files that change a stored record from what they read of it (`account.balance -= n` and `account.save()`) are
 chosen by that shape, with what they import for it. All by text, so that files that cannot matter are never parsed. Small projects are
 extracted whole.
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from coordlint.leads import Finder, Module, is_test
+from coordlint.models.index import coordinating
 from coordlint.sealed import digest
 from coordlint.source import Kind, Source
 
@@ -27,13 +28,14 @@ SMALL = 400  # Python files; below, choosing costs more than it saves
 ROUNDS = 2  # wrappers of wrappers, and what their sections call
 NEVER = ROUNDS + 1  # in no round: chosen for a shape, as a shim, or not at all
 
+OWN = ("coordlint:",)  # comments that are meant for this tool
 RAW_NEEDLES = (
     "pg_advisory",
     "pg_try_advisory",
     "FOR UPDATE",
     "SKIP LOCKED",
     "coordination.k8s.io",
-    "coordlint:",
+    *OWN,
 )
 
 # Locks of one process matter for what happens under them; nobody asks who calls the code around them.
@@ -65,10 +67,10 @@ def select(sources: Sequence[Source], needles: Iterable[str], extract: Extract) 
 def chosen(python: Sequence[Source], needles: Iterable[str]) -> Choice:
     """The Python files that can matter."""
     needles = tuple(sorted(set(needles)))
-    words = _Words(needles)
+    marks_of = _marking(needles)
     modules = {source.path: Module(source) for source in python}
     finder = Finder(modules)
-    marks = {s.path: found for s in python if (found := words.in_(s.text))}
+    marks = {s.path: found for s in python if (found := marks_of(s))}
     entered = dict.fromkeys(marks, 0)
     parts: dict[str, list[_Part]] = {}
     spreading: list[dict[str, frozenset[str]]] = []
@@ -98,7 +100,7 @@ def stays(choice: Choice, source: Source) -> bool:
     targets = {path: Module(Source(path, Kind.PYTHON, "")) for names in choice.spreading for path in names}
     finder = Finder({**targets, path: module})
     parts: list[_Part] = []
-    marks = _Words(choice.needles).in_(source.text)
+    marks = _marking(choice.needles)(source)
     since = choice.entered.get(path, NEVER)
     if since > 0 and marks:
         return False
@@ -113,6 +115,12 @@ def stays(choice: Choice, source: Source) -> bool:
         return choice.voices[path] == _voice(path, module, parts, bool(marks))
     is_shim = path in choice.beside and not module.defines and bool(module.imports)
     return not (parts or marks or is_shim or _changes(path, module))
+
+
+def _marking(needles: Iterable[str]) -> Callable[[Source], set[str]]:
+    """The needles that choose a file: any for the program's own, those of coordinators for tests."""
+    words, telling = _Words(needles), _Words((*coordinating(), *OWN))
+    return lambda source: (telling if is_test(source.path) else words).in_(source.text)
 
 
 _Part = tuple[int, bool, list[str], list[tuple[str, str]]]

@@ -188,6 +188,12 @@ def test_a_module_that_only_hands_on_names_is_chosen_between_two_chosen_files(mo
     assert chosen(monkeypatch, sources, "redis", "asyncio.Lock") == ["app/core.py", "app/locks.py", "app/main.py", "app/runner.py"]
 
 
+def test_of_tests_those_are_chosen_that_name_a_coordinator_or_speak_to_this_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    local = "import threading\nlock = threading.Lock()\n"
+    texts = {"a.py": local, "test_b.py": local, "test_c.py": "import redis\n", "test_d.py": "x = 1  # coordlint: ignore[CL101] why\n"}
+    assert chosen(monkeypatch, [python(path, text) for path, text in texts.items()], "redis", "threading.Lock") == ["a.py", "test_c.py", "test_d.py"]
+
+
 def test_wrappers_of_wrappers_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     sources = [
         python("a_locks.py", LOCKS),

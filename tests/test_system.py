@@ -36,6 +36,11 @@ def test_operations_of_test_code_are_left_out_unless_asked_for() -> None:
     assert [list(found.operations(tests=asked)) != [] for asked in (False, True)] == [False, True]
 
 
+def test_tests_are_no_callers_unless_they_speak_to_a_coordinator_themselves() -> None:
+    found = system({**PAYING, "tests/test_a.py": "from pay import bill\ndef test(): bill()\n", "tests/test_b.py": "import redis\nfrom pay import bill\ndef test(): bill()\n"})
+    assert [caller for caller, _ in found.callers("pay.bill")] == ["pay.charge", "tests.test_b.test"]
+
+
 def test_a_handler_of_every_caller_guards_an_operation_and_one_of_some_does_not() -> None:
     base = "import redis\nr = redis.Redis()\ndef read():\n    return r.get('k')\ndef a():\n    try:\n        read()\n    except Exception:\n        pass\n"
     guarded = system(a=base)

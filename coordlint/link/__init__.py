@@ -33,6 +33,7 @@ from coordlint.link.code.sections import Sections
 from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.tracer import Tracer
 from coordlint.link.code.values import FunctionRef, Pattern, shown
+from coordlint.link.code.walked import walked
 from coordlint.link.deploy.deployment import link_deployment
 from coordlint.models import Models
 from coordlint.models.schema import Op
@@ -56,7 +57,7 @@ def link_at(
 ) -> tuple[System, Beliefs]:
     """The same system, and what was believed about one line on the way to it."""
     with _deep():
-        reading = _Reading(facts, models, unread)
+        reading = _Reading(facts, models, unread, path)
         return System(reading.world()), beliefs(reading.ev, reading.tracer, path, line)
 
 
@@ -77,22 +78,22 @@ def _deep() -> Iterator[None]:
 class _Reading:
     """The facts of one project while they are understood."""
 
-    def __init__(self, facts: Iterable[Facts], models: Models, unread: Iterable[Source]) -> None:
+    def __init__(self, facts: Iterable[Facts], models: Models, unread: Iterable[Source], asked: str = "") -> None:
         self.unread = unread
         self.facts = [known for _, known in sorted({(f.path, f.kind): f for f in facts}.items())]
         project = Project(self.facts)
+        self.walked = walked(project, models, (asked, *(f.path for f in self.facts if f.intents)))
         self.ev = Evaluator(project, models)
-        sites.note(self.ev)
+        sites.note(self.ev, self.walked)
         self.tracer = Tracer(self.ev)
 
     def world(self) -> World:
         """Everything that the linker finds."""
-        return _world(self.facts, self.unread, self.ev, self.tracer)
+        return _world(self.facts, self.unread, self.ev, [self.tracer.trace(symbol) for symbol in self.walked], self.tracer)
 
 
-def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, tracer: Tracer) -> World:
+def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, traces: list[Trace], tracer: Tracer) -> World:
     project = ev.project
-    traces = [tracer.trace(symbol) for symbol in _walked(project)]
     _give_roles(traces)
     making = Sections(tracer)
     intents = {(i.place.path, i.place.line): i.intent for f in facts for i in f.intents}
@@ -128,10 +129,6 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, trac
         python2=frozenset(f.path for f in facts if f.module is not None and f.module.python2),
         skips=tuple(sorted({*(s for f in facts for s in f.skips), *deployment.skips})),
     )
-
-
-def _walked(project: Project) -> list[str]:
-    return sorted(s.symbol for s in project.scopes.values() if s.kind in ("function", "module"))
 
 
 def _sections(

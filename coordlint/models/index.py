@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+NO_COORDINATORS = ("", "other", "process-local", "file-lock", "database-row", "django-cache")  # what coordinates nothing, or is there anyway
+
 _HEAD = re.compile(
     rb"\Alibrary: *(?P<library>[^\n]+)\npackage: *(?P<package>[^\n]*)\n"
-    rb"imports: *\[(?P<imports>[^\]\n]*)\]\n(?:needles: *\[(?P<needles>[^\]\n]*)\]\n)?"
+    rb"imports: *\[(?P<imports>[^\]\n]*)\]\n(?:needles: *\[(?P<needles>[^\]\n]*)\]\n)?(?:backend: *(?P<backend>[\w-]+)\n)?"
 )
 
 
@@ -28,6 +30,7 @@ class Shipped:
     library: str
     imports: frozenset[str]
     needles: frozenset[str]
+    backend: str
 
     def speaks_of(self, module: str) -> bool:
         """Whether an import of this module, or of something in or around it, can reach the library."""
@@ -64,7 +67,12 @@ def _head(path: str, data: bytes) -> Shipped:
         raise ValueError(f"{path}: the first lines are not library, package, imports[, needles]")
     imports = _words(match["imports"])
     needles = imports if match["needles"] is None else _words(match["needles"])
-    return Shipped(path, data, match["library"].decode(), imports, needles)
+    return Shipped(path, data, match["library"].decode(), imports, needles, (match["backend"] or b"").decode())
+
+
+def coordinating() -> frozenset[str]:
+    """Needles of the libraries that speak to a coordinator, or to a store that serves as one."""
+    return frozenset(needle for file in shipped() if file.backend not in NO_COORDINATORS for needle in file.needles)
 
 
 def _words(text: bytes) -> frozenset[str]:

@@ -5,7 +5,7 @@ Only the sites are kept here. What they pass is evaluated when somebody asks for
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from coordlint import ir
@@ -40,10 +40,10 @@ class Site(NamedTuple):
         return passed(ev, self.callee, self.call, self.scope, name)
 
 
-def note(ev: Evaluator) -> None:
-    """Finds all call sites, in rounds: what is passed in one tells whose methods are called in the next."""
+def note(ev: Evaluator, walked: Iterable[str]) -> None:
+    """Finds all call sites in these scopes, in rounds: what is passed in one tells whose methods are called in the next."""
     names = {s.symbol.rpartition(".")[2].partition("@")[0] for s in ev.project.functions()}
-    open_calls = [(call, scope) for call, scope in _calls(ev) if call.args or call.keywords]
+    open_calls = [(call, scope) for call, scope in _calls(ev, walked) if call.args or call.keywords]
     for _ in range(ROUNDS - 1):
         count = len(open_calls)
         open_calls = [(c, s) for c, s in open_calls if not _note(ev, c, s) and _may_be_known(c, names)]
@@ -52,8 +52,8 @@ def note(ev: Evaluator) -> None:
             break
 
 
-def _calls(ev: Evaluator) -> Iterator[tuple[ir.Call, Scope]]:
-    for symbol in sorted(s.symbol for s in ev.project.scopes.values() if s.kind in ("function", "module")):
+def _calls(ev: Evaluator, walked: Iterable[str]) -> Iterator[tuple[ir.Call, Scope]]:
+    for symbol in walked:
         scope = ev.project.scopes[symbol]
         body = scope.function.body if scope.kind == "function" else scope.node.body
         for s in statements(body):
