@@ -12,7 +12,7 @@ each category by itself, because workloads are nearly free:
     edges         who talks to whom, both by name and file
     unstated      of the edges, those that no `depends_on` or `links` of the repository states (recall only)
 
-What a reader could decide either way is `doubtful` in a label: found or not, it does not count. Connections to brokers and services that
+What a reader could decide either way is `doubtful` in a label (of runs: `may_run`): found or not, it does not count. Connections to brokers and services that
 coordlint tells beyond the labels count against it.
 """
 
@@ -78,10 +78,12 @@ def compare(label: Table, told: Table, start_order: frozenset[Fact]) -> dict[str
     true_edges, told_edges = frozenset(map(edge, label["edges"])), frozenset(map(edge, told["edges"])) - doubtful
     unstated = frozenset(e for e in true_edges if (e[0], e[2]) not in start_order)
     edges = scored(true_edges, told_edges)
+    open_ones = frozenset((w["name"], w["path"]) for w in label["workloads"] if "doubtful" in w)
+    open_runs = frozenset((w["name"], w["path"], run) for w in label["workloads"] for run in w.get("may_run") or ())
     return {
-        "workloads": scored(workloads(label), workloads(told)),
-        "replicas": scored(replicas(label), replicas(told)),
-        "runs": scored(runs(label), runs(told)),
+        name: scored(*(frozenset(f for f in facts(table) if f[:2] not in open_ones and f not in open_runs) for table in (label, told)))
+        for name, facts in (("workloads", workloads), ("replicas", replicas), ("runs", runs))
+    } | {
         "coordinators": scored(coordinators(label), coordinators(told)),
         "edges": edges,
         "unstated": Score(unstated & told_edges, frozenset(), unstated - told_edges),

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from coordlint.ignorefiles import IgnoreRules, read_ignore_lines
-from coordlint.kinds import Sniffed, is_chart_part, kind_of_name
+from coordlint.kinds import Sniffed, is_chart_part, is_env_template, kind_of_name
 from coordlint.reading import printable, read
 from coordlint.source import Kind, Skip, Source
 
@@ -179,7 +179,7 @@ class _Walk:
         if self.excluded.match(path):
             self.left_out["excluded by configuration"] += 1
             return True
-        if rules.match(path):
+        if rules.match(path) and not is_env_template(path):
             self.left_out["ignored by .gitignore"] += 1
             return True
         return False

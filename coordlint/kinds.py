@@ -42,6 +42,7 @@ _REQUIREMENTS_NAME = re.compile(
     re.I,
 )
 _ENV_NAME = re.compile(r"\.env([._-].*)?|.+\.env", re.I)
+_TEMPLATE_WORD = re.compile(r"(^|[._-])(example|sample|template|dist)([._-]|$)", re.I)
 _OTHER_NAME = re.compile(
     r"procfile([._-].*)?|supervisord?([._-].*)?\.(conf|ini)|circus\.ini|uwsgi([._-].*)?\.ini|.*uwsgi\.ini"
     r"|.*\.supervisor|.*(redis|sentinel)[^/]*\.conf|zoo[^/]*\.(cfg|properties)"
@@ -67,7 +68,7 @@ class Sniffed(Enum):
         """Whether a file whose first HEAD_BYTES are these can be one of ours."""
         match self:
             case Sniffed.YAML:
-                return b"services:" in head or b"apiVersion" in head
+                return any(mark in head for mark in _YAML_MARKS)
             case Sniffed.JSON:
                 return b'"apiVersion"' in head
             case Sniffed.SCRIPT:
@@ -78,6 +79,7 @@ class Sniffed(Enum):
                 return False
 
 
+_YAML_MARKS = (b"services:", b"apiVersion", b"scrape_configs:", b"datasources:")  # the last two: Prometheus, Grafana
 _SETTINGS_MARKS = (b"[program:", b"[uwsgi]", b"proxy_pass", b"uwsgi_pass")  # process managers, proxies
 
 
@@ -116,6 +118,15 @@ def kind_of_name(path: str) -> Kind | Sniffed:
     return Sniffed.NOTHING
 
 
+def is_env_template(path: str) -> bool:
+    """Whether a file is named as the template of an env file: `sample.env`, `.env.example`.
+
+    It is there to be committed, although `*.env` is what repositories ignore.
+    """
+    name = path.rpartition("/")[2]
+    return bool(_ENV_NAME.fullmatch(name) and _TEMPLATE_WORD.search(name))
+
+
 def is_chart_part(path: str) -> bool:
     """Whether a file below a Chart.yaml belongs to the chart itself: a template, the values, the chart's own page."""
     is_template = path.lower().endswith((".yaml", ".yml", ".tpl")) and _CHART_TEMPLATE.search(path)
@@ -132,7 +143,9 @@ def kind_of(named: Kind | Sniffed, data: bytes) -> Kind | None:
         case Sniffed.YAML:
             if _is_kubernetes(data):
                 return Kind.KUBERNETES
-            return Kind.COMPOSE if _is_compose(data) else None
+            if _is_compose(data):
+                return Kind.COMPOSE
+            return Kind.OTHER if _MONITORING.search(data) else None
         case Sniffed.JSON:
             return Kind.KUBERNETES if _JSON_KIND.search(data) and _JSON_API.search(data) else None
         case Sniffed.SCRIPT:
@@ -156,6 +169,7 @@ _GENERATED = re.compile(
     re.I | re.M,
 )
 _API_VERSION = re.compile(rb"^(\xef\xbb\xbf)?[\"']?apiVersion[\"']?[ \t]*:", re.M)
+_MONITORING = re.compile(rb"^(scrape_configs|datasources)[ \t]*:", re.M)
 _KIND = re.compile(rb"^(\xef\xbb\xbf)?[\"']?kind[\"']?[ \t]*:", re.M)
 _JSON_API = re.compile(rb'"apiVersion"\s*:\s*"')
 _JSON_KIND = re.compile(rb'"kind"\s*:\s*"[A-Z]')

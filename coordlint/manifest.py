@@ -230,6 +230,7 @@ class Instruction(msgspec.Struct, frozen=True, array_like=True):
     words: tuple[str, ...]
     line: int
     exec_form: bool = False
+    writes: tuple[str, ...] = ()  # the shell scripts that its here-documents write, by their path in the image
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -261,7 +262,8 @@ class SettingsFile(msgspec.Struct, frozen=True, tag="settings"):
     """Name-value lines of a small format, in order.
 
     `what` is one of: "env", "procfile", "supervisor" (section/key), "uwsgi" (section/key), "redis" (redis.conf),
-    "zookeeper" (zoo.cfg), "nginx" (upstream servers and proxy_pass targets), "ini" (section/key).
+    "zookeeper" (zoo.cfg), "nginx" (upstream servers and proxy_pass targets), "monitoring" (targets of Prometheus, data sources of
+    Grafana), "ini" (section/key).
     """
 
     path: str
@@ -282,10 +284,16 @@ class ShellCommand(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ShellScript(msgspec.Struct, frozen=True, tag="shell"):
-    """The simple commands of a shell script, in order."""
+    """The simple commands of a shell script, in order; one that a Dockerfile writes has its path in the image as `name`."""
 
     path: str
     commands: tuple[ShellCommand, ...]
+    name: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells it from others of its file."""
+        return f"{self.path}<<{self.name}" if self.name else self.path
 
 
 class EntryPoints(msgspec.Struct, frozen=True, tag="entry-points"):

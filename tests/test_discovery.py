@@ -250,3 +250,8 @@ def test_no_pattern_of_an_ignore_file_stops_a_run_or_takes_for_ever(tmp_path: Pa
     for name in ("a" * 200 + ".py", "no.py", "a/" * 55 + "c.py"):
         put(tmp_path, name, "x = 1\n")
     assert "no.py" not in [s.path for s in discover(tmp_path).sources]
+
+
+def test_the_template_of_an_env_file_is_read_although_env_files_are_ignored(tmp_path: Path) -> None:
+    write(tmp_path, **{".gitignore": "*.env\n", "sample.env": "A=1\n", "prod.env": "A=2\n", "deploy/.env.example": "A=3\n"})
+    assert sorted(kinds(discover(tmp_path))) == ["deploy/.env.example", "sample.env"]

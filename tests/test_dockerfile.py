@@ -84,3 +84,25 @@ def test_a_base_that_is_built_here_gives_its_files() -> None:
 def test_an_image_built_on_itself_ends() -> None:
     files = {"compose.yaml": "services:\n  a: {image: acme/a, build: .}\n", "Dockerfile": "FROM acme/a\nCMD x\n"}
     assert one(deployed(files), "a").is_built_here
+
+
+@pytest.mark.parametrize(
+    "writing",
+    [
+        "COPY <<'EOF' /srv/start.sh\n#!/bin/sh\nexec python run.py\nEOF\n",
+        "RUN cat > start.sh <<EOF && chmod +x start.sh\nexec python run.py\nEOF\n",
+        "RUN cat <<EOF > /srv/start\n#!/usr/bin/env bash\npython run.py\nEOF\n",
+    ],
+)
+def test_an_entry_script_that_the_dockerfile_writes_is_followed(writing: str) -> None:
+    target = "start" if "/start\n" in writing else "start.sh"
+    text = f"FROM python\nWORKDIR /srv\nCOPY . .\n{writing}CMD ['/srv/{target}']\n".replace("'/srv", '"/srv').replace(f"{target}'", f'{target}"')
+    files = {"Dockerfile": text, "compose.yaml": "services:\n  web: {build: .}\n", "run.py": "print(1)\n"}
+    (run,) = one(deployed(files), "web").runs
+    assert (run.path, str(run.place)) == ("run.py", f"Dockerfile:{5 + writing.startswith(('COPY', 'RUN cat <<'))}")
+
+
+def test_a_here_document_that_is_no_script_is_no_program() -> None:
+    text = "FROM python\nCOPY <<EOF /srv/app.conf\nexec python run.py\nEOF\nCMD /srv/app.conf\n"
+    files = {"Dockerfile": text, "compose.yaml": "services:\n  web: {build: .}\n", "run.py": "print(1)\n"}
+    assert one(deployed(files), "web").runs == ()

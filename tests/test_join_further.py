@@ -139,3 +139,77 @@ def test_facts_come_in_any_order():
     files = facts_of({**TOGETHER, ".env": "COMPOSE_FILE=docker-compose.yml:docker/models.yml\n"})
     backwards: list[Facts] = list(reversed(files))
     assert link_deployment(files, {}) == link_deployment(backwards, {})
+
+
+PROMETHEUS = """\
+global: {scrape_interval: 5s}
+scrape_configs:
+  - job_name: shop
+    static_configs:
+      - targets: ['shop:8000', 'localhost:9090']
+  - job_name: others
+    static_configs:
+      - targets:
+          # - old:1
+          - worker:9100
+    metrics_path: /left:80
+"""
+GRAFANA = "apiVersion: 1\ndatasources:\n  - name: metrics\n    type: prometheus\n    url: http://prometheus:9090\n"
+
+
+def test_what_prometheus_scrapes_and_grafana_reads_is_a_connection() -> None:
+    compose = """
+        services:
+          shop: {image: shop/web}
+          worker: {image: shop/worker}
+          old: {image: shop/old}
+          left: {image: shop/left}
+          prometheus: {image: "prom/prometheus:v2", volumes: ["./watch/prometheus.yml:/etc/prometheus/prometheus.yml"]}
+          grafana: {image: "grafana/grafana:11", volumes: ["./watch:/etc/grafana/provisioning/datasources"]}
+    """
+    files = {"compose.yaml": compose, "watch/prometheus.yml": PROMETHEUS, "watch/sources.yaml": GRAFANA}
+    assert edges(deployed(files)) >= {("prometheus", "shop"), ("prometheus", "worker"), ("grafana", "prometheus")}
+    assert not {("prometheus", "old"), ("prometheus", "left")} & edges(deployed(files))
+
+
+def test_a_config_map_that_a_pod_mounts_names_its_peers() -> None:
+    pods = "".join(
+        f"""---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}}}
+spec:
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec:
+      containers: [{{name: it, image: {image}, volumeMounts: [{{name: conf, mountPath: /conf}}]}}]
+      volumes: [{{name: conf, configMap: {{name: {conf}}}}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}}}
+spec: {{selector: {{app: {name}}}, ports: [{{port: 9090}}]}}
+"""
+        for name, image, conf in (("prometheus", "prom/prometheus", "none"), ("grafana", "grafana/grafana", "sources"), ("shop", "shop", "sources"))
+    )
+    text = "".join(f"    {line}\n" for line in GRAFANA.splitlines())
+    maps = f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: sources}}\ndata:\n  sources.yaml: |\n{text}"
+    found = deployed({"k8s/all.yaml": pods + maps})
+    assert edges(found) == {("grafana", "prometheus")}  # the shop is no program that reads data sources
+    (evidence,) = found.connections[0].evidence
+    assert (pods + maps).split("\n")[evidence.place.span.line - 1].strip() == "url: http://prometheus:9090"
+
+
+def test_of_two_copies_of_a_deployment_each_talks_to_its_own() -> None:
+    def pod(name: str, says: str = "") -> str:
+        return (
+            f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  selector: {{matchLabels: {{app: {name}}}}}\n"
+            f"  template:\n    metadata: {{labels: {{app: {name}}}}}\n    spec:\n      containers: [{{name: it, image: {name}, env: [{says}]}}]\n"
+            f"---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{selector: {{app: {name}}}}}\n"
+        )
+
+    says = "{name: STORE_HOST, value: store}"
+    files = {f"k8s/{copy}{name}/all.yaml": pod(name, says if name == "api" else "") for copy in ("", "base/") for name in ("api", "store")}
+    found = {(c.source.path, c.target.path if c.target else "") for c in deployed(files).connections}
+    assert found == {("k8s/api/all.yaml", "k8s/store/all.yaml"), ("k8s/base/api/all.yaml", "k8s/base/store/all.yaml")}

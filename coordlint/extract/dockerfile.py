@@ -6,12 +6,17 @@ import json
 import re
 import shlex
 
+from msgspec.structs import replace
+
 from coordlint.facts import Facts
-from coordlint.manifest import Dockerfile, Instruction, Stage
+from coordlint.manifest import Dockerfile, Instruction, ShellScript, Stage
+from coordlint.shellwords import MAX_TEXT, commands
 from coordlint.source import Skip, Source
 
 MAX_INSTRUCTIONS = 2_000
 _HEREDOC = re.compile(r"<<-?\s*([\"']?)([A-Za-z_]\w*)\1")
+_CAT_TO = re.compile(r"\bcat\s*>\s*(?P<file>[^\s<>|;&]+)\s*(?P<mark><<-?\s*[\"']?\w+[\"']?)")
+_CAT_FROM = re.compile(r"\bcat\s*(?P<mark><<-?\s*[\"']?\w+[\"']?)\s*>\s*(?P<file>[^\s<>|;&]+)")
 _ESCAPE = re.compile(r"#\s*escape\s*=\s*`", re.I)
 _EXEC_FORM = frozenset(("CMD", "ENTRYPOINT", "SHELL", "RUN", "COPY", "ADD", "VOLUME"))
 
@@ -22,7 +27,8 @@ def extract_dockerfile(source: Source) -> Facts:
     arguments: dict[str, str] = {}
     open_stage: list[Instruction] = []
     head: Instruction | None = None
-    for instruction in _instructions(source.text):
+    written: list[ShellScript] = []
+    for instruction in _instructions(source.text, source.path, written):
         if instruction.name == "FROM":
             if head is not None:
                 stages.append(_stage(head, open_stage))
@@ -36,7 +42,7 @@ def extract_dockerfile(source: Source) -> Facts:
         return Facts(source.path, source.kind, skips=(Skip(source.path, "no FROM instruction"),))
     stages.append(_stage(head, open_stage))
     return Facts(
-        source.path, source.kind, manifests=(Dockerfile(source.path, tuple(stages), arguments),)
+        source.path, source.kind, manifests=(Dockerfile(source.path, tuple(stages), arguments), *written)
     )
 
 
@@ -46,7 +52,8 @@ def _stage(head: Instruction, body: list[Instruction]) -> Stage:
     return Stage(words[0] if words else "", name, tuple(body), head.line)
 
 
-def _instructions(text: str) -> list[Instruction]:
+def _instructions(text: str, path: str, written: list[ShellScript]) -> list[Instruction]:
+    """All instructions; `written` gains the shell scripts that here-documents hold."""
     lines = text.split("\n")
     escape = "`" if any(_ESCAPE.match(line.strip()) for line in lines[:3]) else "\\"
     made: list[Instruction] = []
@@ -69,11 +76,35 @@ def _instructions(text: str) -> list[Instruction]:
             continue
         first = _first_line(lines, first, number)
         made.append(_instruction(joined, first))
-        for mark in [m[2] for m in _HEREDOC.finditer(joined)] if made[-1].name in ("RUN", "COPY", "ADD") else []:
-            while number < len(lines) and lines[number].strip() != mark:
+        for mark in _HEREDOC.finditer(joined) if made[-1].name in ("RUN", "COPY", "ADD") else []:
+            begin = number
+            while number < len(lines) and lines[number].strip() != mark[2]:
                 number += 1
+            script = _script(joined, mark, lines[begin:number], path, begin)
+            if script is not None:
+                written.append(script)
+                made[-1] = replace(made[-1], writes=(*made[-1].writes, script.name))
             number += 1
     return made
+
+
+def _script(joined: str, mark: re.Match[str], lines: list[str], path: str, begin: int) -> ShellScript | None:
+    """The shell script that a here-document puts into a file of the image: by COPY, or by `cat > file`."""
+    name, _, rest = joined.partition(" ")
+    target = rest.split()[-1] if name.upper() in ("COPY", "ADD") else _written_by(rest, mark[0])
+    is_script = target.endswith((".sh", ".bash")) or (lines and re.match(r"#!.*\b(ba|da|k|z|a)?sh\b", lines[0]))
+    if not target or target.startswith("<<") or target.endswith("/") or not is_script:
+        return None
+    text = "\n".join(lines)[:MAX_TEXT]
+    return ShellScript(path, tuple(replace(c, line=c.line + begin) for c in commands(text)), target)
+
+
+def _written_by(rest: str, mark: str) -> str:
+    for pattern in (_CAT_TO, _CAT_FROM):
+        for match in pattern.finditer(rest):
+            if match["mark"] == mark:
+                return match["file"]
+    return ""
 
 
 def _first_line(lines: list[str], first: int, last: int) -> int:

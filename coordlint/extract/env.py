@@ -15,6 +15,11 @@ _SECTION = re.compile(r"\s*\[([^\]]+)\]")
 _INI_LINE = re.compile(r"([A-Za-z0-9_.-]+)\s*[=:]\s*(.*)")
 _UPSTREAM = re.compile(r"^\s*(?:location\s[^{]*\{\s*)?(?:server|proxy_pass|uwsgi_pass|fastcgi_pass|grpc_pass)\s+([^\s;{]+)")
 
+_MONITORING = re.compile(r"^(scrape_configs|datasources)[ \t]*:", re.M)
+_TARGETS = re.compile(r"\s*(?:- +)?targets[ \t]*:(.*)")
+_ADDRESS = re.compile(r"(?<![\w.:/-])([A-Za-z][\w.-]{0,253}:\d{2,5})(?![\w:])")
+_SOURCE_URL = re.compile(r"\s*(?:- +)?url[ \t]*:[ \t]*['\"]?(https?://[^\s'\"#]+)")
+
 
 def extract_env(source: Source) -> Facts:
     """An env file."""
@@ -46,7 +51,7 @@ def env_settings(text: str) -> tuple[Setting, ...]:
 
 
 def extract_settings(source: Source) -> Facts:
-    """A Procfile, supervisord.conf, uwsgi.ini, redis.conf, zoo.cfg or nginx.conf, told by name, then by content."""
+    """A Procfile, supervisord.conf, uwsgi.ini, redis.conf, zoo.cfg, nginx.conf, prometheus.yml and the like: by name, then by content."""
     what = settings_kind(source.path, source.text)
     if not what:
         return Facts(source.path, source.kind)
@@ -68,6 +73,8 @@ def settings_kind(path: str, text: str) -> str:
         return "zookeeper"
     if "proxy_pass" in text or "upstream " in text:
         return "nginx"
+    if name.endswith((".yml", ".yaml")) and _MONITORING.search(text):
+        return "monitoring"
     return "ini" if name.endswith((".ini", ".cfg", ".conf")) else ""
 
 
@@ -121,6 +128,29 @@ def _equals(text: str) -> tuple[Setting, ...]:
     return tuple(made[:MAX_SETTINGS])
 
 
+def peers_named(path: str, text: str, what: str) -> tuple[Setting, ...]:
+    """The hosts that a proxy passes requests to, or a monitoring server asks, if the text is of that kind; else nothing."""
+    return _READERS[what](text) if settings_kind(path, text) == what else ()
+
+
+def _monitoring(text: str) -> tuple[Setting, ...]:
+    """The addresses that Prometheus scrapes and the data sources that Grafana reads."""
+    made: list[Setting] = []
+    targets = -1  # how deep the list of targets stands that is being read
+    for number, line in enumerate(text.split("\n"), 1):
+        depth = len(line) - len(line.lstrip())
+        match = _TARGETS.match(line)
+        if match:
+            targets = depth
+        elif line.strip() and (depth < targets or (depth == targets and not line.lstrip().startswith("-"))):
+            targets = -1
+        if targets >= 0 and not line.lstrip().startswith("#"):
+            made += [Setting("target", found, number) for found in _ADDRESS.findall(match[1] if match else line)]
+        elif match := _SOURCE_URL.match(line):
+            made.append(Setting("datasource", match[1], number))
+    return tuple(made[:MAX_SETTINGS])
+
+
 def _nginx(text: str) -> tuple[Setting, ...]:
     """The hosts that requests are passed to."""
     found = ((number, _UPSTREAM.match(line)) for number, line in enumerate(text.split("\n"), 1))
@@ -135,6 +165,7 @@ _READERS = {
     "redis": _words,
     "zookeeper": _equals,
     "nginx": _nginx,
+    "monitoring": _monitoring,
 }
 
 

@@ -96,7 +96,7 @@ def catalogue(facts: Iterable[Facts], modules: Mapping[str, str]) -> Catalogue:
                 case SettingsFile():
                     made.settings[manifest.path] = manifest
                 case ShellScript():
-                    made.scripts[manifest.path] = manifest
+                    made.scripts[manifest.key] = manifest
                 case PythonWords():
                     made.words[manifest.path] = manifest
                 case EntryPoints():

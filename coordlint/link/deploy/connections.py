@@ -49,8 +49,7 @@ class Directory:
                     return near
             if source.kind == "compose":
                 continue
-            nearest = max(common_depth(w.path, source.path) for w in found)
-            return tuple(w for w in found if common_depth(w.path, source.path) == nearest)
+            return tuple(_nearest(found, source.path))
         return ()
 
     def _started_together(self, first: Workload, second: Workload) -> bool:
@@ -87,6 +86,13 @@ def _same_world(first: Workload, second: Workload) -> bool:
 
 def _same_file(first: Workload, second: Workload) -> bool:
     return first.path == second.path
+
+
+def _nearest(found: list[Workload], path: str) -> Iterator[Workload]:
+    """Those that share the most folders with a path, and of these the ones that stand least deep below them."""
+    ranked = [(-common_depth(w.path, path), w.path.count("/"), w) for w in found]
+    best = min((shared, depth) for shared, depth, _ in ranked)
+    return (w for shared, depth, w in ranked if (shared, depth) == best)
 
 
 def _same_folder(first: Workload, second: Workload) -> bool:
@@ -194,7 +200,7 @@ def _said(
             name = name.split("/")[0]
             bare, _, port = name.partition(":")
             host = Host(bare.lower(), int(port) if port.isdigit() else None, "", True)
-            yield host, Evidence(Place(file.path, Span(setting.line)), "nginx"), Confidence.HIGH
+            yield host, Evidence(Place(file.path, Span(setting.line)), file.what), Confidence.HIGH
     for dependency in workload.depends_on:
         if dependency.name:
             host = Host(dependency.name.lower(), None, "", True)

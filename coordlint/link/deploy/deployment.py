@@ -18,10 +18,11 @@ from coordlint.link.deploy.helm import helm_dependencies, rendered
 from coordlint.link.deploy.images import ImageBuilder, bare_name
 from coordlint.link.deploy.kustomize import Kustomizer
 from coordlint.link.deploy.operators import operator_coordinators
+from coordlint.link.deploy.peers import configured_peers
 from coordlint.link.deploy.pods import POD_OWNERS, Cluster, PodReader
 from coordlint.link.deploy.reach import Reach, Words
 from coordlint.link.deploy.services import ServiceReader
-from coordlint.manifest import ComposeFile, HelmFile, KubernetesObject, SettingsFile, Table, text
+from coordlint.manifest import ComposeFile, HelmFile, KubernetesObject, Table, text
 from coordlint.source import Kind, Source
 
 MAX_WORKLOADS = 5_000
@@ -57,7 +58,7 @@ def link_deployment(
     everything = tuple(sorted((*ordered, *(c.workload for c in managed)), key=lambda w: (w.place, w.key)))
     words = Words(known.words, {s.path: s for s in unread})
     reach = Reach(words, known.python_files, known.modules)
-    connections = find_connections(everything, started, {w.key: _upstreams(w, started[w.key], known) for w in ordered}, reach, [_keys(v) for v in views])
+    connections = find_connections(everything, started, {w.key: configured_peers(w, started[w.key].placed, known) for w in ordered}, reach, [_keys(v) for v in views])
     peers = {frozenset((a, b)) for c in coordinators for a in c.ensemble for b in c.ensemble if a != b}
     unresolved = sorted(
         {*composed.undefined, *_unfollowed(ordered, started)}, key=lambda e: (e.place, e.message)
@@ -173,19 +174,6 @@ def _local_images(known: Catalogue, views: Iterable[View]) -> dict[str, tuple[st
             for one in names:
                 found.setdefault(one, (context, dockerfile, target))
     return found
-
-
-def _upstreams(workload: Workload, begun: Started, known: Catalogue) -> list[SettingsFile]:
-    """nginx configurations that are mounted into the workload or copied into its image."""
-    placed = [copied.source for copied in begun.placed if copied.source]
-    mounted = (join(folder_of(m.place.path), m.source) for m in workload.mounts if m.kind == "bind")
-    sources = [*placed, *(source for source in mounted if source)]
-    serves = any(p.program == "nginx" for p in workload.processes) or "nginx" in (workload.base_image or workload.image or "")
-    return [
-        file
-        for path, file in sorted(known.settings.items())
-        if file.what == "nginx" and serves and any(path == s or path.startswith(f"{s}/") for s in sources)
-    ]
 
 
 def _without_peers(connections: tuple[Connection, ...], peers: set[frozenset[Key]]) -> tuple[Connection, ...]:

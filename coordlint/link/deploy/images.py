@@ -170,6 +170,10 @@ class ImageBuilder:
         values |= file.arguments
         for instruction in stage.instructions:
             place = Place(file.path, Span(instruction.line))
+            copied += [
+                Copied(f"{file.path}<<{name}", posixpath.normpath(posixpath.join(folder or "/", filled(name, values))))
+                for name in instruction.writes
+            ]
             words = instruction.words
             match instruction.name:
                 case "WORKDIR" if words:

@@ -123,7 +123,7 @@ class Launcher:
         self._scripts.add((path, arguments))
         script = self.layout.catalogue.scripts[path]
         numbered = ("", *arguments)
-        self._run(list(script.commands), numbered, path, Place(path, Span(1)), folder, environment, depth + 1)
+        self._run(list(script.commands), numbered, script.path, Place(script.path, Span(1)), folder, environment, depth + 1)
 
     def _run(
         self,
