@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from coordlint.facts import Facts
 from coordlint.manifest import (
@@ -43,6 +44,15 @@ class Catalogue:
     module_of: Mapping[str, str] = field(default_factory=dict)  # path -> dotted name
     python_files: frozenset[str] = frozenset()
     by_basename: dict[str, list[str]] = field(default_factory=dict)  # Python files and shell scripts
+
+    @cached_property
+    def places(self) -> frozenset[str]:
+        """Every file that was looked at, and the folders above them."""
+        found = {*self.compose, *self.dockerfiles, *self.settings, *self.scripts, *self.python_files}
+        for path in tuple(found):
+            while (path := folder_of(path)) and path not in found:
+                found.add(path)
+        return frozenset(found)
 
     def env_file(self, path: str) -> SettingsFile | None:
         """An env file, or the committed template of one that is kept out of the repository."""

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coordlint.deployment import Role
-from coordlint.link.deploy.catalogue import Catalogue, folder_of, join
-from coordlint.link.deploy.compose_merge import merged, named_table
+from coordlint.link.deploy.catalogue import Catalogue, folder_of
+from coordlint.link.deploy.compose_merge import merged
+from coordlint.link.deploy.compose_paths import moved
 from coordlint.link.deploy.compose_reading import ComposeReader, Services, key_at, stamped_table
-from coordlint.link.deploy.options import options
+from coordlint.link.deploy.layers import layers
 from coordlint.link.deploy.roles import is_test_name, role_of, role_of_heading
 from coordlint.manifest import ComposeFile, Scalar, Table, entries, items, text
 
@@ -40,20 +41,31 @@ def compose_views(catalogue: Catalogue) -> tuple[list[View], ComposeReader]:
     """All views, bases before their overlays, sorted by path; and the reader, which knows what was wrong with the files."""
     reader = ComposeReader(catalogue)
     groups = [several for path in sorted(catalogue.compose) for _, several in reader.includes(path)]
-    included = {one for several in groups for one in several}
-    overlays = {path: base for path, base in _overlays(catalogue).items() if path not in included}
-    overlays |= {one: several[0] for several in groups for one in several[1:] if several[0] not in overlays}
-    bases = set(overlays.values())
+    included = frozenset(one for several in groups for one in several)
+    overlays = layers(catalogue, included)
+    overlays |= {one: (several[0],) for several in groups for one in several[1:] if several[0] not in overlays}
     views: list[View] = []
     for path in sorted(catalogue.compose):
         if path in overlays:
             continue
         alone = reader.services(path)
         views.append(_view(catalogue, path, "", alone))
-        for overlay in sorted(o for o, base in overlays.items() if base == path) if path in bases else ():
-            over = {name: (key_at(key, overlay), stamped_table(table, overlay)) for name, (key, table) in reader.services(overlay, folder_of(path)).items()}
-            views.append(_view(catalogue, path, overlay, _laid_over(alone, over, catalogue.compose[overlay])))
+        for overlay, beneath in sorted(overlays.items(), key=lambda pair: (len(pair[1]), pair[0])):
+            if beneath[0] == path:
+                together = alone
+                for over in (*beneath[1:], overlay):
+                    together = _laid_over(together, _part(reader, over, path), catalogue.compose[over])
+                views.append(_view(catalogue, path, overlay, together))
     return views, reader
+
+
+def _part(reader: ComposeReader, path: str, base: str) -> Services:
+    """The services of a file that is laid over a base: its variables and relative paths are read from the base's folder."""
+    made: Services = {}
+    for name, (key, table) in reader.services(path, folder_of(base)).items():
+        stays = moved(table, folder_of(path), folder_of(base), reader.catalogue)
+        made[name] = (key_at(key, path), stamped_table(stays, path))
+    return made
 
 
 def _view(catalogue: Catalogue, path: str, overlay: str, services: Services) -> View:
@@ -106,78 +118,3 @@ def _laid_over(base: Services, over: Services, overlay: ComposeFile) -> Services
         else:
             result[name] = (key if name not in base else base[name][0], table)
     return result
-
-
-def _overlays(catalogue: Catalogue) -> dict[str, str]:
-    """Which files are laid over which; a file whose services are all complete stands alone."""
-    bases: dict[tuple[str, str], str] = {}
-    for path in sorted(catalogue.compose):
-        match = _NAME.fullmatch(path.rpartition("/")[2])
-        if match and not match[2]:
-            bases.setdefault((folder_of(path), ""), path)
-    found = _chosen_together(catalogue)
-    for path, file in sorted(catalogue.compose.items()):
-        if path in found or path in found.values():
-            continue
-        base = bases.get((folder_of(path), "")) or bases.get((folder_of(folder_of(path)), "")) or _nearest_base(path, catalogue)
-        if base is None or base == path or path in bases.values():
-            continue
-        named_override = re.search(r"[._-]override\.ya?ml$", path) is not None
-        if named_override or _is_partial(file, catalogue.compose[base]):
-            found[path] = base
-    return found
-
-
-def _chosen_together(catalogue: Catalogue) -> dict[str, str]:
-    """Files that `COMPOSE_FILE` of an `.env`, or `docker compose -f a -f b` of a script, lays over the first of them."""
-    lists: list[list[str | None]] = []
-    for path, file in sorted(catalogue.settings.items()):
-        said = {s.name: s.value for s in file.settings} if file.what == "env" else {}
-        if "COMPOSE_FILE" in said:
-            separator = said.get("COMPOSE_PATH_SEPARATOR") or (";" if ";" in said["COMPOSE_FILE"] else ":")
-            lists.append([join(folder_of(path), one.strip()) for one in said["COMPOSE_FILE"].split(separator)])
-    for path, script in sorted(catalogue.scripts.items()):
-        for command in script.commands:
-            if "docker-compose" in command.words[:2] or command.words[:2] == ("docker", "compose"):
-                files = list(options(command.words, "-f", "--file"))
-                for folder in (folder_of(path), ""):
-                    lists.append([join(folder, file) for file in files])
-    found: dict[str, str] = {}
-    for several in lists:
-        known = [path for path in several if path in catalogue.compose and path is not None]
-        for path in known[1:] if len(known) == len(several) or known[:1] == several[:1] else ():
-            if path != known[0] and known[0] not in found and path not in found.values():
-                found.setdefault(path, known[0])
-    return found
-
-
-def _nearest_base(path: str, catalogue: Catalogue) -> str | None:
-    """`docker-compose.base.yml`, `common.yml` and the like, for a folder without a file of the standard name."""
-    folder = folder_of(path)
-    for candidate in sorted(catalogue.compose):
-        name = candidate.rpartition("/")[2].lower()
-        if folder_of(candidate) == folder and candidate != path and re.search(r"[._-](base|common|shared)\.ya?ml$", name):
-            return candidate
-    return None
-
-
-def _is_partial(file: ComposeFile, base: ComposeFile) -> bool:
-    """Whether a service lacks what it takes to start, or waits for a service, and the base has it."""
-    known = {key.text for key, _ in entries(base.root.get("services"))}
-    own = {key.text for key, _ in entries(file.root.get("services"))}
-    for key, service in entries(file.root.get("services")):
-        if key.text in known:
-            if not isinstance(service, Table):
-                return True
-            if not any(service.get(field) is not None for field in ("image", "build", "extends")):
-                return True
-        if isinstance(service, Table) and _awaited(service) & (known - own):
-            return True
-    return False
-
-
-def _awaited(service: Table) -> set[str]:
-    """The services that one waits for or is linked to."""
-    waits = named_table(service.get("depends_on") or Table((), service.at))
-    links = (text(item) or "" for item in items(service.get("links")))
-    return {key.text for key, _ in waits.entries} | {link.partition(":")[0] for link in links}

@@ -18,13 +18,19 @@ _WORDS: tuple[tuple[Role, frozenset[str]], ...] = (
 )  # fmt: skip
 
 
+_LOADED_BY_ITSELF = frozenset(("docker", "compose", "podman", "override"))
+
+
 def role_of(path: str, *hints: str) -> Role:
     """The role that the nearest telling word says; production when nothing does.
 
     Words are taken from the file's name first, then from hints (namespace, profile), then from folders, inner first.
     """
     folders, _, name = path.rpartition("/")
-    groups = [_split(name.rsplit(".", 1)[0]), *(_split(h) for h in hints)]
+    own = _split(name.rsplit(".", 1)[0])
+    if not own <= _LOADED_BY_ITSELF:
+        own -= {"override"}  # a part that is put in by hand; compose takes only its own override without being asked
+    groups = [own, *(_split(h) for h in hints)]
     groups += [_split(folder) for folder in reversed(folders.split("/"))]
     for words in groups:
         if {"single", "node"} <= words:
