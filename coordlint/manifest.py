@@ -296,11 +296,15 @@ class ShellScript(msgspec.Struct, frozen=True, tag="shell"):
         return f"{self.path}<<{self.name}" if self.name else self.path
 
 
+SCRIPTS = ("console_scripts", "gui_scripts")  # groups of entry points that are programs
+
+
 class EntryPoints(msgspec.Struct, frozen=True, tag="entry-points"):
-    """Console scripts that a package declares: name -> "module:function"."""
+    """Console scripts that a package declares, name -> "module:function", and plug-ins, group -> "module:class"."""
 
     path: str
     scripts: tuple[Setting, ...]
+    plugins: tuple[Setting, ...] = ()
 
 
 class PythonWords(msgspec.Struct, frozen=True, tag="python-words"):

@@ -365,7 +365,7 @@ class System:
     def guards_above(self, operation: Operation) -> tuple[Guard, ...]:
         """Handlers around an operation: its own, and those that stand around every call chain's nearest call site.
 
-        A caller's handler counts only when every known caller has one.
+        A caller's handler counts only when every known caller has one; tests are no callers.
         """
         return operation.guards + self._guards_of(operation.symbol, frozenset())
 
@@ -384,12 +384,16 @@ class System:
         if symbol in seen or len(seen) > 6:
             return ()
         found: list[Guard] = []
-        for caller, place in self.callers(symbol):
+        for caller, place in self._used_by(symbol):
             here = self._world.call_guards.get(place, ()) or self._guards_of(caller, seen | {symbol})
             if not here:
                 return ()
             found.extend(here)
         return tuple(dict.fromkeys(found))
+
+    def _used_by(self, symbol: str) -> list[tuple[str, Place]]:
+        """The callers of a function but for tests."""
+        return [(c, p) for c, p in self.callers(symbol) if not getattr(self.function(c), "in_test", False)]
 
     def is_locked(self, what: Operation | Mutation) -> bool:
         """Whether some lock is held around it on every known way to it; tests are no way."""
@@ -401,7 +405,7 @@ class System:
         _, sites = self._under_lock
         if symbol in seen or len(seen) > 6:
             return False
-        callers = [(c, p) for c, p in self.callers(symbol) if not getattr(self.function(c), "in_test", False)]
+        callers = self._used_by(symbol)
         return bool(callers) and all(p in sites or self._is_locked(c, seen | {symbol}) for c, p in callers)
 
     @cached_property

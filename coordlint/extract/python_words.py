@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from coordlint.manifest import EntryPoints, PythonWords, Setting
+from coordlint.manifest import SCRIPTS, EntryPoints, PythonWords, Setting
 from coordlint.source import Source
 
 MAX_WORDS = 400
@@ -18,6 +18,7 @@ _DOTTED = re.compile(r"[a-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _NAME = re.compile(r"[A-Z][A-Z0-9_]{2,60}")
 _FIELD = re.compile(r"^[ \t]+([A-Za-z_]\w*)[ \t]*:[ \t]*[\w\[\], |.\"']+(?:=[ \t]*(?:Field\([^\n]*?)?[\"']([^\"'\n]*)[\"'])?", re.M)
 _SCRIPT = re.compile(r"[\"']([A-Za-z][\w.-]*)\s*=\s*([A-Za-z_][\w.]*:[A-Za-z_][\w.]*)\s*[\"']")
+_GROUP = re.compile(r"[\"']([A-Za-z][\w.-]*)[\"'][ \t]*:\s*[\[(]")
 _DEFAULT = re.compile(
     r"[\"']([A-Z][A-Z0-9_]{2,60})[\"'][ \t]*,\s*(?:default[ \t]*=[ \t]*|cast[ \t]*=[ \t]*\w+[ \t]*,\s*default[ \t]*=[ \t]*)?[\"']([^\"'\n]{2,200})[\"']"
 )
@@ -27,13 +28,12 @@ _NAMES_A_HOST = re.compile(r"host|server|endpoint|addr|broker|backend$|url$|loca
 
 
 def read_words(source: Source) -> tuple[PythonWords | EntryPoints, ...]:
-    """The words of one file, nothing when it has none; of a setup.py also its console scripts."""
+    """The words of one file, nothing when it has none; of a setup.py also its entry points."""
     text = source.text
     lines = _Lines(text)
     scripts: tuple[EntryPoints, ...] = ()
-    if source.path.rpartition("/")[2] == "setup.py" and "console_scripts" in text:
-        made = tuple(Setting(m[1], m[2], lines.of(m.start())) for m in _SCRIPT.finditer(text))
-        scripts = (EntryPoints(source.path, made),) if made else ()
+    if source.path.rpartition("/")[2] == "setup.py" and "entry_points" in text:
+        scripts = _entry_points(source.path, text, lines)
     literals = set(_LITERAL.findall(text))
     names = {word for word in literals if _NAME.fullmatch(word)}
     hosts = _hosts(text, names, sorted(word for word in literals if "://" in word))
@@ -42,6 +42,20 @@ def read_words(source: Source) -> tuple[PythonWords | EntryPoints, ...]:
         return scripts
     settings = tuple(Setting(variable, value, lines.of(at)) for (variable, value), at in hosts.items())
     return (PythonWords(source.path, tuple(imports), tuple(sorted(names))[:MAX_WORDS], settings), *scripts)
+
+
+def _entry_points(path: str, text: str, lines: _Lines) -> tuple[EntryPoints, ...]:
+    """`entry_points={"console_scripts": ["app = app.cli:main"], "app.stores": ["zk = app.zk:Store"]}`"""
+    groups = [(m.start(), m[1]) for m in _GROUP.finditer(text)]
+    scripts, plugins = [], []
+    for m in _SCRIPT.finditer(text):
+        group = next((name for at, name in reversed(groups) if at < m.start()), SCRIPTS[0])
+        line = lines.of(m.start())
+        if group in SCRIPTS:
+            scripts.append(Setting(m[1], m[2], line))
+        else:
+            plugins.append(Setting(group, m[2], line))
+    return (EntryPoints(path, tuple(scripts), tuple(plugins)),) if scripts or plugins else ()
 
 
 def _hosts(text: str, names: set[str], urls: list[str]) -> dict[tuple[str, str], int]:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from coordlint.facts import Facts, Requirement
-from coordlint.manifest import EntryPoints, Manifest, Setting
+from coordlint.manifest import SCRIPTS, EntryPoints, Manifest, Setting
 from coordlint.source import Place, Skip, Source, Span
 
 MAX_REQUIREMENTS = 5_000
@@ -21,7 +21,7 @@ _LOCK_PACKAGE = re.compile(r'^[ \t]*+name[ \t]*+=[ \t]*+"([^"\n]+)"', re.M)
 _KEY = re.compile(r"""^[ \t]*+["']?([^\s"'=:<>~!\[;]++)["']?[ \t\r]*+(?:[=:<>~!\[;]|$)""", re.M)
 
 _Found = tuple[str, str, int]  # distribution, specifier, line
-_Script = tuple[str, str, int]  # name, "module:function", line
+_Script = tuple[str, str, str, int]  # group, name, "module:function", line
 
 
 class _Unreadable(Exception):
@@ -40,7 +40,7 @@ def normalised(name: str) -> str:
 def extract_requirements(source: Source) -> Facts:
     """Requirements with their lines; a file that breaks its format is told."""
     try:
-        found, scripts = _read(source.path.rpartition("/")[2].lower(), source.text)
+        found, declared = _read(source.path.rpartition("/")[2].lower(), source.text)
     except _Unreadable as error:
         return Facts(source.path, source.kind, skips=(Skip(source.path, error.reason, error.line),))
     requirements = tuple(
@@ -48,8 +48,10 @@ def extract_requirements(source: Source) -> Facts:
         for name, spec, line in found[:MAX_REQUIREMENTS]
     )
     manifests: tuple[Manifest, ...] = ()
-    if scripts:
-        manifests = (EntryPoints(source.path, tuple(Setting(*script) for script in scripts)),)
+    if declared:
+        scripts = tuple(Setting(name, target, line) for group, name, target, line in declared if group in SCRIPTS)
+        plugins = tuple(Setting(group, target, line) for group, _, target, line in declared if group not in SCRIPTS)
+        manifests = (EntryPoints(source.path, scripts, plugins),)
     return Facts(source.path, source.kind, manifests=manifests, requirements=requirements)
 
 
@@ -103,8 +105,9 @@ def _pyproject(text: str) -> tuple[list[_Found], list[_Script]]:
     tables += [_dict(_dict(group).get("dependencies")) for group in _dict(poetry.get("group")).values()]
     for table in tables:
         found += [(n, _specifier(v), lines.of_key(n)) for n, v in table.items() if n != "python"]
-    scripts = {**_dict(project.get("scripts")), **_dict(poetry.get("scripts"))}
-    return found, [(n, v, lines.of_key(n)) for n, v in scripts.items() if isinstance(v, str)]
+    groups = {**_dict(project.get("entry-points")), **_dict(poetry.get("plugins"))}
+    groups[SCRIPTS[0]] = {**_dict(project.get("scripts")), **_dict(poetry.get("scripts"))}
+    return found, [(g, n, v, lines.of_key(n)) for g, group in groups.items() for n, v in _dict(group).items() if isinstance(v, str)]
 
 
 def _pipfile(text: str) -> list[_Found]:
@@ -135,11 +138,12 @@ def _setup_cfg(text: str) -> tuple[list[_Found], list[_Script]]:
         blocks += [value for _, value in parser.items("options.extras_require")]
     found = [(n, spec, lines.of_key(n)) for block in blocks for n, spec, _ in _pip_lines(block)]
     scripts = []
-    declared = [parser.get(section, "console_scripts", fallback="") for section in ("options.entry_points", "entry_points")]  # the latter is pbr's
-    for line in "\n".join(declared).splitlines():
-        name, equals, target = line.partition("=")
-        if equals:
-            scripts.append((name.strip(), target.strip(), lines.of_key(name.strip())))
+    for section in ("options.entry_points", "entry_points"):  # the latter is pbr's
+        for group, lines_of in parser.items(section) if parser.has_section(section) else ():
+            for line in lines_of.splitlines():
+                name, equals, target = (part.strip() for part in line.partition("="))
+                if equals:
+                    scripts.append((group, name, target, lines.of_key(name)))
     return found, scripts
 
 

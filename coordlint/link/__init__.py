@@ -27,6 +27,7 @@ from coordlint.link.code import (
 )
 from coordlint.link.code.believing import beliefs
 from coordlint.link.code.evaluate import Evaluator, last_name
+from coordlint.link.code.plugged import Plugged
 from coordlint.link.code.project import Project, Scope, is_test
 from coordlint.link.code.roles import Roles
 from coordlint.link.code.sections import Sections
@@ -104,6 +105,8 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, trac
     used = tuple(sorted(uses.uses(ev, operations, found, traces, started), key=lambda u: (u.place, u.role)))
     modules = {name: scope.path for name, scope in project.modules.items()}
     deployment = link_deployment(facts, modules, unread)
+    plugged = Plugged(ev, facts)
+    assumed = [(t, s, method) for t in traces for s, method in plugged.calls(t)]
     return World(
         functions={s.symbol: _info(s) for s in project.functions()},
         operations=operations,
@@ -117,9 +120,9 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, trac
         uses=used,
         suggestions=suggesting.suggestions(ev, traces, used),
         entries=started,
-        calls=tuple(sorted(_calls(traces), key=lambda c: (c[2], c[1]))),
+        calls=tuple(sorted({*_calls(traces), *((t.scope.symbol, method, s.place) for t, s, method in assumed)}, key=lambda c: (c[2], c[1], c[0]))),
         handed=frozenset((f.symbol, s.place) for t in traces for s in t.steps for f in s.functions[s.called :]),
-        call_guards=_call_guards(traces),
+        call_guards=_call_guards(traces) | {s.place: s.guards for _, s, _ in assumed if s.guards},
         looped=frozenset(s.place for t in traces for s in t.steps if s.functions and s.loop),
         unheeded=_unheeded(ev, traces),
         modules=modules,

@@ -14,6 +14,7 @@ from coordlint.link.code import classes
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.frameworks import BASES, CELERY_STARTS, DECORATORS
 from coordlint.link.code.origins import origins
+from coordlint.link.code.plugged import declared
 from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.registered import Registered
 from coordlint.link.code.texts import written
@@ -202,11 +203,7 @@ def _main(scope: Scope) -> Iterator[Entry]:
 def _scripts(ev: Evaluator, facts: Iterable[Facts]) -> Iterator[Entry]:
     """Console scripts that a package declares, by the function that they call."""
     for manifest in (m for f in facts for m in f.manifests if isinstance(m, EntryPoints)):
-        folder = manifest.path.rpartition("/")[0].replace("/", ".")
         for script in manifest.scripts:
-            module, _, function = script.value.split("[")[0].strip().partition(":")
-            dotted = f"{module}.{function}"
-            fitting = [s for root in (f"{folder}.", f"{folder}.src.", "src.", "") if (s := (root + dotted).lstrip(".")) in ev.project.scopes]
-            scope = ev.project.scopes[fitting[0]] if fitting else None
+            scope = declared(ev, manifest.path, script.value)
             if scope is not None and scope.kind == "function":
                 yield Entry(scope.symbol, "command", scope.place(scope.function.at), f"console script {script.name}")
