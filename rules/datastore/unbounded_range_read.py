@@ -8,7 +8,7 @@ own, the round trips grow with the data as well.
 Instead: read the one key that is meant (build its name from the id), keep the list in the process by a watch, or read in pages
 (etcd `limit` with `sort_order`, Consul `keys=` with a separator). Data that has to be searched belongs in a database.
 
-Fine when: the set is bounded (members, shards, settings), watched, or read once at start or by a command.
+Fine when: the set is bounded (members, shards, settings, the names of what one user has), watched, or read once at start or by a command.
 
 Sources: ZooKeeper, configuration parameters (jute.maxbuffer); etcd documentation, System limits (request size).
 """
@@ -45,48 +45,65 @@ _BY_HAND = ("command", "main", "startup", "test")
 @rule("CL306", severity=INFO)
 def unbounded_range_read(system: System) -> Iterator[Found]:
     watched = {op.key for op in system.operations(Op.WATCH, backend=COORDINATORS) if op.key}
+    listings = [o for o in system.operations(Op.LIST, backend=COORDINATORS) if o.key not in watched and not o.argument("limit")]
     told: set[str] = set()
-    for listing in system.operations(Op.LIST, backend=COORDINATORS):
-        if listing.key in watched or listing.argument("limit"):
-            continue
+    for listing in sorted(listings, key=lambda o: o.read_each is None):  # the worst of those that list the same
         grown, hot = _grown_by(system, listing), _hot_path(system, listing)
         what, store = f"`{listing.key_text or listing.key}`" if listing.key else "entries", backend_name(listing.backend)
-        added = [(grown.place, "keys are added here")] if grown is not None else []
-        if grown is not None and hot is not None:
-            yield found(
-                f"Lists all of {what} in {store} on a hot path, and a key is added for each {_last_filler(grown)}.",
-                at=listing,
-                because=[*added, hot],
-            )
+        each = [(listing.read_each, "one round trip for each entry")] if listing.read_each else []
+        added = [(grown.place, "keys are added here" if grown.stores else "one of the entries is asked for here")] if grown is not None else []
+        if grown is not None and hot is not None and _is_much(listing):
+            if not listing.key or listing.key not in told:
+                alike = [(o.place, "the same is listed here") for o in listings if o.key == listing.key and o is not listing]
+                yield found(
+                    f"Lists all of {what} in {store} on a hot path, and there is a key for each {_last_filler(grown)}.",
+                    at=listing,
+                    because=[*added, *each, hot, *alike[:3]],
+                )
+            told |= {listing.key or "", listing.symbol}
         elif listing.read_each and listing.symbol not in told and _looks_for_one(system, listing, grown):
             told.add(listing.symbol)
             yield found(
                 f"Lists {what} in {store} and reads each by a call of its own, in order to find one: the round trips grow with the data.",
                 at=listing,
-                because=[(listing.read_each, "one round trip for each entry"), *added],
+                because=[*each, *added],
             )
 
 
 def _looks_for_one(system: System, listing: Operation, grown: Operation | None) -> bool:
     """Entries that become more are searched, and not by a command that somebody runs by hand."""
     entries = system.entries_reaching(listing.symbol)
-    if not listing.sought or (entries and all(e.kind in _BY_HAND for e in entries)):
+    if not listing.sought or (entries and all(e.kind in _BY_HAND for e in entries) and not _is_served(system, listing)):
         return False
     named = listing.key_words or listing.symbol_words
     return grown is not None or bool(named & (_GROWING | _WAITING) and not named & _BOUNDED)
 
 
+def _is_served(system: System, listing: Operation) -> bool:
+    """Whether a program that stays runs it: its main function is no command."""
+    return any(w.kind not in ("job", "cronjob") for w in system.workloads_of(listing.symbol))
+
+
+def _is_much(listing: Operation) -> bool:
+    """Not the mere names of what one owner has: a page shows them all, and they are few."""
+    keys = listing.argument("keys")
+    only_names = listing.backend == "zookeeper" or (keys is not None and keys.literal and keys.value is True)
+    return "{}" not in (listing.key or "") or listing.read_each is not None or not only_names
+
+
 def _grown_by(system: System, listing: Operation) -> Operation | None:
-    """A lasting key below the listed one that is made for each entity."""
+    """A lasting key below the listed one that is made for each entity; else one that is asked for by the entity."""
     above = (listing.key or "").rstrip("/")
     if not fixed(above):
         return None
     known = above.count("{}")  # holes that the listing fills as well
-    for write in system.operations(backend=listing.backend):
-        below = write.stores and not write.ephemeral and (write.key or "").startswith(above + "/")
-        if below and any(words(filler) & _GROWING for filler in write.fillers[known:]):
-            return write
-    return None
+    below = [
+        o
+        for o in system.operations(backend=listing.backend)
+        if (o.key or "").startswith(above + "/") and any(words(filler) & _GROWING for filler in o.fillers[known:])
+    ]
+    made = next((o for o in below if o.stores and not o.ephemeral), None)
+    return made or next((o for o in below if o.op in (Op.READ, Op.DELETE) and not any(b.stores for b in below)), None)
 
 
 def _last_filler(write: Operation) -> str:
@@ -203,6 +220,90 @@ app = Flask(__name__)
 @app.get("/orders/<customer>")
 def orders(customer):
     return [o for o in all_orders() if customer in str(o)]
+
+=== bad: fields of each note are written under names that are made up, and every page reads all of them
+--- notes/store.py
+import consul
+
+c = consul.Consul()
+
+
+def save(prefix, fields):
+    for name, value in fields.items():
+        c.kv.put(prefix + name, value)
+
+
+def note(user, note_uuid):
+    return c.kv.get(f"notes/{user}/{note_uuid}/", recurse=True)
+
+
+def all_notes(user):
+    _, keys = c.kv.get(f"notes/{user}/", keys=True, separator="/")  # finding: unbounded-range-read
+    return [c.kv.get(key, recurse=True) for key in keys or []]
+--- notes/views.py
+from flask import Flask
+
+from notes.store import all_notes
+
+app = Flask(__name__)
+
+
+@app.get("/notes/<user>")
+def page(user):
+    return str(all_notes(user))
+
+=== bad: a service looks through the tasks of all jobs for those of one
+--- work/master.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def add(job_id, number):
+    zk.create(f"/tasks/{job_id}_{number}", b"idle")
+
+
+def tasks_of(job_id):
+    found = []
+    for name in zk.get_children("/tasks"):  # finding: unbounded-range-read
+        owner, number = name.split("_")
+        if owner == job_id:
+            found.append(zk.get(f"/tasks/{name}")[0])
+    return found
+
+
+def main():
+    zk.start()
+    for job_id in iter(input, ""):
+        print(tasks_of(job_id))
+
+
+if __name__ == "__main__":
+    main()
+--- compose.yaml
+services:
+  master:
+    build: .
+    command: python work/master.py
+
+=== good: a page shows the names of what its user has marked
+--- notes/views.py
+import consul
+from flask import Flask
+
+app = Flask(__name__)
+c = consul.Consul()
+
+
+@app.put("/marks/<user>/<note_id>")
+def mark(user, note_id):
+    c.kv.put(f"marks/{user}/{note_id}", "1")
+    return ""
+
+
+@app.get("/marks/<user>")
+def marks(user):
+    return str(c.kv.get(f"marks/{user}/", keys=True)[1])
 
 === good: the one key
 --- shop/views.py

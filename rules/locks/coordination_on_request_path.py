@@ -127,6 +127,78 @@ zk = KazooClient(hosts="zk:2181")
 def limit():
     return zk.get("/config/limit")[0]  # finding: coordination-on-request-path
 
+=== bad: a plug-in that the package declares, asked through the interface of its kind
+--- setup.py
+from setuptools import setup
+
+setup(
+    name="shop",
+    entry_points={
+        "shop.prices": ["flat = shop.flat:FlatPrices", "shared = shop.shared:SharedPrices"],
+    },
+)
+--- shop/kinds.py
+class PriceKind:
+    def price_of(self, item):
+        raise NotImplementedError
+--- shop/flat.py
+from shop.kinds import PriceKind
+
+
+class FlatPrices(PriceKind):
+    def price_of(self, item):
+        return 1
+--- shop/shared.py
+import consul
+
+from shop.kinds import PriceKind
+
+c = consul.Consul(host="consul")
+
+
+class SharedPrices(PriceKind):
+    def price_of(self, item):
+        return c.kv.get("prices/" + item)  # finding: coordination-on-request-path
+--- shop/views.py
+from flask import Flask
+from stevedore import driver
+
+app = Flask(__name__)
+price_kind = driver.DriverManager("shop.prices", "shared", invoke_on_load=True).driver
+
+
+@app.get("/price/<item>")
+def price(item):
+    return price_kind.price_of(item)
+
+=== good: something else of a name that a plug-in's method has
+--- setup.py
+from setuptools import setup
+
+setup(name="shop", entry_points={"shop.prices": ["shared = shop.shared:SharedPrices"]})
+--- shop/shared.py
+import consul
+
+c = consul.Consul(host="consul")
+
+
+class SharedPrices:
+    def get(self, item):
+        return c.kv.get("prices/" + item)
+
+    def label_of(self, item):
+        return c.kv.get("labels/" + item)
+--- shop/views.py
+from flask import Flask, request
+
+app = Flask(__name__)
+
+
+@app.get("/price/<item>")
+def price(item):
+    prices = load(request)
+    return prices.get(item) + request.printer.label_of(item)
+
 === good: a view whose class says that it looks after the services below it
 --- shop/health.py
 import consul
