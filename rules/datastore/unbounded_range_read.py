@@ -103,7 +103,7 @@ def _grown_by(system: System, listing: Operation) -> Operation | None:
         if (o.key or "").startswith(above + "/") and any(words(filler) & _GROWING for filler in o.fillers[known:])
     ]
     made = next((o for o in below if o.stores and not o.ephemeral), None)
-    return made or next((o for o in below if o.op in (Op.READ, Op.DELETE) and not any(b.stores for b in below)), None)
+    return made or next((o for o in below if o.op in (Op.READ, Op.LIST, Op.DELETE) and not any(b.stores for b in below)), None)
 
 
 def _last_filler(write: Operation) -> str:
