@@ -13,7 +13,7 @@ from coordlint.link.code.resource import (
     key_names,
     module_name,
 )
-from coordlint.link.code.vocabulary import QUORUM, by_head, by_weak_words, by_words, counts, sets_up
+from coordlint.link.code.vocabulary import QUORUM, by_head, by_key, by_weak_words, by_words, counts, sets_up
 from coordlint.models.schema import Op
 from coordlint.wording import fixed, words
 
@@ -47,7 +47,7 @@ def of_key(o: Operation, members: list[Operation]) -> str | None:
     if is_text_of_script(o):
         return None
     said = fixed(o.key_text)
-    role = by_words(said, o.backend)
+    role = by_key(said, o.backend)
     if o.backend in QUORUM and not words(said) and any(_SERVICES.search(filler) for filler in o.fillers):
         return "service-discovery"
     if role in ("membership", "service-discovery") and by_words(said, "") is None and _belongs(o):

@@ -78,14 +78,18 @@ def of_lease(o: Operation) -> str | None:
     return next((role for role in around if role in ("leader-election", "lock", "semaphore", "membership")), None)
 
 
-def default(members: list[Operation]) -> str:
-    """A single node that is read is configuration; many of a kind are data. A cache's server holds a cache."""
+def default(members: list[Operation], around: list[Operation]) -> str:
+    """A single node that is read is configuration; many of a kind are data. A cache's server holds a cache.
+
+    `around` are all calls of the same class or function: what takes any key to write and to delete it holds data.
+    """
     if any(o.op in _QUEUES for o in members):
         return "job-queue"
     if members[0].backend in QUORUM:
         consul = members[0].backend == "consul"
         if all(o.key == "{}" or (o.key is None and not consul) for o in members):
-            return "config" if consul else "data-store"
+            keeps = any(o.op is Op.WRITE for o in around) and any(o.op is Op.DELETE for o in around)
+            return "config" if consul and not keeps else "data-store"
         entity = any(not _PREFIX.search(filler) for o in members for filler in o.fillers)
         return "config" if not entity and any(o.op in (Op.READ, Op.LIST) for o in members) else "data-store"
     return "cache" if members[0].backend in ("memcached", "django-cache") else "data-store"

@@ -100,7 +100,7 @@ class Roles:
             self._by_neighbours(belonging, lambda o: not words(fixed(o.key_text)) or is_text_of_script(o))
         self._by(of_weak_words)
         for members in self._groups.values():
-            role = default(members)
+            role = default(members, self._classes[abstraction(members[0])])
             for o in members:
                 self._told.setdefault(site(o), self._behind.get(site(o), role))
         for members in self._functions.values():

@@ -59,6 +59,7 @@ from coordlint.source import Place
 SLACK = 0.75  # other work that a wrapper may do in any case
 SHARE = 0.25  # and for each deed
 MEMBER = 1.0  # how much more of it a member of an abstraction may do
+CHOOSING = 2.0  # how much more of it who gives nothing but a client: which server, which pool
 LINES = 100  # lines of code that count as much as one call of something unknown
 WIDEST = 10  # library calls that a wrapper of wrappers may reach
 _AMBIENT = frozenset(("cache", "config", "metrics", "client"))  # what any function may look into on its way
@@ -209,7 +210,8 @@ class Standings:
         done = self._sum(trace)
         is_member = scope.owner is not None and self._classes.of(scope.owner.symbol) is not None
         other = done.other + _lines(scope) + elsewhere(trace, done.deeds)
-        if other > done.room + (MEMBER if is_member or trace.at_yield else 0.0):
+        makes = bool(done.deeds) and all(d.role == "client" for d in done.deeds) and self._gives(scope.symbol)
+        if other > done.room + (MEMBER if is_member or trace.at_yield else 0.0) + (CHOOSING if makes else 0.0):
             return None
         reached = self._reached[scope.symbol]
         if not done.is_direct and (len(reached) > WIDEST * (2 if is_member else 1) or len({r for _, r in reached} - set(GENERAL)) > 2):
@@ -262,7 +264,8 @@ class Standings:
 
     def _gives(self, symbol: str) -> bool:
         """Whether a function returns a client, or an object that stands for one."""
-        made = options(self._ev.returns(symbol))
+        gives = self._ev.yields if self._ev.is_manager(self._ev.project.scopes[symbol]) else self._ev.returns
+        made = options(gives(symbol))
         return any(isinstance(v, Instance) or (isinstance(v, Object) and self._classes.of(v.symbol) is not None) for v in made)
 
     def _main(self, trace: Trace, deeds: list[Deed]) -> Deed | None:

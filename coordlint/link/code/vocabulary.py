@@ -14,7 +14,7 @@ QUORUM = frozenset({"zookeeper", "etcd", "consul", "tooz", "kubernetes-lease"})
 _STRONG = (
     ("leader-election", r"leader|leadership|elect|elected|election|elector"),
     ("semaphore", r"semaphore"),
-    ("rate-limit", r"rate limit(s|ed|er|ing)?|ratelimit\w*|limiter|throttl\w*|quota|lockout|(failed|login|auth\w*|password) attempts?|(rpm|tpm|rps|tps) (gate|limit\w*|slot|quota|budget)|(ip|login|client|user) bans?"),
+    ("rate-limit", r"rate limit(s|ed|er|ing)?|ratelimit\w*|limiter|throttl\w*|quota|lockout|debounc\w*|cooldown|cool down|(failed|login|auth\w*|password) attempts?|(rpm|tpm|rps|tps) (gate|limit\w*|slot|quota|budget)|(ip|login|client|user) bans?"),
     ("data-store", r"idempoten\w*|dedup\w*|dupe\w*|leaderboard"),
     ("lock", r"(un)?lock|locked|locker|locking|mutex"),
     ("data-store", r"captcha|otp|totp|nonce|(verification|confirmation|verify|sms|phone|mail|email|otp|one time) (\w+ )?code"),
@@ -30,6 +30,9 @@ _OF_COORDINATORS = (  # what these mean where every key is a service's, a node's
     ("service-discovery", r"service|endpoint|provider|registry|upstream"),
     ("membership", r"node|worker|instance|peer|host|pod|rank"),
     ("config", r"option|feature"),
+)
+_OF_KEYS = (  # what these mean in a key; a class of the same name is a client
+    ("membership", r"connection|connected|subscriber|subscription|viewer|watcher"),
 )
 _WEAK = (  # what these mean in a key that says nothing else
     ("service-discovery", r"service"),
@@ -49,6 +52,7 @@ def _compiled(*tables: tuple[tuple[str, str], ...]) -> _Vocabulary:
 
 
 _PLAIN, _QUORUM, _LAST = _compiled(_STRONG), _compiled(_STRONG, _OF_COORDINATORS), _compiled(_WEAK)
+_KEYS = _compiled(_OF_KEYS)
 
 
 @lru_cache(maxsize=8192)
@@ -56,6 +60,13 @@ def by_words(text: str, backend: str) -> str | None:
     """The role that a text's words tell, the most telling first."""
     said = " ".join(spelled(text))
     return next((role for role, told in (_QUORUM if backend in QUORUM else _PLAIN) if told.search(said)), None)
+
+
+@lru_cache(maxsize=8192)
+def by_key(text: str, backend: str) -> str | None:
+    """The role that a key's words tell: what it says as any name does, else what the word means in keys alone."""
+    said = " ".join(spelled(text))
+    return by_words(text, backend) or (next((role for role, told in _KEYS if told.search(said)), None) if backend not in QUORUM else None)
 
 
 @lru_cache(maxsize=8192)
