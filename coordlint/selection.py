@@ -35,6 +35,7 @@ RAW_NEEDLES = (
     "FOR UPDATE",
     "SKIP LOCKED",
     "coordination.k8s.io",
+    "ATOMIC_REQUESTS",
     *OWN,
 )
 

@@ -14,6 +14,7 @@ from coordlint.belief import Beliefs
 from coordlint.coordination import Freed, FunctionInfo, Guard, Mutation, Operation, Outcome, Section
 from coordlint.facts import Facts
 from coordlint.link.code import (
+    atomic,
     calling,
     clients,
     entries,
@@ -34,7 +35,7 @@ from coordlint.link.code.sections import Sections
 from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.tracer import Tracer
 from coordlint.link.code.values import FunctionRef, Pattern, shown
-from coordlint.link.code.walked import walked
+from coordlint.link.code.walked import walked as walked_in
 from coordlint.link.deploy.deployment import link_deployment
 from coordlint.models import Models
 from coordlint.models.schema import Op
@@ -83,22 +84,25 @@ class _Reading:
         self.unread = unread
         self.facts = [known for _, known in sorted({(f.path, f.kind): f for f in facts}.items())]
         project = Project(self.facts)
-        self.walked = walked(project, models, (asked, *(f.path for f in self.facts if f.intents)))
+        self.walked = walked_in(project, models, (asked, *(f.path for f in self.facts if f.intents)))
         self.ev = Evaluator(project, models)
         sites.note(self.ev, self.walked)
         self.tracer = Tracer(self.ev)
 
     def world(self) -> World:
         """Everything that the linker finds."""
-        return _world(self.facts, self.unread, self.ev, [self.tracer.trace(symbol) for symbol in self.walked], self.tracer)
+        return _world(self.facts, self.unread, self.ev, self.walked, self.tracer)
 
 
-def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, traces: list[Trace], tracer: Tracer) -> World:
+def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, walked: Sequence[str], tracer: Tracer) -> World:
     project = ev.project
+    started = tuple(sorted(entries.entries(ev, facts), key=lambda e: (e.place, e.kind, e.symbol)))
+    tracer.requests = atomic.requests(ev, started)
+    traces = [tracer.trace(symbol) for symbol in walked]
+    atomic.spread(traces, started)
     _give_roles(traces)
     making = Sections(tracer)
     intents = {(i.place.path, i.place.line): i.intent for f in facts for i in f.intents}
-    started = tuple(sorted(entries.entries(ev, facts), key=lambda e: (e.place, e.kind, e.symbol)))
     periodic = frozenset(e.symbol for e in started if e.kind == "periodic")
     found = tuple(sorted(_sections(making, traces, intents, periodic), key=lambda s: (s.acquired, s.lock.type)))
     operations = tuple(sorted(_operations(traces), key=lambda o: (o.place, o.call)))

@@ -10,7 +10,7 @@ database: SELECT ... FOR UPDATE in the transaction is released by the commit.
 Fine when: each statement commits by itself (autocommit) inside the section; the transaction begins and ends inside; the lock is handed on and
 released later. Where all that is done inside is deleting, and nobody else takes the lock, it is a warning only.
 
-Known misses: a transaction that the framework opens around the whole request (ATOMIC_REQUESTS) is seen only where it is written in the code.
+A transaction that Django opens around each request (`ATOMIC_REQUESTS` in the settings) counts like one that is written at the view.
 
 Sources: Django documentation, transaction.atomic; PostgreSQL documentation, transaction isolation.
 """
@@ -128,6 +128,33 @@ def deposit(pk, amount):
         balance = cur.fetchone()[0]
         cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance + amount, pk))
     db.commit()
+
+=== bad: each request is a transaction
+--- bank/settings.py
+DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "ATOMIC_REQUESTS": True}}
+--- bank/urls.py
+from django.urls import path
+
+from bank import views
+
+urlpatterns = [path("deposit/", views.deposit)]
+--- bank/views.py
+import redis
+
+from bank.models import Account
+
+r = redis.Redis(host="redis")
+
+def deposit(request):
+    with r.lock(f"account:{request.user.pk}", timeout=10):  # finding: lock-scope-too-small
+        account = Account.objects.get(pk=request.user.pk)
+        account.balance += int(request.POST["amount"])
+        account.save()
+--- bank/models.py
+from django.db import models
+
+class Account(models.Model):
+    balance = models.IntegerField()
 
 === good: the transaction stands inside the lock
 --- bank/services.py

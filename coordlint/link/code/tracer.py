@@ -31,6 +31,7 @@ class Tracer:
         self._traces: dict[str, Trace] = {}
         self._flows: dict[str, Flow] = {}
         self._usages: dict[str, Usage] = {}
+        self.requests: frozenset[str] = frozenset()  # functions that a framework runs in a database transaction each
         self._open = 0  # walks that have begun and not ended
 
     def usage(self, scope: Scope) -> Usage:
@@ -86,8 +87,8 @@ class Tracer:
         decorating.give_back(walk)
 
     def is_transaction(self, walk: Walk) -> bool:
-        """Whether a decorator puts the whole function into a database transaction."""
-        return decorating.in_transaction(walk)
+        """Whether a decorator or a framework puts the whole function into a database transaction."""
+        return walk.scope.symbol in self.requests or decorating.in_transaction(walk)
 
     def opens_transaction(self, symbol: str) -> bool:
         """Whether a generator context manager yields inside a database transaction."""
