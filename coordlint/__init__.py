@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         survives_outage as survives_outage,
         way_in as way_in,
     )
+    from coordlint.retry import Retry as Retry
     from coordlint.source import Place as Place, Skip as Skip, Span as Span
     from coordlint.stores import lock_held_in as lock_held_in
     from coordlint.system import COORDINATORS as COORDINATORS, System as System
@@ -100,6 +101,7 @@ _HOMES = {
     "coordlint.pipeline": "check",
     "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
     "coordlint.outage": "WayIn ends_quietly reads_configuration sees_outage survives_outage way_in",
+    "coordlint.retry": "Retry",
     "coordlint.source": "Place Skip Span",
     "coordlint.stores": "lock_held_in",
     "coordlint.system": "COORDINATORS System",

@@ -29,6 +29,7 @@ from coordlint.deployment import Coordinator, Deployment, Workload
 from coordlint.facts import Requirement, Suppression
 from coordlint.graph import CALLS, IMPORTS, Graph, build
 from coordlint.models.schema import Op, Scope
+from coordlint.retry import Retry
 from coordlint.source import Place, Skip, Span
 
 COORDINATORS = ("zookeeper", "etcd", "consul")  # quorum stores: small, linearizable, expensive to write
@@ -54,6 +55,8 @@ class World:
     handed: frozenset[tuple[str, Place]] = frozenset()  # functions that are passed at a call, and not what is called
     call_guards: Mapping[Place, tuple[Guard, ...]] = field(default_factory=dict)
     looped: frozenset[Place] = frozenset()  # calls of the project's functions that a loop repeats
+    retried: Mapping[Place, Retry] = field(default_factory=dict)  # calls that a loop makes again until they succeed
+    retried_functions: Mapping[str, Retry] = field(default_factory=dict)  # functions that a decorator calls again
     unheeded: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)  # calls that throw away the yes or no of a taker
     modules: Mapping[str, str] = field(default_factory=dict)  # dotted module name -> path
     imports: tuple[tuple[str, str], ...] = ()  # importing module, imported module
@@ -316,6 +319,20 @@ class System:
                     return True
                 todo += [caller for caller, _ in self.callers(symbol)]
         return bool(operation.loop)
+
+    def retries(self, what: Operation | Section) -> tuple[Retry, ...]:
+        """What makes a call again until it succeeds, innermost first: a loop, a decorator, those of a caller where there is one only."""
+        place, symbol = what.acquired if isinstance(what, Section) else what.place, what.symbol
+        found: list[Retry] = []
+        seen: set[str] = set()
+        while symbol not in seen:
+            seen.add(symbol)
+            found += [r for r in (self._world.retried.get(place), self._world.retried_functions.get(symbol)) if r is not None]
+            callers = [(c, p) for c, p in self.callers(symbol) if not getattr(self.function(c), "in_test", False)]
+            if len(callers) != 1:
+                break
+            symbol, place = callers[0]
+        return tuple(found)
 
     def handed_over(self, symbol: str) -> tuple[Place, ...]:
         """The calls to which a function is passed: whoever starts it as a thread, or keeps it as a callback."""

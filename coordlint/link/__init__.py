@@ -21,6 +21,7 @@ from coordlint.link.code import (
     once,
     purpose,
     records,
+    retrying,
     sites,
     suggesting,
     sweeps,
@@ -105,6 +106,7 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, walk
     intents = {(i.place.path, i.place.line): i.intent for f in facts for i in f.intents}
     periodic = frozenset(e.symbol for e in started if e.kind == "periodic")
     found = tuple(sorted(_sections(making, traces, intents, periodic), key=lambda s: (s.acquired, s.lock.type)))
+    calls_again, functions_again = retrying.retries(ev, traces)
     operations = tuple(sorted(_operations(traces), key=lambda o: (o.place, o.call)))
     used = tuple(sorted(uses.uses(ev, operations, found, traces, started), key=lambda u: (u.place, u.role)))
     modules = {name: scope.path for name, scope in project.modules.items()}
@@ -127,6 +129,8 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, walk
         calls=tuple(sorted({*_calls(traces), *((t.scope.symbol, method, s.place) for t, s, method in assumed)}, key=lambda c: (c[2], c[1], c[0]))),
         handed=frozenset((f.symbol, s.place) for t in traces for s in t.steps for f in s.functions[s.called :]),
         call_guards=_call_guards(traces) | {s.place: s.guards for _, s, _ in assumed if s.guards},
+        retried=calls_again,
+        retried_functions=functions_again,
         looped=frozenset(s.place for t in traces for s in t.steps if s.functions and s.loop),
         unheeded=_unheeded(ev, traces),
         modules=modules,

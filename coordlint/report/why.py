@@ -27,7 +27,7 @@ def tables(why: Why, system: System) -> dict[str, Any]:
         "line": line,
         "text": why.text.strip(),
         "names": [{"text": b.text, "can_be": list(b.told)} for b in why.beliefs.expressions],
-        "operations": [_operation(o) for o in system.operations(tests=True) if _is_at(o.place, path, line)],
+        "operations": [_operation(o, system) for o in system.operations(tests=True) if _is_at(o.place, path, line)],
         "uses": [use_table(system, u) for u in system.uses() if _is_at(u.place, path, line)],
         "sections": [_section(s) for s in _sections_at(system, path, line)],
         "function": _function(why, system),
@@ -73,7 +73,7 @@ def _sections_at(system: System, path: str, line: int) -> list[Section]:
     return [s for s in touching if _is_at(s.acquired, path, line)] or touching
 
 
-def _operation(o: Operation) -> dict[str, Any]:
+def _operation(o: Operation, system: System) -> dict[str, Any]:
     return {
         "call": o.call,
         "does": str(o.op),
@@ -87,6 +87,7 @@ def _operation(o: Operation) -> dict[str, Any]:
         "result": str(o.outcome),
         "handlers": [f"{', '.join(g.catches)}: {g.action} ({g.place})" for g in o.guards],
         "loop": o.loop or None,
+        "tried": [f"{r.told} ({r.place})" for r in system.retries(o)],
     }
 
 
@@ -193,7 +194,7 @@ def _operation_lines(o: dict[str, Any]) -> Iterator[str]:
     yield f"{o['call']}{on}: {o['does']}" + (f", {o['backend']}" if o["backend"] else "")
     said = {
         "when late": o["when_late"], "condition": o["condition"], "time to live": o["ttl"], "atomic": o["atomic"],
-        "transaction": "yes" if o["in_transaction"] else None, "result": o["result"], "loop": o["loop"],
+        "transaction": "yes" if o["in_transaction"] else None, "result": o["result"], "loop": o["loop"], "tried": ", ".join(o["tried"]) or None,
         "handlers": "; ".join(o["handlers"]) or None,
     }  # fmt: skip
     yield "  " + "; ".join(f"{name}: {value}" for name, value in said.items() if value)

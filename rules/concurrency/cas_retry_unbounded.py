@@ -41,6 +41,8 @@ def cas_retry_unbounded(system: System) -> Iterator[Found]:
     for update in system.operations(Op.CAS, Op.TRANSACTION, Op.COMMIT):
         if update.loop != "forever" or update.pause is not None:
             continue
+        if any(r.is_bounded for r in system.retries(update)[:1]):
+            continue  # `while True` that counts its rounds, or looks at the clock
         again = _tried_again(update)
         if again is not None:
             yield found(
@@ -134,6 +136,22 @@ def claim(key, me):
         if etcd.replace(key, "free", me):
             return
         time.sleep(1)
+
+=== good: the loop counts inside
+--- app/claim.py
+import etcd3
+
+etcd = etcd3.client()
+
+
+def claim(key, me):
+    tries = 0
+    while True:
+        if etcd.replace(key, "free", me):
+            return True
+        tries += 1
+        if tries >= 5:
+            raise RuntimeError("busy")
 
 === good: the loop has a deadline
 --- app/claim.py
