@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from coordlint.extract.comments import read_comments
-from coordlint.extract.manifests import extract_manifest
 from coordlint.extract.python import read_python
 from coordlint.extract.python_words import read_words
 from coordlint.facts import Facts
@@ -15,6 +14,8 @@ __all__ = ["extract"]
 def extract(source: Source) -> Facts:
     """Everything that a file says, with a told skip for what could not be read."""
     if source.kind is not Kind.PYTHON:
+        from coordlint.extract.manifests import extract_manifest  # brings YAML, which a hook that looks at Python need not wait for
+
         return extract_manifest(source)
     module, skips = read_python(source)
     suppressions, intents = read_comments(source, python2=module is not None and module.python2)

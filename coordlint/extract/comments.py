@@ -10,9 +10,6 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
-from difflib import get_close_matches
-
-import yaml
 
 from coordlint.facts import Intent, Suppression
 from coordlint.source import Kind, Place, Source, Span
@@ -76,6 +73,8 @@ def _problem(said: str) -> str:
     word = re.split(r"[\s\[=(:]", said, maxsplit=1)[0]
     if word == "ignore":
         return "bracket is not closed" if "[" in said else "names no rule: write ignore[CODE] reason"
+    from difflib import get_close_matches
+
     near = get_close_matches(word, ["ignore", *INTENTS], n=1, cutoff=0.6)
     shown = word[:40]
     return f"says {shown!r}, which is no word of coordlint's" + (
@@ -122,6 +121,8 @@ def _yaml_scalars(text: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Start and end (line, column, from 1) of every scalar, as far as the scanner gets."""
     if text.count("[") + text.count("{") > MAX_FLOW_OPENERS:
         return []
+    import yaml  # Python's comments need none
+
     spans = []
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
