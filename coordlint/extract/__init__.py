@@ -14,7 +14,8 @@ __all__ = ["extract"]
 def extract(source: Source) -> Facts:
     """Everything that a file says, with a told skip for what could not be read."""
     if source.kind is not Kind.PYTHON:
-        from coordlint.extract.manifests import extract_manifest  # brings YAML, which a hook that looks at Python need not wait for
+        # brings YAML, which a hook that looks at Python need not wait for
+        from coordlint.extract.manifests import extract_manifest
 
         return extract_manifest(source)
     module, skips = read_python(source)
