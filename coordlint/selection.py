@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from coordlint.leads import Finder, Module, is_test
-from coordlint.models.index import coordinating
 from coordlint.sealed import digest
 from coordlint.source import Kind, Source
 
@@ -50,6 +49,7 @@ class Choice(NamedTuple):
     """Which files were chosen, and by what: enough to say of one changed text whether the choice stands."""
 
     needles: tuple[str, ...]
+    telling: tuple[str, ...]  # those that choose tests
     spreading: tuple[dict[str, frozenset[str]], ...]  # by round: names of files that draw in who imports them
     entered: dict[str, int]  # chosen files: the round that they were in from, NEVER for those found at last
     voices: dict[str, str]  # of chosen files
@@ -67,8 +67,10 @@ def select(sources: Sequence[Source], needles: Iterable[str], extract: Extract) 
 
 def chosen(python: Sequence[Source], needles: Iterable[str]) -> Choice:
     """The Python files that can matter."""
-    needles = tuple(sorted(set(needles)))
-    marks_of = _marking(needles)
+    from coordlint.models.index import coordinating
+
+    needles, telling = tuple(sorted(set(needles))), (*coordinating(), *OWN)
+    marks_of = _marking(needles, telling)
     modules = {source.path: Module(source) for source in python}
     finder = Finder(modules)
     marks = {s.path: found for s in python if (found := marks_of(s))}
@@ -92,7 +94,7 @@ def chosen(python: Sequence[Source], needles: Iterable[str]) -> Choice:
     shims = {path for path in beside if finder.hands_on(path, entered)}
     entered |= dict.fromkeys(shims, NEVER)
     voices = {path: _voice(path, modules[path], parts.get(path, []), path in marks) for path in entered}
-    return Choice(needles, tuple(spreading), entered, voices, frozenset(beside - shims))
+    return Choice(needles, telling, tuple(spreading), entered, voices, frozenset(beside - shims))
 
 
 def stays(choice: Choice, source: Source) -> bool:
@@ -101,7 +103,7 @@ def stays(choice: Choice, source: Source) -> bool:
     targets = {path: Module(Source(path, Kind.PYTHON, "")) for names in choice.spreading for path in names}
     finder = Finder({**targets, path: module})
     parts: list[_Part] = []
-    marks = _marking(choice.needles)(source)
+    marks = _marking(choice.needles, choice.telling)(source)
     since = choice.entered.get(path, NEVER)
     if since > 0 and marks:
         return False
@@ -118,10 +120,10 @@ def stays(choice: Choice, source: Source) -> bool:
     return not (parts or marks or is_shim or _changes(path, module))
 
 
-def _marking(needles: Iterable[str]) -> Callable[[Source], set[str]]:
+def _marking(needles: Iterable[str], telling: Iterable[str]) -> Callable[[Source], set[str]]:
     """The needles that choose a file: any for the program's own, those of coordinators for tests."""
-    words, telling = _Words(needles), _Words((*coordinating(), *OWN))
-    return lambda source: (telling if is_test(source.path) else words).in_(source.text)
+    words, words_of_tests = _Words(needles), _Words(telling)
+    return lambda source: (words_of_tests if is_test(source.path) else words).in_(source.text)
 
 
 _Part = tuple[int, bool, list[str], list[tuple[str, str]]]
