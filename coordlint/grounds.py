@@ -50,28 +50,22 @@ def stand(known: Grounds, before: Mapping[str, str], after: Iterable[Source], ca
 
     `before` are the keys of all sources in the cache of facts; the facts of files that were read lie there.
     """
-    return all(_stands(known, before[source.path], source, cache) for source in after)
+    changed = list(after)
+    python = [s for s in changed if s.kind is Kind.PYTHON]
+    if any(s.path in known.heard or is_risky(s) for s in changed) or not (known.choice is None or stays(known.choice, python)):
+        return False
+    return all(_says_the_same(known, before[s.path], s, cache) for s in changed if s.kind is not Kind.PYTHON or s.path in known.imports)
 
 
-def _stands(known: Grounds, key: str, source: Source, cache: Cache) -> bool:
+def _says_the_same(known: Grounds, key: str, source: Source, cache: Cache) -> bool:
+    """Whether a file that was read says what it said, and looks the same where a report shows it."""
+    from coordlint.extract import extract
+
     path = source.path
-    is_python = source.kind is Kind.PYTHON
-    if path in known.heard or is_risky(source):
-        return False
-    if is_python and known.choice is not None and not stays(known.choice, source):
-        return False
-    if is_python and path not in known.imports:
-        return True
-    if is_python and known.imports[path] != digest(sorted(imported_names(source.text))):
+    if path in known.imports and known.imports[path] != digest(sorted(imported_names(source.text))):
         return False
     if path in known.shown and known.shown[path][1] != _lines(source.text, known.shown[path][0]):
         return False
-    return _says_the_same(key, source, cache)
-
-
-def _says_the_same(key: str, source: Source, cache: Cache) -> bool:
-    from coordlint.extract import extract
-
     data = cache.data(key)
     try:
         same = data is not None and encode(extract(source)) == data

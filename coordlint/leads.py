@@ -69,7 +69,7 @@ class Module:
 class Finder:
     """Leads import statements to files of the project."""
 
-    def __init__(self, modules: Mapping[str, Module]) -> None:
+    def __init__(self, modules: dict[str, Module]) -> None:
         self.modules = modules
         self.by_tail: dict[tuple[str, ...], list[str]] = {}  # paths by the end of their dotted name, in every length
         for path, module in modules.items():

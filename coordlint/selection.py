@@ -69,7 +69,7 @@ def chosen(python: Sequence[Source], needles: Iterable[str]) -> Choice:
     """The Python files that can matter."""
     from coordlint.models.index import coordinating
 
-    needles, telling = tuple(sorted(set(needles))), (*coordinating(), *OWN)
+    needles, telling = tuple(sorted(set(needles))), tuple(sorted({*coordinating(), *OWN}))
     marks_of = _marking(needles, telling)
     modules = {source.path: Module(source) for source in python}
     finder = Finder(modules)
@@ -97,23 +97,32 @@ def chosen(python: Sequence[Source], needles: Iterable[str]) -> Choice:
     return Choice(needles, telling, tuple(spreading), entered, voices, frozenset(beside - shims))
 
 
-def stays(choice: Choice, source: Source) -> bool:
-    """Whether a Python file with a new text leaves the choice as it is; where each of several does, all together do."""
-    path, module = source.path, Module(source)
-    targets = {path: Module(Source(path, Kind.PYTHON, "")) for names in choice.spreading for path in names}
-    finder = Finder({**targets, path: module})
+def stays(choice: Choice, sources: Iterable[Source]) -> bool:
+    """Whether Python files with new texts leave the choice as it is: then each does alone."""
+    marking = _marking(choice.needles, choice.telling)
+    finder = Finder({path: Module(Source(path, Kind.PYTHON, "")) for names in choice.spreading for path in names})
+    targets = dict(finder.modules)
+    for source in sources:
+        finder.modules = {**targets, source.path: Module(source)}
+        if not _stays(choice, source, finder, marking(source)):
+            return False
+    return True
+
+
+def _stays(choice: Choice, source: Source, finder: Finder, marks: set[str]) -> bool:
+    """The rounds of `chosen` for one file; `finder` knows it and all that draw in others."""
+    path, module = source.path, finder.modules[source.path]
     parts: list[_Part] = []
-    marks = _marking(choice.needles, choice.telling)(source)
     since = choice.entered.get(path, NEVER)
     if since > 0 and marks:
         return False
+    others = finder.modules.keys() - {path}
     for number, spreading in enumerate(choice.spreading):
         if marks:
             said = module.touching(marks)
             spreads = bool(said[0]) and not marks <= _WITHIN_A_PROCESS
             parts.append(_part(number, path, module, said, spreads))
-        known = {*targets.keys() - {path}, *([path] if since <= number else [])}
-        marks = finder.callers(spreading, known).get(path, set())
+        marks = finder.callers(spreading, {*others, path} if since <= number else others).get(path, set())
     if path in choice.entered:
         return choice.voices[path] == _voice(path, module, parts, bool(marks))
     is_shim = path in choice.beside and not module.defines and bool(module.imports)
