@@ -75,23 +75,30 @@ def _remember(command: Command, tree: Path) -> None:
     subprocess.run([str(w) for w in command.words], cwd=tree, env={**os.environ, **command.environment}, capture_output=True, check=False)
 
 
-def _change(command: Command, tree: Path) -> None:
-    """Three files in which something is coordinated get another line; where nothing is, the first, middle and last file."""
-    _remember(command, tree)
-    inventory = [command.words[0], "inventory", "--isolated", "--format", "json", "--root", tree, tree]
-    done = subprocess.run([str(w) for w in inventory], env={**os.environ, **command.environment}, capture_output=True, check=True)
-    told = sorted({tree / use["path"] for use in json.loads(done.stdout)["uses"] if use["path"].endswith(".py")})
-    files = told if len(told) >= 3 else sorted(tree.rglob("*.py"))
-    for file in {files[0], files[len(files) // 2], files[-1]}:
-        with file.open("ab") as text:
-            text.write(b"\n# a change\n")
+def _changed(coordinating: bool, line: bytes) -> Callable[[Command, Path], None]:
+    """Three files get another line at their end: the first, middle and last of those in which something is coordinated, or of the others."""
+
+    def change(command: Command, tree: Path) -> None:
+        _remember(command, tree)
+        inventory = [command.words[0], "inventory", "--isolated", "--format", "json", "--root", tree, tree]
+        done = subprocess.run([str(w) for w in inventory], env={**os.environ, **command.environment}, capture_output=True, check=True)
+        told = {tree / use["path"] for use in json.loads(done.stdout)["uses"]}
+        files = sorted(file for file in tree.rglob("*.py") if (file in told) == coordinating) or sorted(tree.rglob("*.py"))
+        for file in {files[0], files[len(files) // 2], files[-1]}:
+            with file.open("ab") as text:
+                text.write(b"\n" + line + b"\n")
+
+    return change
 
 
+REMARK, CODE = b"# a change", b"def added(one, other):\n    return one + other"
 COLD = Contender("coordlint, nothing kept", "coordlint", check("--no-cache"), (0, 1))
 CONTENDERS = (
     COLD,
     Contender("coordlint, one process", "coordlint", check("--no-cache", "--jobs", "1"), (0, 1)),
-    Contender("coordlint, three files changed", "coordlint", check(), (0, 1), _change),
+    Contender("coordlint, code added to three files that coordinate", "coordlint", check(), (0, 1), _changed(True, CODE)),
+    Contender("coordlint, a remark added to three files that coordinate", "coordlint", check(), (0, 1), _changed(True, REMARK)),
+    Contender("coordlint, code added to three other files", "coordlint", check(), (0, 1), _changed(False, CODE)),
     Contender("coordlint, nothing changed", "coordlint", check(), (0, 1), _remember),
     Contender("ruff, all rules, nothing kept", "ruff", lambda tree: ["ruff", "check", "--isolated", "--no-cache", "--select", "ALL", "--exit-zero", "--output-format", "concise", tree]),
     Contender("bandit, all rules", "bandit", lambda tree: ["bandit", "--quiet", "--recursive", "--exit-zero", tree]),
