@@ -65,7 +65,6 @@ class Guard(msgspec.Struct, frozen=True):
 
 
 _SETTINGS = frozenset("config configuration conf setting cfg parameter feature flag toggle".split())
-_COUNTERS = frozenset("count counter hit view visit attempt failure total number sequence tally".split())
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -95,6 +94,8 @@ class Operation(msgspec.Struct, frozen=True):
     token: bool = False  # a fencing token or version that was read flows into it
     row_lock: Place | None = None  # the query that it builds or runs locks its rows: where that was said
     reads_back: Place | None = None  # the value written was computed from what was read here, same record
+    through: tuple[str, ...] = ()  # names that hold what that read gave, or what was computed from it
+    is_counted: bool = False  # to what is written a number was added, or taken away from it
     read_each: Place | None = None  # of a listing: its entries are read one by one here
     sought: bool = False  # and held against something, to find one
     receiver: str = ""  # the object as written, "self._zk"
@@ -125,13 +126,13 @@ class Operation(msgspec.Struct, frozen=True):
     def counts(self) -> bool:
         """Whether it writes back a number that was computed from the one read: `set(key, int(get(key)) + 1)`.
 
-        Known by the written value, or, where that is hidden in a variable, by a key that names a counter.
+        Known by the written value, or by what the variable in it was computed from.
         """
         if self.reads_back is None:
             return False
         value = self.argument("value") or self.argument("val") or self.argument("data")
         written = value.text if value is not None else ""
-        return any(sign in written for sign in (" + ", " - ", "+1", "-1")) or bool(self.key_words & _COUNTERS)
+        return self.is_counted or any(sign in written for sign in (" + ", " - ", "+1", "-1"))
 
     @property
     def key_words(self) -> frozenset[str]:
@@ -209,6 +210,7 @@ class Effect(msgspec.Struct, frozen=True):
     token: bool = False  # a token of this section's lock reaches it
     conditional: str = ""
     each: Place | None = None  # the loop in the section, here or on the way, that does it for things of unknown number, or without an end of its own
+    is_sure: bool = True  # no call on the way has several functions that it may mean
 
     @property
     def place(self) -> Place:

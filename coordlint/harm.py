@@ -12,8 +12,12 @@ MONEY = frozenset("balance billing charge invoice ledger order pay payment payou
 
 
 def is_concrete(operation: Operation) -> bool:
-    """Whether the harm is plain: a second record, a second count, a lost change. A blind overwrite or delete may be meant to repeat."""
-    overwritten = operation.kind == "object-store" and operation.late is not Late.DELETE
+    """Whether the harm is plain: a second record, a second count, a lost change. A blind overwrite or delete may be meant to repeat.
+
+    Of an object whose whole key is a caller's it is not known whether two holders write the same one.
+    """
+    is_named = operation.key is None or operation.key != "{}" or operation.reads_back is not None
+    overwritten = operation.kind == "object-store" and operation.late is not Late.DELETE and is_named
     return operation.reads_back is not None or overwritten or operation.late in (Late.APPEND, Late.ACCUMULATE, Late.EXTERNAL)
 
 
@@ -27,19 +31,26 @@ def is_repeatable(section: Section, operation: Operation) -> bool:
 def is_weighty(section: Section, effect: Effect) -> bool:
     """Whether a late or second effect is worth a warning: its harm is plain, and nothing makes it unlikely or small.
 
-    Small: what is skipped when the lock is busy, and asks for no correctness; a request whose receiver is not seen, unless it
-    names money. Unlikely: ownership is asked for again on the way, or the lease outlasts every pause of a process.
+    Small: a record beside the lock, in the same store, unless it names money; what is skipped when the lock is busy, and asks
+    for no correctness; a request whose receiver is not seen, unless it names money. Unlikely: ownership is asked for again on the way, or the lease outlasts every pause of a process.
     """
     operation = effect.operation
     if operation.kind == "payment":
         return True
     if section.asks_before(effect) or not is_concrete(operation) or is_long(section):
         return False
+    if is_beside_lock(section, operation) and not names_money(section, operation):
+        return False
     if operation.kind in UNSEEN:
         return operation.late is Late.EXTERNAL and section.purpose.kind == "correctness" and names_money(section, operation)
     if is_repeatable(section, operation):
         return False
     return not section.skips_when_busy or operation.kind == "email" or section.purpose.kind == "correctness"
+
+
+def is_beside_lock(section: Section, operation: Operation) -> bool:
+    """Whether the record is in the store that grants the lock: what loses the one loses the other, and one script would do for both."""
+    return bool(operation.backend) and operation.backend == section.lock.backend and operation.kind not in ("database", "payment")
 
 
 def is_behind_row_lock(section: Section, effect: Effect) -> bool:

@@ -137,3 +137,19 @@ def test_what_is_made_in_order_to_be_called_later_is_no_work_of_the_function_tha
     )
     uses = {(u.symbol, u.role) for u in system(a=text).uses()}
     assert ("a.start", "data-store") in uses
+
+
+TRIES = "def take():\n    mine = str(uuid.uuid4())\n{0}    while True:\n{1}        if r.set('lock:x', mine, nx=True, px=60000):\n            return mine\n        time.sleep(1)\n"
+USES = "def run():\n    mine = take()\n    r.incr('n')\n    give(mine)\ndef give(mine):\n    r.delete('lock:x')\n"
+
+
+def test_who_gets_an_answer_of_a_function_that_tries_until_it_has_the_lock_has_it() -> None:
+    (found,) = sections("import time, uuid\n" + TRIES.format("", "") + USES, "run")
+    assert (found.can_fail, found.tested) == (False, None)
+
+
+def test_who_gets_an_answer_of_a_function_that_tries_until_a_deadline_may_not_have_it() -> None:
+    late = "        if time.time() > end:\n            return {}\n"
+    for nothing in ("False", "None", ""):
+        (found,) = sections("import time, uuid\n" + TRIES.format("    end = time.time() + 5\n", late.format(nothing)) + USES, "run")
+        assert (found.can_fail, found.tested) == (True, False), nothing

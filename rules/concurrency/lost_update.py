@@ -13,6 +13,8 @@ The same happens without arithmetic where a field is found empty and then filled
 customer at a provider: two requests both find it empty, both make one, and the record remembers the second. And where a record is found free
 and given to whoever asked: both are told that it is theirs. A list in Redis that is read whole and then deleted loses what is put in between.
 
+It is a note where names say that little hangs on it: an entry of a cache, the state of a limit (`cached`, `throttle`, `TokenBucket`).
+
 Fine when: the lock that every writer takes is held from before the read until after the write; a version is compared; the
 operation is atomic in the store; an operator's command does it. Counters are reported by their own rule.
 
@@ -61,6 +63,10 @@ _OF_ITS_OWNER = frozenset({"version", "revision", "rev", "generation", "epoch", 
 # A record that only its owner writes: what fills the key is the process itself.
 _OWN = frozenset({"hostname", "gethostname", "host", "pid", "getpid", "me", "my", "self", "node", "worker", "instance", "pod"})
 
+_CACHED = frozenset({"cache", "cached", "memo", "memoized"})
+# How often something may be done: a limit that lets one more through.
+_LIMITS = frozenset({"throttle", "throttled", "throttling", "bucket", "limiter", "ratelimit", "ratelimiter"})
+
 
 @rule("CL503", severity=WARNING)
 def lost_update(system: System) -> Iterator[Found]:
@@ -76,7 +82,7 @@ def lost_update(system: System) -> Iterator[Found]:
             "in between is lost.",
             at=write,
             because=[(write.reads_back, "the value that is changed was read here"), *rivals[:2], *write.origin],
-            severity=INFO if write.role == "cache" else ERROR if write.key_words & _MONEY else WARNING,
+            severity=INFO if write.role == "cache" or _is_approximate(write) else ERROR if write.key_words & _MONEY else WARNING,
             confidence=MEDIUM if _owned(write) and not rivals else HIGH,
         )
     yield from _drains(system)
@@ -95,6 +101,12 @@ def lost_update(system: System) -> Iterator[Found]:
             yield _record(mutation)
 
 
+def _is_approximate(write: Operation) -> bool:
+    """Whether names say that a write too few or too many does little: an entry of a cache, the state of a limit."""
+    named = frozenset(w for name in write.through for w in words(name)) | write.key_words
+    return bool(named & _CACHED or write.key_words & _LIMITS)
+
+
 def _record(mutation: Mutation) -> Found:
     is_money = bool(words(f"{mutation.field} {mutation.type.rpartition('.')[2]}") & _MONEY)
     return found(
@@ -104,7 +116,7 @@ def _record(mutation: Mutation) -> Found:
         symbol=mutation.symbol,
         resource=f"{mutation.type}.{mutation.field}",
         because=[(mutation.read, "the record is read here"), (mutation.written, "and written back here")],
-        severity=INFO if mutation.since else ERROR if is_money else WARNING,
+        severity=INFO if mutation.since or words(mutation.type.rpartition(".")[2]) & _LIMITS else ERROR if is_money else WARNING,
         confidence=HIGH if mutation.type else MEDIUM,
     )
 

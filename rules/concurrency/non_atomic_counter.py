@@ -144,6 +144,37 @@ class Handler:
             failures = self.cache.get(key, default=0)
             self.cache.set(key, failures + 1, 300)  # finding: non-atomic-counter
 
+=== good: an entry of a cache whose name speaks of counts, computed anew on a miss
+--- shop/stats.py
+from django.core.cache import cache
+
+from shop.search import counted
+
+
+def order_counts():
+    found = cache.get("order_counts")
+    if found:
+        return found
+    found = counted()
+    if found:
+        cache.set("order_counts", found, 600)
+    return found
+
+=== good: where a command goes on the next time
+--- shop/clean.py
+import redis
+
+r = redis.Redis()
+
+
+def clean(orders):
+    last = r.get("cleaning:last_number")
+    if last is not None:
+        orders = orders.after(last)
+    for order in orders:
+        order.clean()
+        r.set("cleaning:last_number", order.id)
+
 === good: both in one transaction
 --- api/limit.py
 import redis

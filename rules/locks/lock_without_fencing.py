@@ -14,7 +14,7 @@ Fine when: the effect is conditional already; the same function does it without 
 pg_advisory_xact_lock), so that neither survives without the other; a row is locked inside, on the way to the write; the lock only saves work, and what it guards is neither
 money nor anything else that leaves the system.
 
-It is a note, and no warning, where the harm is not plain: a blind delete or overwrite, which may be meant to repeat; a request or a task
+It is a note, and no warning, where the effect is not certain: a call on the way may mean one of several functions. And where the harm is not plain: a blind delete or overwrite, which may be meant to repeat; a request or a task
 whose receiver is not seen, unless it names money; work that is skipped when the lock is busy. And where it is not likely: ownership is
 asked for again on the way, or the lease of more than ten minutes outlasts every pause of a process.
 
@@ -53,6 +53,7 @@ from coordlint import (
     fence_for,
     found,
     is_behind_row_lock,
+    is_beside_lock,
     is_concrete,
     is_repeatable,
     is_weighty,
@@ -77,12 +78,12 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
         unfenced = [e for e in shared if not system.happens_before(section, e)]
         if not unfenced:
             continue
-        worst = min(unfenced, key=lambda effect: (not is_weighty(section, effect), harm(effect)))
+        worst = min(unfenced, key=lambda effect: (not effect.is_sure, not is_weighty(section, effect), harm(effect)))
         if (section.acquired, worst.place) in reported:
             continue  # a factory that makes one of several locks
         reported.add((section.acquired, worst.place))
         plain = section.purpose.kind == "correctness" and is_concrete(worst.operation) and not is_repeatable(section, worst.operation)
-        proven = worst.operation.kind == "payment" or (plain and not section.asks_before(worst))
+        proven = worst.operation.kind == "payment" or (plain and not section.asks_before(worst) and not is_beside_lock(section, worst.operation))
         rivals = [(r.acquired, "the same lock is taken here") for r in system.rivals(section)[:2]]
         others = [(e.place, f"{effect_name(e.operation)} is not fenced either") for e in unfenced if e is not worst]
         yield found(
@@ -90,7 +91,7 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
             f"lock ({how_lost(section.lock)}) {does_late(worst.operation)}; {token_of(section)}",
             at=worst,
             because=[*distinct(trail(section, worst), besides=worst.place), *rivals, *others[:3]],
-            severity=ERROR if proven else WARNING if is_weighty(section, worst) else INFO,
+            severity=INFO if not worst.is_sure else ERROR if proven else WARNING if is_weighty(section, worst) else INFO,
             confidence=HIGH if proven and not section.unresolved else MEDIUM,
             help=fence_for(worst, section.lock),
         )

@@ -63,13 +63,13 @@ def redis_lock_for_correctness(system: System) -> Iterator[Found]:
         if not critical:
             continue
         money = [effect for effect in critical if moves_money(effect)]
-        worst = min(money or critical, key=lambda effect: not is_weighty(section, effect))
+        worst = min(money or critical, key=lambda effect: (not effect.is_sure, not is_weighty(section, effect)))
         yield found(
             f"{lock_name(section.lock)} is all that keeps {effect_name(worst.operation)} from happening twice or out of date: "
             f"{backend_name(section.lock.backend)} may lose a lock that it has granted",
             at=section,
             because=[*distinct(trail(section, worst), besides=section.acquired), *weak_store(system, section), *reasons(section)],
-            severity=ERROR if money and not section.asks_before(worst) else WARNING if is_weighty(section, worst) else INFO,
+            severity=INFO if not worst.is_sure else ERROR if money and not section.asks_before(worst) else WARNING if is_weighty(section, worst) else INFO,
             confidence=HIGH if money and not section.unresolved else MEDIUM,
             help=cure_for(worst.operation),
         )

@@ -19,6 +19,7 @@ class Flow:
         self.scope = scope
         self._from: dict[str, set[str]] = defaultdict(set)
         self._of_call: dict[Place, set[str]] = {}
+        self._counted: set[str] = set()
         body = scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body
         self._block(body)
 
@@ -27,8 +28,12 @@ class Flow:
             match s:
                 case ir.Assign(targets=targets, value=value) if value is not None:
                     self._flow(value, [n for t in targets for n in _names(t)])
-                case ir.Augment(target=target, value=value):
+                    if any(_counts(node) for node in ir.walk(value)):
+                        self._counted |= {n for t in targets for n in _names(t)}
+                case ir.Augment(target=target, op=op, value=value):
                     self._flow(value, _names(target))
+                    if _is_number(value) or (op.startswith("-") and isinstance(value, ir.Name | ir.Attribute)):
+                        self._counted |= set(_names(target))
                     self._from[written(target)] |= {written(target)}
                 case ir.Loop(target=target, test=test) if target is not None:
                     self._flow(test, _names(target))
@@ -78,21 +83,25 @@ class Flow:
         """Which of these names get another value on every way from the read to a call: a miss that is computed anew."""
         body = self.scope.function.body if isinstance(self.scope.node, ir.Function) else self.scope.node.body
         last: dict[str, ir.Expr] = {}
-        for s in self._before(body, at):
+        for s in self._before(body, at) or ():
             if isinstance(s, ir.Assign) and s.value is not None and s.at.line > read.line:
                 targets = [i for t in s.targets for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
                 last.update((t.id, s.value) for t in targets if isinstance(t, ir.Name))
         return {n for n in names & last.keys() if not names_in(last[n]) & names}
 
-    def _before(self, body: tuple[ir.Stmt, ...], at: Place) -> list[ir.Stmt]:
-        """The statements that always run before a call, in order; empty when the call is not in this body."""
+    def _before(self, body: tuple[ir.Stmt, ...], at: Place) -> list[ir.Stmt] | None:
+        """The statements that always run before a call, in order; None when the call is not in this body."""
         for position, s in enumerate(body):
             if any(self.scope.place(c.at) == at for expr in expressions(s) for c in calls_in(expr)):
                 return list(body[:position])
             for block in blocks(s):
-                if inner := self._before(block, at):
+                if (inner := self._before(block, at)) is not None:
                     return [*body[:position], *inner]
-        return []
+        return None
+
+    def is_counted(self, names: set[str]) -> bool:
+        """Whether a number is added to one of these names or taken away from it: `n += 1`, `n = int(found) + 1`, `left = found - amount`."""
+        return bool(names & self._counted)
 
     def spread(self, names: set[str]) -> set[str]:
         """These names and all that is computed from them."""
@@ -103,6 +112,17 @@ class Flow:
             grown = bool(more)
             reached |= more
         return reached
+
+
+def _counts(node: ir.Expr) -> bool:
+    """`a + 1`, `a - b`; adding two names may as well join two texts."""
+    if not isinstance(node, ir.Binary) or node.op not in ("+", "-"):
+        return False
+    return any(_is_number(v) for v in node.values) or (node.op == "-" and all(isinstance(v, ir.Name | ir.Attribute) for v in node.values))
+
+
+def _is_number(value: ir.Expr) -> bool:
+    return isinstance(value, ir.Const) and isinstance(value.value, int | float) and not isinstance(value.value, bool)
 
 
 def _names(target: ir.Expr) -> list[str]:

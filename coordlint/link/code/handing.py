@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from coordlint import ir
 from coordlint.link.code import calling
 from coordlint.link.code.project import Scope
-from coordlint.link.code.statements import blocks
+from coordlint.link.code.statements import blocks, statements
 from coordlint.link.code.trace import Draft, Step, Trace
 from coordlint.link.code.usage import ends
 from coordlint.link.code.values import Instance, Object
@@ -103,9 +103,18 @@ def gives_result(scope: Scope, made: Trace) -> bool:
     if {True, False} <= truths:
         return True
     body = scope.function.body
+    if _tries_for_ever(body):
+        return False in truths and any(d.tested for d in made.left)  # who gets an answer has the lock
     if ends(body) not in ("return", "raise", "exit") or _returns_nothing(body):
         truths.add(False)
     return (None in truths or len(truths) > 1) and any(d.tested for d in made.left)
+
+
+def _tries_for_ever(body: tuple[ir.Stmt, ...]) -> bool:
+    """Whether a function ends in a loop that only a return that gives something leaves: `while True: if take(): return token`."""
+    last = body[-1] if body else None
+    forever = isinstance(last, ir.Loop) and last.target is None and isinstance(last.test, ir.Const) and bool(last.test.value)
+    return forever and not _returns_nothing(body) and not any(isinstance(s, ir.Jump) and s.kind == "break" for s in statements(body))
 
 
 def _returns_nothing(body: tuple[ir.Stmt, ...]) -> bool:

@@ -94,13 +94,16 @@ def with_reads(operations: list[Operation], flow: Callable[[], Flow]) -> list[Op
     reads = [o for o in operations if o.op in (Op.READ, Op.DB_READ, Op.LIST) and _record_of(o) and not _is_about(o)]
     made: list[Operation] = []
     for o in operations:
-        source = None
+        source: Place | None = None
+        through: tuple[str, ...] = ()
+        counted = False
         if reads and _is_write(o) and _record_of(o):
             for read in reads:
                 same = read.backend == o.backend and _record_of(read) == _record_of(o) and read.place.line <= o.place.line
-                if same and _feeds(read, o, flow()):
-                    source = read.place
-        made.append(msgspec.structs.replace(o, reads_back=source) if source is not None else o)
+                fed = _feeds(read, o, flow()) if same else set()
+                if fed:
+                    source, counted, through = read.place, flow().is_counted(fed), tuple(sorted(flow().names_of(read.place)))
+        made.append(msgspec.structs.replace(o, reads_back=source, through=through, is_counted=counted) if source is not None else o)
     return made
 
 
@@ -125,13 +128,14 @@ def _is_about(read: Operation) -> bool:
     return read.call.rpartition(".")[2] in _ABOUT
 
 
-def _feeds(read: Operation, write: Operation, flow: Flow) -> bool:
+def _feeds(read: Operation, write: Operation, flow: Flow) -> set[str]:
+    """The names in a write that hold what a read gave, or what was computed from it."""
     names = flow.names_of(read.place)
     if not names and read.receiver:
         names = flow.spread({read.receiver}) - {read.receiver}  # a cursor: the rows come out of it later
     values = [a for a in write.arguments if a.text != write.key_text or not a.text]
     fed = {name for a in values for name in names & set(a.mentions)}
-    return bool(fed and fed - flow.replaced(names | {read.receiver}, read.place, write.place))
+    return fed - flow.replaced(names | {read.receiver}, read.place, write.place)
 
 
 def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:

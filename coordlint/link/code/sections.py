@@ -35,6 +35,7 @@ class Reached:
     chain: tuple[Place, ...]
     guards: tuple[Guard, ...] = ()
     each: Place | None = None  # a loop over things of unknown number, on the way to it
+    is_sure: bool = True  # no call on the way has several functions that it may mean
 
 
 class Sections:
@@ -113,7 +114,8 @@ class Sections:
             is_async=isinstance(d.scope.node, ir.Function) and d.scope.function.is_async,
             bound_use=d.bound_use,
         )
-        return msgspec.structs.replace(made, purpose=purpose_of(made, raised_in(d.scope)))
+        certain = msgspec.structs.replace(made, effects=tuple(e for e in effects if e.is_sure))
+        return msgspec.structs.replace(made, purpose=purpose_of(certain, raised_in(d.scope)))
 
     def _nested(self, d: Draft) -> tuple[Place, ...]:
         """Where further locks are taken while this one is held, here and in what is called."""
@@ -155,7 +157,7 @@ class Sections:
                 continue
             for function in step.functions:
                 for r in self._reached(step, function, 1):
-                    chained = Reached(r.operation, (step.place, *r.chain), each=each or r.each)
+                    chained = Reached(r.operation, (step.place, *r.chain), each=each or r.each, is_sure=r.is_sure and _is_sure(step))
                     found.setdefault(r.operation.place, chained)
                 unknown += self.unresolved(function.symbol)
             if step.unresolved:
@@ -164,7 +166,7 @@ class Sections:
 
     def _effect(self, d: Draft, r: Reached, tokens: frozenset[Place]) -> Effect:
         outermost = r.chain[0] if r.chain else r.operation.place
-        return Effect(r.operation, r.chain, token=outermost in tokens, conditional=r.operation.conditional, each=r.each)
+        return Effect(r.operation, r.chain, token=outermost in tokens, conditional=r.operation.conditional, each=r.each, is_sure=r.is_sure)
 
     def reach(self, symbol: str, depth: int = 0) -> tuple[Reached, ...]:
         """The operations that a function performs, itself or through calls; bounded in depth and number."""
@@ -181,7 +183,8 @@ class Sections:
             for function in _called(step):
                 for r in self._reached(step, function, depth + 1):
                     if len(r.chain) < DEEPEST:
-                        found.setdefault(r.operation.place, Reached(r.operation, (step.place, *r.chain), each=step.each or r.each))
+                        chained = Reached(r.operation, (step.place, *r.chain), each=step.each or r.each, is_sure=r.is_sure and _is_sure(step))
+                        found.setdefault(r.operation.place, chained)
         made = self._reach[symbol, depth] = tuple(found.values())[:MOST]
         return made
 
@@ -232,6 +235,11 @@ def _limited(d: Draft) -> Lock:
 
 def _called(step: Step) -> tuple[FunctionRef, ...]:
     return step.functions[:4]
+
+
+def _is_sure(step: Step) -> bool:
+    """Whether a call means one function: `item.save()`, where `item` may be of two classes, means neither for certain."""
+    return len({f.symbol for f in step.functions[: step.called]}) < 2
 
 
 def _is_unsafe_sql(operation: Operation) -> bool:
