@@ -62,6 +62,7 @@ class Guard(msgspec.Struct, frozen=True):
     place: Place
     empty: bool = False
     quiet_end: Place | None = None
+    goes_on: bool = False  # what stands behind the `try` is reached all the same
 
 
 _SETTINGS = frozenset("config configuration conf setting cfg parameter feature flag toggle".split())

@@ -192,11 +192,11 @@ class System:
 
     def inner(self, section: Section) -> Section | None:
         """The section inside the wrapper that hands its lock on to this one; None when it is taken here."""
-        via = section.lock.via
-        for s in self._by_made.get(section.lock.made, ()):
+        via, known = section.lock.via, self._by_made.get(section.lock.made, ())
+        for s in known:
             if via and s.lock.via == via[1:] and via[0] in s.symbol.split("."):
                 return s
-        return None
+        return next((s for s in known if via and s is not section and s.acquired == section.lock.made), None)  # through wrappers that only pass it on
 
     @cached_property
     def _by_made(self) -> dict[Place, list[Section]]:

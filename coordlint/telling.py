@@ -53,7 +53,8 @@ def lock_name(lock: Lock) -> str:
     kind = {"read-lock": "read lock", "write-lock": "write lock"}.get(lock.model.kind, lock.model.kind)
     key = lock.key_text or lock.key
     named = f' "{key}"' if key else ""
-    return f"the {backend_name(lock.backend)} {kind}{named}"
+    of = lock.library if lock.backend == "other" and lock.library else backend_name(lock.backend)
+    return f"the {of} {kind}{named}"
 
 
 def call_name(operation: Operation) -> str:

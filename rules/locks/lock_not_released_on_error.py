@@ -7,7 +7,7 @@ Instead: `with lock:`, or `try:` right behind the acquire and the release in `fi
 
 Fine when: `with`, `try ... finally` or an ExitStack release it; the lock is handed on and released elsewhere; nothing releases it at all,
 because a short lease is meant to run out (a debounce), or something else than the lock decides whether it is released early; the
-release stands in an `except` as well as behind the work.
+release stands in an `except` as well as behind the work; a lock of one process, in a command that the exception ends.
 
 Known misses: code between acquire and release that cannot raise is not told from code that can, beyond what is known to do nothing outside.
 
@@ -26,6 +26,8 @@ from coordlint import (
     Effect,
     Evidence,
     Found,
+    Place,
+    Scope,
     Section,
     System,
     distinct,
@@ -37,19 +39,22 @@ from coordlint import (
     trail,
 )
 
+MOST_CALLERS = 40
 EVERYTHING = frozenset({"Exception", "BaseException", "builtins.Exception", "builtins.BaseException", "*"})
 
 
 @rule("CL108", severity=WARNING)
 def lock_not_released_on_error(system: System) -> Iterator[Found]:
+    reported: set[Place] = set()
     for section in system.critical_sections():
         if section.how != "acquire" or section.escapes or section.shares_fate or not section.releases:
             continue
         if any(release.on_error or release.only_on_error for release in section.releases) or section.releases[-1].chosen:
             continue
         risky = what_can_raise(system, section)
-        if not risky:
+        if not risky or section.acquired in reported or ends_its_process(system, section):
             continue
+        reported.add(section.acquired)  # an attribute that may hold one of several locks
         last = section.releases[-1]
         yield found(
             f"an exception between acquire and release leaves {lock_name(section.lock)} taken ({how_long(section)})",
@@ -73,7 +78,28 @@ def is_caught(system: System, section: Section, effect: Effect) -> bool:
     """Whether a handler of everything stands around it and not around the release: what it raises ends before the release."""
     around = system.guards_at(effect.chain[0] if effect.chain else effect.place)
     ends_behind = system.guards_at(section.releases[-1].place)
-    return any(g.action == "swallow" and EVERYTHING & set(g.catches) and g not in ends_behind for g in around)
+    return any(g.goes_on and EVERYTHING & set(g.catches) and g not in ends_behind for g in around)
+
+
+def ends_its_process(system: System, section: Section) -> bool:
+    """Whether a lock of one process goes with it: only commands come here, and nobody on the way handles what is raised."""
+    if section.lock.model.scope is not Scope.PROCESS:
+        return False
+    entries = system.entries_reaching(section.symbol)
+    return bool(entries) and all(e.kind == "command" for e in entries) and not is_survived(system, section.symbol)
+
+
+def is_survived(system: System, symbol: str) -> bool:
+    """Whether a handler of everything stands around a call on some way to a function."""
+    todo, seen = [symbol], {symbol}
+    while todo and len(seen) < MOST_CALLERS:
+        for caller, at in system.callers(todo.pop()):
+            if any(g.action not in ("raise", "exit") and EVERYTHING & set(g.catches) for g in system.guards_at(at)):
+                return True
+            if caller not in seen:
+                seen.add(caller)
+                todo.append(caller)
+    return bool(todo)
 
 
 def how_long(section: Section) -> str:
@@ -124,6 +150,35 @@ def count():
     total = cur.fetchone()[0]
     lock.release()
     return total
+
+=== bad: the command's loop goes on whatever is raised, with a seat less
+--- shop/management/commands/announce.py
+import threading
+
+from django.core.management.base import BaseCommand
+
+from shop.models import News
+
+class Command(BaseCommand):
+    def __init__(self):
+        self.seats = threading.BoundedSemaphore(4)
+
+    def handle(self, *args, **options):
+        while True:
+            try:
+                self.one()
+            except Exception:
+                print("failed")
+
+    def one(self):
+        self.seats.acquire()  # finding: lock-not-released-on-error
+        News.objects.filter(sent=None).update(sent=True)
+        self.seats.release()
+--- shop/models.py
+from django.db import models
+
+class News(models.Model):
+    sent = models.BooleanField(null=True)
 
 === bad: SET NX, work, delete
 --- worker.py
@@ -271,6 +326,57 @@ def post(order):
     except Exception:
         logging.exception("not posted: %s", order)
     lock.release()
+
+=== good: a handler of everything notes the failure for what follows
+--- store.py
+import threading
+
+class Store:
+    def __init__(self, path):
+        self.path = path
+        self.guard = threading.Lock()
+
+    def load(self):
+        self.guard.acquire()
+        try:
+            with open(self.path) as f:
+                found = f.read()
+        except:
+            found = None
+        self.guard.release()
+        return found
+
+=== good: seats of a command's own threads: the exception ends the process
+--- shop/management/commands/announce.py
+import threading
+
+from django.core.management.base import BaseCommand
+
+from shop.models import News
+
+class Command(BaseCommand):
+    def __init__(self):
+        self.seats = threading.BoundedSemaphore(4)
+
+    def handle(self, *args, **options):
+        while self.one():
+            pass
+
+    def one(self):
+        if not self.seats.acquire(timeout=1):
+            return True
+        news = News.objects.filter(sent=None).first()
+        if news is None:
+            self.seats.release()
+            return False
+        News.objects.filter(id=news.id).update(sent=True)
+        self.seats.release()
+        return True
+--- shop/models.py
+from django.db import models
+
+class News(models.Model):
+    sent = models.BooleanField(null=True)
 
 === good: the lock is kept in a table for as long as the tenant is served
 --- bots.py

@@ -9,7 +9,8 @@ that compares and deletes, `delex(key, ifeq=token)` on a server from 8.4, or the
 
 Fine when: the comparison and the delete are one script or stand between WATCH and MULTI; a library's lock releases itself
 (redis-py and python-redis-lock compare the token); the key is a mark and was never meant as a lock; tests and commands with
-which an operator frees a stuck lock. Where the lease is counted from the time limit of the task that holds it, nobody is left to release too late.
+which an operator frees a stuck lock. Where the lease is counted from the time limit of the task that holds it, nobody is left to release too late. It is a
+note where the lease is longer than an hour: who comes too late must have worked for hours.
 
 Known misses: a delete of a key that is computed in a way that hides that it is the lock's.
 
@@ -56,6 +57,7 @@ CURES = {
 }
 
 
+HOURS = 3600.0  # seconds
 ADMIN = frozenset({"force", "forced", "admin", "reset", "purge", "flush"})
 SERVES = frozenset({"worker", "serve", "server", "daemon", "scheduler", "beat", "pool", "consumer"})  # commands that start what stays
 
@@ -68,7 +70,7 @@ def unsafe_release(system: System) -> Iterator[Found]:
             continue
         reported |= {place, section.lock.made} if is_wrapped(system, place) else {place}
         forever = section.lock.lifetime.kind == "never"
-        severity = INFO if ends_with_its_task(section) else WARNING if forever or is_renewed(system, section) else ERROR
+        severity = INFO if ends_with_its_task(section) or outlives_work(section) else WARNING if forever or is_renewed(system, section) else ERROR
         yield found(
             f"{lock_name(section.lock)} is released by {how}: after its lease ({told(section.lock.lifetime)}) this frees "
             "the lock of whoever holds it by then",
@@ -85,6 +87,11 @@ def unsafe_release(system: System) -> Iterator[Found]:
 def ends_with_its_task(section: Section) -> bool:
     """Whether the lease is counted from the limit at which the holder is killed: nobody is left then to release it."""
     return {"time", "limit"} <= words(told(section.lock.lifetime))
+
+
+def outlives_work(section: Section) -> bool:
+    """Whether the lease is so long that whoever releases late must have worked for hours: a claim, which is given up by its owner."""
+    return section.lock.lifetime.kind == "seconds" and (section.lock.lifetime.seconds or 0) > HOURS
 
 
 def is_renewed(system: System, section: Section) -> bool:
@@ -155,7 +162,7 @@ def is_wrapped(system: System, place: Place) -> bool:
 
 def elsewhere(system: System, section: Section) -> Iterator[Operation]:
     """Deletes of the same key in another function, where key or function say that it is a lock."""
-    if section.lock.key is None:
+    if section.lock.key is None or (not words(fixed(section.lock.key_text)) and is_released_by_owner(system, section)):
         return
     inside = {release.place for release in section.releases}
     for operation in system.operations(Op.DELETE, backend=section.lock.backend):
@@ -165,6 +172,12 @@ def elsewhere(system: System, section: Section) -> Iterator[Operation]:
             continue
         if sounds_like_lock(operation.key_text, operation.key, section.symbol, operation.symbol):
             yield operation
+
+
+def is_released_by_owner(system: System, section: Section) -> bool:
+    """Whether those who take the lock through this function give it back by comparing: what deletes beside it is for something else."""
+    same = [s for s in system.critical_sections(distributed=True) if s.lock.made == section.lock.made]
+    return any(release.how not in HOW for s in same for release in s.releases)
 
 
 def is_same_key(section: Section, operation: Operation) -> bool:
@@ -401,6 +414,38 @@ def work(job):
                 pipe.multi()
                 pipe.delete("job:running")
                 pipe.execute()
+
+=== good: helpers for two purposes with the key as their parameter, one of which compares
+--- shop/keys.py
+import time
+import uuid
+
+import redis
+
+r = redis.Redis()
+GIVE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+def take_lock(key, ttl):
+    mine = str(uuid.uuid4())
+    while True:
+        if r.set(key, mine, nx=True, px=ttl):
+            return mine
+        time.sleep(0.1)
+
+def give_lock(key, mine):
+    r.eval(GIVE, 1, key, mine)
+
+def forget(key):
+    r.delete(key)
+--- shop/orders.py
+from shop.keys import give_lock, take_lock
+
+def number(shop):
+    mine = take_lock(f"lock:order:{shop.id}", 5000)
+    try:
+        shop.next()
+    finally:
+        give_lock(f"lock:order:{shop.id}", mine)
 
 === good: the library releases by token
 --- worker.py

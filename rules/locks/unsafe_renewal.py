@@ -52,7 +52,7 @@ def unsafe_renewal(system: System) -> Iterator[Found]:
         for operation in system.operations(Op.EXPIRE, Op.WRITE, backend=section.lock.backend):
             if operation.key != section.lock.key or is_checked(system, operation) or is_part_of_acquire(section, operation):
                 continue
-            if operation.op is Op.WRITE and (operation.ttl is None or operation.ttl.kind == "never"):
+            if operation.op is Op.WRITE and (operation.ttl is None or operation.ttl.kind == "never" or is_shorter(section, operation)):
                 continue
             yield found(
                 f"{call_name(operation)} prolongs {lock_name(section.lock)} whoever holds it: after the lease of {told(section.lock.lifetime)} it may be "
@@ -63,6 +63,12 @@ def unsafe_renewal(system: System) -> Iterator[Found]:
             )
     yield from past_the_library(system)
     yield from ends_without_a_word(system)
+
+
+def is_shorter(section: Section, write: Operation) -> bool:
+    """Whether what is put in the lock's place ends before the lock would have: it gives up, and prolongs nothing."""
+    known = write.ttl.seconds if write.ttl is not None else None
+    return known is not None and section.lock.lifetime.seconds is not None and known < section.lock.lifetime.seconds
 
 
 def ends_without_a_word(system: System) -> Iterator[Found]:
@@ -330,6 +336,21 @@ def work(jobs):
         for job in jobs:
             job.run()
             lock.extend(30, replace_ttl=True)
+
+=== good: its owner puts a short mark in its place
+--- arcade/seats.py
+import json
+
+import redis
+
+r = redis.Redis()
+HELD, LEAVING = 21600, 20
+
+def claim(seat, player):
+    return r.set(f"seat:lock:{seat}", json.dumps({"player": player}), nx=True, ex=HELD)
+
+def leave(seat):
+    r.set(f"seat:lock:{seat}", json.dumps({"leaving": True}), ex=LEAVING)
 
 === good: the expiry of another key
 --- worker.py

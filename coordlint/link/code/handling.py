@@ -32,7 +32,8 @@ def guard(w: Walk, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
     if any(isinstance(x, ir.Raise) for x in h.body):
         action = "raise"
     quiet = quiet_end(w.scope, h, s) if around.loop in ("while", "forever") else None
-    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet)
+    goes_on = not ending and action != "raise"
+    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet, goes_on)
 
 
 def _is_nothing(last: ir.Stmt) -> bool:
