@@ -68,6 +68,9 @@ class Guard(msgspec.Struct, frozen=True):
 _SETTINGS = frozenset("config configuration conf setting cfg parameter feature flag toggle".split())
 
 
+_QUORUM = ("zookeeper", "etcd", "consul")  # these count by no command of their own: their cure is a version
+
+
 class Operation(msgspec.Struct, frozen=True):
     """One library call with a known meaning, at one place: a read, a write, an acquire, a payment ..."""
 
@@ -133,7 +136,7 @@ class Operation(msgspec.Struct, frozen=True):
             return False
         value = self.argument("value") or self.argument("val") or self.argument("data")
         written = value.text if value is not None else ""
-        return self.is_counted or any(sign in written for sign in (" + ", " - ", "+1", "-1"))
+        return (self.is_counted and self.backend not in _QUORUM) or any(sign in written for sign in (" + ", " - ", "+1", "-1"))
 
     @property
     def key_words(self) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coordlint.coordination import Effect, Operation, Section
 from coordlint.models.schema import Late
-from coordlint.wording import words
+from coordlint.wording import holes, words
 
 UNSEEN = ("task", "message", "http", "remote", "search")  # what the receiver does with a second one stands elsewhere
 LONG_LEASE = 600.0  # seconds: no pause of a process lasts so long, only work that itself takes it
@@ -12,12 +12,8 @@ MONEY = frozenset("balance billing charge invoice ledger order pay payment payou
 
 
 def is_concrete(operation: Operation) -> bool:
-    """Whether the harm is plain: a second record, a second count, a lost change. A blind overwrite or delete may be meant to repeat.
-
-    Of an object whose whole key is a caller's it is not known whether two holders write the same one.
-    """
-    is_named = operation.key is None or operation.key != "{}" or operation.reads_back is not None
-    overwritten = operation.kind == "object-store" and operation.late is not Late.DELETE and is_named
+    """Whether the harm is plain: a second record, a second count, a lost change. A blind overwrite or delete may be meant to repeat."""
+    overwritten = operation.kind == "object-store" and operation.late is not Late.DELETE
     return operation.reads_back is not None or overwritten or operation.late in (Late.APPEND, Late.ACCUMULATE, Late.EXTERNAL)
 
 
@@ -39,13 +35,20 @@ def is_weighty(section: Section, effect: Effect) -> bool:
         return True
     if section.asks_before(effect) or not is_concrete(operation) or is_long(section):
         return False
-    if is_beside_lock(section, operation) and not names_money(section, operation):
+    if may_differ(section, operation) or (is_beside_lock(section, operation) and not names_money(section, operation)):
         return False
     if operation.kind in UNSEEN:
         return operation.late is Late.EXTERNAL and section.purpose.kind == "correctness" and names_money(section, operation)
     if is_repeatable(section, operation):
         return False
     return not section.skips_when_busy or operation.kind == "email" or section.purpose.kind == "correctness"
+
+
+def may_differ(section: Section, operation: Operation) -> bool:
+    """Whether every holder may write an object of its own: its whole key is a caller's, and the lock is not named for it."""
+    if operation.kind != "object-store" or operation.key != "{}" or operation.reads_back is not None:
+        return False
+    return not set(operation.fillers) & set(holes(section.lock.key_text))
 
 
 def is_beside_lock(section: Section, operation: Operation) -> bool:

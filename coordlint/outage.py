@@ -10,6 +10,7 @@ from coordlint.models.schema import Op
 from coordlint.source import Place
 from coordlint.system import System
 from coordlint.wording import words
+from coordlint.workload import Workload
 
 # Handlers of these see answers of a working store, or mistakes of the program, but no outage.
 _NOT_AN_OUTAGE = frozenset(
@@ -142,13 +143,20 @@ def _at_import(system: System, module: str, at: Place) -> WayIn | None:
 
 def _at_start(system: System, symbol: str, call: Operation, at: Place) -> WayIn | None:
     for workload in system.workloads_of(symbol):
-        if not workload.is_one_shot:
+        if not workload.is_one_shot and not _is_step(workload, at.path):
             run = workload.runs[0].place if workload.runs else workload.place
             return WayIn(run, f"{workload.name} runs this as a service", "ends the program when it starts", "start", Confidence.MEDIUM)
     client = next((c for c in system.clients(backend=call.backend) if c.place == call.client and c.listeners), None)
     if client is not None and (call.op in _CONNECTS or client.place.path == at.path):
         return WayIn(client.listeners[0], "the program stays and listens", "ends the program when it starts", "start", Confidence.MEDIUM)
     return None
+
+
+def _is_step(workload: Workload, path: str) -> bool:
+    """Whether a workload runs a file on its way to something else: `load.py "$HOSTS"`, and then `exec "$@"`."""
+    steps = [r.place for r in workload.runs if r.path == path]
+    others = [p.place for p in workload.processes if p.place not in steps]
+    return bool(steps) and any(o.path != steps[-1].path or o.line > steps[-1].line for o in others)
 
 
 def _has_error_handler(system: System) -> bool:

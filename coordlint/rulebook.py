@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,15 @@ class Found:
     fix: Fix | None
 
 
+_EXAMPLES = frozenset("example examples sample samples demo demos tutorial tutorials learning learnings lesson lessons exercise exercises homework playground".split())
+
+
+def is_example(path: str) -> bool:
+    """Whether code stands in a folder of examples: nobody runs it as it is, and one step less is said of it. Manifests have roles of their own."""
+    folders = path.rpartition("/")[0].lower()
+    return path.endswith(".py") and not _EXAMPLES.isdisjoint(re.split(r"[^a-z]+", folders))
+
+
 Check = Callable[[System], Iterator[Found]]
 
 
@@ -58,12 +68,13 @@ class Rule:
         return sorted(made, key=lambda f: (f.place, f.message, f.because))
 
     def _sign(self, found: Found, system: System) -> Finding:
+        severity = self.severity if found.severity is None else found.severity
         # what is known of libraries is known of their releases of today
         most = MEDIUM if system.is_python2(found.place.path) else HIGH
         return Finding(
             code=self.code,
             name=self.name,
-            severity=self.severity if found.severity is None else found.severity,
+            severity=severity.lowered() if is_example(found.place.path) else severity,
             confidence=min(found.confidence, most),
             message=found.message,
             place=found.place,

@@ -363,6 +363,16 @@ class System:
             self._reaching[symbol] = tuple(e for e in self._world.entries if e.symbol in above)
         return self._reaching[symbol]
 
+    def entries_calling(self, symbol: str) -> tuple[Entry, ...]:
+        """Those of them that wait for the function: on the way nobody only hands it to somebody else, who calls it then or there."""
+        above, todo = {symbol}, [symbol]
+        while todo:
+            callee = todo.pop()
+            more = {caller for caller, at in self.callers(callee) if caller not in above and callee not in self.handed_at(at)}
+            above |= more
+            todo += sorted(more)
+        return tuple(e for e in self.entries_reaching(symbol) if e.symbol in above)
+
     def is_asked_by_most(self, backend: str) -> bool:
         """Whether at least a third of the HTTP handlers, and three of them, use a backend: it is what the program is built on."""
         if backend not in self._asked:

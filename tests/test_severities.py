@@ -8,7 +8,12 @@ from systems import system
 from coordlint.finding import Severity
 from coordlint.rulebook import load_rules
 
-FENCING = next(r for r in load_rules() if r.code == "CL101")
+RULES = {r.code: r for r in load_rules()}
+FENCING = RULES["CL101"]
+
+
+def loud(code: str, text: str, path: str = "shop.py") -> set[Severity]:
+    return {finding.severity for finding in RULES[code].run(system({path: text}))}
 
 
 def loudness(work: str, *, timeout: int = 30, key: str = "depot:{depot}", more: str = "") -> set[Severity]:
@@ -77,3 +82,50 @@ def test_a_record_beside_the_lock_in_the_same_store_is_a_note_unless_it_names_mo
 def test_an_object_whose_key_is_not_known_may_be_another_one_for_every_holder(key: str, loud: set[Severity]) -> None:
     store = f"import boto3\ns3 = boto3.client('s3')\ndef put(path):\n    body = s3.get_object(Bucket='b', Key='all')\n    s3.put_object(Bucket='b', Key={key}, Body=body)\n"
     assert loudness("put(f'{depot}')\n        Parcel.objects.get(depot=depot)", more=store) == loud
+
+
+ASKS = "from flask import Flask\nimport consul\napp = Flask(__name__)\nc = consul.Consul()\n"
+
+
+def test_a_request_for_what_only_the_coordinator_knows_can_but_fail() -> None:
+    only = ASKS + "@app.get('/k')\ndef k():\n    return c.kv.get('k')\n"
+    more = ASKS + "import requests\n@app.get('/k')\ndef k():\n    c.kv.put('k', '1')\n    return requests.get('http://depot/').text\n"
+    rest = "".join(f"@app.get('/{n}')\ndef n{n}():\n    return ''\n" for n in range(9))
+    assert (loud("CL601", only + rest), loud("CL601", more + rest)) == ({Severity.INFO}, {Severity.WARNING})
+
+
+WAITS = "import redis\nfrom celery import Celery\nfrom flask import Flask\nweb = Flask(__name__)\nwork = Celery('a')\nr = redis.Redis()\n"
+
+
+@pytest.mark.parametrize(
+    ("who", "life", "loudly"),
+    [("@web.get('/')", "timeout=9", Severity.WARNING), ("@work.task", "timeout=9", Severity.INFO), ("@work.task", "timeout=None", Severity.WARNING)],
+)
+def test_a_worker_may_wait_for_its_turn_at_a_lock_that_ends_by_itself(who: str, life: str, loudly: Severity) -> None:
+    assert loud("CL111", WAITS + f"{who}\ndef run():\n    with r.lock('x', {life}):\n        return r.incr('n')\n") == {loudly}
+
+
+def test_a_request_that_only_hands_the_work_to_somebody_else_does_not_wait_for_it() -> None:
+    run = "def run():\n    with r.lock('x', timeout=9):\n        r.incr('n')\n"
+    asked = WAITS + run + "@web.get('/')\ndef ask():\n    {}\n    return ''\n"
+    assert loud("CL111", asked.format("run()")) == {Severity.WARNING}
+    assert loud("CL111", asked.format("jobs.enqueue(run)")) <= {Severity.INFO}
+
+
+SESSION = "from kazoo.client import KazooClient\nzk = KazooClient('zk:2181')\nzk.start()\n"
+
+
+def test_a_session_that_guards_nothing_is_an_exercise() -> None:
+    assert loud("CL403", SESSION + "with zk.Lock('/x'):\n    print('mine')\n") == {Severity.INFO}
+    assert loud("CL403", SESSION + "import requests\nwith zk.Lock('/x'):\n    requests.post('http://depot/')\n") == {Severity.WARNING}
+
+
+def test_code_in_a_folder_of_examples_is_told_one_step_softer() -> None:
+    text = SESSION + "import requests\nwith zk.Lock('/x'):\n    requests.post('http://depot/')\n"
+    assert loud("CL403", text, "examples/locks/one.py") == {Severity.INFO}
+    assert loud("CL403", text, "exampled.py") == {Severity.WARNING}
+
+
+def test_names_of_caches_and_limits_say_that_little_hangs_on_a_lost_update() -> None:
+    text = "import redis, json\nr = redis.Redis()\ndef add(user):\n    {0} = json.loads(r.get('roles'))\n    {0}[user.id] = user.role\n    r.set('roles', json.dumps({0}))\n"
+    assert (loud("CL503", text.format("roles")), loud("CL503", text.format("cached_roles"))) == ({Severity.WARNING}, {Severity.INFO})

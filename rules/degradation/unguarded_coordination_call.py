@@ -12,7 +12,8 @@ the client really raises: kazoo's `start()` raises KazooTimeoutError, which is n
 
 Fine when: the failure is handled here or by every caller; the program is a command or a one-shot job, whose caller sees the
 exit code; a lock that cannot be taken refuses the work on purpose.
-It is a note for a request where a third of all handlers, and three at least, ask the coordinator: it is what the program is built on.
+It is a note for a request where a third of all handlers, and three at least, ask the coordinator: it is what the program is built on; and where
+the handler does nothing else.
 
 Known misses: threads and consumers that end with the first error; error handlers of a framework that are registered by
 configuration. Configuration reads and look-ups of instances have rules of their own.
@@ -28,7 +29,9 @@ from coordlint import (
     WARNING,
     Found,
     Op,
+    Operation,
     System,
+    WayIn,
     backend_name,
     call_name,
     found,
@@ -57,9 +60,15 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
             f"An outage of {backend_name(call.backend)} {way.harm}: nothing handles the failure of {call_name(call)}.",
             at=call,
             because=[(way.place, way.reason), *too_narrow[:1], *call.origin],
-            severity=INFO if way.harm == "fails the request" and system.is_asked_by_most(call.backend) else WARNING,
+            severity=INFO if way.when == "request" and (system.is_asked_by_most(call.backend) or is_all_that_is_asked(system, call, way)) else WARNING,
             confidence=way.confidence,
         )
+
+
+def is_all_that_is_asked(system: System, call: Operation, way: WayIn) -> bool:
+    """Whether the handler stands right here and does nothing else: a request for what only the coordinator knows can but fail."""
+    is_handler = any(e.symbol == call.symbol and e.place == way.place for e in system.entries_reaching(call.symbol))
+    return is_handler and all(o.backend == call.backend for o in system.operations() if o.symbol == call.symbol)
 
 
 EXAMPLES = '''
@@ -123,6 +132,36 @@ class GroupService:
     def stop(self):
         self.coordinator.leave_group(b"nodes")
         self.coordinator.stop()
+
+=== good: a step before the program, which the image takes
+--- Dockerfile
+FROM python:3.11
+COPY . /srv
+WORKDIR /srv
+ENTRYPOINT ["./entry.sh"]
+CMD ["gunicorn", "shop.web:app"]
+--- entry.sh
+#!/bin/sh
+set -e
+python prepare.py "$ZK_HOSTS"
+exec "$@"
+--- compose.yaml
+services:
+  shop:
+    build: .
+    restart: always
+--- prepare.py
+import sys
+
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts=sys.argv[1])
+zk.start()
+zk.ensure_path("/shop/locks")
+--- shop/web.py
+from flask import Flask
+
+app = Flask(__name__)
 
 === good: the service tries again until it is in
 --- node/membership.py

@@ -59,7 +59,7 @@ def coordinator_exposed(system: System) -> Iterator[Found]:
         open_doors = [*ensemble.anonymous, *ensemble.open_commands]
         if not reachable and not open_doors:
             continue
-        severity = ERROR if reachable and ensemble.anonymous else WARNING
+        severity = ERROR if reachable and ensemble.anonymous and not ensemble.first.workload.is_unattended else WARNING
         if ensemble.backend not in COORDINATORS and not locks:
             severity = severity.lowered()
         yield found(

@@ -9,7 +9,8 @@ Instead: a healthcheck on the coordinator (`zkServer.sh status` or srvr, `etcdct
 coordinator will restart one day without it.
 
 Fine when: the client retries with back-off, so that the order does not matter; the manifest belongs to tests. It is information for a
-coordinator in compose without a restart policy: what no crash and no reboot brings back is there to try things with.
+coordinator in compose without a restart policy: what no crash and no reboot brings back is there to try things with. It is information as well for a Redis
+with a healthcheck whose client is started again when it fails: the client connects when it is first asked.
 
 Known misses: clients that connect by themselves without stating any order.
 
@@ -22,12 +23,14 @@ from collections.abc import Iterator
 
 from coordlint import (
     COORDINATORS,
+    INFO,
     MEDIUM,
     WARNING,
     Ensemble,
     Evidence,
     Found,
     System,
+    Workload,
     backend_name,
     found,
     lock_held_in,
@@ -84,9 +87,14 @@ def started_only(system: System, ensemble: Ensemble) -> Iterator[Found]:
         because=because,
         symbol=workload.symbol,
         resource=ensemble.backend,
-        severity=ensemble.softened(WARNING),
+        severity=ensemble.softened(INFO if checked and comes_back(workload, ensemble) else WARNING),
         confidence=MEDIUM,
     )
+
+
+def comes_back(workload: Workload, ensemble: Ensemble) -> bool:
+    """Whether little happens when it starts too early: a Redis client connects when it is first asked, and what fails is started again."""
+    return ensemble.backend == "redis" and not workload.is_unattended
 
 
 def holds_locks(system: System, ensemble: Ensemble) -> bool:

@@ -27,6 +27,7 @@ from collections.abc import Iterator
 
 from coordlint import (
     COORDINATORS,
+    INFO,
     MEDIUM,
     WARNING,
     Client,
@@ -78,6 +79,7 @@ def session_loss_ignored(system: System) -> Iterator[Found]:
                 symbol=client.symbol,
                 resource=client.hosts,
                 because=held[:4],
+                severity=INFO if _is_alone(system, client) else WARNING,
             )
     yield from _stops_itself(system)
     for alive in system.operations(Op.KEEPALIVE, backend="etcd"):
@@ -143,6 +145,16 @@ def _held(system: System, client: Client, *, alone: bool) -> list[tuple[Place, s
         if what:
             held.setdefault((op.place.path, op.place.line), (op.place, what))
     return list(held.values())
+
+
+def _is_alone(system: System, client: Client) -> bool:
+    """Whether a file of its own does nothing but to ask ZooKeeper, and nobody else calls it: an exercise, whose session guards nothing."""
+    here = client.place.path
+    inside = {op.symbol for op in system.operations() if op.place.path == here}
+    works = any(op.place.path == here and op.backend != "zookeeper" and (op.kind or op.backend) for op in system.operations())
+    called = any(at.path != here for symbol in inside for _, at in system.callers(symbol))
+    holding = [s for s in system.critical_sections(backend="zookeeper") if s.path == here]
+    return not (works or called) and not any(s.effects or s.unresolved for s in holding)
 
 
 def _is_ephemeral(op: Operation) -> bool:

@@ -58,6 +58,7 @@ from coordlint import (
     is_repeatable,
     is_weighty,
     lock_name,
+    may_differ,
     rule,
     told,
     trail,
@@ -83,7 +84,7 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
             continue  # a factory that makes one of several locks
         reported.add((section.acquired, worst.place))
         plain = section.purpose.kind == "correctness" and is_concrete(worst.operation) and not is_repeatable(section, worst.operation)
-        proven = worst.operation.kind == "payment" or (plain and not section.asks_before(worst) and not is_beside_lock(section, worst.operation))
+        proven = worst.operation.kind == "payment" or (plain and not section.asks_before(worst) and not is_beside_lock(section, worst.operation) and not may_differ(section, worst.operation))
         rivals = [(r.acquired, "the same lock is taken here") for r in system.rivals(section)[:2]]
         others = [(e.place, f"{effect_name(e.operation)} is not fenced either") for e in unfenced if e is not worst]
         yield found(

@@ -6,6 +6,9 @@ runs out of workers, a task queue of slots, and one stuck lock becomes an outage
 Instead: bound the wait below what the caller is willing to wait (`blocking_timeout=5`, `acquire(timeout=5)`) and answer "busy": an error with
 a hint to retry, or the task put back into the queue.
 
+It is a note where nobody outside is held up: a worker's task or a message waits for its turn, and the lock ends with its lease or its session; or
+a request that only fills a cache waits for another one that fills it.
+
 Fine when: a command or a one-shot script waits for its turn; the limit comes from configuration, or stands around the wait (`asyncio.timeout(5)`); the lock belongs to a transaction with a lock
 timeout; a standby waits to become leader.
 
@@ -19,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordlint import (
+    INFO,
     MEDIUM,
     WARNING,
     Entry,
@@ -60,6 +64,7 @@ def unbounded_acquire(system: System) -> Iterator[Found]:
             f"{who} waits for {lock_name(section.lock)} without limit",
             at=section,
             because=[*distinct(trail(section), besides=section.acquired), *(told_entry(entry) for entry in entries[:2])],
+            severity=WARNING if holds_up(system, section) else INFO,
             confidence=MEDIUM,
             help="Give the acquire a limit (blocking_timeout=, acquire(timeout=)) and answer 'busy' when it passes.",
         )
@@ -68,6 +73,19 @@ def unbounded_acquire(system: System) -> Iterator[Found]:
 def waiting(system: System, section: Section) -> list[Entry]:
     """The entry points whose callers wait with the section."""
     return [entry for entry in system.entries_reaching(section.symbol) if entry.kind in WAITED_FOR]
+
+
+def holds_up(system: System, section: Section) -> bool:
+    """Whether somebody is waiting outside, or the lock may be stuck for good. A worker that waits for its turn is what such a lock is for."""
+    if section.lock.lifetime.kind == "never":
+        return True
+    asked = any(entry.kind == "http" for entry in system.entries_calling(section.symbol))
+    return asked and not (section.lock.lifetime.kind == "seconds" and fills_cache(section))
+
+
+def fills_cache(section: Section) -> bool:
+    """Whether nothing is done but to fill a cache: who comes next finds the entry, or the lease has ended."""
+    return bool(section.effects) and all(e.operation.backend == "django-cache" or e.operation.role == "cache" for e in section.effects)
 
 
 def waits_for_ever(section: Section) -> bool:
