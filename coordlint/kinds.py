@@ -41,8 +41,8 @@ _REQUIREMENTS_NAME = re.compile(
     r"|environment\.ya?ml",
     re.I,
 )
-_ENV_NAME = re.compile(r"\.env([._-].*)?|.+\.env", re.I)
-_TEMPLATE_WORD = re.compile(r"(^|[._-])(example|sample|template|dist)([._-]|$)", re.I)
+_ENV_NAME = re.compile(r"\.env([._-].*)?|.+\.env|env[._-]?file([_-].*)?", re.I)
+_TEMPLATE_WORDS = frozenset(("example", "sample", "template", "tmpl", "dist"))
 _OTHER_NAME = re.compile(
     r"procfile([._-].*)?|supervisord?([._-].*)?\.(conf|ini)|circus\.ini|uwsgi([._-].*)?\.ini|.*uwsgi\.ini"
     r"|.*\.supervisor|.*(redis|sentinel)[^/]*\.conf|zoo[^/]*\.(cfg|properties)"
@@ -103,7 +103,7 @@ def kind_of_name(path: str) -> Kind | Sniffed:
         return Kind.REQUIREMENTS
     if suffix in ("sh", "bash") and dot:
         return Kind.SHELL
-    if _ENV_NAME.fullmatch(name):
+    if _ENV_NAME.fullmatch(name) or is_env_template(path):
         return Kind.ENV
     if _OTHER_NAME.fullmatch(name) or (_OTHER_ENDING.search(path) and _OTHER_FOLDER.search(path)):
         return Kind.OTHER
@@ -119,12 +119,15 @@ def kind_of_name(path: str) -> Kind | Sniffed:
 
 
 def is_env_template(path: str) -> bool:
-    """Whether a file is named as the template of an env file: `sample.env`, `.env.example`.
+    """Whether a file is named as the template of an env file: `sample.env`, `.env.example`, `env_web_template`.
 
     It is there to be committed, although `*.env` is what repositories ignore.
     """
-    name = path.rpartition("/")[2]
-    return bool(_ENV_NAME.fullmatch(name) and _TEMPLATE_WORD.search(name))
+    name = path.rpartition("/")[2].lower()
+    words = re.split(r"[._-]", name)
+    if _TEMPLATE_WORDS.isdisjoint(words):
+        return False
+    return bool(_ENV_NAME.fullmatch(name)) or ("env" in words and ("." not in name or words[-1] in _TEMPLATE_WORDS))
 
 
 def is_chart_part(path: str) -> bool:

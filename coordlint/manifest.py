@@ -281,6 +281,7 @@ class ShellCommand(msgspec.Struct, frozen=True, array_like=True):
     function: str = ""  # the function whose body it belongs to
     subject: str = ""  # the word that the `case` looks at: "$1"
     maybe: bool = False  # under if, while, && or ||
+    conditions: tuple[tuple[tuple[tuple[str, str], ...], bool], ...] = ()  # of `if`s around it: (word, pattern) that all match, or not all
 
 
 class ShellScript(msgspec.Struct, frozen=True, tag="shell"):

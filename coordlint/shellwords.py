@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from coordlint.manifest import ShellCommand
+from coordlint.shelltests import Conditions
 
 MAX_TEXT = 200_000
 MAX_COMMANDS = 2_000
@@ -53,6 +54,7 @@ class _Reader:
         self._braces = 0
         self._tests = 0
         self._maybe = False
+        self._ifs = Conditions()
 
     def take(self, token: _Token) -> None:
         kind, text, line = token
@@ -83,8 +85,12 @@ class _Reader:
             self._function, self._braces = self._words[0], 0  # name ( ) {
             self._words = []
             return
+        if text == "&" and self._words[:1] == ["exec"]:
+            self._words.pop(0)  # it takes the place of a copy of the shell, which goes on
         self.end_command()
         self._maybe = text in ("&&", "||")
+        if text == "||":
+            self._ifs.give_up()
         if (text.startswith(";;") or text == ";&") and self._cases:
             self._cases[-1] = (self._cases[-1][0], ())
             self._in_pattern = True
@@ -96,6 +102,7 @@ class _Reader:
         while found and (found[0] in _KEYWORDS or found[0] == "function"):
             word = found.pop(0)
             declares = declares or word in _DECLARING
+            self._ifs.keyword(word)
             if word == "function" and found:
                 self._function, self._braces = found.pop(0), 0
             elif word == "{":
@@ -114,7 +121,7 @@ class _Reader:
             if self._cases:
                 self._cases.pop()
             return
-        if not found:
+        if not found or self._ifs.tested(found):
             return
         assigned: list[tuple[str, str]] = []
         while found and (match := _ASSIGNMENT.fullmatch(found[0])):
@@ -135,6 +142,7 @@ class _Reader:
                 self._function,
                 subject,
                 self._maybe or self._tests > 0,
+                self._ifs.around(),
             )
         )
 

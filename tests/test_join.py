@@ -102,6 +102,58 @@ def test_functions_and_variables_of_a_script_are_followed() -> None:
     assert [r.path for r in app.runs] == ["shop/tasks.py"]
 
 
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ("DEBUG: 'True'\n      RELOAD: 'True'", ["debug.py"]),
+        ("DEBUG: 'False'", ["serve.py"]),
+        ("RELOAD: 'False'", ["serve.py"]),
+        ("DEBUG: 'True'", ["debug.py", "serve.py"]),
+        ("OTHER: x", ["debug.py", "serve.py"]),
+    ],
+)
+def test_an_if_of_a_script_takes_the_branch_that_known_variables_lead_to(environment: str, expected: list[str]) -> None:
+    start = '#!/bin/bash\nif [[ $DEBUG == "True" ]] && [ "${RELOAD}" = "True" ]; then\n  python debug.py\nelse\n  exec python serve.py\nfi\n'
+    files = {"Dockerfile": 'FROM python:3\nCOPY . .\nENTRYPOINT ["./start.sh"]\n', "start.sh": start, "debug.py": "", "serve.py": ""}
+    files["compose.yaml"] = f"services:\n  web:\n    build: .\n    environment:\n      {environment}\n"
+    assert [run.path for run in one(deployed(files), "web").runs] == expected
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        ('[ -z "$MODE" ]', ["other.py"]),
+        ('[ -n "$MODE" ]', ["one.py"]),
+        ('[ "$MODE" ]', ["one.py"]),
+        ("[ $MODE = web ] || [ $MODE = job ]", ["one.py", "other.py"]),
+        ("! [ $MODE = web ]", ["one.py", "other.py"]),
+        ("python check.py", ["check.py", "one.py", "other.py"]),
+        ("[ $MODE = job ]; then exit 1; elif [ $MODE = web ]", ["one.py", "other.py"]),
+        ('[ "$MODE" = "w*" ]', ["other.py"]),
+        ('[[ $MODE == w* ]]', ["one.py"]),
+    ],
+)
+def test_what_an_if_asks_beyond_plain_variables_leaves_both_branches(test: str, expected: list[str]) -> None:
+    start = f"#!/bin/bash\nif {test}; then\n  python one.py\nelse\n  python other.py\nfi\n"
+    files = {"Dockerfile": 'FROM python:3\nCOPY . .\nENTRYPOINT ["./start.sh"]\n', "start.sh": start, "one.py": "", "other.py": "", "check.py": ""}
+    files["compose.yaml"] = "services:\n  web: {build: ., environment: {MODE: web}}\n"
+    assert [run.path for run in one(deployed(files), "web").runs] == expected
+
+
+def test_a_program_in_the_background_does_not_end_its_script() -> None:
+    files = {"Dockerfile": 'FROM python:3\nCOPY . .\nENTRYPOINT ["./start.sh"]\n', "start.sh": "#!/bin/sh\nexec python side.py &\nexec python main.py\n",
+             "side.py": "", "main.py": "", "compose.yaml": "services:\n  web: {build: .}\n"}  # fmt: skip
+    assert [run.path for run in one(deployed(files), "web").runs] == ["side.py", "main.py"]
+
+
+def test_a_uwsgi_file_refers_to_its_own_settings() -> None:
+    files = {"Dockerfile": "FROM python:3\nWORKDIR /app\nCOPY . .\nCMD uwsgi --ini /etc/shop.ini\n", "conf/shop.ini": "[uwsgi]\nproject = shop\nmodule = %(project).wsgi:application\nprocesses = 3\n",
+             "shop/wsgi.py": "", "compose.yaml": "services:\n  web: {build: ., volumes: ['./conf/shop.ini:/etc/shop.ini']}\n"}  # fmt: skip
+    web = one(deployed(files), "web")
+    assert [run.path for run in web.runs] == ["shop/wsgi.py"]
+    assert [p.workers for p in web.processes] == [3]
+
+
 def test_process_managers_start_what_their_files_say() -> None:
     files = {
         "compose.yaml": "services:\n  a: {build: ., command: supervisord -c /app/conf/supervisord.conf}\n  b: {build: ., command: honcho start}\n",

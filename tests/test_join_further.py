@@ -213,3 +213,9 @@ def test_of_two_copies_of_a_deployment_each_talks_to_its_own() -> None:
     files = {f"k8s/{copy}{name}/all.yaml": pod(name, says if name == "api" else "") for copy in ("", "base/") for name in ("api", "store")}
     found = {(c.source.path, c.target.path if c.target else "") for c in deployed(files).connections}
     assert found == {("k8s/api/all.yaml", "k8s/store/all.yaml"), ("k8s/base/api/all.yaml", "k8s/base/store/all.yaml")}
+
+
+def test_templates_of_env_files_stand_for_the_files_that_are_not_committed() -> None:
+    for written, template in (("env_web", "env_web_template"), ("shop.env", "shop.env.tmpl"), (".env", "dot.env")):
+        files = {template: "STORE_HOST=store\n", "compose.yaml": f"services:\n  web: {{build: ., env_file: {written}}}\n  store: {{image: redis}}\n", "Dockerfile": "FROM python\n"}
+        assert edges(deployed(files)) == {("web", "store")}, template

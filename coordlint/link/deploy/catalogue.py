@@ -23,7 +23,7 @@ from coordlint.manifest import (
 )
 from coordlint.source import Kind
 
-_TEMPLATE_ENDINGS = (".example", ".sample", ".template", ".dist", ".tmpl", ".default", "-example", "-sample")
+_TEMPLATE_ENDINGS = (".example", ".sample", ".template", ".dist", ".tmpl", ".default", "-example", "-sample", "-template", "_example", "_sample", "_template")
 
 
 @dataclass
@@ -63,7 +63,9 @@ class Catalogue:
         stem = name.removeprefix(".")
         candidates = [name + ending for ending in _TEMPLATE_ENDINGS]
         candidates += [f"{head}{middle}{tail}" for middle in ("example", "sample", "template") for head, tail in _around(name)]
-        candidates += [stem + ending for ending in _TEMPLATE_ENDINGS] + [stem, "example.env", "sample.env", "env.example"]
+        candidates += [stem + ending for ending in _TEMPLATE_ENDINGS] + [stem, "example.env", "sample.env", "template.env", "env.example"]
+        if name == ".env":
+            candidates += ["dot.env", "dotenv", "dot_env"]
         for candidate in candidates:
             found = self.settings.get(join(folder, candidate) or "")
             if found is not None and found.what == "env" and found.path != path:

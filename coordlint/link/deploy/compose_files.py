@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,8 +13,6 @@ from coordlint.link.deploy.compose_reading import ComposeReader, Services, key_a
 from coordlint.link.deploy.layers import layers
 from coordlint.link.deploy.roles import is_test_name, role_of, role_of_heading
 from coordlint.manifest import ComposeFile, Scalar, Table, entries, items, text
-
-_NAME = re.compile(r"((?:docker-|podman-)?(?:compose|stack))(?:[._-](.+))?\.ya?ml", re.I)
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from coordlint.link.deploy.interpolation import filled
 from coordlint.link.deploy.layout import Layout
 from coordlint.link.deploy.programs import Program, recognise
+from coordlint.link.deploy.scripted import expanded, is_reached, named, with_arguments, with_numbers
 from coordlint.link.deploy.wrappers import unwrapped
 from coordlint.manifest import UNKNOWN, SettingsFile, ShellCommand
 from coordlint.shellwords import commands, words
 from coordlint.source import Place, Span
 
+_PLACEHOLDER = re.compile(r"%\((\w[\w-]*)\)")  # of uwsgi
 MAX_DEPTH = 8
 MAX_PROGRAMS = 60
 
@@ -64,7 +65,7 @@ class Launcher:
         if depth > MAX_DEPTH or len(self.programs) >= MAX_PROGRAMS:
             return
         self.spoken.append(Spoken(argv, place))
-        argv = unwrapped(tuple(_expanded(argv, environment)))
+        argv = unwrapped(tuple(expanded(argv, environment)))
         while argv and re.fullmatch(r"[A-Za-z_]\w*=.*", argv[0]):
             name, _, value = argv[0].partition("=")
             environment = {**environment, name: value}
@@ -106,7 +107,7 @@ class Launcher:
             position += 1
             if flag.startswith("-") and "c" in flag and not flag.startswith("--") and position < len(rest):
                 arguments = rest[position + 1 :]  # the first of them is $0
-                self._run(commands(_named(rest[position], arguments)), arguments, None, place, folder, environment, depth + 1)
+                self._run(commands(named(rest[position], arguments)), arguments, None, place, folder, environment, depth + 1)
                 return
             if flag in ("-o", "+o", "--rcfile", "--init-file"):
                 position += 1
@@ -141,15 +142,15 @@ class Launcher:
         known = dict(environment)
         arguments = list(numbered[1:])
         for command in body:
-            if command.function != function or not _branch_taken(command, body, numbered[1:], known):
+            if command.function != function or not is_reached(command, body, numbered[1:], known):
                 continue
             for name, value in command.assigned:
                 if not command.words:
                     known.setdefault(name, None) if UNKNOWN in value else known.__setitem__(
-                        name, filled(_numbered(value, arguments), known)
+                        name, filled(with_numbers(value, arguments), known)
                     )
             at = Place(path, Span(command.line)) if path else place
-            argv = tuple(_with_arguments(command.words, arguments))
+            argv = tuple(with_arguments(command.words, arguments))
             if not argv:
                 continue
             if argv[0] == "shift":
@@ -195,10 +196,12 @@ class Launcher:
             self._supervised(file, folder, environment, depth)
         elif file.what == "uwsgi":
             flags: list[str] = []
+            said: dict[str, str] = {}
             for setting in file.settings:
                 section, _, key = setting.name.rpartition("/")
                 if section == "uwsgi" and key != "ini":
-                    flags += [f"--{key}", setting.value]
+                    said[key] = _PLACEHOLDER.sub(lambda m: said.get(m[1], m[0]), setting.value)
+                    flags += [f"--{key}", said[key]]
             self.start(("uwsgi", *flags), Place(file.path, Span(1)), folder, environment, depth + 1)
 
     def start_included(self, folder: str, environment: Mapping[str, str | None]) -> None:
@@ -241,65 +244,6 @@ class Launcher:
         named = [path for path in sorted(self.settings) if path.rpartition("/")[2] == basename]
         inside = [path for path in named if not self.layout.context or path.startswith(self.layout.context + "/")]
         return self.settings[inside[0]] if len(inside) == 1 else None
-
-
-def _expanded(argv: tuple[str, ...], environment: Mapping[str, str | None]) -> Iterator[str]:
-    """Variables filled in; a word that is one variable may become several words."""
-    for word in argv:
-        if "$" not in word:
-            yield word
-            continue
-        if array := re.fullmatch(r"\$\{(\w+)\[[@*]\]\}", word):
-            yield from words(environment.get(array[1]) or "")
-            continue
-        word = re.sub(r"\$\((\w+)\)", r"${\1}", word)
-        value = filled(word, environment)
-        if re.fullmatch(r"\$\w+|\$\{[^}]*\}", word) and " " in value:
-            yield from words(value)
-        elif value:
-            yield value
-
-
-def _with_arguments(argv: tuple[str, ...], arguments: list[str]) -> Iterator[str]:
-    for word in argv:
-        if word in ("$@", "$*", "${@}", "${*}"):
-            yield from arguments
-        else:
-            yield _numbered(word, arguments)
-
-
-def _named(text: str, arguments: Sequence[str]) -> str:
-    """The text of `sh -c` with `$0` filled in, as `ENTRYPOINT start.sh $0 $@` wants it."""
-    return re.sub(r"\$(?:0|\{0\})(?!\w)", lambda _: arguments[0], text) if arguments else text
-
-
-def _numbered(word: str, arguments: Sequence[str]) -> str:
-    def value(match: re.Match[str]) -> str:
-        number = int(match[1] or match[2])
-        if 0 < number <= len(arguments):
-            return arguments[number - 1]
-        return match[0].replace(match[1] or match[2], "UNSET") if match[3] else ""
-
-    if "$" not in word:
-        return word
-    return re.sub(r"\$(?:([1-9])|\{([1-9])(:?-[^{}]*+)?\})", value, word)
-
-
-def _branch_taken(
-    command: ShellCommand, body: list[ShellCommand], arguments: Sequence[str], known: Mapping[str, str | None]
-) -> bool:
-    """Whether a `case` on a known word takes the branch; branches of unknown words are all taken."""
-    if not command.branch:
-        return True
-    subject = filled(_numbered(command.subject, arguments), known) if command.subject else UNKNOWN
-    if UNKNOWN in subject or "$" in subject:
-        return True
-    if not any(fnmatchcase(subject, pattern) for pattern in command.branch):
-        return False
-    if "*" not in command.branch:
-        return True
-    siblings = {c.branch for c in body if c.branch and c.subject == command.subject and c.function == command.function}
-    return not any(fnmatchcase(subject, p) for branch in siblings if "*" not in branch for p in branch)
 
 
 def _may_be_script(word: str) -> bool:
