@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from systems import system
 
 from coordlint.coordination import Section
@@ -153,3 +154,28 @@ def test_who_gets_an_answer_of_a_function_that_tries_until_a_deadline_may_not_ha
     for nothing in ("False", "None", ""):
         (found,) = sections("import time, uuid\n" + TRIES.format("    end = time.time() + 5\n", late.format(nothing)) + USES, "run")
         assert (found.can_fail, found.tested) == (True, False), nothing
+
+
+TAKE = "def take(name):\n    l = r.lock(name, timeout=30, blocking_timeout=3)\n    l.acquire()\n    return l\n"
+
+
+def test_a_lock_that_a_function_hands_over_is_given_back_by_the_name_that_it_gets() -> None:
+    (found,) = sections(TAKE + "def run(name):\n    mine = take(name)\n    open('f', 'w')\n    mine.release()\n    open('g', 'w')\n", "run")
+    assert (effects(found), [r.place.line for r in found.releases], found.tested) == ([9], [10], False)
+
+
+def test_who_hands_a_lock_over_leaves_it_to_the_caller_to_ask_for_it() -> None:
+    (found,) = sections(TAKE, "take")
+    assert found.tested is None
+
+
+@pytest.mark.parametrize("asked", ["mine.owned()", "mine.locked()", "mine.is_acquired"])
+def test_a_caller_may_ask_the_lock_that_it_got_whether_it_is_held(asked: str) -> None:
+    (found,) = sections(TAKE + f"def run(name):\n    mine = take(name)\n    if not {asked}:\n        raise OSError\n    open('f', 'w')\n", "run")
+    assert (found.tested, found.raises_when_busy) == (True, True)
+
+
+def test_a_function_between_may_ask_and_raise() -> None:
+    between = "def sure(name):\n    l = take(name)\n    if not l.owned():\n        raise OSError\n    return l\n"
+    (found,) = sections(TAKE + between + "def run(name):\n    mine = sure(name)\n    open('f', 'w')\n    mine.release()\n", "run")
+    assert (found.can_fail, effects(found)) == (False, [14])

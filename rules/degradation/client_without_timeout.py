@@ -1,8 +1,8 @@
 """A lock-store or coordinator client without any timeout is used in a request, a task or a renewal thread.
 
 Why: when the store's host vanishes (a network partition, a lost node, a firewall that drops packets) no error comes back:
-redis-py before 8.0 waits on the socket with no limit of its own (since 8.0 for 5 s), and the etcd3 client waits for its
-call as long. Each worker that asks for a lock then hangs for ever, until no worker is left to answer the requests that need no lock. A renewal thread
+redis-py before 8.0 waits on the socket with no limit of its own (since 8.0 for 5 s), and the clients etcd3,
+etcd3gw and etcd3-py wait for their call as long. Each worker that asks for a lock then hangs for ever, until no worker is left to answer the requests that need no lock. A renewal thread
 that hangs lets the lease run out while the work goes on.
 
 Instead: give the client a limit well below the lease: `Redis(socket_timeout=2, socket_connect_timeout=2)`,
@@ -14,13 +14,15 @@ or later.
 
 Known misses: clients that are made from a URL or from settings that the repository does not show.
 
-Sources: redis-py source, Redis.__init__ (socket_timeout defaults to None up to 7, to 5 since 8.0); etcd3 API documentation (timeout).
+Sources: redis-py source, Redis.__init__ (socket_timeout defaults to None up to 7, to 5 since 8.0); etcd3 API documentation (timeout);
+etcd3gw source, Etcd3Client.__init__ (timeout defaults to None and goes to requests).
 """
 
 import re
 from collections.abc import Iterator
 
 from coordlint import (
+    COORDINATORS,
     HIGH,
     MEDIUM,
     WARNING,
@@ -36,9 +38,10 @@ from coordlint import (
     rule,
 )
 
-_WITHOUT_DEFAULT = ("redis", "valkey", "etcd3")  # libraries whose clients wait without limit when nothing is said
+_WITHOUT_DEFAULT = ("redis", "valkey", "etcd3", "etcd3gw", "etcd3-py")  # libraries whose clients wait without limit when nothing is said
 _BOUND = re.compile(r"(===?|~=|<=?|>=?)\s*(\d+)")
 _COORDINATES = (Op.MAKE_LOCK, Op.ACQUIRE, Op.EXTEND, Op.KEEPALIVE, Op.LOCK_DECORATOR, Op.CAS, Op.LEASE)
+_ASKS = (Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.DELETE, Op.INCREMENT)  # of a coordinator, whatever for
 _WAITED_FOR = ("http", "task", "periodic", "consumer")
 
 
@@ -68,7 +71,7 @@ def client_without_timeout(system: System) -> Iterator[Found]:
 
 def _uses(system: System, client: Client) -> Iterator[tuple[Operation, Entry]]:
     """Coordination through this client that something outside waits for."""
-    for operation in system.operations(*_COORDINATES):
+    for operation in system.operations(*_COORDINATES, *(_ASKS if client.backend in COORDINATORS else ())):
         if operation.client != client.place:
             continue
         for entry in system.entries_reaching(operation.symbol):
@@ -104,6 +107,40 @@ def _named(entry: Entry) -> str:
 
 
 EXAMPLES = '''
+=== bad: requests read settings through a gateway client that nobody limits
+--- shop/store.py
+import etcd3gw
+
+store = etcd3gw.client(host="etcd", port=2379)  # finding: client-without-timeout
+--- shop/views.py
+from flask import Flask
+
+from shop.store import store
+
+app = Flask(__name__)
+
+
+@app.route("/limits")
+def limits():
+    return store.get("/shop/limits")[0]
+
+=== good: the gateway client gives up
+--- shop/store.py
+import etcd3gw
+
+store = etcd3gw.client(host="etcd", port=2379, timeout=3)
+--- shop/views.py
+from flask import Flask
+
+from shop.store import store
+
+app = Flask(__name__)
+
+
+@app.route("/limits")
+def limits():
+    return store.get("/shop/limits")[0]
+
 === bad: a request takes a lock through a client of another module
 --- shop/store.py
 import redis

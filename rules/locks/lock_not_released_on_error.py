@@ -214,6 +214,34 @@ def post(ids):
     lock.release()
     return None
 
+=== bad: a function hands the lock over, and a way out of its caller forgets it
+--- shop/locks.py
+import etcd
+
+client = etcd.Client(host="etcd")
+
+
+def take(name):
+    lock = etcd.Lock(client, name)
+    lock.acquire(blocking=True, lock_ttl=60, timeout=300)
+    if not lock.is_acquired:
+        raise TimeoutError(name)
+    return lock
+--- shop/publish.py
+import subprocess
+
+from shop.locks import take
+
+
+def publish(folder):
+    lock = take("publish")  # finding: lock-not-released-on-error
+    try:
+        subprocess.run(["git", "push"], cwd=folder, check=True)
+    except subprocess.CalledProcessError:
+        return "not published"
+    lock.release()
+    return "published"
+
 === good: with
 --- worker.py
 import psycopg2

@@ -33,7 +33,8 @@ def hand_on(w: Walk) -> None:
     at_end = {id(d) for d in w.held}
     for d in trace.left:
         d.is_left = not d.releases
-        d.escapes = d.escapes or _is_returned(w, d)
+        d.is_returned = _is_returned(w, d)
+        d.escapes = d.escapes or d.is_returned
         d.does_work = not d.escapes and any(_works(w, s, d, 0) for s in d.steps)
     trace.gives_result = gives_result(w.scope, trace)
     given = [d for d in trace.left if _is_given(w, d, id(d) in at_end)]

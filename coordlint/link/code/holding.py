@@ -170,7 +170,7 @@ def call_project(
         if d.tested and d.raises_when_busy:
             draft.can_fail = False  # the wrapper raises: who gets an answer has the lock
         _open(w, draft, made, s, around)
-        draft.tested = draft.tested or _is_asked_after(w, draft.written)
+        draft.tested = draft.tested or any(_is_asked_after(w, name) for name in (draft.written, *draft.names))
     if function.symbol.endswith(".__init__") and opened and made.outcome is not Outcome.RETURNED:
         for ending in options(attributes.attribute(w.ev, function.receiver or Unknown(), "__del__")):
             if isinstance(ending, FunctionRef):

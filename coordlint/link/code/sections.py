@@ -92,7 +92,7 @@ class Sections:
             blocking=d.lock.blocking,
             wait=lock.wait,
             can_fail=fails,
-            tested=d.tested if fails else None,
+            tested=d.tested if fails and not (d.is_returned and not d.tested) else None,
             on_busy=d.lock.model.on_busy if d.how in ("with", "decorator") else OnBusy.RAISES if fails is False else OnBusy.BLOCKS,
             skips_when_busy=d.skips,
             raises_when_busy=d.raises_when_busy,

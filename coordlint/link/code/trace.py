@@ -39,6 +39,7 @@ class Draft:
     token_names: set[str] = field(default_factory=set)
     token_taken: Place | None = None
     escapes: bool = False
+    is_returned: bool = False  # the lock itself: its callers can ask it whether it is held
     transaction: bool = False
     loop: str = ""
     is_raw: bool = False

@@ -227,6 +227,8 @@ class Walk:
                 return [v for inner in several for v in self._verdicts(inner, sign)]
             case ir.Call(func=ir.Name(id="any" | "all"), args=(ir.Comprehension(element=inner),)):
                 return self._verdicts(inner, sign)
+            case ir.Call(func=ir.Attribute(base=lock, name=asked)) if asked in _ASKS:
+                return [(d, sign) for d in self._named(written(lock)) if d.how == "acquire"]
             case ir.Call():
                 found = [d for d in self.trace.drafts if d.acquired == self.scope.place(test.at)]
                 return [(d, sign) for d in found if d.how == "acquire"]
@@ -234,11 +236,15 @@ class Walk:
                 name = written(test)
                 base = name.rpartition(".")[0]
                 found = [d for d in self.trace.drafts if name in d.names]
-                if not found and isinstance(test, ir.Attribute) and test.name in ("acquired", "is_acquired", "locked", "is_locked"):
-                    found = [d for d in self.trace.drafts if d.written == base]
+                if not found and isinstance(test, ir.Attribute) and test.name in _ASKS:
+                    found = self._named(base)
                 return [(d, sign != d.is_denial) for d in found]
             case _:
                 return []
+
+    def _named(self, name: str) -> list[Draft]:
+        """The acquires of a lock by its name here, and those of a function that handed it over under this name."""
+        return [d for d in self.trace.drafts if d.written == name or name in d.names]
 
     @contextmanager
     def _without(self, drafts: list[Draft]) -> Iterator[None]:
@@ -329,6 +335,7 @@ def _commits(step: Step) -> bool:
     return step.operation is not None and step.operation.op is Op.COMMIT and step.operation.backend == "database-row"
 
 
+_ASKS = frozenset(("acquired", "is_acquired", "locked", "is_locked", "owned", "is_owned"))  # what a lock is asked in order to know whether it is held
 _CLOCKS = frozenset("time monotonic perf_counter now utcnow time_ns monotonic_ns localtime".split())
 
 
