@@ -36,7 +36,10 @@ from coordlint import (
 )
 
 _RECIPES = ("Queue", "LockingQueue")
-_JOBS = frozenset({"job", "task", "queue", "message", "msg", "work", "todo", "inbox", "outbox", "mailbox", "backlog", "pending"})
+_JOBS = frozenset(
+    {"job", "task", "queue", "message", "msg", "work", "todo", "inbox", "outbox", "mailbox", "backlog", "pending"}
+    | {"instruction", "command", "request", "order", "action", "statement"}
+)
 # Recipes and records that sequence nodes and job names also serve.
 _NOT_WORK = frozenset(
     {"lock", "mutex", "leader", "election", "elect", "candidate", "barrier", "semaphore", "member", "worker", "node"}
@@ -199,6 +202,32 @@ def work(render):
     for spec, meta in etcd.get_prefix("/jobs/"):
         render(spec)
         etcd.delete(meta.key)
+
+=== bad: every statement is a node below the server that shall run it
+--- store/coordinator.py
+import uuid
+
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def send(server, statement):
+    zk.create(f"/servers/{server}/instructions/{uuid.uuid4()}", statement)  # finding: coordination-as-job-queue
+--- store/server.py
+import sys
+
+from store.coordinator import zk
+
+mine = f"/servers/{sys.argv[1]}/instructions"
+
+
+@zk.ChildrenWatch(mine)
+def run(names):
+    for name in names:
+        statement, _ = zk.get(f"{mine}/{name}")
+        print(statement)
+        zk.delete(f"{mine}/{name}")
 
 === good: a lock recipe uses sequence nodes too
 --- recipes/own_lock.py
