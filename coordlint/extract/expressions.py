@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 
 from coordlint import ir
+from coordlint.extract.awaiting import awaited
 from coordlint.source import Span
 
 JOINED = "__coordlint_joined__"  # f-strings newer than this Python come as a call of this name, see `newer_syntax`
@@ -144,7 +145,7 @@ _ROWS: dict[type[ast.expr], _Row] = {
     ast.Dict: (_mapping_kids, _mapping),
     ast.Subscript: (lambda n: [n.value, n.slice], lambda n, k: ir.Index(k[0], k[1], span(n))),
     ast.Slice: (_sliced, lambda n, k: ir.Other(tuple(k), span(n))),
-    ast.Await: (lambda n: [n.value], lambda n, k: ir.Await(k[0], span(n))),
+    ast.Await: (lambda n: [n.value], lambda n, k: ir.Await(awaited(k[0]), span(n))),
     ast.Starred: (lambda n: [n.value], lambda n, k: ir.Starred(k[0], span(n))),
     ast.Yield: (
         lambda n: [n.value] if n.value is not None else [],

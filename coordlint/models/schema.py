@@ -198,6 +198,7 @@ class CallModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeouts: tuple[str, ...] = ()  # parameters of a client or an HTTP call that bound every round trip
     result: str = ""  # bool | none-or-true | object | token | raises | awaitable-bool ...: what failure looks like
     returns: str = ""  # type name of the result; "self" for fluent calls
+    applies: str = ""  # parameter with a function that it calls with all further arguments
     yields: str = ""  # type name bound by `with ... as x` when it is not `returns`
     raises: tuple[str, ...] = ()
     when: tuple[When, ...] = ()

@@ -33,6 +33,7 @@ from coordlint import (
     Place,
     Section,
     System,
+    call_name,
     distinct,
     fixed,
     found,
@@ -56,10 +57,16 @@ CURES = {
     "etcd": "Delete in a transaction that compares the key's create_revision, or let its lease end.",
 }
 
+TAKEOVERS = {
+    "zookeeper": "Delete with the version that was read (`delete(path, version=stat.version)`): it fails when the node is another's by now.",
+    "consul": "Delete with cas=<ModifyIndex> of what was read, or take the key with acquire= alone, which fails while another session holds it.",
+    "etcd": "Compare the key's mod_revision in the transaction that replaces it.",
+}
 
 HOURS = 3600.0  # seconds
 ADMIN = frozenset({"force", "forced", "admin", "reset", "purge", "flush"})
 SERVES = frozenset({"worker", "serve", "server", "daemon", "scheduler", "beat", "pool", "consumer"})  # commands that start what stays
+MEMBERS = frozenset({"member", "members", "worker", "workers", "instance", "instances", "service", "services", "nodes", "agents"})
 
 
 @rule("CL104", severity=ERROR)
@@ -82,6 +89,30 @@ def unsafe_release(system: System) -> Iterator[Found]:
             confidence=MEDIUM if forever else HIGH,
             help=CURES.get(section.lock.backend, ""),
         )
+    for delete, create in takeovers(system):
+        yield found(
+            f'{call_name(delete)} removes "{delete.key_text}" whoever holds it, in order to create it anew: another may have taken it since it was looked at',
+            at=delete,
+            because=[(create.place, "the key is taken here, in a second step")],
+            confidence=MEDIUM,
+            help=TAKEOVERS.get(delete.backend, ""),
+        )
+
+
+def takeovers(system: System) -> Iterator[tuple[Operation, Operation]]:
+    """A lock's or leader's key that is deleted without a version and then created by the same function."""
+    for delete in system.operations(Op.DELETE, backend=("zookeeper", "etcd", "consul")):
+        if delete.conditional or any(delete.argument(name) is not None for name in ("version", "cas")) or not is_held(delete):
+            continue
+        for create in system.same_key(delete):
+            takes = create.op is Op.ACQUIRE or (create.stores and create.ephemeral)
+            if takes and create.symbol == delete.symbol and create.place.line > delete.place.line:
+                yield delete, create
+                break
+
+
+def is_held(operation: Operation) -> bool:
+    return sounds_like_lock(operation.key_text) or bool(operation.key_words & {"leader", "leadership", "master", "primary"})
 
 
 def ends_with_its_task(section: Section) -> bool:
@@ -147,6 +178,8 @@ def by_hand(system: System) -> Iterator[Section]:
         is_named = bool(words(fixed(section.lock.key_text)))
         if section.releases and all(r.only_on_error for r in section.releases) and not is_called_lock(section):
             continue  # a mark that stays after a success, and is taken back after a failure
+        if words(fixed(section.lock.key_text)) & MEMBERS and not is_called_lock(section):
+            continue  # its own registration, under its own name
         if section.lock.by_hand and (is_named or sounds_like_lock(section.symbol, *section.lock.via)):
             yield section
 
@@ -166,7 +199,7 @@ def elsewhere(system: System, section: Section) -> Iterator[Operation]:
         return
     inside = {release.place for release in section.releases}
     for operation in system.operations(Op.DELETE, backend=section.lock.backend):
-        if not is_same_key(section, operation) or operation.place in inside or operation.symbol == section.symbol:
+        if not is_same_key(system, section, operation) or operation.place in inside or operation.symbol == section.symbol:
             continue
         if operation.atomic or operation.conditional or is_admin(system, operation):
             continue
@@ -180,12 +213,20 @@ def is_released_by_owner(system: System, section: Section) -> bool:
     return any(release.how not in HOW for s in same for release in s.releases)
 
 
-def is_same_key(section: Section, operation: Operation) -> bool:
+def is_same_key(system: System, section: Section, operation: Operation) -> bool:
     """The same pattern; where that says nothing ("{}"), the same name in the same class or module."""
     if operation.key != section.lock.key:
         return False
     near = operation.symbol.rpartition(".")[0] == section.symbol.rpartition(".")[0]
-    return bool(words(fixed(section.lock.key_text))) or (near and operation.key_text == section.lock.key_text)
+    if words(fixed(section.lock.key_text)) or not near:
+        return bool(words(fixed(section.lock.key_text)))
+    taken = next((o for o in system.operations() if o.place == section.lock.made), None)
+    return operation.key_text == section.lock.key_text and (taken is None or bool(key_names(taken) & key_names(operation)) or not key_names(taken))
+
+
+def key_names(operation: Operation) -> frozenset[str]:
+    """The names in the argument that is the key: what fills a hole may have one name in the helper that all keys are made with."""
+    return frozenset(m for a in operation.arguments if a.text == operation.key_text for m in a.mentions if m not in ("self", "cls"))
 
 
 def is_admin(system: System, operation: Operation) -> bool:
@@ -228,6 +269,45 @@ class Leader:
 
     def stop(self):
         self.store.drop("leader", "0")  # finding: unsafe-release
+
+=== bad: the leader's node is removed and made anew, through a retry of the client
+--- fleet/lead.py
+from kazoo.client import KazooClient
+from kazoo.exceptions import NodeExistsError, NoNodeError
+
+class Lead:
+    def __init__(self, me):
+        self.me = me
+        self.zk = KazooClient(hosts="zk:2181")
+        self.path = "/fleet/leader"
+
+    def renew(self, leader):
+        if self.zk.client_id[0] != leader.session:
+            try:
+                self.zk.retry(self.zk.delete, self.path)  # finding: unsafe-release
+            except NoNodeError:
+                pass
+            self.zk.retry(self.zk.create, self.path, self.me, ephemeral=True)
+        return True
+
+=== good: with the version that was read; a member's own node
+--- fleet/lead.py
+from kazoo.client import KazooClient
+
+class Lead:
+    def __init__(self, me):
+        self.me = me
+        self.zk = KazooClient(hosts="zk:2181")
+        self.path = "/fleet/leader"
+
+    def renew(self, leader):
+        if self.zk.client_id[0] != leader.session:
+            self.zk.delete(self.path, version=leader.version)
+            self.zk.create(self.path, self.me, ephemeral=True)
+
+    def join(self):
+        self.zk.delete(f"/fleet/members/{self.me}")
+        self.zk.create(f"/fleet/members/{self.me}", b"", ephemeral=True)
 
 === good: a registration of its own ends with its owner
 --- fleet/store.py

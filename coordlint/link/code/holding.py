@@ -65,7 +65,8 @@ def note_lock(w: Walk, made: Step, meaning: Meaning, owner: Value | None, call: 
         if lock is not None or meaning.sql is not None or (meaning.op is not Op.DELETE and not meaning.lua):
             how = "library"
         target: Value = lock if lock is not None else key_of(w.ev, meaning) or Unknown()
-        release(w, target, subject, made.place, how, around)
+        backend = made.operation.backend if made.operation is not None and lock is None else ""
+        release(w, target, subject, made.place, how, around, backend=backend)
     elif meaning.op is Op.CHECK:
         for d in w.held:
             if d.written == subject:
@@ -179,7 +180,7 @@ def call_project(
         made.is_wrapped = True
         subject = substitute(loose.subject, bindings)
         text = written(call.func.base) if isinstance(call.func, ir.Attribute) else ""
-        release(w, subject, text, made.place, loose.how, around, loose.deed)
+        release(w, subject, text, made.place, loose.how, around, loose.deed, loose.backend)
 
 
 def _receiver(w: Walk, function: FunctionRef, call: ir.Call, s: ir.Stmt) -> str:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 _LATER = frozenset("callback push push_async_callback push_async_exit addCleanup addAsyncCleanup addfinalizer register call_on_close".split())
 
 
-def release(w: Walk, subject: Value, text: str, place: Place, how: str, around: Around, deed: Place | None = None) -> None:
-    """Ends the section that this lock holds here, or notes a release for a caller's section."""
+def release(w: Walk, subject: Value, text: str, place: Place, how: str, around: Around, deed: Place | None = None, backend: str = "") -> None:
+    """Ends the section that this lock holds here, or notes a release for a caller's section. A `backend` frees only its own keys."""
     for d in reversed(w.held):
-        if not _is_meant(w, d, subject, text, how):
+        if not _is_meant(w, d, subject, text, how) or _is_elsewhere(d, backend):
             continue
         for each in [d, *(x for x in w.held if x is not d and x.acquired == d.acquired and x.written == d.written)]:
             _give_back(each, _released(w, place, how, around, deed))
@@ -37,11 +37,18 @@ def release(w: Walk, subject: Value, text: str, place: Place, how: str, around: 
                 w.held.remove(each)
         return
     for d in w.trace.drafts:  # a second way out: a handler or an early return
-        if d not in w.held and same_lock(d.subject, subject) and (how != "delete" or d.is_raw):
+        if d in w.held or d in w.elsewhere or _is_elsewhere(d, backend):
+            continue
+        if same_lock(d.subject, subject) and (how != "delete" or d.is_raw):
             _give_back(d, _released(w, place, how, around, deed))
             d.escapes = d.escapes or is_stored(w, d, text)
             return
-    _note_loose(w, Loose(subject, text, place, how, around.in_final, deed or place))
+    _note_loose(w, Loose(subject, text, place, how, around.in_final, deed or place, backend))
+
+
+def _is_elsewhere(d: Draft, backend: str) -> bool:
+    """Whether a key of one store cannot be this lock, which is in another."""
+    return bool(backend and d.is_raw and d.lock.backend and d.lock.backend != backend)
 
 
 def is_stored(w: Walk, d: Draft, text: str) -> bool:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace as replace_fields
+
 from coordlint import ir
-from coordlint.coordination import Outcome, Time
+from coordlint.coordination import Operation, Outcome, Time
 from coordlint.link.code import (
+    applying,
     arguments,
     attributes,
     calling,
@@ -57,12 +61,13 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     )  # fmt: skip
     made.ignored = isinstance(s, ir.Evaluate) and bare(s.value) is call
     functions: list[FunctionRef] = []
-    understood = False
+    raw = w.ev.value(call.func, w.scope)
+    understood = told_elsewhere = applying.is_made_for_callers(w, call, raw)
     by_name: dict[str, ir.Call] = {}  # calls that helpers make which were given a method's name
     for option in _followed(w, options(callee), call, by_name):
         match option:
             case Method() | External() | Instance() | Partial():
-                understood = _library(w, made, option, call, s, around) or understood
+                understood = told_elsewhere or _library(w, made, option, call, s, around) or understood
             case FunctionRef():
                 functions.append(option)
             case ClassRef(symbol=symbol):
@@ -77,7 +82,6 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
                 pass
     understood = understood or (not functions and _statement(w, made, call, s, around))
     entering.stack(w, call, s, around)
-    raw = w.ev.value(call.func, w.scope)
     if isinstance(raw, Parameter):
         made.parameter = raw
     passed = _callbacks(w, made, call)
@@ -92,6 +96,11 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     if made.unresolved:
         releasing.release_by_name(w, call, around)
     releasing.release_later(w, call)
+    for a in applying.applied(w, callee, call, s, around):
+        inner = replace(made, call=a.call, operation=None, functions=(), called=0, guards=a.around.guards, unresolved=False, key=None)
+        if _library(w, inner, a.callee, a.call, a.statement, a.around):
+            inner.operation = told_via(inner.operation, a.helper)
+            w.push(inner)
     for function in functions:
         made.args = arguments.arguments_of(w.ev, function, by_name.get(function.symbol, call), w.scope)
         holding.call_project(w, made, function, made.args, call, s, around)
@@ -181,6 +190,11 @@ def _is_harmless(callee: Value, call: ir.Call) -> bool:
     if isinstance(callee, Unknown):
         return isinstance(call.func, ir.Attribute) and call.func.name in _HARMLESS_METHODS
     return False
+
+
+def told_via(operation: Operation | None, helper: str) -> Operation | None:
+    """An operation, with the helper that stands between it and who calls it."""
+    return operation if operation is None or not helper else replace_fields(operation, via=(helper, *operation.via))
 
 
 # -- library calls ---------------------------------------------------------------------------------------------------

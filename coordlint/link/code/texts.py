@@ -173,9 +173,30 @@ def _format(form: str, call: ir.Call, ev: Evaluator, scope: Scope) -> Value:
 def _join(separator: Pattern, given: ir.Expr, ev: Evaluator, scope: Scope) -> Value:
     """`":".join([prefix, *parts])`: what is written out piece by piece, and what was gathered as a whole."""
     parts: list[Pattern] = []
-    for item in _listed(given):
+    for item in _grown(given, scope) or _listed(given):
         parts += [separator, _gathered(separator, item.value, ev, scope) if isinstance(item, ir.Starred) else _piece(ev, item, scope)]
     return _joined(parts[1:])
+
+
+def _grown(given: ir.Expr, scope: Scope) -> tuple[ir.Expr, ...]:
+    """The items of a list that this function begins, and that grows by one at a time: what only some calls add is left out."""
+    if not isinstance(given, ir.Name) or not isinstance(scope.node, ir.Function):
+        return ()
+    items: list[ir.Expr] = []
+    begun = False
+    for s in scope.function.body:
+        match s:
+            case ir.Assign(targets=(ir.Name(id=name),), value=ir.Sequence(kind="list", items=first)) if name == given.id:
+                if begun:
+                    return ()
+                begun, items = True, list(first)
+            case ir.Assign(targets=targets) if any(isinstance(t, ir.Name) and t.id == given.id for t in targets):
+                return ()
+            case ir.Evaluate(value=ir.Call(func=ir.Attribute(base=ir.Name(id=name), name="append"), args=(added,))) if name == given.id:
+                items.append(added)
+            case _:
+                pass
+    return tuple(items) if begun else ()
 
 
 def _listed(given: ir.Expr) -> tuple[ir.Expr, ...]:

@@ -93,6 +93,7 @@ class Loose:
     how: str
     on_error: bool
     deed: Place  # the library's call behind all wrappers
+    backend: str = ""  # of a key that is deleted: the store that it was in
 
 
 @dataclass(slots=True, eq=False)

@@ -32,7 +32,7 @@ def uses(
         seen.add(operation.place)
         yield Use(
             operation.place, role, operation.backend, operation.library, operation.symbol, operation.key_text or operation.key,
-            options=_options(operation),
+            options=_options(operation), via=operation.via,
         )  # fmt: skip
     rows = row_queues(ev, traces)
     for t in traces:

@@ -59,6 +59,7 @@ class Walk:
         self.held: list[Draft] = []
         self.after_loop: list[Draft] = []
         self.before_yield: int | None = None  # how many calls happen before the first yield
+        self.elsewhere: list[Draft] = []  # taken on ways that exclude the one that is walked
         self.at_breaks: list[list[Draft]] = []  # what is held at each `break` of the loop that is walked
         self.handled: set[Place] = set()  # releases in handlers: after a success, the lock is still held
         self.body = scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body
@@ -164,6 +165,7 @@ class Walk:
         before = list(self.held)
         denied: list[Draft] = []  # known not to be held in what follows
         granted: list[Draft] = []
+        others: list[Draft] = []  # taken inside another branch
         for branch in s.branches:
             self.calls(branch.test, s, around)
             verdicts = self._verdicts(branch.test)
@@ -178,9 +180,12 @@ class Walk:
             ending = ends(branch.body)
             inside = replace(around, timed=around.timed or _asks_clock(branch.test, self.ev, self.scope))
             decided = _parameter(branch.test, self.scope)
-            with self._without(without + denied):
-                entering = list(self.held)
+            with self._without(without + denied + others):
+                entering, drafts = list(self.held), len(self.trace.drafts)
                 self.block(branch.body, inside if decided is None else replace(inside, given=(*around.given, decided)))
+                taken = self.trace.drafts[drafts:]
+                self.elsewhere += taken
+                others += taken
                 if not (ending or s.orelse or len(s.branches) > 1):
                     releasing.note_chosen(self, entering, branch.test, [d for d, _ in verdicts])
                 if ending:  # a release on a way out of the function does not release on the other ways
@@ -191,11 +196,12 @@ class Walk:
                 self.after_loop += [d for d in with_ if d not in self.after_loop]
             denied += with_
             granted += with_
-        with self._without(denied):
+        with self._without(denied + others):
             entering = list(self.held)
             self.block(s.orelse, around)
             if ends(s.orelse):
                 self.held = entering
+        self.elsewhere = [d for d in self.elsewhere if d not in others]
         if not ends(s.orelse):
             for d in granted:
                 if d in self.held and d not in before:
