@@ -29,6 +29,7 @@ import msgspec
 from coordlint.coordination import Effect, Section, Use
 from coordlint.finding import Evidence
 from coordlint.models.schema import Late, Op
+from coordlint.source import Place
 from coordlint.system import COORDINATORS, System
 from coordlint.telling import effect_name, lock_name
 
@@ -139,6 +140,10 @@ def _exclusion(section: Section | None, answers: list[Answer]) -> tuple[Approach
     harmful = [] if _only_sets(section) else [e for e in section.effects if _does_harm(e)]
     told = tuple(Evidence(e.place, f"{effect_name(e.operation)}: {e.operation.late}") for e in harmful[:3])
     unknown = tuple(Evidence(p, "what this does is not known") for p in section.unresolved[:3])
+    fenced = tuple(Evidence(e.place, f"{effect_name(e.operation)} carries the token") for e in section.effects if e.token)
+    if fenced and not harmful:
+        answers.append(Answer("does every write carry the holder's token?", "yes", "the target can refuse a late holder", fenced[:3]))
+        return QUORUM, "Keep it: the target refuses whoever comes late."
     if not harmful:
         safe = "no" if unknown and not section.effects else "unknown" if unknown else "yes"
         if safe == "yes":
@@ -225,9 +230,15 @@ def _gap(use: Use, section: Section | None, recommended: Approach | None, does: 
 
 def verdicts(system: System) -> Iterator[tuple[Use, Verdict]]:
     """The verdict of every use, in the order of the uses."""
-    begun = {s.acquired: s for s in system.critical_sections(tests=True)}
+    sections = list(system.critical_sections(tests=True))
+    begun = {s.acquired: s for s in sections}
+    made: dict[Place, list[Section]] = {}
+    for section in sections:
+        if section.lock.made is not None:
+            made.setdefault(section.lock.made, []).append(section)
     for use in system.uses():
-        yield use, decide(system, use, begun.get(use.place))
+        taken = made.get(use.place, [])  # where a lock is made for one section, that is what it is for
+        yield use, decide(system, use, begun.get(use.place) or (taken[0] if len(taken) == 1 else None))
 
 
 def flowchart() -> str:

@@ -44,6 +44,17 @@ CASES = {
         REDIS + "import stripe\n\ndef pay(order):\n    with r.lock(f'order:{order}', timeout=30):\n        stripe.Charge.create(amount=5, currency='eur', source=order)\n",
         "lock", "ZooKeeper or etcd, with a fencing token", "less than needed",
     ),
+    "an invoice and its mail under a lock without a token": (
+        ZK + "import boto3, smtplib\ns3 = boto3.client('s3')\n\ndef publish(body):\n    with zk.Lock('/invoices/42'):\n"
+        "        s3.put_object(Bucket='b', Key='invoices/42', Body=body)\n        smtplib.SMTP('mail').sendmail('a', 'b', body)\n",
+        "lock", "ZooKeeper or etcd, with a fencing token", "less than needed",
+    ),
+    "a write that carries the token of its lock": (
+        ZK + "import psycopg2\ndb = psycopg2.connect('')\n\ndef publish(body):\n    lock = zk.Lock('/report')\n    with lock:\n"
+        "        token = int(lock.node[-10:])\n"
+        "        db.cursor().execute('UPDATE report SET body = %s, token = %s WHERE id = 1 AND token < %s', (body, token, token))\n",
+        "lock", "ZooKeeper or etcd, with a fencing token", "fits",
+    ),
     "setting a given value, which is idempotent": (
         REDIS + DJANGO + "def rename(pk, email):\n    with r.lock(f'user:{pk}', timeout=30):\n        Account.objects.filter(pk=pk).update(email=email)\n",
         "lock", "no coordination", "more than needed",
