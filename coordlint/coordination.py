@@ -100,6 +100,8 @@ class Operation(msgspec.Struct, frozen=True):
     reads_back: Place | None = None  # the value written was computed from what was read here, same record
     through: tuple[str, ...] = ()  # names that hold what that read gave, or what was computed from it
     is_counted: bool = False  # to what is written a number was added, or taken away from it
+    adds: bool = False  # and is the number that was read, more or less something
+    changes: bool = False  # and what was read is seen to be changed on the way, not only handed on
     read_each: Place | None = None  # of a listing: its entries are read one by one here
     sought: bool = False  # and held against something, to find one
     receiver: str = ""  # the object as written, "self._zk"
@@ -132,8 +134,8 @@ class Operation(msgspec.Struct, frozen=True):
 
         Known by the written value, or by what the variable in it was computed from.
         """
-        if self.reads_back is None:
-            return False
+        if self.reads_back is None or self.adds:
+            return self.adds
         value = self.argument("value") or self.argument("val") or self.argument("data")
         written = value.text if value is not None else ""
         return (self.is_counted and self.backend not in _QUORUM) or any(sign in written for sign in (" + ", " - ", "+1", "-1"))

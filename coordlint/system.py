@@ -41,6 +41,7 @@ class World:
 
     functions: Mapping[str, FunctionInfo] = field(default_factory=dict)
     operations: tuple[Operation, ...] = ()
+    carried: tuple[Operation, ...] = ()  # what calls of the project's functions do to a record that their caller also reads or writes
     sections: tuple[Section, ...] = ()
     clients: tuple[Client, ...] = ()
     mutations: tuple[Mutation, ...] = ()
@@ -82,10 +83,14 @@ class System:
         backend: str | Iterable[str] | None = None,
         kind: str | None = None,
         tests: bool = False,
+        carried: bool = False,
     ) -> Iterator[Operation]:
-        """Library calls by what they do, on which backend, with which kind of effect; test code only when asked."""
+        """Library calls by what they do, on which backend, with which kind of effect; test code only when asked.
+
+        `carried`: also the calls of the project's own wrappers that read or write a record which their caller writes or reads.
+        """
         backends = _names(backend)
-        for op in self._world.operations:
+        for op in self._with_carried if carried else self._world.operations:
             if (
                 (not ops or op.op in ops)
                 and (backends is None or op.backend in backends)
@@ -93,6 +98,10 @@ class System:
                 and (tests or not op.in_test)
             ):
                 yield op
+
+    @cached_property
+    def _with_carried(self) -> tuple[Operation, ...]:
+        return tuple(sorted((*self._world.operations, *self._world.carried), key=lambda o: (o.place, o.call)))
 
     def operations_in(self, symbols: Iterable[str]) -> Iterator[Operation]:
         """The operations that stand in these functions."""
@@ -424,9 +433,9 @@ class System:
 
     def is_locked(self, what: Operation | Mutation) -> bool:
         """Whether some lock is held around it on every known way to it; tests are no way."""
-        places, _ = self._under_lock
+        places, sites = self._under_lock
         place = what.written if isinstance(what, Mutation) else what.place
-        return place in places or self._is_locked(what.symbol, frozenset())
+        return place in places or place in sites or self._is_locked(what.symbol, frozenset())
 
     def _is_locked(self, symbol: str, seen: frozenset[str]) -> bool:
         _, sites = self._under_lock

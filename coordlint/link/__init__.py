@@ -28,6 +28,7 @@ from coordlint.link.code import (
     uses,
 )
 from coordlint.link.code.believing import beliefs
+from coordlint.link.code.carried import Carrying
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.plugged import Plugged
 from coordlint.link.code.project import Project, Scope, is_test
@@ -103,6 +104,7 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, walk
     atomic.spread(traces, started)
     _give_roles(traces)
     making = Sections(tracer)
+    carrying = Carrying(tracer)
     intents = {(i.place.path, i.place.line): i.intent for f in facts for i in f.intents}
     periodic = frozenset(e.symbol for e in started if e.kind == "periodic")
     found = tuple(sorted(_sections(making, traces, intents, periodic), key=lambda s: (s.acquired, s.lock.type)))
@@ -116,6 +118,7 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, walk
     return World(
         functions={s.symbol: _info(s) for s in project.functions()},
         operations=operations,
+        carried=tuple(sorted((o for t in traces for o in carrying.pairs(t)), key=lambda o: (o.place, o.call))),
         sections=found,
         clients=tuple(sorted(clients.clients(ev, operations, traces), key=lambda c: c.place)),
         mutations=tuple(sorted(_mutations(ev, traces), key=lambda m: m.place)),

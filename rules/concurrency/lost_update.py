@@ -41,6 +41,7 @@ from coordlint import (
     Operation,
     Outcome,
     Place,
+    Severity,
     System,
     backend_name,
     found,
@@ -48,7 +49,7 @@ from coordlint import (
     words,
 )
 
-_SHARED = (*COORDINATORS, "redis", "memcached", "dynamodb")
+_SHARED = (*COORDINATORS, "redis", "memcached", "dynamodb", "django-cache")
 _MONEY = frozenset(
     {"balance", "amount", "credit", "debit", "money", "fund", "wallet", "ledger", "price", "paid", "stock", "inventory"}
     | {"seat", "quantity", "point", "bonus", "quota", "points"}
@@ -70,9 +71,11 @@ _LIMITS = frozenset({"throttle", "throttled", "throttling", "bucket", "limiter",
 
 @rule("CL503", severity=WARNING)
 def lost_update(system: System) -> Iterator[Found]:
-    for write in system.operations(Op.WRITE, backend=_SHARED):
+    for write in system.operations(Op.WRITE, backend=_SHARED, carried=True):
         if write.reads_back is None or write.counts or write.conditional or _in_one_step(system, write):
             continue  # a counter is another rule's matter
+        if (write.backend == "django-cache" or write.via) and not write.changes:
+            continue  # put back as it was
         if system.is_locked(write) or _by_command(system, write):
             continue
         rivals = [(o.place, "the same key is written here too") for o in system.same_key(write) if o.stores]
@@ -82,8 +85,8 @@ def lost_update(system: System) -> Iterator[Found]:
             "in between is lost.",
             at=write,
             because=[(write.reads_back, "the value that is changed was read here"), *rivals[:2], *write.origin],
-            severity=INFO if write.role == "cache" or _is_approximate(write) else ERROR if write.key_words & _MONEY else WARNING,
-            confidence=MEDIUM if _owned(write) and not rivals else HIGH,
+            severity=_weight(write),
+            confidence=MEDIUM if write.via or (_owned(write) and not rivals) else HIGH,
         )
     yield from _drains(system)
     told: set[tuple[str, str, Place]] = set()
@@ -105,6 +108,16 @@ def _is_approximate(write: Operation) -> bool:
     """Whether names say that a write too few or too many does little: an entry of a cache, the state of a limit."""
     named = frozenset(w for name in write.through for w in words(name)) | write.key_words
     return bool(named & _CACHED or write.key_words & _LIMITS)
+
+
+def _weight(write: Operation) -> Severity:
+    """Money and promises are worth most; what is gone from a cache can mostly be made again."""
+    is_dear = bool(write.key_words & _MONEY)
+    if write.backend == "django-cache" and not _is_approximate(write):
+        return WARNING if is_dear else INFO
+    if write.role == "cache" or _is_approximate(write):
+        return INFO
+    return ERROR if is_dear else WARNING
 
 
 def _record(mutation: Mutation) -> Found:
@@ -539,6 +552,149 @@ def fragment(name, render):
         body = render(name)
         etcd.put(f"/fragments/{name}", body)
     return body
+
+=== bad: both the read and the write are methods of a store that is made elsewhere, two layers deep
+--- depot/kv.py
+import consul
+
+
+class Kv:
+    def __init__(self, prefix):
+        self._prefix = prefix
+        self._consul = consul.Consul(host="consul")
+
+    def _path(self, key):
+        return "/".join(part for part in [*self._prefix.split("/"), *key.split("/")] if part)
+
+    def fetch(self, key):
+        path = self._path(key)
+        _, entries = self._consul.kv.get(path, recurse=True)
+        return {e["Key"]: e["Value"].decode() for e in entries or ()}
+
+    def replace(self, key, text):
+        self._consul.kv.put(self._path(key), text)
+--- depot/registry.py
+import json
+
+from depot.kv import Kv
+
+
+class Registry:
+    def __init__(self):
+        self._kv = Kv("depot/v1")
+
+    def crews_of(self, ship):
+        _, text = self._kv.fetch(f"crew/{ship}").popitem()
+        return json.loads(text)
+
+    def sign_on(self, ship, sailor):
+        crew = self.crews_of(ship)
+        if sailor not in crew:
+            crew.append(sailor)
+        text = json.dumps(crew)
+        self._kv.replace(f"crew/{ship}", text)  # finding: lost-update
+
+    def sign_off(self, place, sailor):
+        _, text = self._kv.fetch(place).popitem()
+        crew = json.loads(text)
+        crew.remove(sailor)
+        self._kv.replace(place, json.dumps(crew))  # finding: lost-update
+
+=== bad: a list in Django's cache, which a helper reads
+--- pool/lanes.py
+from django.core.cache import cache
+
+
+def taken(day):
+    return list(set(cache.get(f"lanes_{day}") or []))
+
+
+def take(day, lane):
+    lanes = taken(day)
+    cache.set(f"lanes_{day}", lanes + [lane], 600)  # finding: lost-update
+
+=== good: the store's methods take a lock in their caller
+--- depot/store.py
+import etcd3
+
+client = etcd3.client()
+
+
+def fetch(name):
+    return client.get(f"/depot/{name}")[0]
+
+
+def put(name, text):
+    client.put(f"/depot/{name}", text)
+--- depot/crews.py
+import json
+
+from depot import store
+
+
+def sign_on(ship, sailor):
+    with store.client.lock(f"crew-{ship}"):
+        crew = json.loads(store.fetch(ship))
+        crew.append(sailor)
+        store.put(ship, json.dumps(crew))
+
+=== good: one record is read through the store and another is written; what is written is new; what is read is only held against it
+--- depot/store.py
+import etcd3
+
+client = etcd3.client()
+
+
+def fetch(name):
+    return client.get(f"/depot/{name}")[0]
+
+
+def put(name, text):
+    client.put(f"/depot/{name}", text)
+--- depot/crews.py
+import json
+
+from depot import store
+
+
+def copy(ship, other):
+    crew = json.loads(store.fetch(ship))
+    store.put(other, json.dumps(crew))
+
+
+def name(ship, title):
+    if store.fetch(ship):
+        store.put(ship, title)
+
+
+def begin(ship, sailors):
+    known = store.fetch(ship)
+    if known:
+        crew = json.loads(known)
+        show(crew)
+    else:
+        crew = []
+        crew.append(sailors[0])
+        store.put(ship, json.dumps(crew))
+
+=== good: Django's cache is filled with what was computed, or again with what it held
+--- pool/lanes.py
+from django.core.cache import cache
+
+from pool.models import Lane
+
+
+def free(day):
+    lanes = cache.get(f"free_{day}")
+    if lanes is None:
+        lanes = [lane.number for lane in Lane.objects.filter(day=day)]
+        cache.set(f"free_{day}", lanes, 60)
+    return lanes
+
+
+def keep(day):
+    lanes = cache.get(f"free_{day}")
+    cache.set(f"free_{day}", lanes, 3600)
 
 === good: every caller holds the lock
 --- jobs/store.py

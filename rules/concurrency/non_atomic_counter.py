@@ -38,7 +38,7 @@ _WINDOW = frozenset({"minute", "hour", "day", "date", "window", "bucket", "slot"
 
 @rule("CL504", severity=WARNING)
 def non_atomic_counter(system: System) -> Iterator[Found]:
-    for write in system.operations(Op.WRITE, backend=_COUNTING):
+    for write in system.operations(Op.WRITE, backend=_COUNTING, carried=True):
         if write.counts and write.reads_back and not (write.atomic or write.conditional or system.is_locked(write)):
             yield found(
                 f"Counts in {backend_name(write.backend)} by reading `{write.key_text or _first_text(write)}` and setting it: two processes "
@@ -125,6 +125,33 @@ from django.core.cache import cache
 def failed(user):
     attempts = cache.get(f"failures:{user}", 0)
     cache.set(f"failures:{user}", attempts + 1, 300)  # finding: non-atomic-counter
+
+=== bad: the number goes through a variable and its spelling as bytes
+--- mill/tally.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def grind(sacks):
+    raw, stat = zk.get("/mill/flour")
+    left = int(raw.decode()) - 1
+    zk.set("/mill/flour", bytes(str(left), "ascii"))  # finding: non-atomic-counter
+
+=== good: each of two branches has its own key, and what one reads the other does not write
+--- mill/tally.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def open_day(known):
+    if known:
+        total = int(zk.get("/mill/flour")[0])
+        report(total)
+    else:
+        total = 0
+        zk.set("/mill/flour", str(total).encode())
 
 === bad: the key is a variable
 --- shop/handler.py

@@ -6,22 +6,26 @@ from collections import defaultdict
 
 from coordlint import ir
 from coordlint.link.code.project import Scope
-from coordlint.link.code.statements import blocks, expressions
+from coordlint.link.code.statements import blocks, expressions, statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.usage import calls_in, names_in
 from coordlint.source import Place
 
 
 class Flow:
-    """Which names are computed from which; the order of statements is not looked at."""
+    """Which names are computed from which; the order of statements is not looked at.
 
-    def __init__(self, scope: Scope) -> None:
+    `towards` a call, what happens in the other branches of the decisions around it is left out.
+    """
+
+    def __init__(self, scope: Scope, towards: Place | None = None) -> None:
         self.scope = scope
+        self._towards = towards
         self._from: dict[str, set[str]] = defaultdict(set)
         self._of_call: dict[Place, set[str]] = {}
         self._counted: set[str] = set()
-        body = scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body
-        self._block(body)
+        self.body = scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body
+        self._block(self.body)
 
     def _block(self, body: tuple[ir.Stmt, ...]) -> None:
         for s in body:
@@ -32,7 +36,7 @@ class Flow:
                         self._counted |= {n for t in targets for n in _names(t)}
                 case ir.Augment(target=target, op=op, value=value):
                     self._flow(value, _names(target))
-                    if _is_number(value) or (op.startswith("-") and isinstance(value, ir.Name | ir.Attribute)):
+                    if is_number(value) or (op.startswith("-") and isinstance(value, ir.Name | ir.Attribute)):
                         self._counted |= set(_names(target))
                     self._from[written(target)] |= {written(target)}
                 case ir.Loop(target=target, test=test) if target is not None:
@@ -51,7 +55,10 @@ class Flow:
                         for target, source in zip(node.targets, node.sources, strict=True):
                             self._flow(source, _names(target))
                 self._collected(expr)
-            for block in blocks(s):
+            inner = blocks(s)
+            if self._towards is not None and isinstance(s, ir.If):
+                inner = tuple(b for b in inner if _within(b, self._towards)) or inner
+            for block in inner:
                 self._block(block)
 
     def _collected(self, expr: ir.Expr) -> None:
@@ -69,6 +76,10 @@ class Flow:
         for target in targets:
             self._from[target] |= mentioned
 
+    def towards(self, call: Place) -> Flow:
+        """The same without what happens in other branches than the one in which a call stands."""
+        return Flow(self.scope, call)
+
     def names_of(self, call: Place) -> set[str]:
         """Every name that a call's result flows into."""
         reached = set(self._of_call.get(call, ()))
@@ -81,9 +92,8 @@ class Flow:
 
     def replaced(self, names: set[str], read: Place, at: Place) -> set[str]:
         """Which of these names get another value on every way from the read to a call: a miss that is computed anew."""
-        body = self.scope.function.body if isinstance(self.scope.node, ir.Function) else self.scope.node.body
         last: dict[str, ir.Expr] = {}
-        for s in self._before(body, at) or ():
+        for s in self.before(at):
             if isinstance(s, ir.Assign) and s.value is not None and s.at.line > read.line:
                 targets = [i for t in s.targets for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
                 last.update((t.id, s.value) for t in targets if isinstance(t, ir.Name))
@@ -98,6 +108,10 @@ class Flow:
                 if (inner := self._before(block, at)) is not None:
                     return [*body[:position], *inner]
         return None
+
+    def before(self, at: Place) -> list[ir.Stmt]:
+        """The statements that always run before a call, in order."""
+        return self._before(self.body, at) or []
 
     def is_counted(self, names: set[str]) -> bool:
         """Whether a number is added to one of these names or taken away from it: `n += 1`, `n = int(found) + 1`, `left = found - amount`."""
@@ -118,10 +132,14 @@ def _counts(node: ir.Expr) -> bool:
     """`a + 1`, `a - b`; adding two names may as well join two texts."""
     if not isinstance(node, ir.Binary) or node.op not in ("+", "-"):
         return False
-    return any(_is_number(v) for v in node.values) or (node.op == "-" and all(isinstance(v, ir.Name | ir.Attribute) for v in node.values))
+    return any(is_number(v) for v in node.values) or (node.op == "-" and all(isinstance(v, ir.Name | ir.Attribute) for v in node.values))
+def _within(body: tuple[ir.Stmt, ...], place: Place) -> bool:
+    at = place.span
+    return any((s.at.line, s.at.column) <= (at.line, at.column) < (s.at.end_line, s.at.end_column) for s in statements(body))
 
 
-def _is_number(value: ir.Expr) -> bool:
+def is_number(value: ir.Expr) -> bool:
+    """Whether an expression is a number as it stands there."""
     return isinstance(value, ir.Const) and isinstance(value.value, int | float) and not isinstance(value.value, bool)
 
 

@@ -11,6 +11,7 @@ from coordlint.coordination import Mutation, Operation, Use
 from coordlint.link.code import calling, classes
 from coordlint.link.code.arguments import bindings
 from coordlint.link.code.calling import returned
+from coordlint.link.code.changing import adds, changes
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.flows import Flow
 from coordlint.link.code.project import Scope, is_test
@@ -41,7 +42,7 @@ def mark_reads(ev: Evaluator, trace: Trace, flow: Callable[[], Flow], of: Callab
     """Marks the writes of one function whose value comes from a read of the same record; `of` gives a callee's trace."""
     steps = [s for s in trace.steps if s.operation is not None]
     operations = [s.operation for s in steps if s.operation is not None]
-    writes = any(_is_write(o) and _record_of(o) for o in operations)
+    writes = any(is_write(o) and _record_of(o) for o in operations)
     marked = with_reads([*operations, *_wrapped_reads(ev, trace, of)] if writes else operations, flow)[: len(operations)]
     changed = {m.written: m for m in mutations(ev, trace.scope, trace)}
     for step, operation in zip(steps, marked, strict=True):
@@ -59,7 +60,7 @@ def _wrapped_reads(ev: Evaluator, trace: Trace, of: Callable[[str], Trace]) -> I
         reads = [s for s in inner.steps if s.operation is not None and s.operation.op is Op.READ and s.key is not None and "\x00" in s.key.named]
         if not reads or inner.scope.kind != "function":
             continue
-        flow, given = Flow(inner.scope), {name: _key(value) for name, value in bindings(ev, function, step.args).items()}
+        flow, given = Flow(inner.scope), {name: key_value(value) for name, value in bindings(ev, function, step.args).items()}
         for read in reads:
             assert read.operation is not None and read.key is not None
             if _gives_back(inner.scope, read.place, flow):
@@ -67,7 +68,7 @@ def _wrapped_reads(ev: Evaluator, trace: Trace, of: Callable[[str], Trace]) -> I
                 yield msgspec.structs.replace(read.operation, place=step.place, key=key.text, key_text=shown(key.named))
 
 
-def _key(value: Value) -> Value:
+def key_value(value: Value) -> Value:
     """The first alternative that can be a key, as it is taken for the keys of operations."""
     return next((v for v in options(value) if isinstance(v, Pattern | Parameter) or (isinstance(v, Literal) and isinstance(v.value, str))), value)
 
@@ -91,23 +92,32 @@ def _written_back(operation: Operation, mutation: Mutation) -> Operation:
 
 def with_reads(operations: list[Operation], flow: Callable[[], Flow]) -> list[Operation]:
     """The operations of one function, with the read that a write's value comes from."""
-    reads = [o for o in operations if o.op in (Op.READ, Op.DB_READ, Op.LIST) and _record_of(o) and not _is_about(o)]
+    reads = [o for o in operations if o.op in (Op.READ, Op.DB_READ, Op.LIST) and _record_of(o) and not is_about(o)]
     made: list[Operation] = []
     for o in operations:
-        source: Place | None = None
-        through: tuple[str, ...] = ()
-        counted = False
-        if reads and _is_write(o) and _record_of(o):
-            for read in reads:
-                same = read.backend == o.backend and _record_of(read) == _record_of(o) and read.place.line <= o.place.line
-                fed = _feeds(read, o, flow()) if same else set()
-                if fed:
-                    source, counted, through = read.place, flow().is_counted(fed), tuple(sorted(flow().names_of(read.place)))
-        made.append(msgspec.structs.replace(o, reads_back=source, through=through, is_counted=counted) if source is not None else o)
+        source = next((r for r in reversed(reads) if _feeds_back(r, o, flow)), None) if is_write(o) and _record_of(o) else None
+        if source is not None:
+            here, fed = flow().towards(o.place), _feeds(source, o, flow())
+            o = msgspec.structs.replace(
+                o,
+                reads_back=source.place,
+                through=tuple(sorted(flow().names_of(source.place))),
+                is_counted=flow().is_counted(fed),
+                adds=adds(here, o.place),
+                changes=changes(here, source.place, o.place),
+            )
+        made.append(o)
     return made
 
 
-def _is_write(operation: Operation) -> bool:
+def _feeds_back(read: Operation, write: Operation, flow: Callable[[], Flow]) -> bool:
+    """Whether the value that is written comes from this read of the same record, in the branch in which the write stands."""
+    if read.backend != write.backend or _record_of(read) != _record_of(write) or read.place.line > write.place.line:
+        return False
+    return bool(_feeds(read, write, flow()) and _feeds(read, write, flow().towards(write.place)))
+
+
+def is_write(operation: Operation) -> bool:
     """Whether a value is put in place of another; a field of a hash is one, a member of a set is none."""
     return operation.op in _WRITES or (operation.op is Op.SET_ADD and operation.late is Late.OVERWRITE)
 
@@ -123,7 +133,7 @@ def _record_of(operation: Operation) -> str:
 _ABOUT = ("ttl", "pttl", "exists", "expiretime", "pexpiretime", "type", "strlen", "touch")
 
 
-def _is_about(read: Operation) -> bool:
+def is_about(read: Operation) -> bool:
     """Reads that tell something about a record and not its value: how long it lives, whether it is there."""
     return read.call.rpartition(".")[2] in _ABOUT
 

@@ -1,0 +1,218 @@
+"""Records that a function reads or writes for its callers, and what a caller makes of the two together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import msgspec
+
+from coordlint import ir
+from coordlint.coordination import Argument, Operation, Outcome
+from coordlint.link.code.arguments import bindings
+from coordlint.link.code.calling import returned
+from coordlint.link.code.changing import adds, changes
+from coordlint.link.code.flows import Flow
+from coordlint.link.code.project import Scope, is_test
+from coordlint.link.code.records import is_about, is_write, key_value
+from coordlint.link.code.statements import expressions, statements
+from coordlint.link.code.texts import written
+from coordlint.link.code.trace import Step, Trace
+from coordlint.link.code.tracer import Tracer
+from coordlint.link.code.usage import calls_in, names_in
+from coordlint.link.code.values import Literal, Parameter, Pattern, Value, as_pattern, fill, pieces, shown
+from coordlint.models.schema import Op
+from coordlint.source import Place
+
+DEEPEST = 4  # wrappers in wrappers
+MOST = 60  # records of one function
+_ON_RECORDS = (Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.SET_ADD)
+
+
+class Touch(msgspec.Struct, frozen=True):
+    """One record that a call reads or writes: by itself, or inside the functions of the project that it enters."""
+
+    operation: Operation
+    step: Step
+    key: Pattern  # with the holes that parameters of this function fill
+    naming: tuple[ir.Expr, ...]  # the arguments from which the key is made, here
+    value: tuple[ir.Expr, ...]  # what is written, here
+    tells: str  # of a read: "value", or "presence" where the answer is yes or no
+    via: tuple[str, ...] = ()
+
+
+class Carrying:
+    """What each function does to records on behalf of whoever calls it; asked for on demand, remembered."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+        self._touches: dict[str, tuple[Touch, ...]] = {}
+
+    def pairs(self, trace: Trace) -> Iterator[Operation]:
+        """The reads and writes of one record that meet in a function, where at least one of them is behind a function of the project."""
+        if trace.scope.kind != "function" or not any(s.functions for s in trace.steps):
+            return
+        touches = self.touches(trace.scope.symbol)
+        reads = [t for t in touches if not is_write(t.operation)]
+        told: dict[Place, Operation] = {}
+        for write in touches:
+            meets = [r for r in reads if is_write(write.operation) and (r.via or write.via) and r.step.place < write.step.place and _is_same(r, write)]
+            if not meets:
+                continue
+            flow = self._tracer.flow(trace.scope.symbol).towards(write.step.place)
+            source = next((r.step for r in reversed(meets) if r.tells == "value" and _feeds(r, write, flow)), None)
+            for touch in (*meets, write):
+                before = told.get(touch.step.place)
+                is_behind = touch.via or (touch is write and source is not None and touch.operation.reads_back is None)
+                if is_behind and (before is None or (before.reads_back is None and source is not None and touch is write)):
+                    told[touch.step.place] = self._as_here(touch, trace.scope, write, source, flow)
+        yield from told.values()
+
+    def _as_here(self, touch: Touch, scope: Scope, write: Touch, read: Step | None, flow: Flow) -> Operation:
+        """The operation as the caller does it."""
+        is_read = touch is not write
+        step = touch.step
+        if not touch.via and read is not None:
+            told = {"through": tuple(sorted(flow.names_of(read.place))), "adds": adds(flow, step.place), "changes": changes(flow, read.place, step.place)}
+            return msgspec.structs.replace(touch.operation, reads_back=read.place, **told)
+        return msgspec.structs.replace(
+            touch.operation,
+            place=step.place,
+            symbol=scope.symbol,
+            key=write.key.text,
+            key_text=shown(write.key.named),
+            arguments=tuple(Argument("value", text=written(e), place=scope.place(e.at), mentions=tuple(sorted(names_in(e)))) for e in touch.value),
+            reads_back=None if is_read or read is None else read.place,
+            through=() if is_read or read is None else tuple(sorted(flow.names_of(read.place))),
+            adds=not is_read and read is not None and adds(flow, step.place),
+            changes=not is_read and read is not None and changes(flow, read.place, step.place),
+            outcome=(Outcome.TESTED if _decides(step, scope, flow) else step.outcome) if is_read else step.outcome,
+            guards=step.guards,
+            loop=step.loop,
+            transaction=step.transaction,
+            in_test=is_test(scope.path),
+            via=touch.via,
+            role=None,
+        )
+
+    def touches(self, symbol: str) -> tuple[Touch, ...]:
+        """Every record that a function reads or writes, by its own calls and those of the functions that it calls; recursion adds none."""
+        if symbol not in self._touches:
+            self._touches[symbol] = ()
+            self._touches[symbol] = tuple(islice(self._found(symbol), MOST))
+        return self._touches[symbol]
+
+    def _found(self, symbol: str) -> Iterator[Touch]:
+        trace = self._tracer.trace(symbol)
+        for step in trace.steps:
+            if step.operation is not None:
+                touch = _own(step, step.operation)
+                if touch is not None:
+                    yield touch
+            elif step.called == 1 and not step.deferred and self._tracer.ev.project.scopes[step.functions[0].symbol].kind == "function":
+                yield from self._inside(step, trace.scope)
+
+    def _inside(self, step: Step, scope: Scope) -> Iterator[Touch]:
+        """What the function that a step calls does to records that its caller names."""
+        callee = step.functions[0]
+        inner = self._tracer.ev.project.scopes[callee.symbol]
+        touches = [t for t in self.touches(callee.symbol) if len(t.via) < DEEPEST]
+        if not touches:
+            return
+        flow = self._tracer.flow(callee.symbol)
+        given = {name: key_value(value) for name, value in bindings(self._tracer.ev, callee, step.args).items()}
+        exprs = _arguments(step, scope)
+        for touch in touches:
+            naming = [p.name for p in inner.params() if p.name in exprs and _reaches(p.name, touch.naming, flow)]
+            if not naming and "{" in touch.key.named:
+                continue  # a default, a local variable or gathered arguments: not named here
+            via = (callee.symbol.rpartition(".")[2], *touch.via)
+            key = _named_here(fill(touch.key, given), [_text(exprs[n], given.get((callee.symbol, n))) for n in naming])
+            made_of = tuple(exprs[n] for n in naming)
+            if is_write(touch.operation):
+                carried = [p.name for p in inner.params() if p.name in exprs and _reaches(p.name, touch.value, flow)]
+                if carried:
+                    yield Touch(touch.operation, step, key, made_of, tuple(exprs[p] for p in carried), "", via)
+            elif tells := _tells(inner, touch, flow):
+                yield Touch(touch.operation, step, key, made_of, (), tells, via)
+
+
+def _own(step: Step, operation: Operation) -> Touch | None:
+    """A library call on one record of a store."""
+    if not operation.backend or step.key is None or operation.op not in _ON_RECORDS or (operation.op is Op.SET_ADD and not is_write(operation)):
+        return None
+    calls = (*step.call.args, *(k.value for k in step.call.keywords))
+    first = operation.arguments[0].place if operation.arguments else None
+    naming = tuple(e for e in calls if first is not None and first.span == e.at)
+    value = tuple(e for e in calls if e not in naming) if is_write(operation) else ()
+    tells = "presence" if is_about(operation) else "value"
+    return Touch(operation, step, step.key, naming, value, tells)
+
+
+def _arguments(step: Step, scope: Scope) -> dict[str, ir.Expr]:
+    """The expressions that a call gives for parameters."""
+    at = {scope.place(e.at): e for e in (*step.call.args, *(k.value for k in step.call.keywords))}
+    return {a.name: at[a.place] for a in step.args if a.place in at}
+
+
+def _named_here(key: Pattern, given: list[str]) -> Pattern:
+    """A key with what its function computed in its own ways from what it was given: it is known by that."""
+    named = ""
+    for piece, is_hole in pieces(key.named):
+        named += piece if not is_hole else "{" + piece + "}" if piece.startswith("\x00") else ", ".join(given)
+    return Pattern("".join("{}" if is_hole else piece for piece, is_hole in pieces(named)), named)
+
+
+def _text(expr: ir.Expr, value: Value | None) -> str:
+    """An argument as far as it is known, else as it is written."""
+    known = as_pattern(value).named if isinstance(value, Pattern | Literal | Parameter) else ""
+    return known if known.strip("{}") else "{" + written(expr) + "}"
+
+
+def _reaches(param: str, value: tuple[ir.Expr, ...], flow: Flow) -> bool:
+    reached = flow.spread({param})
+    return any(names_in(e) & reached for e in value)
+
+
+def _tells(inner: Scope, touch: Touch, flow: Flow) -> str:
+    """What a function answers of what it has read: its value, or yes and no."""
+    answers = list(returned(inner))
+    names = flow.names_of(touch.step.place)
+    made = [e for e in answers if names & names_in(e) or any(inner.place(c.at) == touch.step.place for c in calls_in(e))]
+    decided = _decides(touch.step, inner, flow)
+    if answers and all(_is_yes_or_no(e) for e in answers):
+        return "presence" if made or decided else ""
+    return touch.tells if made else ""
+
+
+def _is_yes_or_no(expr: ir.Expr) -> bool:
+    match expr:
+        case ir.Const(value=bool()) | ir.Compare() | ir.Unary(op="not"):
+            return True
+        case ir.Conditional(yes=yes, no=no):
+            return _is_yes_or_no(yes) and _is_yes_or_no(no)
+        case ir.Call(func=ir.Name(id="bool")):
+            return True
+        case _:
+            return False
+
+
+def _is_same(read: Touch, write: Touch) -> bool:
+    """Whether both are the same record, as far as this function names it."""
+    return read.operation.backend == write.operation.backend and read.key.named == write.key.named and "{}" not in read.key.named
+
+
+def _feeds(read: Touch, write: Touch, flow: Flow) -> bool:
+    names = flow.names_of(read.step.place)
+    fed = {n for e in write.value for n in names & names_in(e)}
+    return bool(fed and fed - flow.replaced(names, read.step.place, write.step.place))
+
+
+def _decides(step: Step, scope: Scope, flow: Flow) -> bool:
+    """Whether a call's answer decides a branch."""
+    names = flow.names_of(step.place)
+    for s in statements(scope.function.body):
+        tests = expressions(s) if isinstance(s, ir.If | ir.Assert) else ()
+        if any(names & names_in(t) or any(scope.place(c.at) == step.place for c in calls_in(t)) for t in tests):
+            return True
+    return False
