@@ -18,6 +18,7 @@ Django cache documentation (incr, add).
 from collections.abc import Iterator
 
 from coordlint import (
+    COORDINATORS,
     HIGH,
     INFO,
     MEDIUM,
@@ -34,6 +35,10 @@ from coordlint import (
 
 _COUNTING = ("redis", "memcached", "django-cache", "zookeeper", "etcd", "consul")
 _WINDOW = frozenset({"minute", "hour", "day", "date", "window", "bucket", "slot", "now", "time", "timestamp", "today", "month"})
+_BY_VERSION = (
+    "write on condition that nobody has written since, and try again a few times: ZooKeeper `set(path, n, version=stat.version)` or kazoo's Counter recipe, "
+    "an etcd transaction on mod_revision, Consul `put(cas=ModifyIndex)`. A number that changes often is better counted elsewhere."
+)
 
 
 @rule("CL504", severity=WARNING)
@@ -45,13 +50,15 @@ def non_atomic_counter(system: System) -> Iterator[Found]:
                 "at a time count once.",
                 at=write,
                 because=[(write.reads_back, "the old count is read here"), *write.origin],
+                severity=INFO if _is_windowed(write) else WARNING,
                 confidence=HIGH if write.key else MEDIUM,
+                help=_BY_VERSION if write.backend in COORDINATORS else "",
             )
     for count in system.operations(Op.INCREMENT, backend="redis"):
         expiry = _expiry_after(system, count)
         if expiry is None or count.atomic or system.is_locked(count):
             continue
-        windowed = any(words(filler) & _WINDOW for filler in count.fillers)
+        windowed = _is_windowed(count)
         yield found(
             f"Counts `{count.key_text or count.key}` up and sets its expiry in a second step: a crash in between leaves "
             + ("a key that nobody removes." if windowed else "a count that never ends."),
@@ -59,6 +66,11 @@ def non_atomic_counter(system: System) -> Iterator[Found]:
             because=[(expiry.place, "the expiry is set only here"), *count.origin],
             severity=INFO if windowed else WARNING,
         )
+
+
+def _is_windowed(count: Operation) -> bool:
+    """Whether its key names the time for which it counts."""
+    return any(words(filler) & _WINDOW for filler in count.fillers)
 
 
 def _expiry_after(system: System, count: Operation) -> Operation | None:
