@@ -169,7 +169,7 @@ class Connection(msgspec.Struct, frozen=True):
     target: Key | None
     host: str
     port: int | None
-    evidence: tuple[Evidence, ...]  # message is the kind: environment, command, depends-on, config-map, nginx, monitoring, code
+    evidence: tuple[Evidence, ...]  # message is the kind: environment, command, depends-on, config-map, nginx, monitoring, labels, code
     confidence: Confidence
     scheme: str = ""
     hosts: tuple[str, ...] = ()  # all names by which settings and code mean the target

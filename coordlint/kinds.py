@@ -63,6 +63,7 @@ class Sniffed(Enum):
     JSON = auto()
     SCRIPT = auto()
     SETTINGS = auto()
+    DOCKER = auto()
 
     def plausible(self, head: bytes) -> bool:
         """Whether a file whose first HEAD_BYTES are these can be one of ours."""
@@ -75,10 +76,13 @@ class Sniffed(Enum):
                 return head.startswith(b"#!")
             case Sniffed.SETTINGS:
                 return any(mark in head for mark in _SETTINGS_MARKS)
+            case Sniffed.DOCKER:
+                return bool(_FROM.search(head))
             case _:
                 return False
 
 
+_FROM = re.compile(rb"^FROM[ \t]+\S", re.M | re.I)
 _YAML_MARKS = (b"services:", b"apiVersion", b"scrape_configs:", b"datasources:")  # the last two: Prometheus, Grafana
 _SETTINGS_MARKS = (b"[program:", b"[uwsgi]", b"proxy_pass", b"uwsgi_pass")  # process managers, proxies
 
@@ -101,7 +105,7 @@ def kind_of_name(path: str) -> Kind | Sniffed:
         return Kind.DOCKERFILE
     if _REQUIREMENTS_NAME.fullmatch(name):
         return Kind.REQUIREMENTS
-    if suffix in ("sh", "bash") and dot:
+    if (suffix in ("sh", "bash", "mk") and dot) or is_makefile(path):
         return Kind.SHELL
     if _ENV_NAME.fullmatch(name) or is_env_template(path):
         return Kind.ENV
@@ -109,6 +113,8 @@ def kind_of_name(path: str) -> Kind | Sniffed:
         return Kind.OTHER
     if suffix == "json" and dot:
         return Sniffed.JSON
+    if suffix == "txt" and "docker" in stem:
+        return Sniffed.DOCKER
     if suffix == "txt" and "/requirements/" in f"/{path.lower()}":
         return Kind.REQUIREMENTS
     if suffix in ("conf", "ini") and dot:
@@ -116,6 +122,11 @@ def kind_of_name(path: str) -> Kind | Sniffed:
     if not dot and not name.isupper():
         return Sniffed.SCRIPT
     return Sniffed.NOTHING
+
+
+def is_makefile(path: str) -> bool:
+    """Whether a file is one of make's; its recipes are shell."""
+    return path.lower().endswith(".mk") or path.rpartition("/")[2].lower() in ("makefile", "gnumakefile")
 
 
 def is_env_template(path: str) -> bool:
@@ -155,8 +166,13 @@ def kind_of(named: Kind | Sniffed, data: bytes) -> Kind | None:
             return _kind_of_script(data)
         case Sniffed.SETTINGS:
             return Kind.OTHER
+        case Sniffed.DOCKER:
+            return Kind.DOCKERFILE if _FROM.search(data) and _INSTRUCTION.search(data) else None
         case _:
             return None
+
+
+_INSTRUCTION = re.compile(rb"^(RUN|CMD|COPY|ENTRYPOINT|WORKDIR)[ \t]", re.M | re.I)
 
 
 def is_generated(path: str, kind: Kind, data: bytes) -> bool:

@@ -319,6 +319,8 @@ class PythonWords(msgspec.Struct, frozen=True, tag="python-words"):
     imports: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     hosts: tuple[Setting, ...] = ()
+    named: tuple[str, ...] = ()  # dotted names that stand in strings alone
+    scripts: tuple[str, ...] = ()  # paths of Python files that stand in strings
 
 
 Manifest = Union[  # noqa: UP007 - a tagged union that msgspec decodes

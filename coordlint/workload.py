@@ -209,6 +209,7 @@ class Workload(msgspec.Struct, frozen=True):
     command: tuple[str, ...] = ()  # the words of entry point and command, joined
     command_place: Place | None = None
     named_by: Evidence | None = None  # what gives a compose service a name and endpoints that follow its health
+    routed_by: Evidence | None = None  # what asks a proxy beside it to pass requests on to it; the message is the kind of proxy
     pinned_to: Evidence | None = None  # the one node of a swarm that it may run on, by its name
     is_unattended: bool = False  # a compose service that nobody told to come back after a crash or a reboot
     confidence: Confidence = Confidence.HIGH

@@ -80,6 +80,16 @@ def test_a_file_elsewhere_that_waits_for_a_service_is_laid_over_the_one_that_has
     assert [run.path for run in one(deployed(files), "scanner").runs] == ["extra/scan/serve.py"]
 
 
+def test_parts_in_different_folders_see_each_other_through_what_lies_below_both() -> None:
+    files = {
+        "docker/main.yml": "services:\n  web:\n    image: acme/shop\n",
+        "docker/queue.override.yml": "services:\n  web: {restart: always}\n  worker:\n    image: acme/shop\n    environment: {SCANNER_URL: 'http://scanner:4000'}\n",
+        "extra/scan/compose.yml": "services:\n  scanner: {image: acme/scanner, depends_on: [web]}\n",
+        "other/compose.yml": "services:\n  scanner: {image: acme/other}\n",
+    }
+    assert {(c.source.name, c.target.path) for c in deployed(files).connections if c.target and c.source.name == "worker"} == {("worker", "extra/scan/compose.yml")}
+
+
 def test_a_file_elsewhere_that_has_a_web_of_its_own_is_another_system() -> None:
     files = {
         "docker/main.yml": "services:\n  web:\n    image: acme/shop\n  db: {image: postgres}\n",

@@ -195,15 +195,15 @@ def test_a_lease_of_its_own_or_an_elector_beside_it_is_evidence_of_an_election(a
 
 
 @pytest.mark.parametrize(
-    ("limits", "most"),
+    ("limits", "least", "most"),
     [
-        ("minReplicaCount: 0\n  maxReplicaCount: 4", 4),
-        ("minReplicaCount: 2", 100),  # what KEDA takes when nothing is said
-        ("maxReplicaCount: 1", 1),
-        ("maxReplicaCount: ${MOST}", 1),
+        ("minReplicaCount: 0\n  maxReplicaCount: 4", 1, 4),
+        ("minReplicaCount: 2", 2, 100),  # what KEDA takes when nothing is said
+        ("maxReplicaCount: 1", 1, 1),
+        ("maxReplicaCount: ${MOST}", 1, 1),
     ],
 )
-def test_a_scaled_object_of_keda_gives_the_range(limits: str, most: int) -> None:
+def test_a_scaled_object_of_keda_gives_the_range(limits: str, least: int, most: int) -> None:
     scaler = f"apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: s}}\nspec:\n  scaleTargetRef: {{name: web}}\n  {limits}\n"
     web = one(deployed({"k8s/web.yaml": workload("Deployment", "web"), "k8s/scale.yaml": scaler}), "web")
-    assert (web.replicas.declared, web.replicas.most) == (1, most)
+    assert (web.replicas.declared, web.replicas.most) == (least, most)

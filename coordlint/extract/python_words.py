@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from coordlint.manifest import SCRIPTS, EntryPoints, PythonWords, Setting
+from coordlint.manifest import SCRIPTS, EntryPoints, PythonWords, Setting, SettingsFile
 from coordlint.source import Source
 
 MAX_WORDS = 400
@@ -22,26 +22,33 @@ _GROUP = re.compile(r"[\"']([A-Za-z][\w.-]*)[\"'][ \t]*:\s*[\[(]")
 _DEFAULT = re.compile(
     r"[\"']([A-Z][A-Z0-9_]{2,60})[\"'][ \t]*,\s*(?:default[ \t]*=[ \t]*|cast[ \t]*=[ \t]*\w+[ \t]*,\s*default[ \t]*=[ \t]*)?[\"']([^\"'\n]{2,200})[\"']"
 )
+_STARTED = re.compile(r"[\"']([^\"'\n]{0,200}/[\w.-]{1,80}\.py)[\"']")
+_GUNICORN = re.compile(r"^(wsgi_app|workers|chdir)[ \t]*=[ \t]*(?:[\"']([^\"'\n]*)[\"']|(\d+)(?=[ \t]*$))?", re.M)
 _GIVEN = re.compile(r"[=:][ \t]?\[?[\"']([A-Za-z][\w.:/@,-]{1,200})[\"']")
 _TARGET = re.compile(r"(\w{1,60})[\"']?[ \t]*$")
 _NAMES_A_HOST = re.compile(r"host|server|endpoint|addr|broker|backend$|url$|location$", re.I)
 
 
-def read_words(source: Source) -> tuple[PythonWords | EntryPoints, ...]:
-    """The words of one file, nothing when it has none; of a setup.py also its entry points."""
+def read_words(source: Source) -> tuple[PythonWords | EntryPoints | SettingsFile, ...]:
+    """The words of one file, nothing when it has none; of a setup.py also its entry points, of gunicorn's configuration what it starts."""
     text = source.text
     lines = _Lines(text)
-    scripts: tuple[EntryPoints, ...] = ()
+    scripts: tuple[EntryPoints | SettingsFile, ...] = ()
+    if "gunicorn" in source.path.rpartition("/")[2]:
+        scripts = (SettingsFile(source.path, "gunicorn", tuple(Setting(m[1], m[2] or m[3] or "", lines.of(m.start())) for m in _GUNICORN.finditer(text))),)
     if source.path.rpartition("/")[2] == "setup.py" and "entry_points" in text:
         scripts = _entry_points(source.path, text, lines)
     literals = set(_LITERAL.findall(text))
     names = {word for word in literals if _NAME.fullmatch(word)}
     hosts = _hosts(text, names, sorted(word for word in literals if "://" in word))
-    imports = _imports(text, sorted(word for word in literals if "." in word and _DOTTED.fullmatch(word)))
-    if not names and not hosts and not imports:
+    dotted = sorted(word for word in literals if "." in word and _DOTTED.fullmatch(word))
+    imports = _imports(text, dotted)
+    started = sorted({found.split()[-1] for found in _STARTED.findall(text)})[:MAX_WORDS]
+    if not names and not hosts and not imports and not started:
         return scripts
+    bare = tuple(word for word in dotted if word not in set(_imports(text, [])))[:MAX_WORDS]
     settings = tuple(Setting(variable, value, lines.of(at)) for (variable, value), at in hosts.items())
-    return (PythonWords(source.path, tuple(imports), tuple(sorted(names))[:MAX_WORDS], settings), *scripts)
+    return (PythonWords(source.path, tuple(imports), tuple(sorted(names))[:MAX_WORDS], settings, bare, tuple(started)), *scripts)
 
 
 def _entry_points(path: str, text: str, lines: _Lines) -> tuple[EntryPoints, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coordlint.extract.makefiles import as_shell
 from coordlint.facts import Facts
 from coordlint.manifest import ShellScript
 from coordlint.shellwords import MAX_TEXT, commands
@@ -14,5 +15,5 @@ def extract_shell(source: Source) -> Facts:
     if len(source.text) > MAX_TEXT:
         skips = (Skip(source.path, f"only the first {MAX_TEXT} characters were read"),)
     return Facts(
-        source.path, source.kind, manifests=(ShellScript(source.path, tuple(commands(source.text))),), skips=skips
+        source.path, source.kind, manifests=(ShellScript(source.path, tuple(commands(as_shell(source.path, source.text)))),), skips=skips
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from coordlint.deployment import Role
+from coordlint.deployment import Key, Role
 from coordlint.link.deploy.catalogue import Catalogue, folder_of
 from coordlint.link.deploy.compose_merge import merged
 from coordlint.link.deploy.compose_paths import moved
@@ -28,6 +28,11 @@ class View:
     role: Role
     services: Mapping[str, tuple[Scalar, Table]]
     volumes: Table
+
+    @property
+    def keys(self) -> frozenset[Key]:
+        """The workloads that its services are."""
+        return frozenset(Key(name, self.home(name), "compose") for name in self.services)
 
     def home(self, name: str) -> str:
         """The file that defines a service first."""

@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from coordlint.deployment import Connection, Key, Variable, Workload
 from coordlint.finding import Confidence, Evidence
 from coordlint.link.deploy.catalogue import common_depth, folder_of
+from coordlint.link.deploy.compose_files import View
 from coordlint.link.deploy.containers import Started
 from coordlint.link.deploy.hosts import Host, hosts_in_value, hosts_in_words, is_local
 from coordlint.link.deploy.ordering import is_order_only
+from coordlint.link.deploy.proxies import proxy_kind
 from coordlint.link.deploy.reach import Reach
 from coordlint.manifest import SettingsFile
 from coordlint.source import Place, Span
 
 _PLAIN_SCHEMES = frozenset(("", "http", "https", "file", "unix", "git", "ws", "wss", "ftp", "s3", "tcp", "data"))
+_WORKS = re.compile(r"(celery|rq|taskiq)-worker|dramatiq|arq|huey|django-q|procrastinate|faust|nameko")
 MAX_CONNECTIONS = 20_000
 
 
@@ -26,6 +29,7 @@ class Directory:
 
     workloads: tuple[Workload, ...]
     views: Sequence[frozenset[Key]] = ()  # which compose services are started together
+    projects: Mapping[Key, frozenset[str]] = field(default_factory=dict)  # the lowest files of those that services may be started with
     _by_name: dict[str, list[Workload]] = field(default_factory=dict)
     _in_views: dict[Key, set[int]] = field(default_factory=dict)
 
@@ -43,7 +47,7 @@ class Directory:
             found = [w for w in self._by_name.get(name, ()) if _same_world(w, source)]
             if not found:
                 continue
-            for is_near in (_same_file, self._started_together, _same_folder):
+            for is_near in (_same_file, self._started_together, _same_folder, self._of_one_project):
                 near = tuple(w for w in found if is_near(w, source))
                 if near:
                     return near
@@ -54,6 +58,17 @@ class Directory:
 
     def _started_together(self, first: Workload, second: Workload) -> bool:
         return not self._in_views.get(first.key, set()).isdisjoint(self._in_views.get(second.key, ()))
+
+    def routed(self, proxy: Workload) -> Iterator[Workload]:
+        """The workloads that ask a proxy which is started with them to pass requests on."""
+        kind = proxy_kind(proxy)
+        for workload in self.workloads if kind else ():
+            is_asked = workload.routed_by is not None and workload.routed_by.message == kind and workload.key != proxy.key
+            if is_asked and (self._started_together(workload, proxy) or self._of_one_project(workload, proxy)):
+                yield workload
+
+    def _of_one_project(self, first: Workload, second: Workload) -> bool:
+        return not self.projects.get(first.key, frozenset()).isdisjoint(self.projects.get(second.key, ()))
 
 
 def host_forms(host: str, in_cluster: bool = True) -> Iterator[str]:
@@ -104,10 +119,14 @@ def find_connections(
     started: dict[Key, Started],
     upstreams: dict[Key, list[SettingsFile]],
     reach: Reach,
-    views: Sequence[frozenset[Key]] = (),
+    views: Sequence[View] = (),
 ) -> tuple[Connection, ...]:
     """Every connection with all its evidence; peers of one ensemble are not clients of each other."""
-    directory = Directory(tuple(workloads), views)
+    projects: dict[Key, frozenset[str]] = {}
+    for view in views:
+        for key in view.keys:
+            projects[key] = projects.get(key, frozenset()) | {view.path}
+    directory = Directory(tuple(workloads), [view.keys for view in views], projects)
     found: dict[tuple[Key, Key | None, str], _Draft] = {}
     shared = _shared_env_files(directory.workloads)
     by_key = {w.key: w for w in directory.workloads}
@@ -125,6 +144,10 @@ def find_connections(
                         draft.add(host, evidence, confidence)
             elif "." in host.name and host.scheme not in _PLAIN_SCHEMES and evidence.message != "code":
                 found.setdefault((workload.key, None, host.name), _Draft(host)).add(host, evidence, confidence)
+        for other in directory.routed(workload):
+            if other.routed_by is not None:
+                host = Host(other.name.lower(), None, "", True)
+                found.setdefault((workload.key, other.key, ""), _Draft(host)).add(host, Evidence(other.routed_by.place, "labels"), Confidence.HIGH)
         if len(found) > MAX_CONNECTIONS:
             break
     return tuple(
@@ -176,6 +199,8 @@ def _said(
 ) -> Iterator[tuple[Host, Evidence, Confidence]]:
     chosen = (reach.module(v.value) for v in workload.environment if v.value and v.name.endswith(("_MODULE", "_SETTINGS")))
     files = reach.files((*(run.path for run in workload.runs), *(path for path in chosen if path and workload.runs)))
+    if any(_WORKS.match(process.program) for process in workload.processes):
+        files |= reach.plugins(files)  # what a server hands over to its workers is loaded there
     read = reach.names(files)
     for variable in workload.environment:
         if not variable.value:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from coordlint.deployment import Connection, Deployment, Key, Replicas, Role, Workload
+from coordlint.extract.python_words import read_words
 from coordlint.facts import Facts
 from coordlint.finding import Evidence
 from coordlint.link.deploy.catalogue import Catalogue, catalogue, folder_of, join
@@ -38,7 +39,8 @@ def link_deployment(
     """
     if not any(isinstance(manifest, _DEPLOYING) for fact in facts for manifest in fact.manifests):
         return Deployment()
-    known = catalogue(facts, {**_unread_modules(facts), **python_modules})
+    unread = tuple(unread)
+    known = catalogue([*facts, *_configurations(unread)], {**_unread_modules(facts), **python_modules})
     views, composed = compose_views(known)
     builder = ImageBuilder(known, _local_images(known, views))
     builder.learn_from_scripts()
@@ -58,12 +60,19 @@ def link_deployment(
     everything = tuple(sorted((*ordered, *(c.workload for c in managed)), key=lambda w: (w.place, w.key)))
     words = Words(known.words, {s.path: s for s in unread})
     reach = Reach(words, known.python_files, known.modules)
-    connections = find_connections(everything, started, {w.key: configured_peers(w, started[w.key].placed, known) for w in ordered}, reach, [_keys(v) for v in views])
+    connections = find_connections(everything, started, {w.key: configured_peers(w, started[w.key].placed, known) for w in ordered}, reach, views)
     peers = {frozenset((a, b)) for c in coordinators for a in c.ensemble for b in c.ensemble if a != b}
     unresolved = sorted(
         {*composed.undefined, *_unfollowed(ordered, started)}, key=lambda e: (e.place, e.message)
     )
     return Deployment(everything, tuple(coordinators), _without_peers(connections, peers), tuple(unresolved), tuple(sorted(composed.problems)), words.heard)
+
+
+def _configurations(unread: Iterable[Source]) -> Iterator[Facts]:
+    """Python files that configure gunicorn, of those that nobody has read."""
+    for source in unread:
+        if "gunicorn" in source.path.rpartition("/")[2]:
+            yield Facts(source.path, source.kind, manifests=read_words(source))
 
 
 def _unfollowed(workloads: Iterable[Workload], started: Mapping[Key, Started]) -> Iterable[Evidence]:
@@ -82,10 +91,6 @@ def _unread_modules(facts: Iterable[Facts]) -> dict[str, str]:
         if fact.kind is Kind.PYTHON:
             found[fact.path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")] = fact.path
     return found
-
-
-def _keys(view: View) -> frozenset[Key]:
-    return frozenset(Key(name, view.home(name), "compose") for name in view.services)
 
 
 def _services(known: Catalogue, builder: ImageBuilder, views: Iterable[View]) -> Iterable[tuple[Workload, Started]]:
@@ -141,6 +146,7 @@ def _varied(base: Workload, variant: Workload, began: Started, begins: Started) 
         command_place=variant.command_place if is_bare else base.command_place,
         depends_on=(*base.depends_on, *(d for d in variant.depends_on if d not in base.depends_on)),
         mounts=base.mounts or variant.mounts,
+        routed_by=base.routed_by or variant.routed_by,
         is_unattended=base.is_unattended and (variant.is_unattended or variant.role.is_lenient),
     )
     joined = Started(

@@ -121,6 +121,11 @@ class ImageBuilder:
         `auth-service/Dockerfile` for `shop/auth` in `auth-service/manifest/`; the root's for `shop/till-web` where a package is called `till`.
         """
         words = re.findall(r"[a-z0-9]+", name.rpartition("/")[2].lower())
+        if not set(words[1:]).isdisjoint(coordinator_table().official):
+            return None  # `shop/till-elasticsearch` is a server that the project has changed, and not its program
+        for word in reversed(words[1:]):
+            if word not in _PLAIN and (found := self._by_folder(word)) is not None:
+                return found  # `shop/till-checkout`, where `checkout` is built by itself
         while folder:
             file = f"{folder}/Dockerfile"
             if file in self.catalogue.dockerfiles:

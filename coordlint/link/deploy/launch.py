@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from coordlint.link.deploy.interpolation import filled
 from coordlint.link.deploy.layout import Layout
@@ -94,9 +94,23 @@ class Launcher:
             return
         if program.folder:
             folder = posixpath.normpath(posixpath.join(folder or "/", program.folder))
+        if program.program == "gunicorn" and depth <= MAX_DEPTH:
+            program = self._configured(program, folder, environment)
         if program.settings and self._managed(program, folder, environment, depth):
             return
         self.programs.append(Launched(program, place, folder, environment))
+
+    def _configured(self, program: Program, folder: str, environment: Mapping[str, str | None]) -> Program:
+        """gunicorn with what its configuration says: the one it is given, else the one in its folder."""
+        file = self._settings(program.settings or "gunicorn.conf.py", folder)
+        said = {s.name: s.value for s in file.settings} if file is not None and file.what == "gunicorn" else {}
+        more: tuple[str, ...] = ()
+        if "workers" in said and not any(w.startswith(("-w", "--workers")) for w in program.argv):
+            more += ("--workers", said["workers"] or "?")
+        if said.get("wsgi_app") and not program.targets:
+            more += (said["wsgi_app"],)
+        made = next(iter(recognise((*program.argv, *more), environment)), program) if more else program
+        return replace(made, argv=program.argv, settings="")
 
     def _shell(
         self, rest: tuple[str, ...], place: Place, folder: str, environment: Mapping[str, str | None], depth: int

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from coordlint.deployment import Dependency, Key, Mount, Port, Probe, Replicas, Variable, Workload
-from coordlint.finding import Confidence, Evidence
+from coordlint.finding import Confidence
 from coordlint.link.deploy.catalogue import Catalogue, common_depth, folder_of
 from coordlint.link.deploy.containers import Container, Started, Words, start
 from coordlint.link.deploy.elections import KINDS, elections
@@ -15,6 +15,7 @@ from coordlint.link.deploy.hosts import hosts_in_words, is_local
 from coordlint.link.deploy.images import ImageBuilder
 from coordlint.link.deploy.interpolation import filled
 from coordlint.link.deploy.roles import role_of
+from coordlint.link.deploy.scaling import SCALERS, replicas_of
 from coordlint.manifest import (
     UNKNOWN,
     KubernetesObject,
@@ -115,7 +116,7 @@ class PodReader:
             key=Key(thing.name, thing.path, thing.kind.lower(), thing.namespace),
             place=place(at(thing.root, "metadata", "name") or thing.root, thing.path),
             role=role_of(thing.path, thing.namespace),
-            replicas=self._replicas(thing) if not is_plain else Replicas(integer(at(thing.root, "spec", "parallelism")) or 1, integer(at(thing.root, "spec", "parallelism")) or 1),
+            replicas=replicas_of(thing, self.cluster.of_kind(*SCALERS)) if not is_plain else Replicas(integer(at(thing.root, "spec", "parallelism")) or 1, integer(at(thing.root, "spec", "parallelism")) or 1),
             image=parts[0].image_name,
             image_place=_key_place(raw[0], "image", thing.path),
             base_image=parts[0].image.base if parts[0].image else None,
@@ -200,29 +201,6 @@ class PodReader:
                     return Variable(name, _said(value), place(key, found.path), word)
             return Variable(name, None, here, word)
         return Variable(name, None, here, "field")
-
-    def _replicas(self, thing: KubernetesObject) -> Replicas:
-        node = at(thing.root, "spec", "replicas")
-        because: list[Evidence] = []
-        if thing.kind == "DaemonSet":
-            kind = at(thing.root, "kind") or thing.root
-            return Replicas(None, None, (Evidence(place(kind, thing.path), "one on every node"),))
-        if node is None:
-            declared: int | None = 1
-        else:
-            declared = integer(node)
-            because.append(Evidence(place(node, thing.path), f"{declared if declared is not None else 'unknown number of'} replicas"))
-        most = declared
-        for scaler in self.cluster.of_kind("HorizontalPodAutoscaler", "ScaledObject"):
-            target = at(scaler.root, "spec", "scaleTargetRef")
-            if text(at(target, "name")) != thing.name or (text(at(target, "kind")) or "Deployment") != thing.kind:
-                continue
-            highest = at(scaler.root, "spec", "maxReplicas") or at(scaler.root, "spec", "maxReplicaCount")
-            number = integer(highest) if highest else 100 if scaler.kind == "ScaledObject" else None
-            if number is not None:
-                most = max(most or 0, number)
-                because.append(Evidence(place(highest or scaler.root, scaler.path), f"{scaler.kind} scales it up to {number}"))
-        return Replicas(declared, most, tuple(because))
 
     def _services(self, thing: KubernetesObject, labels: Mapping[str, str]) -> Iterator[KubernetesObject]:
         wanted = labels.items()

@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from coordlint.extract.python_words import read_words
 from coordlint.manifest import PythonWords, Setting
@@ -14,7 +15,9 @@ from coordlint.source import Source
 _MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
 MAX_FILES = 3_000
-MAX_UNREAD = 250  # files that nothing but a workload leads to are read up to here; settings stand near the start
+_LOADERS = ("importlib", "pkgutil", "django.utils.module_loading.import_string", "werkzeug.utils.import_string")
+
+MAX_UNREAD = 500  # files that nothing but a workload leads to are read up to here; settings stand near the start
 
 
 @dataclass
@@ -57,6 +60,32 @@ class Reach:
             found |= self._from(start)
         return frozenset(found)
 
+    def plugins(self, files: frozenset[str]) -> frozenset[str]:
+        """The modules that the files load by names which settings keep: those of packages that strings name, with what they reach.
+
+        A package that has models is an application rather than a bag of plug-ins, one of settings is a choice among them.
+        """
+        read = [known for path in sorted(files) if (known := self.words.get(path))]
+        if not any(name.startswith(_LOADERS) for known in read for name in known.imports):
+            return frozenset()
+        found: set[str] = set()
+        for name in dict.fromkeys(name for known in read for name in known.named):
+            folder = name.replace(".", "/")
+            inside = self._folders.get(folder, ())
+            if inside and "settings" not in folder and f"{folder}/models.py" not in self.paths and f"{folder}/apps.py" not in self.paths:
+                found |= self.files(inside)
+        return frozenset(found)
+
+    @cached_property
+    def _folders(self) -> Mapping[str, list[str]]:
+        """Python files by every folder above them."""
+        made: dict[str, list[str]] = {}
+        for path in sorted(self.paths):
+            parts = path.split("/")[:-1]
+            for depth in range(1, len(parts) + 1):
+                made.setdefault("/".join(parts[:depth]), []).append(path)
+        return made
+
     def module(self, name: str) -> str | None:
         """The file of a module that the environment names: DJANGO_SETTINGS_MODULE and its like."""
         return self._file(name, "") if _MODULE.fullmatch(name) else None
@@ -86,7 +115,8 @@ class Reach:
     def _imported(self, path: str) -> tuple[str, ...]:
         if path not in self._next:
             known = self.words.get(path)
-            found = (self._file(name, path) for name in known.imports) if known else ()
+            found = [self._file(name, path) for name in known.imports] if known else []
+            found += [self._script(name, path) for name in known.scripts] if known else []
             self._next[path] = tuple(dict.fromkeys(f for f in found if f and f != path))
         return self._next[path]
 
@@ -104,6 +134,16 @@ class Reach:
             if found is not None:
                 return found
         return self.by_name.get(bare)
+
+    def _script(self, name: str, path: str) -> str | None:
+        """The file that a path in a string means: as much of its end as stands below the folder of the file that says it."""
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        folder = path.rpartition("/")[0]
+        for start in range(len(parts)):
+            candidate = "/".join([*([folder] if folder else []), *parts[start:]])
+            if candidate in self.paths:
+                return candidate
+        return None
 
     def _shape(self, parts: list[str]) -> str | None:
         stem = "/".join(parts)

@@ -14,6 +14,7 @@ from coordlint.link.deploy.compose_merge import environment_table, named_table
 from coordlint.link.deploy.containers import Container, Started, Words, split_command, start
 from coordlint.link.deploy.images import Copied, Image, ImageBuilder
 from coordlint.link.deploy.interpolation import filled
+from coordlint.link.deploy.proxies import asked_to_route
 from coordlint.link.deploy.roles import role_of
 from coordlint.link.deploy.supervision import (
     names_given,
@@ -100,6 +101,7 @@ class ServiceReader:
             is_unattended=_is_unattended(service),
             named_by=names_given(service, self.catalogue.compose[self.view.path].root, path),
             pinned_to=pinned_to(service, path),
+            routed_by=asked_to_route(service, path),
         )
         yield workload, started
         yield from self._repeated(workload, container, service)
