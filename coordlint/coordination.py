@@ -66,8 +66,6 @@ class Guard(msgspec.Struct, frozen=True):
 
 
 _SETTINGS = frozenset("config configuration conf setting cfg parameter feature flag toggle".split())
-
-
 _QUORUM = ("zookeeper", "etcd", "consul")  # these count by no command of their own: their cure is a version
 
 

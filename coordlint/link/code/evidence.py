@@ -15,7 +15,7 @@ from coordlint.link.code.resource import (
 )
 from coordlint.link.code.vocabulary import QUORUM, by_head, by_key, by_weak_words, by_words, counts, sets_up
 from coordlint.models.schema import Op
-from coordlint.wording import fixed, words
+from coordlint.wording import fixed, spelled, words
 
 PURPOSES = ("cache", "session", "job-queue", "rate-limit", "metrics", "config")  # what a whole function or class may be for
 _STANDING = ("leader-election", "lock", "membership")  # whoever holds these may be written down by name or host
@@ -26,6 +26,8 @@ _LIMITS = re.compile(r"_(limit|ban|block)(s|ed|ned)?_?key$", re.I)
 _SERVICES = re.compile(r"\b(service|server)_?(name|id|addr(ess)?)\b", re.I)  # what fills a key that has no words of its own
 _LAST_KIND = re.compile(r"\}([^{}]*)\{[^{}]*\}/?$")
 _QUEUES = re.compile(r"(^|[._])queue(_?name)?$", re.I)  # "active:{queue}" is what one queue keeps
+_HOLDS = re.compile(r"\b(reservation|reserved)\b")
+_LOGINS = re.compile(r"\b(login|logon|password|auth\w*|failure|attempt)\b")
 _NOTHING = ("''", '""', "b''", 'b""', "None", "", "b")
 _ITSELF = re.compile(r"hostname|\bhost\b|getpid|\bpid\b|\bfqdn\b|my_\w{0,40}id\b|\b(worker|instance|node|server|machine|process|consumer)_?(id|name)\b", re.I)
 
@@ -57,8 +59,21 @@ def of_key(o: Operation, members: list[Operation]) -> str | None:
     if role in (None, "lock", "job-queue") and counts(said):
         numbers = o.backend == "redis" and all(m.call.rpartition(".")[2] in _OF_NUMBERS for m in members)
         given = o.argument("sequence")
-        return "counter" if numbers or (given is not None and given.value is True) else role
+        is_sequence = given is not None and given.value is True
+        return "counter" if numbers or is_sequence or any(m.reads_back is not None for m in members) else role
+    if role in (None, "lock") and (held := _of_hold(said, role, members)) is not None:
+        return held
     return "job-queue" if role is None and any(_QUEUES.search(filler) for filler in o.fillers) else role
+
+
+def _of_hold(said: str, role: str | None, members: list[Operation]) -> str | None:
+    """A reservation that ends by itself is a lock; what locks a user out after he failed is none, but a limit."""
+    expires = any(o.ttl is not None and o.ttl.kind in ("seconds", "unknown") for o in members if o.op in (Op.WRITE, Op.ACQUIRE, Op.CREATE))
+    if role is None:
+        return "lock" if expires and _HOLDS.search(" ".join(spelled(said))) else None
+    taken = any(o.op in (*_LOCKS, Op.CREATE, Op.CAS, Op.SCRIPT, Op.TRANSACTION_STEP) for o in members)
+    about = any(_LOGINS.search(" ".join(spelled(f"{function_name(o)} {class_name(o)} {said}"))) for o in members)
+    return "rate-limit" if expires and not taken and about else None
 
 
 def _belongs(o: Operation) -> bool:
@@ -108,6 +123,8 @@ def is_presence(members: list[Operation]) -> bool:
     if any(o.ephemeral for o in members):
         return True
     expires = any(o.op is Op.EXPIRE or (o.ttl is not None and o.ttl.kind == "seconds") for o in members)
+    if any(o.op is Op.EXPIRE for o in members) and any(o.op is Op.ACQUIRE and _ITSELF.search(" ".join(o.fillers)) for o in members):
+        return True  # a number of its own that a process takes, and keeps while it lives
     return expires and any(o.stores and _ITSELF.search(" ".join(o.fillers)) for o in members)
 
 

@@ -112,7 +112,10 @@ class Roles:
     def _by_resource(self, evidence: Evidence) -> None:
         for members in self._groups.values():
             left = [o for o in members if self._is_open(o)]
-            role = most({(o.symbol, evidence(o)) for o in left})
+            votes = {(o.symbol, evidence(o)) for o in left}
+            role = most(votes)
+            if role == "lock" and 2 * sum(told == role for _, told in votes) < len(votes):
+                role = None  # who takes a lock may look at what it is for
             self._tell({site(o): role for o in left if role is not None})
 
     def _tell(self, roles: Mapping[Site, str]) -> None:
@@ -134,8 +137,9 @@ class Roles:
         for o in members:
             alike[o.key_text].append(o)
         renewed = any(o.op in (Op.EXPIRE, Op.EXTEND) for o in members)
+        is_taken = any(o.op is Op.ACQUIRE for o in members) and is_presence(members)
         for same in alike.values():
-            here = "membership" if is_presence(same) and key not in _HELD else role
+            here = "membership" if (is_presence(same) or is_taken) and key not in _HELD else role
             for o in same:
                 if here == "lock" and is_leading(f"{fixed(o.key_text)} {function_name(o)}", renewed):
                     here = "leader-election"

@@ -28,7 +28,7 @@ _STRONG = (
 )
 _OF_COORDINATORS = (  # what these mean where every key is a service's, a node's or a process's
     ("service-discovery", r"service|endpoint|provider|registry|upstream"),
-    ("membership", r"node|worker|instance|peer|host|pod|rank"),
+    ("membership", r"node|worker|instance|peer|host|pod|rank|party"),
     ("config", r"option|feature"),
 )
 _OF_KEYS = (  # what these mean in a key; a class of the same name is a client
@@ -37,10 +37,10 @@ _OF_KEYS = (  # what these mean in a key; a class of the same name is a client
 _WEAK = (  # what these mean in a key that says nothing else
     ("service-discovery", r"service"),
     ("rate-limit", r"\w*limit"),
-    ("job-queue", r"job|task"),
+    ("job-queue", r"job|task|instruction|command"),
     ("membership", r"worker|node|instance"),
 )
-_COUNTS = re.compile(r"\b(count|\w{3,}count|(\w{3,})?counter|hit|failure|attempt|retry|seq|sequence|sequential)$")
+_COUNTS = re.compile(r"\b(count|\w{3,}count|(\w{3,})?counter|hit|failure|attempt|retry|seq|sequence|sequential|num)$")
 _SETTINGS = re.compile(r"\b(name|host|hostname|port|url|uri|dsn|address|user|username|password|timeout|interval|size)$")
 _RUNS_ALONE = re.compile(r"\b(beat|celerybeat)\b")
 _RUNS_ALONE_WHILE_IT_RENEWS = re.compile(r"\b(scheduler|primary|master|coordinator)\b")
