@@ -33,6 +33,7 @@ from coordlint.link.code.values import (
 if TYPE_CHECKING:
     from coordlint.link.code.evaluate import Evaluator
 
+MOST_OVERRIDES = 4  # subclasses whose own method a call may mean
 DJANGO_MANAGER = "django.db.models.Manager"
 SQLALCHEMY_QUERY = "sqlalchemy.orm.Query"
 SETTINGS = ("django.conf.settings",)
@@ -231,17 +232,30 @@ def _class_member(ev: Evaluator, base: Object, scope: Scope, name: str) -> Value
     if not isinstance(value, FunctionRef):
         return value
     function = ev.project.scopes[value.symbol]
+    below = _overriding(ev, base, name)
     if ev.is_decorated(function, "property", "cached_property", "hybrid_property"):
-        return ev.returns(value.symbol)
+        return one_of([ev.returns(value.symbol), *(ev.returns(f.symbol) for f in below)])
     if ev.is_decorated(function, "staticmethod"):
         return value
     if classes.is_abstract(function):
-        below = classes.subclasses(ev, base.symbol) or classes.alike(ev, base.symbol)
-        overriding = [FunctionRef(f"{sub}.{name}", Object(sub)) for sub in below]
+        those = classes.subclasses(ev, base.symbol) or classes.alike(ev, base.symbol)
+        overriding = [FunctionRef(f"{sub}.{name}", Object(sub)) for sub in those]
         known: list[Value] = [f for f in overriding if f.symbol in ev.project.scopes]
         if known:
             return one_of(known)
-    return FunctionRef(value.symbol, base)
+    return one_of([FunctionRef(value.symbol, base), *below])
+
+
+def _overriding(ev: Evaluator, base: Object, name: str) -> list[FunctionRef]:
+    """The methods that may run instead of one that is found: of subclasses, where it is not known that the object is of none of them.
+
+    An object that was made here, or read from a store, is of its own class; more than a few subclasses would be any code.
+    """
+    if base.arguments is not None or base.loaded or name.startswith("__"):
+        return []
+    symbols = [f"{sub}.{name}" for sub in classes.subclasses(ev, base.symbol)]
+    found = [FunctionRef(s, Object(s.rpartition(".")[0])) for s in symbols if s in ev.project.scopes and ev.project.scopes[s].kind == "function"]
+    return found if len(found) <= MOST_OVERRIDES else []
 
 
 def _of_library_base(ev: Evaluator, base: Object, name: str) -> Value:
