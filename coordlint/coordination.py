@@ -185,8 +185,8 @@ class Lock(msgspec.Struct, frozen=True):
 
 
 class Release(msgspec.Struct, frozen=True):
-    """Where and how a section ends. How: "library" | "with" | "delete" | "timed-delete" (only
-    while the clock says that the lease still runs) | "get-then-delete" | "compare-and-delete"."""
+    """Where and how a section ends. How: "library" | "with" | "delete" | "compare-and-delete" |
+    "timed-delete" (only while the clock says that the lease still runs)."""
 
     place: Place
     how: str

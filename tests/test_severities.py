@@ -129,3 +129,11 @@ def test_code_in_a_folder_of_examples_is_told_one_step_softer() -> None:
 def test_names_of_caches_and_limits_say_that_little_hangs_on_a_lost_update() -> None:
     text = "import redis, json\nr = redis.Redis()\ndef add(user):\n    {0} = json.loads(r.get('roles'))\n    {0}[user.id] = user.role\n    r.set('roles', json.dumps({0}))\n"
     assert (loud("CL503", text.format("roles")), loud("CL503", text.format("cached_roles"))) == ({Severity.WARNING}, {Severity.INFO})
+
+
+def test_a_release_that_compares_before_it_deletes_is_told_as_such() -> None:
+    take = "import redis\nr = redis.Redis()\ndef run(token):\n    if r.set('lock:x', token, nx=True, ex=20):\n        r.rpush('q', 1)\n"
+    plain, compared = "        r.delete('lock:x')\n", "        if r.get('lock:x') == token:\n            r.delete('lock:x')\n"
+    (first,), (second,) = (list(RULES["CL104"].run(system(shop=take + release))) for release in (plain, compared))
+    assert "by a plain delete:" in first.message
+    assert "by a get, a comparison and a delete, in separate steps:" in second.message

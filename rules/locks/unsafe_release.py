@@ -30,6 +30,7 @@ from coordlint import (
     Found,
     Op,
     Operation,
+    Outcome,
     Place,
     Section,
     System,
@@ -45,10 +46,7 @@ from coordlint import (
     words,
 )
 
-HOW = {
-    "delete": "a plain delete",
-    "get-then-delete": "a get, a comparison and a delete, which are not one step",
-}
+PLAIN, IN_STEPS = "a plain delete", "a get, a comparison and a delete, in separate steps"
 CURES = {
     "redis": "Store a random token as the value and release with a script that deletes the key only while it holds that token, or use redis-py's lock().",
     "memcached": "Read with gets and expire the key with cas, or use a store that can compare and delete in one step.",
@@ -141,11 +139,11 @@ def deletes(system: System) -> Iterator[Release]:
     """The deletes themselves: inside the section, or elsewhere on the same key."""
     for section in by_hand(system):
         for release in section.releases:
-            how = HOW.get(release.how)
-            if how and not is_wrapped(system, release.place):
-                yield section, release.place, how
+            if release.how == "delete" and not is_wrapped(system, release.place):
+                freed = next((o for o in system.operations(Op.DELETE) if o.place == release.place), None)
+                yield section, release.place, PLAIN if freed is None else how_deleted(system, freed)
         for operation in elsewhere(system, section):
-            yield section, operation.place, f"a plain delete in {operation.symbol.rpartition('.')[2]}()"
+            yield section, operation.place, f"{how_deleted(system, operation)}, in {operation.symbol.rpartition('.')[2]}()"
 
 
 def by_its_name(system: System) -> Iterator[Release]:
@@ -167,9 +165,8 @@ def deletes_behind_wrappers(system: System) -> Iterator[Release]:
     covered = {section.lock.made for section, _, _ in deletes(system)}
     for section in by_hand(system):
         for release in section.releases:
-            how = HOW.get(release.how)
-            if how and section.lock.made not in covered and is_wrapped(system, release.place):
-                yield section, release.deed or release.place, how
+            if release.how == "delete" and section.lock.made not in covered and is_wrapped(system, release.place):
+                yield section, release.deed or release.place, PLAIN
 
 
 def by_hand(system: System) -> Iterator[Section]:
@@ -207,10 +204,16 @@ def elsewhere(system: System, section: Section) -> Iterator[Operation]:
             yield operation
 
 
+def how_deleted(system: System, delete: Operation) -> str:
+    """In steps, where the same function reads the key before and tests what it got."""
+    reads = (o for o in system.same_key(delete) if o.op is Op.READ and o.symbol == delete.symbol and o.place.line < delete.place.line)
+    return IN_STEPS if any(o.outcome is Outcome.TESTED for o in reads) else PLAIN
+
+
 def is_released_by_owner(system: System, section: Section) -> bool:
     """Whether those who take the lock through this function give it back by comparing: what deletes beside it is for something else."""
     same = [s for s in system.critical_sections(distributed=True) if s.lock.made == section.lock.made]
-    return any(release.how not in HOW for s in same for release in s.releases)
+    return any(release.how != "delete" for s in same for release in s.releases)
 
 
 def is_same_key(system: System, section: Section, operation: Operation) -> bool:
