@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from coordlint.models.schema import Late, LockModel, OnBusy, Op
+from coordlint.retry import Retry
 from coordlint.source import Place
 from coordlint.wording import fixed, holes, words
 
@@ -383,6 +384,16 @@ class Sweep(msgspec.Struct, frozen=True):
     loop: Place
     transaction: bool  # this function keeps the rows locked until the loop is over
     in_test: bool = False
+
+
+class Swap(msgspec.Struct, frozen=True):
+    """A call of the project's own compare-and-swap, which is made again until it wins."""
+
+    place: Place
+    symbol: str
+    call: str  # as written: "db.conditional_update"
+    retry: Retry
+    pauses: bool  # between the rounds
 
 
 class FunctionInfo(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from coordlint.coordination import (
     Operation,
     Section,
     Suggestion,
+    Swap,
     Sweep,
     Use,
 )
@@ -46,6 +47,7 @@ class World:
     clients: tuple[Client, ...] = ()
     mutations: tuple[Mutation, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
+    swaps: tuple[Swap, ...] = ()
     in_transaction: frozenset[Place] = frozenset()  # calls of the project's functions that stand in a database transaction
     freed: tuple[Freed, ...] = ()
     in_section: frozenset[Place] = frozenset()  # calls of the project's functions that stand in a critical section
@@ -146,6 +148,10 @@ class System:
     def mutations(self, *, tests: bool = False) -> Iterator[Mutation]:
         """Read-modify-write of one stored record."""
         return (m for m in self._world.mutations if tests or not m.in_test)
+
+    def swaps(self) -> tuple[Swap, ...]:
+        """Calls of the project's own compare-and-swap that are made again until one wins."""
+        return self._world.swaps
 
     def sweeps(self, *, tests: bool = False) -> Iterator[tuple[Sweep, Place]]:
         """Loops that count shared rows one by one within a transaction, with where that was opened or entered."""

@@ -24,6 +24,7 @@ from coordlint.link.code import (
     retrying,
     sites,
     suggesting,
+    swaps,
     sweeps,
     uses,
 )
@@ -122,6 +123,7 @@ def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, walk
         sections=found,
         clients=tuple(sorted(clients.clients(ev, operations, traces), key=lambda c: c.place)),
         mutations=tuple(sorted(_mutations(ev, traces), key=lambda m: m.place)),
+        swaps=tuple(sorted(swaps.swaps(traces, calls_again), key=lambda w: w.place)),
         sweeps=tuple(sorted((w for t in traces for w in sweeps.sweeps(t)), key=lambda w: w.place)),
         in_transaction=frozenset(s.place for t in traces for s in t.steps if s.transaction and s.functions and not s.deferred),
         freed=tuple(sorted({f for t in traces for f in _freed(t)}, key=lambda f: (f.place, f.key))),

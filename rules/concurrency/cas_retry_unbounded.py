@@ -19,6 +19,7 @@ from collections.abc import Iterator
 
 from coordlint import (
     INFO,
+    MEDIUM,
     WARNING,
     Found,
     Guard,
@@ -50,6 +51,15 @@ def cas_retry_unbounded(system: System) -> Iterator[Found]:
                 at=update,
                 severity=INFO if update.backend == "redis" else WARNING,  # one server, and each round lets one through
                 because=[again, *update.origin],
+            )
+    for swap in system.swaps():
+        if not swap.retry.is_bounded and not swap.pauses:
+            yield found(
+                f"Tries a conditional write ({swap.call}) again for ever and without a pause.",
+                at=swap.place,
+                symbol=swap.symbol,
+                because=[(swap.retry.place, "only success leaves the loop")],
+                confidence=MEDIUM,
             )
 
 
@@ -104,6 +114,47 @@ def bump(key):
         old, _ = etcd.get(key)
         if etcd.replace(key, old, str(int(old) + 1)):  # finding: cas-retry-unbounded
             return
+
+=== bad: the project's own compare-and-swap, in another module, whose expected value is only guessed
+--- mill/rows.py
+def compare_and_set(table, key, values, expected):
+    query = "UPDATE " + table + " SET " + assigned(values) + " WHERE id = :id AND " + compared(expected)
+    return engine().run(query, id=key) == 1
+--- mill/tally.py
+from mill import rows
+
+
+def grind(sack, known):
+    while True:
+        done = rows.compare_and_set("sacks", sack, {"ground": known + 1}, {"ground": known})  # finding: cas-retry-unbounded
+        if done:
+            return known + 1
+        known += 1
+
+=== good: the same a few times, and with a pause
+--- mill/rows.py
+def compare_and_set(table, key, values, expected):
+    query = "UPDATE " + table + " SET " + assigned(values) + " WHERE id = :id AND " + compared(expected)
+    return engine().run(query, id=key) == 1
+--- mill/tally.py
+import time
+
+from mill import rows
+
+
+def grind(sack, known):
+    for _ in range(5):
+        if rows.compare_and_set("sacks", sack, {"ground": known + 1}, {"ground": known}):
+            return True
+    return False
+
+
+def bag(sack):
+    while True:
+        known = rows.read("sacks", sack)
+        if rows.compare_and_set("sacks", sack, {"bagged": known + 1}, {"bagged": known}):
+            return
+        time.sleep(0.05)
 
 === good: five tries with a growing pause
 --- app/counter.py

@@ -696,6 +696,18 @@ def keep(day):
     lanes = cache.get(f"free_{day}")
     cache.set(f"free_{day}", lanes, 3600)
 
+
+def page(day, number):
+    found = cache.get(f"page_{day}_{number}")
+    if found:
+        lanes = found["lanes"]
+        lanes.sort()
+        return lanes
+    lanes = list(Lane.objects.filter(day=day))
+    lanes.sort()
+    cache.set(f"page_{day}_{number}", {"lanes": lanes}, 60)
+    return lanes
+
 === good: every caller holds the lock
 --- jobs/store.py
 import pickle

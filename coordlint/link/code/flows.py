@@ -8,14 +8,16 @@ from coordlint import ir
 from coordlint.link.code.project import Scope
 from coordlint.link.code.statements import blocks, expressions, statements
 from coordlint.link.code.texts import written
-from coordlint.link.code.usage import calls_in, names_in
+from coordlint.link.code.usage import calls_in, ends, names_in
 from coordlint.source import Place
+
+_LEAVES = ("return", "raise", "exit")
 
 
 class Flow:
     """Which names are computed from which; the order of statements is not looked at.
 
-    `towards` a call, what happens in the other branches of the decisions around it is left out.
+    `towards` a call, what happens in the other branches of the decisions around it is left out, and in those that end the function before.
     """
 
     def __init__(self, scope: Scope, towards: Place | None = None) -> None:
@@ -57,7 +59,7 @@ class Flow:
                 self._collected(expr)
             inner = blocks(s)
             if self._towards is not None and isinstance(s, ir.If):
-                inner = tuple(b for b in inner if _within(b, self._towards)) or inner
+                inner = tuple(b for b in inner if _within(b, self._towards)) or tuple(b for b in inner if ends(b) not in _LEAVES)
             for block in inner:
                 self._block(block)
 
