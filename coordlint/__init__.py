@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     )
     from coordlint.retry import Retry as Retry
     from coordlint.source import Place as Place, Skip as Skip, Span as Span
+    from coordlint.steps import drained as drained, rewritten as rewritten, swept as swept, unclaimed as unclaimed
     from coordlint.stores import lock_held_in as lock_held_in
     from coordlint.system import COORDINATORS as COORDINATORS, System as System
     from coordlint.telling import (
@@ -104,6 +105,7 @@ _HOMES = {
     "coordlint.outage": "WayIn ends_quietly reads_configuration sees_outage survives_outage way_in",
     "coordlint.retry": "Retry",
     "coordlint.source": "Place Skip Span",
+    "coordlint.steps": "drained rewritten swept unclaimed",
     "coordlint.stores": "lock_held_in",
     "coordlint.system": "COORDINATORS System",
     "coordlint.telling": (

@@ -12,6 +12,7 @@ same transaction. And look at the outcome.
 The same happens without arithmetic where a field is found empty and then filled with something that is made for it, such as a payment or a
 customer at a provider: two requests both find it empty, both make one, and the record remembers the second. And where a record is found free
 and given to whoever asked: both are told that it is theirs. A list in Redis that is read whole and then deleted loses what is put in between.
+A record of many keys that is deleted as a whole and written anew one by one is for a while a part of itself, and two writers leave a mixture.
 
 It is a note where names say that little hangs on it: an entry of a cache, the state of a limit (`cached`, `throttle`, `TokenBucket`).
 
@@ -39,12 +40,13 @@ from coordlint import (
     Mutation,
     Op,
     Operation,
-    Outcome,
     Place,
     Severity,
     System,
     backend_name,
+    drained,
     found,
+    rewritten,
     rule,
     words,
 )
@@ -89,6 +91,7 @@ def lost_update(system: System) -> Iterator[Found]:
             confidence=MEDIUM if write.via or (_owned(write) and not rivals) else HIGH,
         )
     yield from _drains(system)
+    yield from _rewrites(system)
     told: set[tuple[str, str, Place]] = set()
     for mutation in system.mutations():
         if mutation.maker and _is_dear(mutation) and not system.is_locked(mutation) and not _by_command(system, mutation):
@@ -177,25 +180,28 @@ def _in_one_step(system: System, write: Operation) -> bool:
 
 def _drains(system: System) -> Iterator[Found]:
     """A list that is read whole and then deleted in a step of its own, while others put entries in."""
-    for drop in system.operations(Op.DELETE, backend="redis"):
-        if drop.atomic or drop.conditional or not drop.key or system.is_locked(drop) or _by_command(system, drop):
-            continue
-        reads = [o for o in system.operations(Op.LIST, backend="redis") if o.symbol == drop.symbol and o.key_text == drop.key_text and _is_whole(o)]
-        puts = [o for o in system.same_key(drop) if o.op is Op.QUEUE_PUT and o.symbol != drop.symbol and not o.in_test]
-        if reads and puts and reads[0].place < drop.place:
+    for drop, read, put in drained(system):
+        if not system.is_locked(drop) and not _by_command(system, drop):
             yield found(
                 f"Reads the list `{drop.key_text or drop.key}` to its end and deletes it in a second step: what is put in between is lost.",
                 at=drop,
-                because=[(reads[0].place, "the list is read here"), (puts[0].place, "and filled here"), *drop.origin],
+                because=[(read.place, "the list is read here"), (put.place, "and filled here"), *drop.origin],
                 help="Do both in one transaction (MULTI), take the entries with LPOP and a count, or LTRIM by the number that was read.",
             )
 
 
-def _is_whole(read: Operation) -> bool:
-    """`lrange(key, 0, -1)`, with something done with what it gives, and in no transaction."""
-    ends = {a.name: a.value for a in read.arguments}
-    is_list = read.call.rpartition(".")[2] == "lrange" and (ends.get("start"), ends.get("end")) == (0, -1)
-    return is_list and not read.atomic and read.outcome is not Outcome.DEAD
+def _rewrites(system: System) -> Iterator[Found]:
+    """A record that is deleted with all keys below it, and written anew key by key."""
+    for drop, write in rewritten(system):
+        if not system.is_locked(drop) and not _by_command(system, drop):
+            yield found(
+                f"Deletes all below `{drop.key_text or drop.key}` and writes it anew key by key: who reads in between sees a part of it, and two writers "
+                "leave a mixture.",
+                at=drop,
+                because=[(write.place, "written one by one here"), *drop.origin],
+                confidence=MEDIUM,
+                help="Keep what belongs together in one value; or do all of it in one transaction; or write first, and then delete what is no longer wanted.",
+            )
 
 
 def _by_command(system: System, mutation: Operation | Mutation) -> bool:
@@ -242,6 +248,46 @@ class Domains:
         data = json.loads(self.zk.get(self.path)[0])
         data["banned"].append(domain)
         self.zk.set(self.path, json.dumps(data).encode())  # finding: lost-update
+
+=== bad: a record of many keys is deleted and written anew, through a client of another module
+--- fleet/store.py
+import etcd
+
+client = etcd.Client(host="etcd")
+--- fleet/publish.py
+from fleet.store import client
+
+
+def publish(settings):
+    try:
+        client.delete(f"/fleet/settings/{settings.app}", recursive=True, dir=True)  # finding: lost-update
+    except etcd.EtcdKeyNotFound:
+        pass
+    for name, value in settings.values.items():
+        client.write(f"/fleet/settings/{settings.app}/{name}", value)
+
+=== good: only deleted; or what is written stands elsewhere; or one value
+--- fleet/publish.py
+import json
+
+import etcd
+
+client = etcd.Client(host="etcd")
+
+
+def forget(app):
+    client.delete(f"/fleet/settings/{app}", recursive=True)
+
+
+def move(app, others):
+    client.delete(f"/fleet/old/{app}", recursive=True)
+    for other in others:
+        client.write(f"/fleet/new/{other}", "1")
+
+
+def publish(settings):
+    client.delete(f"/fleet/parts/{settings.app}", recursive=True)
+    client.write(f"/fleet/settings/{settings.app}", json.dumps(settings.values))
 
 === bad: a document in Redis
 --- shop/carts.py

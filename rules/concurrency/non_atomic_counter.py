@@ -34,6 +34,7 @@ from coordlint import (
 )
 
 _COUNTING = ("redis", "memcached", "django-cache", "zookeeper", "etcd", "consul")
+_BY_HAND = frozenset({"reset", "flush", "purge", "admin", "clear"})
 _WINDOW = frozenset({"minute", "hour", "day", "date", "window", "bucket", "slot", "now", "time", "timestamp", "today", "month"})
 _BY_VERSION = (
     "write on condition that nobody has written since, and try again a few times: ZooKeeper `set(path, n, version=stat.version)` or kazoo's Counter recipe, "
@@ -66,6 +67,18 @@ def non_atomic_counter(system: System) -> Iterator[Found]:
             because=[(expiry.place, "the expiry is set only here"), *count.origin],
             severity=INFO if windowed else WARNING,
         )
+    for drop in system.operations(Op.DELETE, backend=("redis", "memcached")):
+        if drop.atomic or drop.conditional or system.is_locked(drop) or drop.symbol_words & _BY_HAND:
+            continue
+        counts = [o for o in system.same_key(drop) if o.op is Op.INCREMENT and o.symbol != drop.symbol and not o.in_test]
+        if counts and all(system.is_locked(o) for o in counts):
+            yield found(
+                f"Deletes the count `{drop.key_text or drop.key}` without the lock under which others count: what they have counted since is gone.",
+                at=drop,
+                because=[(counts[0].place, "counted up here, under a lock"), *drop.origin],
+                confidence=MEDIUM,
+                help="Take the same lock around the delete, and look again inside whether the count is still what it was.",
+            )
 
 
 def _is_windowed(count: Operation) -> bool:
@@ -117,6 +130,49 @@ def allowed(user):
     n = r.incr(key)  # finding: non-atomic-counter
     r.expire(key, 120)
     return n <= 100
+
+=== bad: counted under a lock, deleted without it
+--- bank/numbers.py
+import redis
+
+r = redis.Redis()
+
+
+class Number:
+    def __init__(self, account):
+        self.account = account
+
+    def __enter__(self):
+        with r.lock(f"bank:lock:{self.account}", timeout=10):
+            return r.incr(f"bank:number:{self.account}")
+
+    def __exit__(self, kind, error, traceback):
+        if kind:
+            r.delete(f"bank:number:{self.account}")  # finding: non-atomic-counter
+
+=== good: deleted under the same lock; a count that needs no lock
+--- bank/numbers.py
+import redis
+
+r = redis.Redis()
+
+
+def take(account):
+    with r.lock(f"bank:lock:{account}", timeout=10):
+        return r.incr(f"bank:number:{account}")
+
+
+def give_back(account):
+    with r.lock(f"bank:lock:{account}", timeout=10):
+        r.delete(f"bank:number:{account}")
+
+
+def hit(page):
+    r.incr(f"hits:{page}")
+
+
+def forget(page):
+    r.delete(f"hits:{page}")
 
 === bad: get and set in Redis
 --- shop/views.py

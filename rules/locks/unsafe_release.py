@@ -41,8 +41,10 @@ from coordlint import (
     lock_name,
     rule,
     sounds_like_lock,
+    swept,
     told,
     trail,
+    unclaimed,
     words,
 )
 
@@ -95,6 +97,24 @@ def unsafe_release(system: System) -> Iterator[Found]:
             confidence=MEDIUM,
             help=TAKEOVERS.get(delete.backend, ""),
         )
+    for drop, claim in unclaimed(system):
+        if not is_admin(system, drop) and drop.place not in reported:
+            yield found(
+                f'"{drop.key_text}" is claimed in a transaction, and deleted here without asking whose it is by now',
+                at=drop,
+                because=[(claim.place, "claimed here, between WATCH and EXEC")],
+                severity=WARNING,
+                confidence=MEDIUM,
+            )
+    for drop, listing in swept(system):
+        if not is_admin(system, drop) and drop.place not in reported:
+            yield found(
+                f"{call_name(drop)} removes what looked left behind when it was listed: a lock that was taken in between goes as well",
+                at=drop,
+                because=[(listing.place, "the locks are listed here")],
+                severity=WARNING,
+                confidence=MEDIUM,
+            )
 
 
 def takeovers(system: System) -> Iterator[tuple[Operation, Operation]]:
@@ -272,6 +292,71 @@ class Leader:
 
     def stop(self):
         self.store.drop("leader", "0")  # finding: unsafe-release
+
+=== bad: claimed between WATCH and EXEC, deleted by whoever is done; and what looks left behind is swept
+--- press/store.py
+import redis
+
+client = redis.Redis(host="redis")
+
+def claim_key(page):
+    return f"page:job:{page}"
+--- press/jobs.py
+import redis
+
+from press.store import claim_key, client
+
+def order(page, job):
+    with client.pipeline() as pipe:
+        try:
+            pipe.watch(claim_key(page))
+            if pipe.get(claim_key(page)):
+                return None
+            pipe.multi()
+            pipe.set(claim_key(page), job, 900)
+            pipe.execute()
+        except redis.WatchError:
+            return None
+    return job
+
+def unlock(page):
+    client.delete(claim_key(page))  # finding: unsafe-release
+
+def sweep_locks(running):
+    held = {key: client.get(key) for key in client.keys("page:job:*")}
+    for key, job in held.items():
+        if job not in running:
+            client.delete(key)  # finding: unsafe-release
+
+=== good: the claim is no lock's; the sweep only counts; an operator frees all of them
+--- press/jobs.py
+import redis
+
+client = redis.Redis(host="redis")
+
+def order(page, job):
+    with client.pipeline() as pipe:
+        try:
+            pipe.watch(f"page:{page}")
+            if pipe.get(f"page:{page}"):
+                return None
+            pipe.multi()
+            pipe.set(f"page:{page}", job, 900)
+            pipe.execute()
+        except redis.WatchError:
+            return None
+    return job
+
+def printed(page):
+    client.delete(f"page:{page}")
+
+def count_locks():
+    return [client.get(key) for key in client.keys("lock:*")]
+
+def reset_locks():
+    for key in client.keys("lock:*"):
+        if client.get(key):
+            client.delete(key)
 
 === bad: the leader's node is removed and made anew, through a retry of the client
 --- fleet/lead.py

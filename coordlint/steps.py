@@ -1,0 +1,73 @@
+"""What is done to a store in several steps, between which others can step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint.coordination import Operation, Outcome
+from coordlint.models.schema import Op
+from coordlint.system import COORDINATORS, System
+from coordlint.telling import sounds_like_lock
+
+
+def drained(system: System) -> Iterator[tuple[Operation, Operation, Operation]]:
+    """A list that is read whole and then deleted in a step of its own, while others put entries in: the delete, the read, a put."""
+    for drop in system.operations(Op.DELETE, backend="redis"):
+        if drop.atomic or drop.conditional or not drop.key:
+            continue
+        reads = [o for o in system.operations(Op.LIST, backend="redis") if o.symbol == drop.symbol and o.key_text == drop.key_text and _is_whole(o)]
+        puts = [o for o in system.same_key(drop) if o.op is Op.QUEUE_PUT and o.symbol != drop.symbol and not o.in_test]
+        if reads and puts and reads[0].place < drop.place:
+            yield drop, reads[0], puts[0]
+
+
+def _is_whole(read: Operation) -> bool:
+    """`lrange(key, 0, -1)`, with something done with what it gives, and in no transaction."""
+    ends = {a.name: a.value for a in read.arguments}
+    is_list = read.call.rpartition(".")[2] == "lrange" and (ends.get("start"), ends.get("end")) == (0, -1)
+    return is_list and not read.atomic and read.outcome is not Outcome.DEAD
+
+
+def rewritten(system: System) -> Iterator[tuple[Operation, Operation]]:
+    """All keys below one that are deleted, and then written anew one by one: the delete, and a write."""
+    for drop in system.operations(Op.DELETE, backend=COORDINATORS):
+        if drop.atomic or drop.conditional or not drop.key or not _is_recursive(drop):
+            continue
+        for write in system.operations(Op.WRITE, Op.CREATE, backend=drop.backend):
+            below = (write.key or "").startswith(drop.key.rstrip("/") + "/")
+            if below and write.symbol == drop.symbol and write.loop == "for" and write.place > drop.place and not write.atomic:
+                yield drop, write
+                break
+
+
+def _is_recursive(drop: Operation) -> bool:
+    asked = [a for name in ("recurse", "recursive") if (a := drop.argument(name)) is not None]
+    return any(a.value is True for a in asked) or drop.call.rpartition(".")[2] in ("delete_prefix", "delete_range")
+
+
+def unclaimed(system: System) -> Iterator[tuple[Operation, Operation]]:
+    """A key that is claimed between WATCH and EXEC, and deleted elsewhere by a plain delete that is about a lock: the delete, the claim."""
+    watched = {(o.symbol, o.key) for o in system.operations(Op.WATCH, backend="redis") if o.key}
+    read = {(o.symbol, o.key) for o in system.operations(Op.READ, backend="redis") if o.key}
+    for claim in system.operations(Op.WRITE, Op.CREATE, Op.ACQUIRE, Op.TRANSACTION_STEP, backend="redis"):
+        if (claim.symbol, claim.key) not in watched & read:
+            continue
+        for drop in system.same_key(claim):
+            if drop.op is Op.DELETE and drop.symbol != claim.symbol and not (drop.atomic or drop.conditional or drop.in_test) and _is_about_a_lock(drop):
+                yield drop, claim
+
+
+def _is_about_a_lock(drop: Operation) -> bool:
+    return sounds_like_lock(drop.key_text, drop.symbol.rpartition(".")[2], *(m for a in drop.arguments[:1] for m in a.mentions))
+
+
+def swept(system: System) -> Iterator[tuple[Operation, Operation]]:
+    """Locks that are listed, looked at, and then deleted one by one: the delete, the listing."""
+    for listing in system.operations(Op.LIST, backend="redis"):
+        if "*" not in (listing.key or "") or not sounds_like_lock(listing.key_text, listing.symbol.rpartition(".")[2]):
+            continue
+        near = [o for o in system.operations(Op.READ, Op.DELETE, backend="redis") if o.symbol == listing.symbol and o.place.line >= listing.place.line]
+        reads = [o for o in near if o.op is Op.READ and o.outcome is not Outcome.DEAD]
+        drop = next((o for o in near if o.op is Op.DELETE and o.loop == "for" and not (o.atomic or o.conditional)), None)
+        if reads and drop is not None:
+            yield drop, listing
