@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from processes import run
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "err"
-SYSTEMS = sorted(p.name for p in FIXTURES.iterdir() if p.is_dir())
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 # A run in which folders are listed in another order, and every run of any size has workers.
 SHUFFLED = """
@@ -23,9 +22,13 @@ from coordlint import extraction, selection
 from coordlint.cli import main
 order = random.Random(int(sys.argv.pop(1)))
 scan = os.scandir
-class Shuffled(list):
+class Shuffled:
+    def __init__(self, entries): self.left = iter(entries)
+    def __iter__(self): return self
+    def __next__(self): return next(self.left)
     def __enter__(self): return self
     def __exit__(self, *_): pass
+    def close(self): pass
 def scandir(path):
     with scan(path) as found:
         entries = list(found)
@@ -33,13 +36,14 @@ def scandir(path):
     return Shuffled(entries)
 os.scandir = scandir
 extraction.POOL_FROM, extraction.CHUNK = 0, 2_000
+selection.SMALL = int(sys.argv.pop(1))
 main(sys.argv[1:])
 """
 
 
-def shuffled(folder: Path, seed: int, *arguments: str) -> bytes:
-    environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": str(FIXTURES.parents[1])}
-    done = subprocess.run([sys.executable, "-c", SHUFFLED, str(seed), *arguments], cwd=folder, capture_output=True, env=environment, timeout=120, check=False)
+def shuffled(folder: Path, seed: int, small: int, *arguments: str) -> bytes:
+    environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": str(FIXTURES.parent)}
+    done = subprocess.run([sys.executable, "-c", SHUFFLED, str(seed), str(small), *arguments], cwd=folder, capture_output=True, env=environment, timeout=120, check=False)
     assert done.returncode in (0, 1), done.stderr
     return done.stdout
 
@@ -49,7 +53,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All systems of the fixtures as one repository, written in an order of its own."""
     root = tmp_path_factory.mktemp("tree")
     (root / ".git").mkdir()
-    names = [p for system in SYSTEMS for p in (FIXTURES / system).rglob("*") if p.is_file()]
+    names = [p for sort in ("err", "ok") for p in (FIXTURES / sort).rglob("*") if p.is_file()]
     random.Random(7).shuffle(names)
     for name in names:
         place = root / name.relative_to(FIXTURES)
@@ -59,10 +63,13 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("small", [0, 400], ids=["files are chosen", "all files are read"])
 @pytest.mark.parametrize("format", ["json", "sarif"])
-def test_reports_are_the_same_bytes_for_any_jobs_order_and_seed(tree: Path, format: str) -> None:
-    arguments = ("check", "--profile", "audit", "--no-cache", "--format", format)
-    made = {hashlib.sha256(shuffled(tree, seed, *arguments, "--jobs", str(jobs))).hexdigest() for seed, jobs in ((1, 1), (2, 2), (3, 3))}
+def test_reports_are_the_same_bytes_for_any_jobs_order_seed_and_cache(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str, small: int) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    arguments = ("check", "--profile", "audit", "--format", format)
+    ways = [(1, 1, "--no-cache"), (2, 2, "--no-cache"), (3, 3, "--no-cache"), (4, 2), (5, 3)]  # without a cache, then with an empty and a full one
+    made = {hashlib.sha256(shuffled(tree, seed, small, *arguments, *cache, "--jobs", str(jobs))).hexdigest() for seed, jobs, *cache in ways}
     assert len(made) == 1
 
 
