@@ -15,6 +15,7 @@ from coordlint.workload import Process
 MANY = 50
 """Slow answers in a row; where it takes more, a loop is believed to end in time."""
 UNBOUNDED_BY_DEFAULT = ("requests", "stdlib-subprocess", "urllib3", "stdlib-urllib", "stdlib-email")
+CALLERS_UP = 2  # calls between a task and the function that its limit ends as well
 _OUTWARD = ("http", "subprocess", "email", "remote")
 _LIMITS = ("soft_time_limit", "time_limit", "timeout")
 _UNENFORCED = {"gevent": ("soft_time_limit",), "eventlet": _LIMITS, "threads": _LIMITS, "solo": _LIMITS}
@@ -50,15 +51,20 @@ def too_often(effect: Effect, lease: float) -> str:
     return f"may take {given.value:g} s for each that the loop goes over, and {rounds} such answers are enough" if rounds < MANY else ""
 
 
-def time_limit(system: System, symbol: str) -> TaskLimit | None:
-    """The limit that a task decorator sets on a function; of several, the one that ends it first."""
+def time_limit(system: System, symbol: str, depth: int = 0) -> TaskLimit | None:
+    """The limit that a task decorator sets on a function; of several, the one that ends it first. Without one: the longest of those that
+    all its callers have."""
     found: list[TaskLimit] = []
     for task in system.operations(Op.TASK):
         given = [a for name in _LIMITS if (a := task.argument(name)) is not None and isinstance(a.value, int | float) and not isinstance(a.value, bool)]
         if given and _decorates(system, task, symbol):
             scale = 0.001 if task.library == "dramatiq" else 1
             found += [TaskLimit(a.name, float(a.value or 0) * scale, a.place or task.place) for a in given]
-    return min(found, key=lambda limit: (limit.seconds, limit.name), default=None)
+    if found or depth == CALLERS_UP:
+        return min(found, key=lambda limit: (limit.seconds, limit.name), default=None)
+    above = [time_limit(system, caller, depth + 1) for caller in sorted({caller for caller, _ in system.callers(symbol)} - {symbol})]
+    known = [limit for limit in above if limit is not None]
+    return max(known, key=lambda limit: (limit.seconds, limit.name)) if known and len(known) == len(above) else None
 
 
 def unenforced(system: System, symbol: str, limit: TaskLimit) -> Process | None:

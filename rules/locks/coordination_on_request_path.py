@@ -83,10 +83,13 @@ def is_what_it_is_for(system: System, operation: Operation, entries: list[Entry]
     return all(o.backend == operation.backend for e in entries for o in system.operations_in(system.reached_from(e.symbol)))
 
 
-def is_cached(system: System, symbol: str) -> bool:
-    """Whether a decorator keeps what the function returned."""
+def is_cached(system: System, symbol: str, depth: int = 0) -> bool:
+    """Whether a decorator keeps what the function returned, or what all who call it returned."""
     function = system.function(symbol)
-    return function is not None and not CACHING.isdisjoint(function.decorators)
+    if function is not None and not CACHING.isdisjoint(function.decorators):
+        return True
+    callers = {caller for caller, _ in system.callers(symbol)} - {symbol} if depth < 3 else set()
+    return bool(callers) and all(is_cached(system, caller, depth + 1) for caller in callers)
 
 
 def is_rare(entry: Entry) -> bool:

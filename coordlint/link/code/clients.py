@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from coordlint import ir
 from coordlint.coordination import Argument, Client, Operation
 from coordlint.link.code.evaluate import Evaluator
-from coordlint.link.code.statements import blocks, expressions
+from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.trace import Trace
 from coordlint.link.code.values import FunctionRef, Instance, Literal, Method, options
 from coordlint.models.schema import Op
 from coordlint.source import Place
 
 _STATES = frozenset(("LOST", "SUSPENDED", "CONNECTED"))
+DEEPEST = 2  # calls from a listener to what looks at the state
 
 
 def clients(ev: Evaluator, operations: tuple[Operation, ...], traces: list[Trace]) -> Iterator[Client]:
@@ -45,13 +46,15 @@ def clients(ev: Evaluator, operations: tuple[Operation, ...], traces: list[Trace
 
 
 def _set_later(ev: Evaluator, made: Operation) -> Iterator[Argument]:
-    """What the file sets on its clients after they were made, by the name of a parameter: `client.default_noreply = False`."""
+    """What is set on a client after it was made, by the name of a parameter: `client.default_noreply = False`; in its own file on any."""
     model = ev.models.call(made.call)
     for name in (*model.params, *model.keywords) if model is not None else ():
         if "_" not in name or made.argument(name) is not None:
             continue
-        for _, scope, binding in ev.project.outside.get(name, ()):
-            value = ev.settle(ev.binding(binding, scope, name)) if scope.path == made.place.path else None
+        for on, scope, binding in ev.project.outside.get(name, ()):
+            if scope.path != made.place.path and not any(isinstance(v, Instance) and v.place == made.place for v in options(ev.settle(ev.value(on, scope)))):
+                continue
+            value = ev.settle(ev.binding(binding, scope, name))
             if isinstance(value, Literal):
                 yield Argument(name, value.value if isinstance(value.value, bool | int | float | str) else None, literal=True)
 
@@ -84,20 +87,20 @@ def found_by_decorator(ev: Evaluator, t: Trace, found: dict[Place | None, list[t
                 found.setdefault(place, []).append((t.scope.place(decorator.at), states))
 
 
-def _states(ev: Evaluator, listener: FunctionRef) -> frozenset[str]:
-    """The session states that a listener names."""
+def _states(ev: Evaluator, listener: FunctionRef, depth: int = 0) -> frozenset[str]:
+    """The session states that a listener names, itself or in functions that it calls."""
     scope = ev.project.scopes[listener.symbol]
     named: set[str] = set()
-    todo = list(scope.function.body)
-    while todo:
-        s = todo.pop()
-        todo.extend(x for block in blocks(s) for x in block)
+    for s in statements(scope.function.body):
         for expr in expressions(s):
             for node in ir.walk(expr):
                 if isinstance(node, ir.Attribute) and node.name in _STATES:
                     named.add(node.name)
                 elif isinstance(node, ir.Const) and node.value in _STATES:
                     named.add(str(node.value))
+                elif isinstance(node, ir.Call) and depth < DEEPEST:
+                    called = (v for v in options(ev.value(node.func, scope)) if isinstance(v, FunctionRef) and v.symbol in ev.project.scopes)
+                    named |= {state for v in called for state in _states(ev, v, depth + 1)}
     return frozenset(named)
 
 

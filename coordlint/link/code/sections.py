@@ -10,6 +10,7 @@ import msgspec
 from coordlint import ir
 from coordlint.coordination import Effect, Guard, Lock, Operation, Section, Time
 from coordlint.link.code import arguments, decorating, holding
+from coordlint.link.code.handed import handed
 from coordlint.link.code.project import is_test
 from coordlint.link.code.purpose import purpose_of, raised_in
 from coordlint.link.code.trace import Draft, Step
@@ -21,6 +22,7 @@ from coordlint.wording import words
 
 DEEPEST = 4  # calls that an effect may be away from its section
 MOST = 80  # effects of one function that are looked at
+LAPS_BELOW = 2  # calls from a section to a loop that counts as its own
 
 _LOCKISH = frozenset("lock locked mutex lease leader leadership semaphore running inprogress progress busy exclusive guard singleton master claim acquire".split())
 _EFFECTS = (Op.EFFECT, Op.WRITE, Op.CREATE, Op.CAS, Op.DELETE, Op.INCREMENT, Op.QUEUE_PUT, Op.PUBLISH, Op.COMMIT, Op.SET_ADD, Op.TRANSACTION_STEP, Op.REGISTER)  # fmt: skip
@@ -79,6 +81,8 @@ class Sections:
         symbol = d.scope.symbol
         self.calls |= {step.place for step in d.steps if step.functions and not step.deferred}
         reached, unresolved, tokens = self._inside(d)
+        beyond = handed(self.tracer, d)
+        tokens |= beyond.tokens
         effects = tuple(self._effect(d, r, tokens) for r in reached if r.operation.op in _EFFECTS or _is_unsafe_sql(r.operation))
         reads = tuple(Effect(r.operation, r.chain, each=r.each) for r in reached if r.operation.op in _READS)
         scope = d.lock.model.scope
@@ -92,7 +96,7 @@ class Sections:
             blocking=d.lock.blocking,
             wait=lock.wait,
             can_fail=fails,
-            tested=d.tested if fails and not (d.is_returned and not d.tested) else None,
+            tested=(d.tested or beyond.tested) if fails and not (d.is_returned and not d.tested) else None,
             on_busy=d.lock.model.on_busy if d.how in ("with", "decorator") else OnBusy.RAISES if fails is False else OnBusy.BLOCKS,
             skips_when_busy=d.skips,
             raises_when_busy=d.raises_when_busy,
@@ -102,8 +106,8 @@ class Sections:
             reads=reads,
             row_locks=tuple(Effect(r.operation, r.chain) for r in reached if r.operation.op is Op.ROW_LOCK or r.operation.row_lock is not None),
             token_taken=d.token_taken,
-            checked=tuple(d.checked),
-            extended=tuple(d.extended),
+            checked=(*d.checked, *beyond.checked),
+            extended=(*d.extended, *beyond.extended),
             unresolved=unresolved,
             laps=self._laps(d),
             shares_fate=scope is Scope.DB_TRANSACTION and all(e.operation.kind in ("database", "") for e in effects),
@@ -207,11 +211,12 @@ class Sections:
 
     def _laps(self, d: Draft) -> tuple[Place, ...]:
         """Loops under the lock whose rounds nobody can count, around calls that nobody knows; here, or in what this file calls for it."""
-        found: set[Place] = set()
-        for step in d.steps:
-            called = [self.tracer.trace(f.symbol).steps for f in _called(step) if not step.deferred and f.symbol in self.ev.project.scopes]
-            inside = (s for steps in called for s in steps if s.place.path == d.acquired.path)
-            found |= {s.each for s in (step, *inside) if s.each is not None and self._is_open(s) and (s is not step or s.each > d.acquired)}
+        found = {s.each for s in d.steps if s.each is not None and s.each > d.acquired and self._is_open(s)}
+        todo = [f.symbol for step in d.steps if not step.deferred for f in _called(step)]
+        for _ in range(LAPS_BELOW):
+            steps = [s for symbol in todo if symbol in self.ev.project.scopes for s in self.tracer.trace(symbol).steps if s.place.path == d.acquired.path]
+            found |= {s.each for s in steps if s.each is not None and self._is_open(s)}
+            todo = sorted({f.symbol for s in steps if not s.deferred for f in _called(s)})
         return tuple(sorted(found))[:5]
 
     def _is_open(self, step: Step) -> bool:
