@@ -128,6 +128,16 @@ def test_a_script_that_keeps_its_list_of_files_in_a_variable_is_believed() -> No
     assert edges(deployed(files)) == {("web", "redis")}
 
 
+def test_what_is_waited_for_may_come_from_a_file_that_is_included() -> None:
+    files = {
+        "docker-compose.yml": "include: [docker-compose-base.yml]\nservices:\n  web: {image: acme/shop, depends_on: [db]}\n",
+        "docker-compose-base.yml": "services:\n  db: {image: postgres}\n",
+        "docker-compose-mac.yml": "services:\n  web: {platform: linux/amd64, environment: {DB_HOST: db}}\n",
+    }
+    assert names(files) == {("web", "docker-compose.yml"), ("db", "docker-compose-base.yml")}
+    assert edges(deployed(files)) == {("web", "db")}
+
+
 def test_files_that_wait_for_each_other_end() -> None:
     files = {
         "a.yml": "services:\n  one:\n    image: x\n    depends_on: [two]\n",

@@ -42,9 +42,9 @@ class View:
 def compose_views(catalogue: Catalogue) -> tuple[list[View], ComposeReader]:
     """All views, bases before their overlays, sorted by path; and the reader, which knows what was wrong with the files."""
     reader = ComposeReader(catalogue)
-    groups = [several for path in sorted(catalogue.compose) for _, several in reader.includes(path)]
-    included = frozenset(one for several in groups for one in several)
-    overlays = layers(catalogue, included)
+    includes = {path: [several for _, several in reader.includes(path)] for path in sorted(catalogue.compose)}
+    groups = [several for found in includes.values() for several in found]
+    overlays = layers(catalogue, {path: frozenset(one for several in found for one in several) for path, found in includes.items()})
     overlays |= {one: (several[0],) for several in groups for one in several[1:] if several[0] not in overlays}
     views: list[View] = []
     for path in sorted(catalogue.compose):

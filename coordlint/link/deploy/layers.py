@@ -33,15 +33,24 @@ class _Names:
     def all(self) -> frozenset[str]:
         return self.whole | self.partial
 
+    def beside(self, others: Iterable[_Names]) -> _Names:
+        """The same, where others bring what is waited for."""
+        return _Names(self.whole, self.partial, self.awaited.difference(*(other.whole for other in others)))
+
     @property
     def wanted(self) -> frozenset[str]:
         """What other files have to bring."""
         return self.partial | self.awaited
 
 
-def layers(catalogue: Catalogue, included: frozenset[str]) -> dict[str, tuple[str, ...]]:
-    """Files that are laid over others, each with those below it, the base first; a file whose services are all complete stands alone."""
-    known = {path: _names(file) for path, file in sorted(catalogue.compose.items())}
+def layers(catalogue: Catalogue, includes: Mapping[str, frozenset[str]]) -> dict[str, tuple[str, ...]]:
+    """Files that are laid over others, each with those below it, the base first; a file whose services are all complete stands alone.
+
+    `includes` says which files one includes: these have what it waits for.
+    """
+    alone = {path: _names(file) for path, file in sorted(catalogue.compose.items())}
+    known = {path: names.beside(alone[one] for one in includes.get(path, ()) if one in alone) for path, names in alone.items()}
+    included = frozenset(one for several in includes.values() for one in several)
     bases = {path: base for path, base in chosen_together(catalogue).items() if path not in included}
     for find in (_base_of, _base_of_neighbours, _only_placed):
         found = {}
