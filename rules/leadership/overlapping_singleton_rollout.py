@@ -7,7 +7,9 @@ the release. A swarm stops the old task first, unless `update_config` says `orde
 Instead: `strategy: {type: Recreate}` (it narrows the overlap for planned rollouts), or a StatefulSet, which never runs two pods of one name; and
 tasks that are safe to run twice, because a lost node can leave an old pod running all the same. In a swarm, `order: stop-first`.
 
-Fine when: the scheduler elects (celery-redbeat, rq-scheduler); the workload is a StatefulSet; the strategy is Recreate, or its maxSurge is 0;
+The same holds for an APScheduler that the program starts by itself, with a job store that both share all the more.
+
+Fine when: the scheduler elects (celery-redbeat, rq-scheduler), or a lock or an election guards its start; the workload is a StatefulSet; the strategy is Recreate, or its maxSurge is 0;
 it runs under compose without a swarm, which stops a container before it starts the next.
 
 Known misses: singletons that a loop of one's own makes.
@@ -20,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import WARNING, Evidence, Found, System, Workload, found, rule
+from coordlint import MEDIUM, WARNING, Evidence, Found, Op, System, Workload, found, rule
 
 SCHEDULERS = {"celery-beat": "celery beat", "apscheduler": "APScheduler", "taskiq-scheduler": "the taskiq scheduler", "periodiq": "periodiq"}
 
@@ -31,7 +33,7 @@ def overlapping_singleton_rollout(system: System) -> Iterator[Found]:
         return
     for workload in system.workloads():
         how = overlap(workload)
-        if not how or workload.replicas.may_be_many:
+        if not how or workload.replicas.may_be_many or workload.elections:
             continue
         for process in workload.started(*SCHEDULERS):
             if any("redbeat" in word.lower() for word in process.argv) or workload.surge == 0:
@@ -44,6 +46,26 @@ def overlapping_singleton_rollout(system: System) -> Iterator[Found]:
                 resource=process.program,
                 severity=workload.role.softened(WARNING),
             )
+        yield from in_code(system, workload, how)
+
+
+def in_code(system: System, workload: Workload, how: str) -> Iterator[Found]:
+    """An APScheduler that the workload's program starts."""
+    for start in system.operations(Op.SCHEDULER_START):
+        if start.library != "apscheduler" or workload not in system.workloads_of(start.symbol):
+            continue
+        if any(start.symbol in system.reached_from(s.symbol) for s in system.critical_sections(distributed=True)):
+            continue
+        yield found(
+            f"the APScheduler in {workload.name} is replaced by {how}: the old and the new one run together",
+            at=workload.place,
+            because=[Evidence(start.place, "APScheduler starts here")],
+            symbol=workload.symbol,
+            resource="apscheduler",
+            severity=workload.role.softened(WARNING),
+            confidence=MEDIUM,
+        )
+        return
 
 
 def overlap(workload: Workload) -> str:
@@ -78,6 +100,43 @@ services:
     deploy:
       replicas: 1
       update_config: {order: start-first}
+
+=== bad: the program starts a scheduler of its own
+--- k8s/planner.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: planner  # finding: overlapping-singleton-rollout
+spec:
+  replicas: 1
+  template:
+    spec:
+      containers:
+        - {name: planner, image: acme/planner, command: [python, -m, planner]}
+--- planner.py
+from apscheduler.schedulers.blocking import BlockingScheduler
+
+scheduler = BlockingScheduler()
+scheduler.add_jobstore("sqlalchemy", url="postgresql://db/jobs")
+scheduler.start()
+
+=== good: a scheduler of its own under Recreate
+--- k8s/planner.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: planner}
+spec:
+  replicas: 1
+  strategy: {type: Recreate}
+  template:
+    spec:
+      containers:
+        - {name: planner, image: acme/planner, command: [python, -m, planner]}
+--- planner.py
+from apscheduler.schedulers.blocking import BlockingScheduler
+
+scheduler = BlockingScheduler()
+scheduler.start()
 
 === good: a swarm stops the old one first
 --- compose.yaml
