@@ -183,7 +183,6 @@ class Deployment(msgspec.Struct, frozen=True):
     connections: tuple[Connection, ...] = ()
     unknown: tuple[Evidence, ...] = ()  # what could not be resolved, and where
     skips: tuple[Skip, ...] = ()  # what was wrong with manifests as they refer to each other
-    heard: frozenset[str] = frozenset()  # Python files that were not read for their code, and asked for their words
 
     def workload(self, key: Key) -> Workload | None:
         """The workload of a key."""

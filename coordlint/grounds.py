@@ -30,7 +30,7 @@ class Grounds(msgspec.Struct, frozen=True):
 
     choice: Choice | None  # None where all Python files were read
     imports: dict[str, str]  # Python files that were read, and the names that each imports, in one word
-    heard: frozenset[str]  # files that the deployment asked for their words
+    heard: frozenset[str]  # files that were not read, and looked into after all: for the words that the deployment asks for
     shown: dict[str, tuple[tuple[int, ...], str]]  # files that findings point into: which lines, and their text in one word
 
 

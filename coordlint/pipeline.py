@@ -35,7 +35,7 @@ from coordlint.rendered import rendered_facts
 from coordlint.report.result import Coverage, Failure, Hidden, Report, RuleInfo, Why
 from coordlint.rulebook import Rule
 from coordlint.selection import Choice, select
-from coordlint.source import Kind, Place, Source, Span
+from coordlint.source import Kind, Place, Source, Span, Unread
 from coordlint.system import System, World
 from coordlint.watching import watched
 
@@ -47,7 +47,7 @@ class Gathered(msgspec.Struct, frozen=True):
     everything: tuple[Facts, ...]
     models: Models
     failures: tuple[Failure, ...]
-    unread: tuple[Source, ...]  # Python files that were not chosen
+    unread: Unread  # files that were not chosen
     choice: Choice | None = None  # None where all were
     imports: dict[str, set[str]] = {}  # of each Python file that was read
 
@@ -112,8 +112,7 @@ def judged_on_grounds(project: Project, options: Options) -> tuple[Report, Groun
     done = _run_rules(project, options)
     report = _report(done, _baseline(project, options), options)
     read = done.understanding.read
-    heard = done.understanding.system.deployment.heard
-    return report, grounds(project, read.choice, read.imports, heard, report)
+    return report, grounds(project, read.choice, read.imports, read.unread.asked, report)
 
 
 def audit(options: Options) -> tuple[Report, Understanding]:
@@ -220,7 +219,7 @@ def gathered(project: Project, always: tuple[Source, ...] = ()) -> Gathered:
     failures = tuple(Failure(f"analysis of {path}", reason) for path, reason in extractor.failures)
     imports = {s.path: imported_names(s.text) for s in sources if s.kind is Kind.PYTHON and s.path in read}
     models = Models.load({name for names in imports.values() for name in names}, extra)
-    return Gathered(tuple(facts), (*facts, *untold, *unread), models, failures, left, choice, imports)
+    return Gathered(tuple(facts), (*facts, *untold, *unread), models, failures, Unread(left), choice, imports)
 
 
 def _run_rules(project: Project, options: Options) -> _Run:

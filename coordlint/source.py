@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -51,6 +52,32 @@ class Place(msgspec.Struct, frozen=True, gc=False, order=True):
 
     def __str__(self) -> str:
         return f"{self.path}:{self.span.line}"
+
+
+class Unread(Mapping[str, Source]):
+    """Files that nothing led to be read, by their paths. It remembers which of them were asked for after all: what is found rests on these."""
+
+    def __init__(self, sources: Iterable[Source] = ()) -> None:
+        self._sources = {source.path: source for source in sources}
+        self._asked: set[str] = set()
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """The paths of the files that somebody looked into."""
+        return frozenset(self._asked)
+
+    def __getitem__(self, path: str) -> Source:
+        self._asked.add(path)
+        return self._sources[path]
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._sources
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
 
 
 PASSING = ("took longer than", "took too long", "crashed", "of memory", "could be started")

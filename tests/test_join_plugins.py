@@ -7,13 +7,13 @@ from deployments import deployed, edges, facts_of, one
 
 from coordlint.deployment import Deployment
 from coordlint.link.deploy.deployment import link_deployment
-from coordlint.source import Kind, Source
+from coordlint.source import Kind, Source, Unread
 
 
 def unread(files: dict[str, str]) -> Deployment:
     """The deployment of a repository of whose Python files none was chosen to be read."""
     python = [Source(path, Kind.PYTHON, text) for path, text in files.items() if path.endswith(".py")]
-    return link_deployment(facts_of(files), {}, python)
+    return link_deployment(facts_of(files), {}, Unread(python))
 
 
 def shop(worker: str = "celery -A shop.queue worker", load: str = "from importlib import import_module\n", **more: str) -> dict[str, str]:

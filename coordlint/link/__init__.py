@@ -39,7 +39,7 @@ from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.tracer import Tracer
 from coordlint.link.code.values import FunctionRef, Pattern, shown
 from coordlint.link.code.walked import walked as walked_in
-from coordlint.link.deploy.deployment import link_deployment
+from coordlint.link.deploy.deployment import NOTHING_UNREAD, link_deployment
 from coordlint.models import Models
 from coordlint.models.schema import Op
 from coordlint.source import Place, Source
@@ -48,17 +48,17 @@ from coordlint.system import System, World
 DEEP = 20_000  # frames: the linker recurses in Python only, which needs no machine stack
 
 
-def link(facts: Iterable[Facts], models: Models, unread: Iterable[Source] = ()) -> System:
+def link(facts: Iterable[Facts], models: Models, unread: Mapping[str, Source] = NOTHING_UNREAD) -> System:
     """The system that a project's facts describe together. Facts merge like a set: their order does not matter, nor that one comes twice.
 
-    `unread` are Python files that nothing in them led to; the deployment may lead to them.
+    `unread` are Python files, by path, that nothing in them led to; the deployment may lead to them.
     """
     with _deep():
         return System(_Reading(facts, models, unread).world())
 
 
 def link_at(
-    facts: Iterable[Facts], models: Models, path: str, line: int, unread: Iterable[Source] = ()
+    facts: Iterable[Facts], models: Models, path: str, line: int, unread: Mapping[str, Source] = NOTHING_UNREAD
 ) -> tuple[System, Beliefs]:
     """The same system, and what was believed about one line on the way to it."""
     with _deep():
@@ -83,7 +83,7 @@ def _deep() -> Iterator[None]:
 class _Reading:
     """The facts of one project while they are understood."""
 
-    def __init__(self, facts: Iterable[Facts], models: Models, unread: Iterable[Source], asked: str = "") -> None:
+    def __init__(self, facts: Iterable[Facts], models: Models, unread: Mapping[str, Source], asked: str = "") -> None:
         self.unread = unread
         self.facts = [known for _, known in sorted({(f.path, f.kind): f for f in facts}.items())]
         project = Project(self.facts)
@@ -97,7 +97,7 @@ class _Reading:
         return _world(self.facts, self.unread, self.ev, self.walked, self.tracer)
 
 
-def _world(facts: Sequence[Facts], unread: Iterable[Source], ev: Evaluator, walked: Sequence[str], tracer: Tracer) -> World:
+def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, walked: Sequence[str], tracer: Tracer) -> World:
     project = ev.project
     started = tuple(sorted(entries.entries(ev, facts), key=lambda e: (e.place, e.kind, e.symbol)))
     tracer.requests = atomic.requests(ev, started)

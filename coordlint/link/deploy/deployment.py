@@ -27,19 +27,19 @@ from coordlint.manifest import ComposeFile, HelmFile, KubernetesObject, Table, t
 from coordlint.source import Kind, Source
 
 MAX_WORKLOADS = 5_000
+NOTHING_UNREAD: Mapping[str, Source] = {}
 _DEPLOYING = (ComposeFile, KubernetesObject, HelmFile)
 
 
 def link_deployment(
-    facts: Sequence[Facts], python_modules: Mapping[str, str], unread: Iterable[Source] = ()
+    facts: Sequence[Facts], python_modules: Mapping[str, str], unread: Mapping[str, Source] = NOTHING_UNREAD
 ) -> Deployment:
     """The deployed system. `python_modules` maps dotted names to paths; facts may come in any order.
 
-    `unread` are Python files that were not chosen to be read: what they say to the deployment is asked for when a workload runs them.
+    `unread` are Python files by path that were not chosen to be read: what they say to the deployment is asked for when a workload runs them.
     """
     if not any(isinstance(manifest, _DEPLOYING) for fact in facts for manifest in fact.manifests):
         return Deployment()
-    unread = tuple(unread)
     known = catalogue([*facts, *_configurations(unread)], {**_unread_modules(facts), **python_modules})
     views, composed = compose_views(known)
     builder = ImageBuilder(known, _local_images(known, views))
@@ -58,21 +58,20 @@ def link_deployment(
         [*find_coordinators(ordered, known), *managed], key=lambda c: (c.place, c.workload.key)
     )
     everything = tuple(sorted((*ordered, *(c.workload for c in managed)), key=lambda w: (w.place, w.key)))
-    words = Words(known.words, {s.path: s for s in unread})
-    reach = Reach(words, known.python_files, known.modules)
+    reach = Reach(Words(known.words, unread), known.python_files, known.modules)
     connections = find_connections(everything, started, {w.key: configured_peers(w, started[w.key].placed, known) for w in ordered}, reach, views)
     peers = {frozenset((a, b)) for c in coordinators for a in c.ensemble for b in c.ensemble if a != b}
     unresolved = sorted(
         {*composed.undefined, *_unfollowed(ordered, started)}, key=lambda e: (e.place, e.message)
     )
-    return Deployment(everything, tuple(coordinators), _without_peers(connections, peers), tuple(unresolved), tuple(sorted(composed.problems)), words.heard)
+    return Deployment(everything, tuple(coordinators), _without_peers(connections, peers), tuple(unresolved), tuple(sorted(composed.problems)))
 
 
-def _configurations(unread: Iterable[Source]) -> Iterator[Facts]:
+def _configurations(unread: Mapping[str, Source]) -> Iterator[Facts]:
     """Python files that configure gunicorn, of those that nobody has read."""
-    for source in unread:
-        if "gunicorn" in source.path.rpartition("/")[2]:
-            yield Facts(source.path, source.kind, manifests=read_words(source))
+    for path in unread:
+        if "gunicorn" in path.rpartition("/")[2]:
+            yield Facts(path, unread[path].kind, manifests=read_words(unread[path]))
 
 
 def _unfollowed(workloads: Iterable[Workload], started: Mapping[Key, Started]) -> Iterable[Evidence]:

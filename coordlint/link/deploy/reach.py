@@ -28,11 +28,6 @@ class Words:
     unread: Mapping[str, Source]
     _found: dict[str, PythonWords | None] = field(default_factory=dict)
 
-    @property
-    def heard(self) -> frozenset[str]:
-        """The files that were read for their words only."""
-        return frozenset(self._found)
-
     def get(self, path: str) -> PythonWords | None:
         """The words of a file; None when it has none, or when too many were asked for."""
         if path in self.known:
