@@ -252,3 +252,9 @@ def test_what_a_call_rules_out_by_its_arguments_is_not_inside() -> None:
     assert effects(found) == [4, 6]
     (found,) = sections(helper + "def run(options):\n    with r.lock('x'):\n        remove('k', **options)\n")
     assert effects(found) == [4, 6]
+
+
+def test_a_case_of_a_harness_is_a_test_wherever_its_file_stands() -> None:
+    text = "import redis\nfrom harness import {0}\nr = redis.Redis()\nclass Locks({0}):\n    def busy(self):\n        r.lock('x').acquire(blocking=False)\n        r.incr('n')\n"
+    assert [s.in_test for s in system(a=text.format("StoreTestHarness")).critical_sections()] == []
+    assert [s.in_test for s in system(a=text.format("Base")).critical_sections()] == [False]

@@ -425,3 +425,19 @@ def test_a_helper_that_is_named_for_its_role_keeps_it_whatever_key_it_is_given()
         """
     app = "from caching import get_cached\ndef page():\n    return get_cached('stats_page')\n"
     assert via(system(caching=caching, app=app))[3] == ("cache", "redis", "get_cached")
+
+
+def test_a_lambda_with_a_name_is_a_function_like_any_other() -> None:
+    app = """
+        from django.core.cache import cache
+        def once(key, work):
+            take = lambda: cache.add(key, "1", 30)
+            give = lambda: cache.delete(key)
+            if take():
+                try:
+                    work()
+                finally:
+                    give()
+        """
+    (found,) = [s for s in system(app=app).critical_sections() if s.symbol == "app.once"]
+    assert (found.tested, found.skips_when_busy, [r.on_error for r in found.releases]) == (True, True, [True])

@@ -137,3 +137,14 @@ def test_a_release_that_compares_before_it_deletes_is_told_as_such() -> None:
     (first,), (second,) = (list(RULES["CL104"].run(system(shop=take + release))) for release in (plain, compared))
     assert "by a plain delete:" in first.message
     assert "by a get, a comparison and a delete, in separate steps:" in second.message
+
+
+def test_a_count_that_is_made_with_its_expiry_depends_on_a_second_step_now_and_then_only() -> None:
+    text = "import redis\nr = redis.Redis()\ndef hit(user):\n{}    if r.incr(f'hits:{{user}}') == 1:\n        r.expire(f'hits:{{user}}', 60)\n"
+    assert loud("CL504", text.format("")) == {Severity.WARNING}
+    assert loud("CL504", text.format("    if r.set(f'hits:{user}', 1, nx=True, ex=60):\n        return\n")) == {Severity.INFO}
+
+
+def test_keys_for_what_grows_slowly_are_a_note() -> None:
+    text = "from kazoo.client import KazooClient\nzk = KazooClient('zk:2181')\ndef add(x):\n    zk.create(f'/all/{{x.{}_id}}')\n"
+    assert (loud("CL303", text.format("order")), loud("CL303", text.format("project"))) == ({Severity.WARNING}, {Severity.INFO})

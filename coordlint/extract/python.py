@@ -100,6 +100,8 @@ def _statement(node: ast.stmt, short: _Shortened) -> list[ir.Stmt]:
             return []  # docstrings and bare literals say nothing here
         case ast.Expr(value=value):
             return [ir.Evaluate(lower(value, short), at)]
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda() as made) if any(isinstance(n, ast.Call) for n in ast.walk(made.body)):
+            return [_named_lambda(name, made, at, short)]
         case ast.Assign(targets=targets, value=value):
             return [ir.Assign(tuple(lower(t, short) for t in targets), lower(value, short), None, at)]
         case ast.AnnAssign(target=target, annotation=annotation, value=given):
@@ -200,6 +202,13 @@ def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, short: _Shortened) -
         at=_header(node),
         end=node.end_lineno or node.lineno,
     )
+
+
+def _named_lambda(name: str, made: ast.Lambda, at: Span, short: _Shortened) -> ir.Function:
+    """`release = lambda: cache.delete(key)` is a function like any other."""
+    body = ir.Return(lower(made.body, short), span(made.body))
+    is_generator = any(isinstance(n, ast.Yield | ast.YieldFrom) for n in ast.walk(made.body))
+    return ir.Function(name, params(made.args, short), (), None, (body,), False, is_generator, at, made.end_lineno or at.line)
 
 
 def _class(node: ast.ClassDef, short: _Shortened) -> ir.Class:

@@ -30,6 +30,7 @@ from coordlint.link.code import (
 )
 from coordlint.link.code.believing import beliefs
 from coordlint.link.code.carried import Carrying
+from coordlint.link.code.classes import in_test
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.plugged import Plugged
 from coordlint.link.code.project import Project, Scope, is_test
@@ -242,7 +243,7 @@ def _info(scope: Scope) -> FunctionInfo:
         place=scope.place(node.at),
         end_line=node.end,
         is_async=node.is_async,
-        in_test=is_test(scope.path),
+        in_test=in_test(scope),
         decorators=tuple(last_name(d) for d in node.decorators),
         class_name=scope.owner.symbol if scope.owner is not None else "",
     )

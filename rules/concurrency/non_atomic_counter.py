@@ -65,7 +65,7 @@ def non_atomic_counter(system: System) -> Iterator[Found]:
             + ("a key that nobody removes." if windowed else "a count that never ends."),
             at=count,
             because=[(expiry.place, "the expiry is set only here"), *count.origin],
-            severity=INFO if windowed else WARNING,
+            severity=INFO if windowed or _is_made_with_expiry(system, count) else WARNING,
         )
     for drop in system.operations(Op.DELETE, backend=("redis", "memcached")):
         if drop.atomic or drop.conditional or system.is_locked(drop) or drop.symbol_words & _BY_HAND:
@@ -93,6 +93,12 @@ def _expiry_after(system: System, count: Operation) -> Operation | None:
         if expiry.symbol == count.symbol and expiry.place > count.place and same_key and not expiry.atomic:
             return expiry
     return None
+
+
+def _is_made_with_expiry(system: System, count: Operation) -> bool:
+    """Whether the key is otherwise made with its expiry: only one that ends between that and the INCR depends on the second step."""
+    made = (o for o in system.same_key(count) if o.stores or o.op is Op.ACQUIRE)
+    return any(o.ttl is not None and o.ttl.kind != "never" for o in made)
 
 
 def _first_text(operation: Operation) -> str:

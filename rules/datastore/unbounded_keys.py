@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from coordlint import (
     COORDINATORS,
     HIGH,
+    INFO,
     MEDIUM,
     WARNING,
     Found,
@@ -42,6 +43,9 @@ _GROWING = frozenset(
     | {"account", "customer", "item", "product", "device", "timestamp", "date", "time", "hash", "digest", "token", "email"}
 )
 
+# What there are more of each month, and not each minute; what ends them often does so by their folder.
+_SLOW = frozenset({"project", "tenant", "organization", "organisation", "org", "team", "workspace", "site"})
+
 
 @rule("CL303", severity=WARNING)
 def unbounded_keys(system: System) -> Iterator[Found]:
@@ -58,6 +62,7 @@ def unbounded_keys(system: System) -> Iterator[Found]:
             f"`{create.key_text or create.key}`.",
             at=create,
             because=list(create.origin) or [(_key_place(create), "this part differs from key to key")],
+            severity=INFO if words(growing) & _SLOW else WARNING,
             confidence=HIGH if create.op is Op.CREATE else MEDIUM,
         )
 

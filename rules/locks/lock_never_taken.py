@@ -95,6 +95,8 @@ def aggregated(system: System) -> Iterator[Found]:
         last = read.call.rpartition(".")[2]
         if read.row_lock is None or last not in COMPUTING or not read.call.startswith("django."):
             continue
+        if any(o.row_lock == read.row_lock and o.symbol == read.symbol and o.call.rpartition(".")[2] not in COMPUTING for o in system.operations(Op.DB_READ)):
+            continue  # the same query is also asked for its rows
         told_to = [] if read.row_lock.line == read.place.line else [(read.row_lock, "the query is told to lock its rows here")]
         function = system.function(read.symbol)
         yield found(
@@ -243,6 +245,29 @@ def clear(items):
     with transaction.atomic():
         _held = locked_stock().filter(item__in=items).values_list("item", flat=True)  # finding: lock-never-taken
         Stock.objects.filter(item__in=items).update(count=0)
+
+=== good: counted, and then asked for the row
+--- people/models.py
+from django.db import models
+
+class Person(models.Model):
+    mail = models.CharField(max_length=40)
+--- people/services.py
+from people.models import Person
+
+def only(mail):
+    found = Person.objects.filter(mail=mail).select_for_update()
+    if found.count() > 1:
+        raise ValueError(mail)
+    return found.first()
+
+def one(mail):
+    found = Person.objects.filter(mail=mail).select_for_update()
+    if not found.count():
+        return None
+    person = found[0]
+    person.save()
+    return person.mail
 
 === good: the first row is asked for, or the rows are walked over
 --- stock/models.py

@@ -102,6 +102,27 @@ def add(item, count):
         if cur.fetchone() is None:
             cur.execute("INSERT INTO stock (item, count) VALUES (%s, %s)", (item, count))
 
+=== good: the record is made on the way that locks none
+--- desk/models.py
+from django.db import models
+
+class Visit(models.Model):
+    guest = models.CharField(max_length=40)
+    done = models.BooleanField(default=False)
+--- desk/services.py
+from django.db import transaction
+
+from desk.models import Visit
+
+def arrive(guest, known):
+    with transaction.atomic():
+        if known:
+            visit = Visit.objects.select_for_update().get(guest=guest)
+        else:
+            visit = Visit.objects.create(guest=guest)
+        visit.done = True
+        visit.save()
+
 === good: the constraint refuses, and the refusal is handled
 --- stock.py
 import psycopg2

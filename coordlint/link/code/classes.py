@@ -105,3 +105,20 @@ def task(ev: Evaluator, scope: Scope) -> Value:
             if not isinstance(made, Unknown):
                 return made
     return External("celery.app.task.Task")
+
+
+_TESTED = ("TestCase", "TestHarness", "TestBase")
+
+
+def in_test(scope: Scope) -> bool:
+    """Whether code is a test's: by its file, or by the class around it, whose base is one of cases."""
+    around: Scope | None = scope
+    while around is not None:
+        if isinstance(around.node, ir.Class) and any(_last(b).endswith(_TESTED) for b in around.node.bases):
+            return True
+        around = around.parent
+    return is_test(scope.path)
+
+
+def _last(base: ir.Expr) -> str:
+    return base.name if isinstance(base, ir.Attribute) else base.id if isinstance(base, ir.Name) else ""

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from coordlint import ir
 from coordlint.coordination import Mutation
 from coordlint.link.code import classes, records
+from coordlint.link.code.classes import in_test
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.flows import Flow
-from coordlint.link.code.project import Scope, is_test
+from coordlint.link.code.project import Scope
 from coordlint.link.code.statements import blocks
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Step, Trace
@@ -51,7 +52,7 @@ def fillings(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
             versioned=isinstance(record, Object) and record.loaded == "locked",
             locked=tuple(sorted({d.lock.identity for d in maker.held})),
             arithmetic=False,
-            in_test=is_test(scope.path),
+            in_test=in_test(scope),
             maker=written(maker.call.func),
             made=maker.operation.key_text if maker.operation is not None else "",
             keeps_part=_is_part(assigned.value, flow.names_of(maker.place)),
@@ -77,7 +78,7 @@ def _claims(ev: Evaluator, scope: Scope, trace: Trace, assigned: ir.Assign, test
         versioned=record.loaded == "locked",
         locked=tuple(sorted({d.lock.identity for d in held})),
         arithmetic=False,
-        in_test=is_test(scope.path),
+        in_test=in_test(scope),
         claimed=True,
     )
 

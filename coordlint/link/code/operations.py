@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.coordination import Argument, Operation
-from coordlint.link.code import claims
+from coordlint.link.code import claims, queries
 from coordlint.link.code.backends import backend_of
 from coordlint.link.code.calling import is_symbolic
+from coordlint.link.code.classes import in_test
 from coordlint.link.code.ducks import ASKED
 from coordlint.link.code.meaning import Meaning, argument, key_of, lifetime
-from coordlint.link.code.project import Scope, is_test
+from coordlint.link.code.project import Scope
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Step
 from coordlint.link.code.usage import last_word, names_in
@@ -80,11 +81,11 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
         transaction=around.transaction,
         ephemeral=_ephemeral(w, made),
         ttl=lifetime(w.ev, made, step.place),
-        row_lock=_row_lock(owner),
+        row_lock=_row_lock(w, call, owner),
         receiver=written(call.func.base) if isinstance(call.func, ir.Attribute) else "",
         client=_client(owner),
         guessed=_is_guessed(owner),
-        in_test=is_test(w.scope.path),
+        in_test=in_test(w.scope),
         is_async=made.model.is_async,
     )
 
@@ -104,12 +105,14 @@ def _about(made: Meaning, owner: Value | None) -> Pattern | None:
     return Pattern(name, name)
 
 
-def _row_lock(owner: Value | None) -> Place | None:
-    """Where a query was told to lock its rows, maybe in another function."""
+def _row_lock(w: Walk, call: ir.Call, owner: Value | None) -> Place | None:
+    """Where a query was told to lock its rows, maybe in another function; nowhere for one whose rows are also asked for in another way."""
     if not isinstance(owner, Instance):
         return None
     marks = (owner.argument("select_for_update()"), owner.argument("with_for_update()"))
-    return next((m.place for m in marks if m is not None), None)
+    found = next((m.place for m in marks if m is not None), None)
+    held = call.func.base if found is not None and isinstance(call.func, ir.Attribute) else None
+    return None if isinstance(held, ir.Name) and queries.is_read_otherwise(w.scope, held.id) else found
 
 
 def _late(w: Walk, made: Meaning) -> Late:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from coordlint import ir
 from coordlint.link.code.meaning import sql_text
 from coordlint.link.code.project import Scope
+from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.values import Instance, options
 from coordlint.models.schema import CallModel, Op
 from coordlint.models.sql import SqlKind, classify_sql
@@ -43,6 +44,25 @@ def model_of(ev: Evaluator, call: ir.Call, scope: Scope) -> CallModel | None:
     if kind in _LOCKING or kind in _WRITING or any(_is_statement(ev, option) for option in options(ev.settle(value))):
         return CallModel(op=Op.SQL, name=f"sql.{call.func.name}", params=("statement", "params"), key="statement")
     return None
+
+
+def is_read_otherwise(scope: Scope, name: str) -> bool:
+    """Whether a function asks for the rows of a query that it holds in a variable: `rows[0]`, `for row in rows`, `list(rows)`, `return rows`."""
+    for s in statements(scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body):
+        asked: list[ir.Expr] = [s.test] if isinstance(s, ir.Loop) else [s.value] if isinstance(s, ir.Return) and s.value is not None else []
+        for node in (n for expr in expressions(s) for n in ir.walk(expr)):
+            match node:
+                case ir.Index(base=base):
+                    asked.append(base)
+                case ir.Call(args=args, keywords=keywords):
+                    asked += [*args, *(k.value for k in keywords)]
+                case ir.Comprehension(sources=sources):
+                    asked += sources
+                case _:
+                    pass
+        if any(isinstance(a, ir.Name) and a.id == name for a in asked):
+            return True
+    return False
 
 
 def _is_statement(ev: Evaluator, value: object) -> bool:

@@ -12,6 +12,7 @@ from coordlint.link.code import calling, classes
 from coordlint.link.code.arguments import bindings
 from coordlint.link.code.calling import returned
 from coordlint.link.code.changing import adds, changes
+from coordlint.link.code.classes import in_test
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.flows import Flow
 from coordlint.link.code.project import Scope, is_test
@@ -174,7 +175,7 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
             locked=tuple(sorted({d.lock.identity for d in held})),
             arithmetic=arithmetic,
             since=arithmetic and _is_since(scope.function.body, base, at),
-            in_test=is_test(scope.path),
+            in_test=in_test(scope),
         )
 
 

@@ -10,8 +10,8 @@ import msgspec
 from coordlint import ir
 from coordlint.coordination import Effect, Guard, Lock, Operation, Section, Time
 from coordlint.link.code import arguments, decorating, holding
+from coordlint.link.code.classes import in_test
 from coordlint.link.code.handed import handed
-from coordlint.link.code.project import is_test
 from coordlint.link.code.purpose import purpose_of, raised_in
 from coordlint.link.code.trace import Draft, Step
 from coordlint.link.code.tracer import Tracer
@@ -25,6 +25,7 @@ MOST = 80  # effects of one function that are looked at
 LAPS_BELOW = 2  # calls from a section to a loop that counts as its own
 
 _LOCKISH = frozenset("lock locked mutex lease leader leadership semaphore running inprogress progress busy exclusive guard singleton master claim acquire".split())
+_TIMES = frozenset("created since started updated seen timestamp".split())
 _EFFECTS = (Op.EFFECT, Op.WRITE, Op.CREATE, Op.CAS, Op.DELETE, Op.INCREMENT, Op.QUEUE_PUT, Op.PUBLISH, Op.COMMIT, Op.SET_ADD, Op.TRANSACTION_STEP, Op.REGISTER)  # fmt: skip
 _READS = (Op.READ, Op.LIST, Op.DB_READ, Op.QUEUE_GET)
 
@@ -68,6 +69,8 @@ class Sections:
         """A conditional write is a lock when its key is deleted again, or when it is called one."""
         if not d.is_raw:
             return True
+        if not (d.tested or d.is_used or d.names) and words(d.lock.key_text) & _TIMES:
+            return False  # since when: a first value, and nobody asks whether it was the first
         if any(r.how in ("delete", "timed-delete", "compare-and-delete", "library") for r in d.releases):
             return True
         if d.is_used and not d.releases:
@@ -114,7 +117,7 @@ class Sections:
             transaction=d.transaction,
             nested=self._nested(d),
             loop=d.loop,
-            in_test=is_test(d.acquired.path),
+            in_test=in_test(d.scope),
             is_async=isinstance(d.scope.node, ir.Function) and d.scope.function.is_async,
             bound_use=d.bound_use,
         )
