@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from coordlint.coordination import Effect, Operation, Section
-from coordlint.models.schema import Late
+from coordlint.coordination import Effect, Operation, Outcome, Section
+from coordlint.models.schema import Late, Op
 from coordlint.wording import holes, words
 
 UNSEEN = ("task", "message", "http", "remote", "search")  # what the receiver does with a second one stands elsewhere
@@ -54,6 +54,14 @@ def may_differ(section: Section, operation: Operation) -> bool:
 def is_beside_lock(section: Section, operation: Operation) -> bool:
     """Whether the record is in the store that grants the lock: what loses the one loses the other, and one script would do for both."""
     return bool(operation.backend) and operation.backend == section.lock.backend and operation.kind not in ("database", "payment")
+
+
+def is_decided(section: Section, effect: Effect) -> bool:
+    """Whether a conditional update whose outcome is looked at stands above it on the same way: that lets the second one no further."""
+    if effect.operation.kind != "database":
+        return False
+    deciding = (e for e in section.effects if e.operation.op is Op.CAS and e.operation.kind == "database" and e.operation.outcome is Outcome.TESTED)
+    return any(e.chain == effect.chain and e.place.path == effect.place.path and e.place < effect.place for e in deciding)
 
 
 def is_behind_row_lock(section: Section, effect: Effect) -> bool:

@@ -226,6 +226,13 @@ def test_where_another_file_is_for_development_the_mounted_tree_says_nothing() -
     assert one(deployed(files), "web").role is Role.PRODUCTION
 
 
+@pytest.mark.parametrize("command", ["uvicorn shop:app --reload", "[sh, -c, 'uvicorn shop:app --reload']"])
+def test_a_server_that_starts_anew_with_each_edit_is_for_development_whatever_stands_beside_it(command: str) -> None:
+    web = f"services:\n  web: {{build: ., volumes: ['.:/app'], command: {command}}}\n"
+    files = compose(web) | {"docker-compose.dev.yml": "services:\n  dev: {build: .}\n"}
+    assert one(deployed(files), "web").role is Role.DEVELOPMENT
+
+
 def test_suppressions_as_data_cover_the_service() -> None:
     files = compose("services:\n  zk:\n    image: zookeeper\n    x-coordlint:\n      ignore:\n        CL701: a test bed\n")
     (facts,) = facts_of(files)

@@ -148,3 +148,13 @@ def test_a_count_that_is_made_with_its_expiry_depends_on_a_second_step_now_and_t
 def test_keys_for_what_grows_slowly_are_a_note() -> None:
     text = "from kazoo.client import KazooClient\nzk = KazooClient('zk:2181')\ndef add(x):\n    zk.create(f'/all/{{x.{}_id}}')\n"
     assert (loud("CL303", text.format("order")), loud("CL303", text.format("project"))) == ({Severity.WARNING}, {Severity.INFO})
+
+
+def test_a_count_that_only_scheduled_rounds_change_is_a_note() -> None:
+    text = (
+        "from celery import Celery\nfrom celery.schedules import crontab\nfrom django.db import models\nwork = Celery('a')\n"
+        "class Case(models.Model):\n    days = models.IntegerField()\n"
+        "@work.task\ndef age(pk):\n    case = Case.objects.get(pk=pk)\n    case.days += 1\n    case.save()\n"
+    )
+    beat = "work.conf.beat_schedule = {'age': {'task': 'shop.age', 'schedule': crontab(hour=4)}}\n"
+    assert (loud("CL503", text), loud("CL503", text + beat)) == ({Severity.WARNING}, {Severity.INFO})

@@ -14,7 +14,8 @@ customer at a provider: two requests both find it empty, both make one, and the 
 and given to whoever asked: both are told that it is theirs. A list in Redis that is read whole and then deleted loses what is put in between.
 A record of many keys that is deleted as a whole and written anew one by one is for a while a part of itself, and two writers leave a mixture.
 
-It is a note where names say that little hangs on it: an entry of a cache, the state of a limit (`cached`, `throttle`, `TokenBucket`).
+It is a note where names say that little hangs on it: an entry of a cache, the state of a limit (`cached`, `throttle`, `TokenBucket`);
+and where only scheduled rounds come there.
 
 Fine when: the lock that every writer takes is held from before the read until after the write; a version is compared; the
 operation is atomic in the store; an operator's command does it. Counters are reported by their own rule.
@@ -104,7 +105,7 @@ def lost_update(system: System) -> Iterator[Found]:
             continue
         if not system.is_locked(mutation) and not _by_command(system, mutation):
             told.add((mutation.record, mutation.field, mutation.written))
-            yield _record(mutation)
+            yield _record(system, mutation)
 
 
 def _is_approximate(write: Operation) -> bool:
@@ -123,8 +124,9 @@ def _weight(write: Operation) -> Severity:
     return ERROR if is_dear else WARNING
 
 
-def _record(mutation: Mutation) -> Found:
+def _record(system: System, mutation: Mutation) -> Found:
     is_money = bool(words(f"{mutation.field} {mutation.type.rpartition('.')[2]}") & _MONEY)
+    is_small = mutation.since or bool(words(mutation.type.rpartition(".")[2]) & _LIMITS) or _by_schedule(system, mutation)
     return found(
         f"`{mutation.record}.{mutation.field}` is computed from the value read before and saved with neither lock nor version: a "
         "change in between is lost.",
@@ -132,7 +134,7 @@ def _record(mutation: Mutation) -> Found:
         symbol=mutation.symbol,
         resource=f"{mutation.type}.{mutation.field}",
         because=[(mutation.read, "the record is read here"), (mutation.written, "and written back here")],
-        severity=INFO if mutation.since or words(mutation.type.rpartition(".")[2]) & _LIMITS else ERROR if is_money else WARNING,
+        severity=INFO if is_small else ERROR if is_money else WARNING,
         confidence=HIGH if mutation.type else MEDIUM,
     )
 
@@ -208,6 +210,13 @@ def _by_command(system: System, mutation: Operation | Mutation) -> bool:
     """Only operators' commands lead there: nobody else does the same at the same time."""
     kinds = {entry.kind for entry in system.entries_reaching(mutation.symbol)} - {"test", "import"}
     return "command" in kinds and kinds <= {"command", "main"}
+
+
+def _by_schedule(system: System, mutation: Mutation) -> bool:
+    """Whether only scheduled rounds come there: two at a time take one that lasts until the next."""
+    entries = [e for e in system.entries_reaching(mutation.symbol) if e.kind != "test"]
+    scheduled = {e.symbol for e in entries if e.kind == "periodic"}
+    return bool(entries) and {e.symbol for e in entries} <= scheduled
 
 
 def _owned(write: Operation) -> bool:

@@ -11,7 +11,7 @@ node; etcd: the create revision of its key), store the highest one seen beside t
 condition alone is enough and the lock can go.
 
 Fine when: the effect is conditional already; the same function does it without the lock as well, before it takes it (a note of progress, the look into a cache); it lands in the coordinator that gave the lock, whose session ends for both; the lock and the write share one database transaction (SELECT ... FOR UPDATE,
-pg_advisory_xact_lock), so that neither survives without the other; a row is locked inside, on the way to the write; the lock only saves work, and what it guards is neither
+pg_advisory_xact_lock), so that neither survives without the other; a row is locked inside, on the way to the write, or a conditional update whose row count is tested decides before it; the lock only saves work, and what it guards is neither
 money nor anything else that leaves the system.
 
 It is a note, and no warning, where the effect is not certain: a call on the way may mean one of several functions. And where the harm is not plain: a blind delete or overwrite, which may be meant to repeat; a request or a task
@@ -55,6 +55,7 @@ from coordlint import (
     is_behind_row_lock,
     is_beside_lock,
     is_concrete,
+    is_decided,
     is_repeatable,
     is_weighty,
     lock_name,
@@ -103,7 +104,7 @@ def is_unfenced(section: Section, effect: Effect) -> bool:
     operation = effect.operation
     if not effect.harmful_when_late or effect.token or effect.conditional or operation.conditional or operation.token:
         return False
-    if is_behind_row_lock(section, effect) or not is_shared(operation) or is_lock_itself(section.lock, operation):
+    if is_behind_row_lock(section, effect) or is_decided(section, effect) or not is_shared(operation) or is_lock_itself(section.lock, operation):
         return False
     if operation.backend == section.lock.backend and operation.backend in COORDINATORS:
         return False  # lock and record live in the same session of the same coordinator: they are lost together
@@ -199,6 +200,40 @@ def publish(account_id, line):
     with account_lock(account_id):
         body = s3.get_object(Bucket="statements", Key=account_id)["Body"].read()
         s3.put_object(Bucket="statements", Key=account_id, Body=body + line)  # finding: lock-without-fencing
+
+=== good: a conditional update decides before the record is added
+--- hall/models.py
+from sqlalchemy import Column, Integer
+from sqlalchemy.orm import declarative_base
+
+Base = declarative_base()
+
+class Show(Base):
+    __tablename__ = "shows"
+    id = Column(Integer, primary_key=True)
+    taken = Column(Integer)
+    seats = Column(Integer)
+
+class Booking(Base):
+    __tablename__ = "bookings"
+    id = Column(Integer, primary_key=True)
+    show_id = Column(Integer)
+--- hall/book.py
+import redis
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from hall.models import Booking, Show
+
+r = redis.Redis()
+
+def book(db: Session, show_id):
+    with r.lock(f"booking:{show_id}", timeout=10):
+        took = db.execute(update(Show).where(Show.id == show_id).where(Show.taken < Show.seats).values(taken=Show.taken + 1))
+        if took.rowcount != 1:
+            raise ValueError("sold out")
+        db.add(Booking(show_id=show_id))
+        db.commit()
 
 === bad: a balance computed under a ZooKeeper lock, whose token is not sent
 --- billing.py

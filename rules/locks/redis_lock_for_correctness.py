@@ -42,6 +42,7 @@ from coordlint import (
     effect_name,
     found,
     is_behind_row_lock,
+    is_decided,
     is_weighty,
     lock_name,
     rule,
@@ -83,7 +84,7 @@ def is_guarded(effect: Effect) -> bool:
 def is_critical(section: Section, effect: Effect) -> bool:
     """Money always; other shared effects when the section's evidence says that correctness hangs on the lock."""
     is_record = effect.operation.reads_back is not None  # in a store as well: an old value is written over a newer one
-    if not effect.harmful_when_late or is_behind_row_lock(section, effect) or not (effect.operation.kind in SHARED or is_record or moves_money(effect)):
+    if not effect.harmful_when_late or is_behind_row_lock(section, effect) or is_decided(section, effect) or not (effect.operation.kind in SHARED or is_record or moves_money(effect)):
         return False
     return moves_money(effect) or section.purpose.kind == "correctness"
 

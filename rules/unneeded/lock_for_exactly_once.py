@@ -42,7 +42,7 @@ _CHECKS = frozenset({"processed", "seen", "done", "handled", "duplicate", "dedup
 def lock_for_exactly_once(system: System) -> Iterator[Found]:
     for section in system.critical_sections(distributed=True):
         entry = _delivered(system, section)
-        if not _names_message(section) or _is_recorded(section):
+        if not _names_message(section) or _is_recorded(section) or _guards_record(section):
             continue
         effect = next((e for e in section.effects if e.operation.late in _AGAIN and not _conditional(e)), None)
         if effect is None:
@@ -61,6 +61,12 @@ def _names_message(section: Section) -> bool:
     """The lock's key is made from the id of a message or request."""
     key = section.lock.key_text or section.lock.key or ""
     return "{}" in (section.lock.key or "") and bool(words(key) & _ONCE)
+
+
+def _guards_record(section: Section) -> bool:
+    """Whether it is a record's lock, which is read, changed and written back under it: `event.seats -= 1`, for the event of a calendar."""
+    named = words(section.lock.key_text or "")
+    return any(e.operation.reads_back is not None and words(e.operation.key or "") & named for e in section.effects)
 
 
 def _delivered(system: System, section: Section) -> Entry | None:
@@ -103,6 +109,37 @@ app = Celery("pay")
 def on_order(message_id, amount):
     with message_lock(message_id):  # finding: lock-for-exactly-once
         stripe.Charge.create(amount=amount, currency="eur")
+
+=== good: the lock of an event with seats, and not of a message
+--- hall/models.py
+from sqlalchemy import Column, Integer
+from sqlalchemy.orm import declarative_base
+
+Base = declarative_base()
+
+class Event(Base):
+    __tablename__ = "events"
+    id = Column(Integer, primary_key=True)
+    seats = Column(Integer)
+
+class Booking(Base):
+    __tablename__ = "bookings"
+    id = Column(Integer, primary_key=True)
+    event_id = Column(Integer)
+--- hall/book.py
+import redis
+from sqlalchemy.orm import Session
+
+from hall.models import Booking, Event
+
+r = redis.Redis()
+
+def book(db: Session, event_id):
+    with r.lock(f"lock:event:{event_id}", timeout=10):
+        event = db.query(Event).filter(Event.id == event_id).first()
+        db.add(Booking(event_id=event_id))
+        event.seats -= 1
+        db.commit()
 
 === good: an idempotency key is sent
 --- pay/consumer.py

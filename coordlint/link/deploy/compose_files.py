@@ -84,7 +84,8 @@ def _role(catalogue: Catalogue, path: str, services: Services) -> Role:
     if built and all(is_test_name(name) for name in built):
         return Role.TEST
     said = role_of_heading(catalogue.compose[path].heading)
-    if said is None and any(_is_under_edit(service) for _, service in services.values()) and not _has_development(catalogue, path):
+    edited = [service for _, service in services.values() if _is_under_edit(service)]
+    if said is None and edited and (any(_reloads(service) for service in edited) or not _has_development(catalogue, path)):
         return Role.DEVELOPMENT
     tags = [role_of(tag) for _, service in services.values() if (tag := _tag(text(service.get("image"))))]
     built_for = next((r for r in tags if r in (Role.DEVELOPMENT, Role.TEST)), role)
@@ -101,6 +102,13 @@ def _is_under_edit(service: Table) -> bool:
     """Whether the tree that a service is built from is mounted over what was built: who does so edits the code while it runs."""
     mounted = [item.text.partition(":")[0] if isinstance(item, Scalar) else text(item.get("source")) for item in items(service.get("volumes")) if isinstance(item, Scalar | Table)]
     return service.get("build") is not None and any(source.rstrip("/") in (".", "..") for source in mounted if source)
+
+
+def _reloads(service: Table) -> bool:
+    """Whether its server starts anew with each edit: `uvicorn shop:app --reload`."""
+    said = service.get("command")
+    words = said.text if isinstance(said, Scalar) else " ".join(i.text for i in items(said) if isinstance(i, Scalar))
+    return "--reload" in words
 
 
 def _has_development(catalogue: Catalogue, path: str) -> bool:
