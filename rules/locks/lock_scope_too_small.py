@@ -24,6 +24,7 @@ from coordlint import (
     HIGH,
     WARNING,
     Effect,
+    Evidence,
     Found,
     Late,
     Op,
@@ -53,7 +54,7 @@ def lock_scope_too_small(system: System) -> Iterator[Found]:
             yield found(
                 f"{effect_name(writes[0].operation)} is committed after {lock_name(section.lock)} was released: the transaction around the lock ends later",
                 at=section,
-                because=distinct(trail(section, writes[0])[::-1], besides=section.acquired),
+                because=distinct([*opened(system, section), *trail(section, writes[0])[::-1]], besides=section.acquired),
                 severity=severity,
                 confidence=HIGH,
             )
@@ -67,6 +68,17 @@ def lock_scope_too_small(system: System) -> Iterator[Found]:
                 severity=severity,
                 confidence=HIGH,
             )
+
+
+def opened(system: System, section: Section) -> list[Evidence]:
+    """Where the transaction around the lock begins: in this function, or around those who call it."""
+    begun = [o.place for o in system.operations(Op.DB_TRANSACTION) if o.symbol == section.symbol and o.place < section.acquired]
+    if begun:
+        return [Evidence(begun[0], "the transaction begins here")]
+    function = system.function(section.symbol)
+    if function is not None and any("atomic" in d or "transaction" in d for d in function.decorators):
+        return [Evidence(function.place, "the whole function is a transaction")]
+    return [Evidence(at, "called here, inside a transaction") for _, at in system.callers(section.symbol)[:1]]
 
 
 def only_deletes(writes: list[Effect]) -> bool:
