@@ -100,8 +100,8 @@ def _statement(node: ast.stmt, short: _Shortened) -> list[ir.Stmt]:
             return []  # docstrings and bare literals say nothing here
         case ast.Expr(value=value):
             return [ir.Evaluate(lower(value, short), at)]
-        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda() as made) if any(isinstance(n, ast.Call) for n in ast.walk(made.body)):
-            return [_named_lambda(name, made, at, short)]
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda() as function) if any(isinstance(n, ast.Call) for n in ast.walk(function.body)):
+            return [_named_lambda(name, function, at, short)]
         case ast.Assign(targets=targets, value=value):
             return [ir.Assign(tuple(lower(t, short) for t in targets), lower(value, short), None, at)]
         case ast.AnnAssign(target=target, annotation=annotation, value=given):
