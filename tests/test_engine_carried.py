@@ -80,3 +80,20 @@ def join(ship, man):
     crews.save(ship, names)
 """
     assert carried(code) == ["read /depot/{ship} by load.fetch", "write /depot/{ship} by save.put from line 12"]
+
+
+def test_a_write_that_happens_because_nothing_was_found() -> None:
+    code = """from depot.store import has, put
+
+def join(ship, man):
+    if has(ship):
+        raise KeyError(ship)
+    put(ship, man)
+
+def rename(ship, man):
+    if has(ship):
+        put(ship, man)
+"""
+    found = system({"depot/store.py": STORE, "depot/crews.py": code})
+    told = {o.place.line: o.absent for o in found.operations(carried=True) if o.symbol.startswith("depot.crews") and o.op == "write"}
+    assert {line: at.line if at else None for line, at in told.items()} == {6: 4, 10: None}

@@ -34,6 +34,7 @@ from coordlint import (
     call_name,
     found,
     rule,
+    words,
 )
 
 _CREATES = (Late.APPEND, Late.OVERWRITE, Late.ADD_MEMBER)
@@ -42,6 +43,7 @@ _DEAR = frozenset(
     | {"redemption", "payout", "transfer", "transaction", "subscription", "ticket", "withdrawal", "balance", "ledger"}
 )
 _NEW = re.compile(r"\buuid[14]\(|\btoken_(?:hex|bytes|urlsafe)\(")
+_SET_UP = frozenset({"setup", "init", "initialize", "initialise", "install", "migrate", "upgrade", "bootstrap", "seed"})
 _CACHED = frozenset({"cache", "cached", "memo", "tmp", "temp"})
 
 
@@ -62,6 +64,28 @@ def check_then_act(system: System) -> Iterator[Found]:
             because=[(act.place, "the answer may be old by the time it is used here"), *act.origin],
             confidence=MEDIUM if act.backend == "redis" else LOW,
         )
+    for act in system.operations(Op.WRITE, backend=COORDINATORS, carried=True):
+        if act.absent is None or act.conditional or act.atomic or act.ttl or _is_constant(act) or _is_setting_up(act) or system.is_locked(act):
+            continue
+        yield found(
+            f"`{act.key_text}` is looked up in {backend_name(act.backend)} and then written because it was not there, with no condition on the write: two "
+            "callers at a time both write it, and the first is lost.",
+            at=act.absent,
+            symbol=act.symbol,
+            because=[(act.place, "the answer may be old by the time it is written here"), *act.origin],
+            confidence=MEDIUM,
+        )
+
+
+def _is_constant(act: Operation) -> bool:
+    """Whether all write the same: a flag."""
+    given = [a.text.rpartition(".")[2] for a in act.arguments if a.name not in ("key", "path", "name")]
+    return all(not text or text.isupper() or text[0] in "\"'0123456789" for text in given)
+
+
+def _is_setting_up(act: Operation) -> bool:
+    """Whether it stands in code that runs once."""
+    return bool(words(act.symbol) & _SET_UP)
 
 
 def _expires(system: System, act: Operation) -> bool:
@@ -110,6 +134,102 @@ class Payment(models.Model):
 def record(order):
     if not Payment.objects.filter(order=order).exists():  # finding: check-then-act
         Payment.objects.create(order=order)
+
+=== bad: a store that promises to refuse a second one, behind a client of another module
+--- depot/store.py
+import consul
+
+client = consul.Consul(host="consul")
+
+
+def has(name):
+    _, entry = client.kv.get(f"depot/{name}")
+    return entry is not None
+
+
+def add(name, text):
+    if has(name):  # finding: check-then-act
+        raise KeyError(name)
+    client.kv.put(f"depot/{name}", text)
+
+=== bad: the first member of a list writes it, through the functions of a store
+--- depot/store.py
+import etcd3
+
+client = etcd3.client()
+
+
+def fetch(name):
+    return client.get(f"/depot/{name}")[0]
+
+
+def put(name, text):
+    client.put(f"/depot/{name}", text)
+--- depot/crews.py
+import json
+
+from depot import store
+
+
+def sign_on(ship, sailor):
+    known = store.fetch(ship)  # finding: check-then-act
+    if known is None:
+        store.put(ship, json.dumps([sailor]))
+
+=== good: all write the same flag, a part of setting up, what is there is written again
+--- depot/store.py
+import etcd3
+
+client = etcd3.client()
+
+
+def has(name):
+    return client.get(f"/depot/{name}")[0] is not None
+
+
+def put(name, text):
+    client.put(f"/depot/{name}", text)
+--- depot/crews.py
+from depot import store
+
+CLOSED = "closed"
+
+
+def close(ship):
+    if not store.has(ship):
+        store.put(ship, CLOSED)
+
+
+def setup(ship, crew):
+    if not store.has(ship):
+        store.put(ship, crew)
+
+
+def rename(ship, crew):
+    if store.has(ship):
+        store.put(ship, crew)
+
+=== good: a lock is held around the look-up and the write
+--- depot/store.py
+import etcd3
+
+client = etcd3.client()
+
+
+def has(name):
+    return client.get(f"/depot/{name}")[0] is not None
+
+
+def put(name, text):
+    client.put(f"/depot/{name}", text)
+--- depot/crews.py
+from depot import store
+
+
+def open_ship(ship, crew):
+    with store.client.lock(f"ship-{ship}"):
+        if not store.has(ship):
+            store.put(ship, crew)
 
 === good: the key ends by itself, whoever fills it
 --- tables.py

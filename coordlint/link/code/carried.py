@@ -9,6 +9,7 @@ import msgspec
 
 from coordlint import ir
 from coordlint.coordination import Argument, Operation, Outcome
+from coordlint.link.code.absent import led_by_absence
 from coordlint.link.code.arguments import bindings
 from coordlint.link.code.calling import returned
 from coordlint.link.code.changing import adds, changes
@@ -61,18 +62,22 @@ class Carrying:
                 continue
             flow = self._tracer.flow(trace.scope.symbol).towards(write.step.place)
             source = next((r.step for r in reversed(meets) if r.tells == "value" and _feeds(r, write, flow)), None)
+            absent = next((r.step for r in reversed(meets) if led_by_absence(flow, r.step.place, write.step.place)), None) if source is None else None
             for touch in (*meets, write):
                 before = told.get(touch.step.place)
-                is_behind = touch.via or (touch is write and source is not None and touch.operation.reads_back is None)
+                is_behind = touch.via or (touch is write and (source or absent) is not None and touch.operation.reads_back is None)
                 if is_behind and (before is None or (before.reads_back is None and source is not None and touch is write)):
-                    told[touch.step.place] = self._as_here(touch, trace.scope, write, source, flow)
+                    here = self._as_here(touch, trace.scope, write, source, flow)
+                    told[touch.step.place] = msgspec.structs.replace(here, absent=absent.place) if touch is write and absent is not None else here
         yield from told.values()
 
     def _as_here(self, touch: Touch, scope: Scope, write: Touch, read: Step | None, flow: Flow) -> Operation:
         """The operation as the caller does it."""
         is_read = touch is not write
         step = touch.step
-        if not touch.via and read is not None:
+        if not touch.via:
+            if read is None:
+                return touch.operation
             told = {"through": tuple(sorted(flow.names_of(read.place))), "adds": adds(flow, step.place), "changes": changes(flow, read.place, step.place)}
             return msgspec.structs.replace(touch.operation, reads_back=read.place, **told)
         return msgspec.structs.replace(
@@ -106,10 +111,10 @@ class Carrying:
         trace = self._tracer.trace(symbol)
         for step in trace.steps:
             if step.operation is not None:
-                touch = _own(step, step.operation)
+                touch = _own(step, step.operation, trace.scope, self._tracer.flow(symbol))
                 if touch is not None:
                     yield touch
-            elif step.called == 1 and not step.deferred and self._tracer.ev.project.scopes[step.functions[0].symbol].kind == "function":
+            elif _is_one(step) and not step.deferred and self._tracer.ev.project.scopes[step.functions[0].symbol].kind == "function":
                 yield from self._inside(step, trace.scope)
 
     def _inside(self, step: Step, scope: Scope) -> Iterator[Touch]:
@@ -127,7 +132,7 @@ class Carrying:
             if not naming and "{" in touch.key.named:
                 continue  # a default, a local variable or gathered arguments: not named here
             via = (callee.symbol.rpartition(".")[2], *touch.via)
-            key = _named_here(fill(touch.key, given), [_text(exprs[n], given.get((callee.symbol, n))) for n in naming])
+            key = fill(_named_here(touch.key, [_text(exprs[n], given.get((callee.symbol, n))) for n in naming]), given)
             made_of = tuple(exprs[n] for n in naming)
             if is_write(touch.operation):
                 carried = [p.name for p in inner.params() if p.name in exprs and _reaches(p.name, touch.value, flow)]
@@ -137,7 +142,12 @@ class Carrying:
                 yield Touch(touch.operation, step, key, made_of, (), tells, via)
 
 
-def _own(step: Step, operation: Operation) -> Touch | None:
+def _is_one(step: Step) -> bool:
+    """Whether it is known which function a step calls, of whatever objects."""
+    return bool(step.called) and len({f.symbol for f in step.functions[: step.called]}) == 1
+
+
+def _own(step: Step, operation: Operation, scope: Scope, flow: Flow) -> Touch | None:
     """A library call on one record of a store."""
     if not operation.backend or step.key is None or operation.op not in _ON_RECORDS or (operation.op is Op.SET_ADD and not is_write(operation)):
         return None
@@ -146,7 +156,16 @@ def _own(step: Step, operation: Operation) -> Touch | None:
     naming = tuple(e for e in calls if first is not None and first.span == e.at)
     value = tuple(e for e in calls if e not in naming) if is_write(operation) else ()
     tells = "presence" if is_about(operation) else "value"
-    return Touch(operation, step, step.key, naming, value, tells)
+    return Touch(operation, step, _by_parameter(step.key, naming, scope, flow), naming, value, tells)
+
+
+def _by_parameter(key: Pattern, naming: tuple[ir.Expr, ...], scope: Scope, flow: Flow) -> Pattern:
+    """A key that is computed in a way that nobody follows is known by the one parameter that it is computed from."""
+    if key.text != "{}" or "\x00" in key.named or scope.kind != "function":
+        return key
+    sources = flow.sources({n for e in naming for n in names_in(e)})
+    params = [p.name for p in scope.params() if p.name in sources and p.name not in ("self", "cls")]
+    return as_pattern(Parameter(scope.symbol, params[0])) if len(params) == 1 else key
 
 
 def _arguments(step: Step, scope: Scope) -> dict[str, ir.Expr]:
@@ -158,6 +177,7 @@ def _arguments(step: Step, scope: Scope) -> dict[str, ir.Expr]:
 def _named_here(key: Pattern, given: list[str]) -> Pattern:
     """A key with what its function computed in its own ways from what it was given: it is known by that."""
     named = ""
+    given = [g for g in given if g not in key.named] or given
     for piece, is_hole in pieces(key.named):
         named += piece if not is_hole else "{" + piece + "}" if piece.startswith("\x00") else ", ".join(given)
     return Pattern("".join("{}" if is_hole else piece for piece, is_hole in pieces(named)), named)

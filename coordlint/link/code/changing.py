@@ -8,16 +8,16 @@ from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.usage import calls_in, last_word, names_in
 from coordlint.source import Place
+from coordlint.wording import words
 
 _CHANGES = frozenset("append add remove discard update pop popitem clear extend insert setdefault sort".split())
 _SPELLINGS = frozenset("str bytes repr int float encode format dumps".split())
-_READINGS = frozenset("loads load decode json safe_load list dict set tuple bool len print".split())
+_MAKING = frozenset("replace merge merged update updated add added remove removed append apply applied evolve with without extend patch union difference".split())
 
 
 def adds(flow: Flow, write: Place) -> bool:
     """Whether a call is given a number that was just counted up or down: `n = int(n) + 1; set(key, str(n))`."""
-    calls = (c for s in statements(flow.body) for e in expressions(s) for c in calls_in(e))
-    given = next((c.args for c in calls if flow.scope.place(c.at) == write), ())
+    given = _call(flow, write)
     names = {n.id for arg in given for n in ir.walk(_plain(arg)) if isinstance(n, ir.Name)}
     for s in reversed(flow.before(write)):
         match s:
@@ -32,20 +32,29 @@ def adds(flow: Flow, write: Place) -> bool:
     return any(_is_counted(_plain(arg)) for arg in given)
 
 
+def _call(flow: Flow, at: Place) -> tuple[ir.Expr, ...]:
+    calls = (c for s in statements(flow.body) for e in expressions(s) for c in calls_in(e))
+    return next(((*c.args, *(k.value for k in c.keywords)) for c in calls if flow.scope.place(c.at) == at), ())
+
+
+def _given(flow: Flow, at: Place) -> set[str]:
+    return {n for arg in _call(flow, at) for n in names_in(arg)}
+
+
 def changes(flow: Flow, read: Place, write: Place) -> bool:
     """Whether what a read gave is changed in place before a write, or another value computed from it."""
-    names = flow.names_of(read)
+    names = flow.names_of(read) & flow.sources(_given(flow, write))
     for s in statements(flow.body):
         if not read.line <= s.at.line <= (write.span.end_line or write.line):
             continue
         match s:
-            case ir.Assign(targets=targets) if any(isinstance(t, ir.Index | ir.Attribute) and written(t.base) in names for t in targets):
+            case ir.Assign(targets=targets) if any(isinstance(t, ir.Index | ir.Attribute) and _root(t) in names for t in targets):
                 return True
-            case ir.Assign(value=ir.Call() as call) if _is_computed(call, names):
+            case ir.Assign(targets=targets, value=ir.Call() as call) if _is_computed(call, names) and any(written(t) in names for t in targets):
                 return True
-            case ir.Augment(target=target) if written(target.base if isinstance(target, ir.Index) else target) in names:
+            case ir.Augment(target=target) if (_root(target) if isinstance(target, ir.Index) else written(target)) in names:
                 return True
-            case ir.Delete(targets=targets) if any(isinstance(t, ir.Index) and written(t.base) in names for t in targets):
+            case ir.Delete(targets=targets) if any(isinstance(t, ir.Index) and _root(t) in names for t in targets):
                 return True
             case _:
                 pass
@@ -56,12 +65,17 @@ def changes(flow: Flow, read: Place, write: Place) -> bool:
 
 def _is_computed(call: ir.Call, names: set[str]) -> bool:
     """`crew = merged(crew, others)`, `task = task._replace(state=x)`: another value, of this one and something else."""
-    if last_word(call.func) in _SPELLINGS | _READINGS:
+    if not words(last_word(call.func)) & _MAKING:
         return False
-    given = (*call.args, *(k.value for k in call.keywords))
-    base = call.func.base if isinstance(call.func, ir.Attribute) else None
-    of_it = any(names_in(e) & names for e in given) or (base is not None and bool(names_in(base) & names))
-    return of_it and any(not names_in(e) & names for e in given) and len(given) + (base is not None) > 1
+    base = (call.func.base,) if isinstance(call.func, ir.Attribute) else ()
+    return any(names_in(e) & names for e in (*call.args, *(k.value for k in call.keywords), *base))
+
+
+def _root(target: ir.Expr) -> str:
+    """What is changed by an assignment to a part of it: `crew` in `crew["mate"][0] = x`."""
+    while isinstance(target, ir.Index):
+        target = target.base
+    return written(target.base) if isinstance(target, ir.Attribute) else written(target)
 
 
 def _is_change(expr: ir.Expr, names: set[str]) -> bool:

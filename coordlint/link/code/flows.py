@@ -59,7 +59,7 @@ class Flow:
                 self._collected(expr)
             inner = blocks(s)
             if self._towards is not None and isinstance(s, ir.If):
-                inner = tuple(b for b in inner if _within(b, self._towards)) or tuple(b for b in inner if ends(b) not in _LEAVES)
+                inner = tuple(b for b in inner if within(b, self._towards)) or tuple(b for b in inner if ends(b) not in _LEAVES)
             for block in inner:
                 self._block(block)
 
@@ -119,6 +119,15 @@ class Flow:
         """Whether a number is added to one of these names or taken away from it: `n += 1`, `n = int(found) + 1`, `left = found - amount`."""
         return bool(names & self._counted)
 
+    def sources(self, names: set[str]) -> set[str]:
+        """These names and all from which they are computed."""
+        reached, todo = set(names), list(names)
+        while todo:
+            more = self._from.get(todo.pop(), set()) - reached
+            reached |= more
+            todo += more
+        return reached
+
     def spread(self, names: set[str]) -> set[str]:
         """These names and all that is computed from them."""
         reached = set(names)
@@ -135,7 +144,8 @@ def _counts(node: ir.Expr) -> bool:
     if not isinstance(node, ir.Binary) or node.op not in ("+", "-"):
         return False
     return any(is_number(v) for v in node.values) or (node.op == "-" and all(isinstance(v, ir.Name | ir.Attribute) for v in node.values))
-def _within(body: tuple[ir.Stmt, ...], place: Place) -> bool:
+def within(body: tuple[ir.Stmt, ...], place: Place) -> bool:
+    """Whether a place stands in these statements."""
     at = place.span
     return any((s.at.line, s.at.column) <= (at.line, at.column) < (s.at.end_line, s.at.end_column) for s in statements(body))
 
