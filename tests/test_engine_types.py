@@ -245,3 +245,8 @@ def test_a_subclass_that_keeps_what_it_was_given_keeps_what_the_class_above_keep
     given = "class Given(Base):\n    def __init__(self, plugin):\n        self.client = plugin.connect()\n        super().__init__(self.client)\n    def run(self): self.client.lock('x')\n"
     assert is_followed(base + known + given)
     assert not is_followed(base + given)
+
+
+def test_a_client_is_followed_through_hundreds_of_names() -> None:
+    chain = "".join(f"def f{n}():\n    return f{n + 1}()\n" for n in range(150))
+    assert is_followed(f"{chain}def f150():\n    return redis.Redis()\ndef run():\n    f0().lock('x')\n")
