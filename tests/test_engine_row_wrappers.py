@@ -97,3 +97,54 @@ def test_what_writes_records_besides_is_business() -> None:
             return render(open_second(session, owner))
         """
     assert 9 not in told(system(accounts=ACCOUNTS, app=app))
+
+
+SWAP = """
+    from sqlalchemy.orm import Session
+    def swap(session, model, values, expected_values):
+        query = session.query(model).filter_by(**expected_values)
+        return 0 != query.update(values)
+    """
+
+
+def test_an_update_on_what_a_caller_expects_is_optimistic_for_the_caller() -> None:
+    app = """
+        from sqlalchemy.orm import DeclarativeBase, Mapped, Session
+        from store import swap
+        class Base(DeclarativeBase):
+            pass
+        class Desk(Base):
+            __tablename__ = "desks"
+            n: Mapped[int]
+        def more(session: Session, desk):
+            return swap(session, Desk, {"n": desk.n + 1}, {"id": desk.id, "n": desk.n})
+        """
+    told = {(u.place.path, u.role, u.backend) for u in system(store=SWAP, app=app).uses()}
+    assert told == {("store.py", "occ", "database-row"), ("app.py", "occ", "database-row")}
+
+
+def test_the_module_that_answers_for_a_database_interface_is_looked_through() -> None:
+    door = """
+        from oslo_db import api
+        BACKENDS = {"sqlalchemy": "store"}
+        IMPL = api.DBAPI("sqlalchemy", backend_mapping=BACKENDS)
+        def swap(session, model, values, expected):
+            return IMPL.swap(session, model, values, expected)
+        """
+    assert [u.via for u in system(store=SWAP, door=door).uses() if u.place.path == "door.py"] == [("swap",)]
+
+
+def test_helpers_that_build_the_query_of_a_claim_are_no_other_work() -> None:
+    store = """
+        from sqlalchemy.orm import Session
+        def visible(session, model):
+            check(model)
+            note(model)
+            warn(model)
+            return session.query(model)
+        def swap(session, model, values, expected_values):
+            query = visible(session, model).filter_by(**expected_values)
+            return 0 != query.update(values)
+        """
+    app = "from store import swap\ndef more(session, desk):\n    return swap(session, type(desk), {'n': 1}, {'n': 0})\n"
+    assert [(u.role, u.via) for u in system(store=store, app=app).uses() if u.place.path == "app.py"] == [("occ", ("swap",))]

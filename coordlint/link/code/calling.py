@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from coordlint import ir
-from coordlint.link.code import attributes, called, classes, configured, containers, dispatching, texts
+from coordlint.link.code import (
+    attributes,
+    called,
+    classes,
+    configured,
+    containers,
+    dispatching,
+    querying,
+    texts,
+)
 from coordlint.link.code.arguments import arguments_of, bind, bindings
 from coordlint.link.code.columns import noted
 from coordlint.link.code.project import Scope
@@ -49,8 +58,6 @@ if TYPE_CHECKING:
 _ENVIRONMENT = ("os.getenv", "os.environ.get", "decouple.config", "environ.get", "starlette.config.Config", "os.environ.setdefault")
 _TRANSPARENT = ("builtins.str", "builtins.int", "builtins.float", "builtins.bytes", "six.b", "six.u", "typing.cast", "builtins.iter", "builtins.abs")
 _SESSIONS = ("boto3", "boto3.Session", "boto3.session.Session", "aioboto3.Session", "aiobotocore.session.AioSession")
-_RECORD = frozenset("get first last latest earliest create aget afirst acreate get_or_create update_or_create aget_or_create aupdate_or_create one one_or_none get_or_404 first_or_404 scalar scalar_one scalar_one_or_none get_one".split())
-_RECORDS = ("django.db.models.Manager", "django.db.models.QuerySet", "django.db.models.query.QuerySet", "sqlalchemy.orm.Query")  # fmt: skip
 
 
 def result(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
@@ -64,16 +71,7 @@ def result(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
     found = one_of([_one(ev, option, call, scope) for option in options(ev.settle(callee))])
     if not isinstance(found, Unknown):
         return found
-    return configured.read(ev, call, scope) or called.decorated(ev, call, scope) or _queried(ev, call, scope)
-
-
-def _queried(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
-    """`session.query(Job)`, whatever the session: who is asked for records of a class gives a query of them."""
-    if isinstance(call.func, ir.Attribute) and call.func.name == "query" and call.args:
-        for option in options(ev.value(call.args[0], scope)):
-            if isinstance(option, ClassRef) and classes.is_record(ev, option.symbol):
-                return Instance(_RECORDS[-1], "sqlalchemy.orm.Session.query", scope.place(call.at), (Arg("model", option),))
-    return UNKNOWN
+    return configured.read(ev, call, scope) or called.decorated(ev, call, scope) or querying.queried(ev, call, scope)
 
 
 def _one(ev: Evaluator, callee: Value, call: ir.Call, scope: Scope) -> Value:
@@ -194,6 +192,8 @@ def _special(ev: Evaluator, name: str, call: ir.Call, scope: Scope) -> Value | N
         return _partial(ev, first, call, scope)
     if last in ("Depends", "Security", "Provide", "Inject") and first is not None:
         return provided(ev, first)
+    if name in querying.BY_MAPPING and first is not None:
+        return querying.mapped(ev, first, call.keyword("backend_mapping"), scope)
     if name in ("os.path.join", "posixpath.join") and call.args:
         return texts.joined_path(ev, call.args, scope)
     if name in ("contextlib.closing", "contextlib.aclosing", "contextlib.nullcontext") and first is not None:
@@ -256,7 +256,7 @@ def provided(ev: Evaluator, value: Value) -> Value:
 def of_method(ev: Evaluator, owner: Value, name: str, model: CallModel, args: tuple[Arg, ...], place: Place | None) -> Value:
     """What a library's method gives back."""
     if isinstance(owner, Instance):
-        record = _record(owner, name, args)
+        record = querying.record(owner, name, args)
         if record is not None:
             return record
         if owner.type.endswith(".resource") and name == "Table":
@@ -271,27 +271,6 @@ def of_method(ev: Evaluator, owner: Value, name: str, model: CallModel, args: tu
     if model.returns:
         return Instance(model.returns, model.name, place, args, owner)
     return UNKNOWN if place is None else Result(model, place, owner)
-
-
-def _record(owner: Instance, name: str, args: tuple[Arg, ...]) -> Value | None:
-    """Reading a row through a query gives a record of the query's class."""
-    if name in _RECORD and owner.type in _RECORDS:
-        about = owner.argument("model")
-        if about is not None and isinstance(about.value, ClassRef):
-            return Object(about.value.symbol, None, owner.place, loaded=_loaded(owner))
-    if owner.type.startswith(("sqlalchemy", "sqlmodel")) and args and isinstance(args[0].value, ClassRef):
-        if name == "query":
-            return Instance("sqlalchemy.orm.Query", "sqlalchemy.orm.Session.query", owner.place, (Arg("model", args[0].value),), owner)
-        if name in ("get", "get_one"):
-            locks = any(a.name == "with_for_update" and a.value not in (Literal(False), Literal(None)) for a in args)
-            return Object(args[0].value.symbol, None, owner.place, loaded="locked" if locks else "query")
-    return None
-
-
-def _loaded(query: Instance) -> str:
-    """How a record was read: "locked" when its row is locked until the transaction ends."""
-    marks = ("select_for_update()", "with_for_update()")
-    return "locked" if any(query.argument(m) for m in marks) else "query"
 
 
 # -- context managers, loops, and what a body returns --------------------------------------------------------------
@@ -330,11 +309,11 @@ def iterated(ev: Evaluator, value: Value) -> Value:
             return one_of([Literal(k) for k, _ in entries if k])
         case Instance(type=type_name):
             about = value.argument("model")
-            if type_name in _RECORDS and about is not None and isinstance(about.value, ClassRef):
-                return Object(about.value.symbol, None, value.place, loaded=_loaded(value))
+            if type_name in querying.RECORDS and about is not None and isinstance(about.value, ClassRef):
+                return Object(about.value.symbol, None, value.place, loaded=querying.loaded(value))
             model = ev.models.type(type_name)
             return Instance(model.iterates, place=value.place, owner=value) if model and model.iterates else UNKNOWN
-        case Result(owner=Instance(type=type_name) as query) if type_name in _RECORDS and query.argument("model") is not None:
+        case Result(owner=Instance(type=type_name) as query) if type_name in querying.RECORDS and query.argument("model") is not None:
             return iterated(ev, query)  # `query.all()`
         case Result():
             return value

@@ -20,6 +20,7 @@ from coordlint.link.code.usage import bare, last_word
 from coordlint.link.code.values import ClassRef, Instance, Literal, Table, Value, options
 from coordlint.models.schema import Late, Op
 from coordlint.models.sql_clauses import is_version
+from coordlint.wording import words
 
 if TYPE_CHECKING:
     from coordlint.link.code.trace import Step
@@ -41,10 +42,13 @@ class Columns(msgspec.Struct, frozen=True):
     skips: bool = False  # rows that others have locked are left out
     inserts: bool = False  # does nothing where the row is there already
     returns: bool = False  # its result is the rows that it changed
+    given: str = ""  # the parameter by which a caller says what state he expects
 
     @property
     def expected(self) -> str:
         """The column whose expected state the write names: a version, or one that it changes. "" when it names none."""
+        if self.given:
+            return self.given
         changed = {column for column, _ in self.assigned}
         for column, sign in self.compared:
             if (column in changed and sign) or (is_version(column) and sign == "="):  # one of several, or "is there one at all", expects none
@@ -60,7 +64,7 @@ class Columns(msgspec.Struct, frozen=True):
     def refuses(self) -> bool:
         """Whether doing it late or twice finds nothing to change: what it expects is an exact state, and it counts nothing up."""
         column = self.expected
-        exact = any(c == column and sign in EQUAL for c, sign in self.compared)
+        exact = bool(self.given) or any(c == column and sign in EQUAL for c, sign in self.compared)
         return bool(column) and exact and not any(how == "+=" and c == column for c, how in self.assigned)
 
 
@@ -82,9 +86,15 @@ def columns_of(w: Walk, made: Meaning, owner: Value | None, call: ir.Call) -> Co
         refined = _refined(w, call.func.base) if isinstance(call.func, ir.Attribute) else ()
         references = _references(w, owner)
         asked = tuple(c for c in (*_noted(owner, "?"), *refined) if c[0] not in references or not is_version(c[0]))
-        return Columns(asked, (*assigned(call), *given, *tables), _table(owner))
+        return Columns(asked, (*assigned(call), *given, *tables), _table(owner), given=_given(w))
     statement = statement_of(w, made, owner)
     return None if statement is None else _of_statement(statement, _refined(w, call.args[0]) if made.op is Op.SQL and call.args else ())
+
+
+def _given(w: Walk) -> str:
+    """`conditional_update(model, values, expected_values)`: the condition is the caller's, whoever builds it of what he expects."""
+    params = w.scope.params() if w.scope.kind == "function" else ()
+    return next((p.name for p in params if "expected" in words(p.name)), "")
 
 
 def _refined(w: Walk, query: ir.Expr) -> tuple[tuple[str, str], ...]:

@@ -12,6 +12,7 @@ from coordlint.link.code import calling
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.locks import lock_model
 from coordlint.link.code.meaning import understand
+from coordlint.link.code.querying import RECORDS
 from coordlint.link.code.role import STORES
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Draft, Step, Trace
@@ -189,6 +190,17 @@ def reads(step: Step, known: frozenset[str]) -> bool:
     """Whether a call reads one of these tables."""
     o = step.operation
     return o is not None and o.kind == "database" and o.key in known and o.op in (Op.DB_READ, Op.DB_STATEMENT)
+
+
+def builds_query(ev: Evaluator, trace: Trace, step: Step) -> bool:
+    """Whether a helper of the project only gives the query that a claim is made with."""
+    made = options(ev.value(step.call, trace.scope)) if step.called and step.operation is None else ()
+    return any(isinstance(v, Instance) and v.type in RECORDS for v in made)
+
+
+def claims_rows(trace: Trace) -> bool:
+    """Whether a function claims rows by a conditional update of its own."""
+    return any(s.operation is not None and s.operation.op is Op.CAS and s.operation.backend == "database-row" for s in trace.steps)
 
 
 def main_deed(deeds: Iterable[Deed], *names: str) -> Deed | None:

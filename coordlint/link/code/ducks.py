@@ -59,6 +59,10 @@ class Ducks:
             self._known[home.symbol] = {r: kind for r, kind in _asked(home) if r and kind in self._used_types()}
         return self._known[home.symbol].get(receiver, "")
 
+    def uses(self, kind: str) -> bool:
+        """Whether the project imports the library of a type of client."""
+        return kind in self._used_types()
+
     def _used_types(self) -> frozenset[str]:
         """Clients of libraries that the project imports."""
         if self._used is None:

@@ -24,6 +24,8 @@ from coordlint.link.code.deeds import (
     Loads,
     Roles,
     asked,
+    builds_query,
+    claims_rows,
     closes,
     hands_on,
     held,
@@ -223,10 +225,12 @@ class Standings:
 
     def _sum(self, trace: Trace) -> _Sum:
         done = _Sum([*held(trace), *asked(self._ev, trace)])
-        claimed, locked = tables(trace), locked_files(trace)
+        claimed, locked, asks = tables(trace), locked_files(trace), claims_rows(trace)
         other: dict[tuple[str, ...], float] = {}  # a helper that is called again does no other work
         for step in trace.steps:
             if step.deferred or (claimed and reads(step, claimed)) or (locked and step.operation is None and is_of(step, locked)):
+                continue
+            if asks and builds_query(self._ev, trace, step):
                 continue
             direct = self._own(step)
             deed = direct or self.of_step(trace, step)
