@@ -124,3 +124,26 @@ def test_what_leaves_its_number_to_an_autoscaler_has_the_least_that_one_keeps() 
         web = f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n{number}  template: {{spec: {{containers: [{{image: x}}]}}}}\n"
         replicas = one(deployed({"web.yaml": web, "scale.yaml": scaler}), "web").replicas
         assert (replicas.declared, replicas.most) == (declared, 9)
+
+
+@pytest.mark.parametrize("image", ["${REGISTRY}till${TAG}", "${REGISTRY}/till:${TAG}", "${REGISTRY}${GROUP}till"])
+def test_an_image_whose_registry_and_tag_are_set_elsewhere_is_the_one_that_is_built_here(image: str) -> None:
+    files = {
+        "compose/all.yml": f"services:\n  web:\n    image: '{image}'\n    command: [/app/serve.py]\n",
+        "Makefile": "till:\n\tdocker build $(ARGS) -t ${REGISTRY}${GROUP}till:${TAG} -f docker/Dockerfile.till .\n",
+        "docker/Dockerfile.till": "FROM python:3\nCOPY . /app\n",
+        "serve.py": "",
+        "other/serve.py": "",
+    }
+    assert [run.path for run in one(deployed(files), "web").runs] == ["serve.py"]
+
+
+def test_a_name_that_only_begins_like_an_image_is_another() -> None:
+    files = {
+        "compose/all.yml": "services:\n  web:\n    image: 'till-${KIND}-slim'\n    command: [/app/serve.py]\n",
+        "Makefile": "till:\n\tdocker build -t till -f docker/Dockerfile.till .\n",
+        "docker/Dockerfile.till": "FROM python:3\nCOPY . /app\n",
+        "serve.py": "",
+        "other/serve.py": "",
+    }
+    assert not one(deployed(files), "web").is_built_here

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 from coordlint.link.deploy.catalogue import Catalogue, folder_of, join
 from coordlint.link.deploy.interpolation import filled
-from coordlint.manifest import Dockerfile, Instruction, Stage
+from coordlint.manifest import UNKNOWN, Dockerfile, Instruction, Stage
 from coordlint.models.coordinator_table import coordinator_table
 from coordlint.source import Place, Span
 
 MAX_STAGES = 30
 _PLAIN = frozenset(("service", "services", "server", "app", "api", "web", "image", "docker", "base", "backend", "worker", "client", "py", "python"))
+_UNSET = re.compile(r"^(?:\$(?:\{\w+\}|\w+)/?)+")  # a registry that is set elsewhere, in front of a name
 _HAS_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 
 
@@ -70,7 +71,7 @@ class ImageBuilder:
             file = join(base, files[0]) if files else join(place, "Dockerfile")
             if file in self.catalogue.dockerfiles:
                 for tag in tags:
-                    self.names.setdefault(bare_name(tag), (place, file, ""))
+                    self.names.setdefault(bare_name(_UNSET.sub("", tag)), (place, file, ""))
                 return
 
     def build(self, context: str, dockerfile: str, target: str = "") -> Image | None:
@@ -81,6 +82,11 @@ class ImageBuilder:
             file = self.catalogue.dockerfiles.get(dockerfile)
             self._made[key] = self._image(file, context, target) if file else None
         return self._made[key]
+
+    def begun(self, image: str) -> Image | None:
+        """The image that a service or script builds, of a name whose end is not known: `till${TAG}`."""
+        name = image.strip(UNKNOWN).lstrip("/")
+        return self.build(*self.names[name]) if UNKNOWN not in name and name in self.names else None
 
     def named(self, image: str, workload: str = "", folder: str = "") -> Image | None:
         """An image by its name: one that a service or script builds, else the folder of that name.

@@ -62,6 +62,8 @@ class ServiceReader:
         written = image_name(service.get("image"))
         if image is None and written and service.get("build") is None:
             image = self.builder.named(written, name, folder_of(path))
+        elif image is None and isinstance(said := service.get("image"), Scalar):
+            image = self.builder.begun(said.text)
         environment = self._environment(service, path, image)
         mounts, binds = self._mounts(service, path)
         container = Container(
