@@ -89,12 +89,24 @@ def put(root: Path, name: str, content: bytes) -> None:
 
 BOMB = POD + b"".join(b"a%d: &a%d [%s]\n" % (n, n, b"x" if n == 0 else b",".join([b"*a%d" % (n - 1)] * 10)) for n in range(12))
 
+PROGRAM = b"\x7fELF\x02\x01\x01" + bytes(9) + bytes(range(256)) * 40
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
+
 TOLD = [
     ("a syntax error", "app.py", b"def f(:\n", "syntax error"),
     ("indentation that does not fit", "app.py", b"x = 1\n  y = 2\n", "syntax error: unexpected indent"),
     ("latin-1 that is not declared", "app.py", b"x = '\xff'\n", "not UTF-8: byte 0xff on line 1"),
     ("an encoding that does not exist", "app.py", b"# coding: klingon\n", "unknown encoding: klingon"),
     ("UTF-16", "app.py", "x = 1\n".encode("utf-16"), "UTF-16"),
+    ("ASCII that is none", "app.py", b"# coding: ascii\nx = '\xc3\xa9'\n", "not ASCII: byte 0xc3 on line 2"),
+    ("an encoding of no text", "app.py", b"# coding: rot13\nx = 1\n", "no text encoding"),
+    ("UTF-16 in a cookie alone", "app.py", b"# coding: utf-16\nx = 1\n", "not UTF-16"),
+    ("a program that is called Python", "app.py", PROGRAM, "not UTF-8"),
+    ("a picture that is called a manifest", "compose.yaml", PICTURE, "not UTF-8"),
+    ("a picture that is called a Dockerfile", "Dockerfile", PICTURE, "not UTF-8"),
+    ("a picture that is called requirements", "requirements.txt", PICTURE, "not UTF-8"),
+    ("a picture that is called a script", "run.sh", PICTURE, "not UTF-8"),
+    ("a picture that is called settings", ".env", PICTURE, "not UTF-8"),
     ("a null byte", "app.py", b"x = 1\x00\n", "null bytes"),
     ("brackets ten thousand deep", "app.py", b"x = " + b"(" * 10_000 + b")" * 10_000, "too many nested parentheses|too deeply"),
     ("a sum of two hundred thousand terms", "app.py", b"x = " + b"+".join([b"1"] * 200_000), "too deeply"),
