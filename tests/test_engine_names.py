@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from systems import system, uses
 
+from coordlint.link.code.values import Pattern, fill
+
 LOCKED = ("lock", "redis")
 
 
@@ -207,3 +209,7 @@ def test_a_function_of_a_package_may_have_the_name_of_a_module_beside_it() -> No
         "app/main.py": "import redis\nx = 'x'\nredis.Redis().lock(x)\n",
     }
     assert [place for place, role, _ in uses(system(files)) if role == "lock"] == ["app/__init__.py:4", "app/main.py:3"]
+
+
+def test_a_hole_that_is_not_made_by_a_parameter_stays_one() -> None:
+    assert fill(Pattern("{}/a", "{\x00odd}/a"), {}).text == "{}/a"

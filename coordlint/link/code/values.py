@@ -316,7 +316,7 @@ def fill(pattern: Pattern, bindings: Bindings) -> Pattern:
     """Fills the parameter holes for which a text is known."""
     text, named = "", ""
     for piece, is_hole in pieces(pattern.named):
-        if is_hole and piece.startswith("\x00"):
+        if is_hole and piece.startswith("\x00") and "\x01" in piece:
             symbol, name, *separator = piece.strip("\x00").split("\x01")
             given = bindings.get((symbol, name))
             if given is not None:
