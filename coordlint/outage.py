@@ -27,13 +27,14 @@ _AT_START = (Op.CONNECT, Op.REGISTER, Op.READ, Op.LIST)
 _CONNECTS = (Op.CONNECT, Op.REGISTER)  # what a program does first, wherever its code stands
 _STARTS, _STOPS = ("start", "startup", "on_startup", "init_host"), ("stop", "shutdown", "on_shutdown", "del_host", "close")
 _ENDS = (Op.CLOSE, Op.LEAVE, Op.DEREGISTER)
+_OF_RECORDS = ("pre_save", "post_save", "pre_delete", "post_delete", "m2m_changed")  # signals that Django sends inside the change
 _HOSTED = frozenset({"service", "server", "mixin", "worker", "daemon", "agent", "manager", "plugin", "extension"})
 
 
 class WayIn(msgspec.Struct, frozen=True):
     """Whom a failing call hits: `harm` says what happens, `reason` what stands at `place` and proves it.
 
-    `when` is "import", "request" or "start".
+    `when` is "import", "request", "save" or "start".
     """
 
     place: Place
@@ -93,6 +94,9 @@ def way_in(system: System, call: Operation) -> WayIn | None:
     request = next((e for e in entries if e.kind == "http"), None)
     if request is not None and not _has_error_handler(system):
         return WayIn(request.place, f"a request comes in here: {request.reason}", "fails the request", "request")
+    saved = next((e for e in entries if e.kind == "signal" and any(signal in e.reason for signal in _OF_RECORDS)), None)
+    if saved is not None and not _has_error_handler(system):
+        return WayIn(saved.place, f"it runs inside every save: {saved.reason}", "fails every save of the record", "save", Confidence.MEDIUM)
     if (call.op in _AT_START and module) or (call.op in _CONNECTS and any(e.kind == "main" for e in entries)):
         return _at_start(system, module or call.symbol, call, at)
     return _by_its_host(system, call) if call.op in _CONNECTS and not entries else None

@@ -216,7 +216,7 @@ def _asking(system: System, section: Section) -> Operation:
 
 
 def _by_way(way: WayIn, asks: Evidence, sure: Confidence) -> Hit:
-    fate = Fate.FAILS if way.when == "request" else Fate.NO_START
+    fate = Fate.FAILS if way.when in ("request", "save") else Fate.NO_START
     return Hit(fate, way.harm, (asks, Evidence(way.place, way.reason)), min(sure, way.confidence))
 
 

@@ -2,7 +2,7 @@
 
 Why: every key costs memory on every member for as long as it exists. Keys that are made for each job, request or user and
 never removed grow without bound: snapshots and restarts get slower each week, listing the directory passes the packet limit,
-and etcd raises its NOSPACE alarm and refuses all writes.
+and etcd raises its NOSPACE alarm and refuses all writes. A lock of kazoo is a directory: its contenders go, the directory stays.
 
 Instead: let the key end by itself (a lease, an ephemeral node), delete it where the entity ends, or keep such records in a
 database and only a fixed set of keys here. For numbers that only have to be unique, use a version or an id block and not a
@@ -65,6 +65,18 @@ def unbounded_keys(system: System) -> Iterator[Found]:
             severity=INFO if words(growing) & _SLOW else WARNING,
             confidence=HIGH if create.op is Op.CREATE else MEDIUM,
         )
+    for lock in system.operations(Op.MAKE_LOCK, backend="zookeeper"):
+        growing = _grows(lock) if lock.library == "kazoo" else ""
+        if not growing or (lock.backend, lock.key) in told or _removed(system, lock):
+            continue
+        told.add((lock.backend, lock.key))
+        yield found(
+            f"Leaves a node for each {growing} in ZooKeeper: the one that the lock `{lock.key_text or lock.key}` is kept under stays when it is released.",
+            at=lock,
+            because=list(lock.origin) or [(_key_place(lock), "this part differs from lock to lock")],
+            confidence=MEDIUM,
+            help="Delete the node of the lock where its entity ends; or spread the entities over a fixed number of locks, by a hash of the id.",
+        )
 
 
 def _is_creation(create: Operation) -> bool:
@@ -107,6 +119,35 @@ def _key_place(create: Operation) -> Place:
 
 
 EXAMPLES = '''
+=== bad: a lock for each order, whose directory stays
+--- shop/orders.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def ship(order_id, send):
+    lock = zk.Lock(f"/locks/orders/{order_id}", "shop")  # finding: unbounded-keys
+    with lock:
+        send(order_id)
+
+=== good: a lock for each order, whose directory is deleted; a lock for each of a few queues
+--- shop/orders.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def ship(order_id, send):
+    with zk.Lock(f"/locks/orders/{order_id}", "shop"):
+        send(order_id)
+    zk.delete(f"/locks/orders/{order_id}")
+
+
+def drain(queue, send):
+    with zk.Lock(f"/locks/queues/{queue}", "shop"):
+        send(queue)
+
 === bad: a node for each job, through a client of another module
 --- jobs/zk.py
 from kazoo.client import KazooClient

@@ -1,11 +1,12 @@
-"""A watch is set for each entity: every change is sent to every watcher, and every reconnect sets them all again.
+"""A watch is set for each entity, or each new entity wakes every instance to fight for it: a change is sent to all, and few need it.
 
 Why: watches live in the memory of the server that the client is connected to. When that server goes away, each client sends all
 its watches to the next one in one burst; when a watched key changes, each watcher is told and reads the key again at the
-same moment. A watch for each of ten thousand tasks makes both grow with the traffic instead of with the number of processes.
+same moment. A watch for each of ten thousand tasks makes both grow with the traffic instead of with the number of processes. Where
+every instance watches the directory of the jobs and tries to lock each new one, all but one of them come for nothing, each time.
 
 Instead: watch the directory once (`get_children` watch, etcd `watch_prefix`) and look up what changed, or let the worker that
-changes the entity tell the one that waits for it (a queue, a callback).
+changes the entity tell the one that waits for it (a queue, a callback). Let one instance hand the jobs out, or take them from a queue.
 
 Fine when: the watched keys are configuration or members, a bounded set.
 
@@ -39,6 +40,9 @@ _GROWING = frozenset(
 )
 
 
+_OF_CHILDREN = ("ChildrenWatch", "get_children", "watch_prefix", "watch_prefix_once", "add_watch_prefix_callback")
+
+
 @rule("CL304", severity=WARNING)
 def watch_storm(system: System) -> Iterator[Found]:
     for watch in system.operations(Op.WATCH, backend=COORDINATORS):
@@ -53,6 +57,43 @@ def watch_storm(system: System) -> Iterator[Found]:
             or [(watch.place, "one for each turn of the loop")],
             confidence=HIGH if changes else MEDIUM,
         )
+    yield from _herds(system)
+
+
+def _herds(system: System) -> Iterator[Found]:
+    """A directory in which each job gets its entry, and every instance that watches it tries to lock the new one."""
+    sections = sorted(system.critical_sections(distributed=True, backend=COORDINATORS), key=lambda s: "{}" not in (s.lock.key or ""))
+    for watch in system.operations(Op.WATCH, backend=COORDINATORS):
+        if watch.loop or not watch.call.endswith(_OF_CHILDREN):
+            continue
+        above = (watch.key or "").rstrip("/") + "/"
+        added = next((o for o in system.operations(backend=watch.backend) if _is_added(o, above)), None)
+        reached = {symbol for callback in _callbacks(system, watch) for symbol in system.reached_from(callback)}
+        raced = next((s for s in sections if s.symbol in reached), None)
+        if added is None or raced is None:
+            continue
+        yield found(
+            f"Every instance watches `{watch.key_text or watch.key}` in {backend_name(watch.backend)}, and each new entry sends all of them for one lock.",
+            at=watch,
+            because=[(added.place, f"an entry is made for each {_entity(added)}"), (raced.acquired, "all who are woken try to take this lock"), *watch.origin],
+            confidence=MEDIUM,
+        )
+
+
+def _callbacks(system: System, watch: Operation) -> list[str]:
+    """The functions that a watch calls: passed to it, or standing below it as their decorator."""
+    name = watch.call.rpartition(".")[2]
+    below = [
+        f.symbol
+        for f in system.functions()
+        if name in f.decorators and f.place.path == watch.place.path and 0 < f.place.line - watch.place.line <= len(f.decorators)
+    ]
+    return [*system.handed_at(watch.place), *below]
+
+
+def _is_added(write: Operation, above: str) -> bool:
+    key = write.key or ""
+    return write.stores and not write.ephemeral and key.startswith(above) and above != "/" and key.rstrip("/").count("/") == above.count("/") and bool(_entity(write))
 
 
 def _entity(watch: Operation) -> str:
@@ -84,6 +125,55 @@ from jobs.zk import zk
 def follow(task_ids, on_change):
     for task_id in task_ids:
         zk.DataWatch(f"/tasks/{task_id}", on_change)  # finding: watch-storm
+
+=== bad: every instance is woken for each new job, and all of them go for its lock
+--- jobs/store.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def submit(job_id, body):
+    zk.create(f"/jobs/{job_id}", body)
+
+
+def claim(job_id):
+    with zk.Lock(f"/claims/{job_id}"):
+        body, _ = zk.get(f"/jobs/{job_id}")
+        return body
+--- jobs/instance.py
+from jobs.store import claim, zk
+
+
+def follow(work):
+    known = set()
+
+    @zk.ChildrenWatch("/jobs")  # finding: watch-storm
+    def on_change(names):
+        for name in set(names) - known:
+            known.add(name)
+            work(claim(name))
+
+=== good: each instance watches the others, and locks what one of them leaves
+--- jobs/instance.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def join(host):
+    zk.create(f"/instances/{host}", b"", ephemeral=True)
+
+
+def adopt(name):
+    with zk.Lock("/locks/adopt"):
+        zk.set(f"/adopted/{name}", b"")
+
+
+@zk.ChildrenWatch("/instances")
+def on_change(names):
+    for name in names:
+        adopt(name)
 
 === good: one watch on the directory
 --- jobs/master.py

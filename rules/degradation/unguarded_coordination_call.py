@@ -48,6 +48,7 @@ _ROUND_TRIPS = (Op.CONNECT, Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.DELETE, Op
 @rule("CL601", severity=WARNING)
 def unguarded_coordination_call(system: System) -> Iterator[Found]:
     told: set[object] = set()
+    saving: dict[str, list[tuple[Operation, WayIn]]] = {}
     for call in system.operations(*_ROUND_TRIPS, backend=_BACKENDS):
         way = way_in(system, call)
         if way is None or {call.symbol, (way.place, way.harm)} & told or survives_outage(system, call):
@@ -55,12 +56,25 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
         if reads_configuration(call, way):
             continue  # which has a rule and a cure of its own
         told |= {call.symbol, (way.place, way.harm)}
+        if way.when == "save":
+            saving.setdefault(call.place.path, []).append((call, way))
+            continue
         too_narrow = [(g.place, f"catches {', '.join(g.catches)}: not what an outage raises") for g in call.guards]
         yield found(
             f"An outage of {backend_name(call.backend)} {way.harm}: nothing handles the failure of {call_name(call)}.",
             at=call,
             because=[(way.place, way.reason), *too_narrow[:1], *call.origin],
             severity=INFO if way.when == "request" and (system.is_asked_by_most(call.backend) or is_all_that_is_asked(system, call, way)) else WARNING,
+            confidence=way.confidence,
+        )
+    for calls in saving.values():  # the handlers of one module are told once, those that catch nothing first
+        calls.sort(key=lambda c: bool(c[0].guards))
+        call, way = calls[0]
+        alike = [(other.place, "the same goes for what is done here") for other, _ in calls[1:4]]
+        yield found(
+            f"An outage of {backend_name(call.backend)} {way.harm}: nothing handles the failure of {call_name(call)}.",
+            at=call,
+            because=[(way.place, way.reason), *alike, *call.origin],
             confidence=way.confidence,
         )
 
@@ -186,6 +200,73 @@ class GroupService:
     def stop(self):
         self.coordinator.leave_group(b"nodes")
         self.coordinator.stop()
+
+=== bad: what is saved is published from a signal, inside the save
+--- shop/signals.py
+import etcd3
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+
+from shop.models import Tariff
+
+etcd = etcd3.client(host="etcd")
+
+
+@receiver(post_save, sender=Tariff)
+def publish(sender, instance, **kwargs):
+    etcd.put(f"/tariffs/{instance.pk}", instance.text)  # finding: unguarded-coordination-call
+
+
+def withdraw(sender, instance, **kwargs):
+    etcd.delete(f"/tariffs/{instance.pk}")
+
+
+post_delete.connect(withdraw, sender=Tariff)
+--- shop/models.py
+from django.db import models
+
+
+class Tariff(models.Model):
+    text = models.TextField()
+
+=== good: a signal that notes the failure, and one that starts the work elsewhere
+--- shop/signals.py
+import logging
+
+import etcd3
+from celery import shared_task
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+
+from shop.models import Tariff
+
+etcd = etcd3.client(host="etcd")
+
+
+@receiver(post_save, sender=Tariff)
+def publish(sender, instance, **kwargs):
+    try:
+        etcd.put(f"/tariffs/{instance.pk}", instance.text)
+    except etcd3.exceptions.Etcd3Exception:
+        logging.exception("the tariff is published at the next full run")
+
+
+@shared_task
+def remove(key):
+    etcd.delete(f"/tariffs/{key}")
+
+
+def withdraw(sender, instance, **kwargs):
+    remove.delay(instance.pk)
+
+
+post_delete.connect(withdraw, sender=Tariff)
+--- shop/models.py
+from django.db import models
+
+
+class Tariff(models.Model):
+    text = models.TextField()
 
 === good: a client of the project, which its users start
 --- node/client.py

@@ -60,7 +60,10 @@ def _of_function(ev: Evaluator, scope: Scope, named: dict[str, str]) -> Iterator
             if kind in ("task", "periodic") and (name := _text(decorator, "name")):
                 named.setdefault(name, scope.symbol)
             route = _route(decorator, _prefix(ev, decorator, scope)) if kind == "http" else ""
-            yield Entry(scope.symbol, kind, place, f"@{written(decorator).removesuffix('()')}", route)
+            shown = written(decorator).removesuffix("()")
+            if kind == "signal" and isinstance(decorator, ir.Call) and decorator.args:
+                shown = f"{shown}({written(decorator.args[0])})"
+            yield Entry(scope.symbol, kind, place, f"@{shown}", route)
     if not decorated:
         yield from _by_class(ev, scope)
 

@@ -70,8 +70,9 @@ class Registered:
             return
         texts = [a.value for a in call.args[:2] if isinstance(a, ir.Const) and isinstance(a.value, str)] if kind == "http" else []
         route = _rooted(texts[0], by) if texts else ""
+        said = written(call.func) if kind == "signal" else name
         for expr in self._handlers(call, name):
-            yield from self._handed(expr, scope, kind, f"{name}() in {scope.path}:{call.at.line}", route)
+            yield from self._handed(expr, scope, kind, f"{said}() in {scope.path}:{call.at.line}", route)
 
     def _kind(self, func: ir.Expr, name: str, scope: Scope) -> tuple[str, str]:
         """The kind of entry that a call registers, and the library that says so."""
