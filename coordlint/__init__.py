@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from coordlint.outage import (
         WayIn as WayIn,
         ends_quietly as ends_quietly,
+        ends_thread as ends_thread,
         reads_configuration as reads_configuration,
         sees_outage as sees_outage,
         survives_outage as survives_outage,
@@ -103,7 +104,7 @@ _HOMES = {
     "coordlint.models.schema": "Late OnBusy Op Scope",
     "coordlint.pipeline": "check",
     "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
-    "coordlint.outage": "WayIn ends_quietly reads_configuration sees_outage survives_outage way_in",
+    "coordlint.outage": "WayIn ends_quietly ends_thread reads_configuration sees_outage survives_outage way_in",
     "coordlint.retry": "Retry",
     "coordlint.source": "Place Skip Span",
     "coordlint.steps": "drained rewritten swept unclaimed",

@@ -62,7 +62,12 @@ def survives_outage(system: System, call: Operation) -> bool:
         return True  # the answer, and the failure with it, is asked for later
     if any(sees_outage(guard, call) for guard in system.guards_above(call)):
         return True
-    return any(words(d) & _GUARDING_DECORATORS for d in _decorators(system, call.symbol))
+    return is_guarded(system, call.symbol)
+
+
+def is_guarded(system: System, symbol: str) -> bool:
+    """Whether a decorator that is named for retries or fallbacks stands above a function."""
+    return any(words(d) & _GUARDING_DECORATORS for d in _decorators(system, symbol))
 
 
 def _decorators(system: System, symbol: str) -> list[str]:
@@ -198,3 +203,23 @@ def ends_quietly(system: System, call: Operation) -> QuietEnd | None:
 def _sees_expiry(guard: Guard) -> bool:
     """Whether a handler catches what a renewal raises when there is nothing left to renew."""
     return any(words(name.rpartition(".")[2]) & {"found", "owned", "lock", "lease", "expired", "session"} for name in guard.catches)
+
+
+def ends_thread(system: System, call: Operation) -> tuple[Place, ...]:
+    """Where a thread or task is started whose loop goes on making a call, and which the first failure of it ends; then the calls on the way.
+
+    Empty when some handler sees the failure, when the call is made once, or when nobody starts it so.
+    """
+    todo = [(call.symbol, call.guards, call.loop in ("forever", "while"), ())]
+    seen: set[str] = set()
+    while todo and len(seen) < 20:
+        symbol, guards, again, way = todo.pop(0)
+        function = system.function(symbol)
+        if symbol in seen or function is None or any(sees_outage(g, call) for g in guards) or is_guarded(system, symbol):
+            continue
+        seen.add(symbol)
+        started = [at for at in system.started_at(symbol)]
+        if started and again:
+            return (started[0], *way)
+        todo += [(caller, system.guards_at(at), again or system.is_kept_up(at), (at, *way)) for caller, at in system.callers(symbol) if at not in started]
+    return ()

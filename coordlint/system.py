@@ -57,6 +57,8 @@ class World:
     calls: tuple[tuple[str, str, Place], ...] = ()
     handed: frozenset[tuple[str, Place]] = frozenset()  # functions that are passed at a call, and not what is called
     call_guards: Mapping[Place, tuple[Guard, ...]] = field(default_factory=dict)
+    started: frozenset[tuple[str, Place]] = frozenset()  # functions that a call starts beside its own: threads, tasks
+    kept_up: frozenset[Place] = frozenset()  # calls of the project's functions that a loop without a known end repeats
     looped: frozenset[Place] = frozenset()  # calls of the project's functions that a loop repeats
     retried: Mapping[Place, Retry] = field(default_factory=dict)  # calls that a loop makes again until they succeed
     retried_functions: Mapping[str, Retry] = field(default_factory=dict)  # functions that a decorator calls again
@@ -352,6 +354,14 @@ class System:
     def handed_over(self, symbol: str) -> tuple[Place, ...]:
         """The calls to which a function is passed: whoever starts it as a thread, or keeps it as a callback."""
         return tuple(sorted(at for passed, at in self._world.handed if passed == symbol))
+
+    def started_at(self, symbol: str) -> tuple[Place, ...]:
+        """The calls that start a function as a thread or a task."""
+        return tuple(sorted(at for started, at in self._world.started if started == symbol))
+
+    def is_kept_up(self, call: Place) -> bool:
+        """Whether a loop without a known end goes on making a call of the project's functions."""
+        return call in self._world.kept_up
 
     def runs(self, symbol: str) -> frozenset[str]:
         """Every function that runs inside a call of this one, itself included: what is handed to others is left out."""

@@ -1,10 +1,12 @@
-"""An outage of the coordinator becomes a crash: at import, at start-up or in a request.
+"""An outage of the coordinator becomes a crash: at import, at start-up, in a request or of a thread that nobody misses.
 
 Why: a quorum store stops answering when it loses its majority, during an election, and when the network between it and the
 program breaks; kazoo's `start()` then raises after 15 s, etcd and Consul clients raise at the call. A call at module level
 makes the import fail, so that the process cannot even start to say what is wrong, and every replica that restarts during
 the outage stays away. A call in a request handler turns an outage of the registry into an outage of the product, although
-the addresses or settings that it asks for were known a second ago.
+the addresses or settings that it asks for were known a second ago; in a signal that Django sends it fails the save of the record.
+A thread whose loop asks the coordinator ends with the first failure that nothing handles: the program runs on, and its addresses,
+its leases or its work stay as they were.
 
 Instead: connect in a function that retries with back-off; keep the last known value (in memory, and in a file for
 restarts) and serve from it, with a log line, while the coordinator is away; let a background watch refresh it. Catch what
@@ -15,8 +17,8 @@ exit code; a lock that cannot be taken refuses the work on purpose.
 It is a note for a request where a third of all handlers, and three at least, ask the coordinator: it is what the program is built on; and where
 the handler does nothing else.
 
-Known misses: threads and consumers that end with the first error; error handlers of a framework that are registered by
-configuration. Configuration reads and look-ups of instances have rules of their own.
+Known misses: consumers that end with the first error; error handlers of a framework that are registered by configuration.
+Configuration reads and look-ups of instances have rules of their own.
 
 Sources: kazoo source, KazooClient.start and KazooTimeoutError; etcd documentation, FAQ (without a majority nothing is written).
 """
@@ -26,6 +28,7 @@ from collections.abc import Iterator
 from coordlint import (
     COORDINATORS,
     INFO,
+    MEDIUM,
     WARNING,
     Found,
     Op,
@@ -34,6 +37,7 @@ from coordlint import (
     WayIn,
     backend_name,
     call_name,
+    ends_thread,
     found,
     reads_configuration,
     rule,
@@ -67,6 +71,7 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
             severity=INFO if way.when == "request" and (system.is_asked_by_most(call.backend) or is_all_that_is_asked(system, call, way)) else WARNING,
             confidence=way.confidence,
         )
+    yield from _in_threads(system, told)
     for calls in saving.values():  # the handlers of one module are told once, those that catch nothing first
         calls.sort(key=lambda c: bool(c[0].guards))
         call, way = calls[0]
@@ -83,6 +88,22 @@ def is_all_that_is_asked(system: System, call: Operation, way: WayIn) -> bool:
     """Whether the handler stands right here and does nothing else: a request for what only the coordinator knows can but fail."""
     is_handler = any(e.symbol == call.symbol and e.place == way.place for e in system.entries_reaching(call.symbol))
     return is_handler and all(o.backend == call.backend for o in system.operations() if o.symbol == call.symbol)
+
+
+def _in_threads(system: System, told: set[object]) -> Iterator[Found]:
+    """Loops in the background that the first failure ends, while the program goes on without them."""
+    for call in system.operations(*_ROUND_TRIPS, Op.KEEPALIVE, Op.LEASE, backend=_BACKENDS):
+        started, *way = ends_thread(system, call) or [None]
+        if started is None or {call.symbol, started} & told or survives_outage(system, call):
+            continue
+        told |= {call.symbol, started}
+        yield found(
+            f"An outage of {backend_name(call.backend)} ends a loop in the background: nothing handles the failure of {call_name(call)}, and the program goes on without it.",
+            at=call,
+            because=[(started, "the loop is started here, and nobody asks how it ends"), *((at, "and asks here") for at in way[:2]), *call.origin],
+            confidence=MEDIUM,
+            help="Handle the failure inside the loop: log it, wait, try again; or end the whole program, so that whoever runs it starts it anew.",
+        )
 
 
 EXAMPLES = '''
@@ -200,6 +221,89 @@ class GroupService:
     def stop(self):
         self.coordinator.leave_group(b"nodes")
         self.coordinator.stop()
+
+=== bad: a thread looks for changes until the first failure
+--- app/follower.py
+import threading
+import time
+
+import consul
+
+c = consul.Consul(host="consul")
+known = {}
+
+
+def refresh():
+    _, rows = c.kv.get("routes/", recurse=True)  # finding: unguarded-coordination-call
+    known.update((row["Key"], row["Value"]) for row in rows or [])
+
+
+def follow():
+    while True:
+        refresh()
+        time.sleep(5)
+
+
+def begin():
+    threading.Thread(target=follow, daemon=True).start()
+
+=== bad: a task of asyncio looks for changes until the first failure
+--- app/follower.py
+import asyncio
+
+import etcd3
+
+etcd = etcd3.client(host="etcd")
+
+
+async def follow(on_change):
+    while True:
+        on_change(etcd.get("/routes/default")[0])  # finding: unguarded-coordination-call
+        await asyncio.sleep(5)
+
+
+async def begin(on_change):
+    asyncio.create_task(follow(on_change))
+
+=== good: the thread goes on after a failure; one that asks once; the loop of the program itself
+--- app/follower.py
+import logging
+import threading
+import time
+
+import consul
+
+c = consul.Consul(host="consul")
+known = {}
+
+
+def refresh():
+    _, rows = c.kv.get("routes/", recurse=True)
+    known.update((row["Key"], row["Value"]) for row in rows or [])
+
+
+def follow():
+    while True:
+        try:
+            refresh()
+        except Exception:
+            logging.exception("the routes stay as they are")
+        time.sleep(5)
+
+
+def fill():
+    refresh()
+
+
+def begin():
+    threading.Thread(target=follow, daemon=True).start()
+    threading.Thread(target=fill).start()
+
+
+def main():
+    while True:
+        refresh()
+        time.sleep(5)
 
 === bad: what is saved is published from a signal, inside the save
 --- shop/signals.py
