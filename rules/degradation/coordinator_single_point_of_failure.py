@@ -6,7 +6,7 @@ disk stops the system as a whole. That price is right for the few that need agre
 Instead: let every workload start from a last known configuration or instance list and connect in the background with back-off;
 wait for the coordinator only where nothing can be done without it (the elected leader, a fenced write).
 
-Fine when: the store is their database anyway; fewer than three workloads; each has a handler that goes on without.
+Fine when: the store is their database anyway; fewer than three workloads, or all of them are one program; each has a handler that goes on without.
 
 Known misses: init containers that wait by scripts, and clients of workloads that could not be joined to code.
 
@@ -42,7 +42,8 @@ def coordinator_single_point_of_failure(system: System) -> Iterator[Found]:
     for ensemble in system.deployment.ensembles(*COORDINATORS):
         own = [w for w in system.workloads() if w.runs and not w.is_optional and w.role == ensemble.role and w.key not in ensemble.keys]
         stopped = [(w, reason) for w in own if (reason := cannot_go_on(system, w, ensemble)) is not None]
-        if len(own) < FEWEST or len(stopped) < MOST * len(own):
+        programs = {tuple(sorted(run.path for run in w.runs)) for w in own}
+        if len(own) < FEWEST or len(programs) < 2 or len(stopped) < MOST * len(own):
             continue
         yield found(
             f"{len(stopped)} of the {len(own)} workloads here cannot start or serve without {backend_name(ensemble.backend)} "
@@ -95,6 +96,31 @@ services:
   c:
     build: .
     command: python c.py
+    depends_on: {zookeeper: {condition: service_healthy}}
+--- Dockerfile
+FROM python:3.12
+WORKDIR /app
+COPY . .
+
+=== good: three times one program
+--- a.py
+print("a")
+--- compose.yaml
+services:
+  zookeeper:
+    image: zookeeper:3.9
+    healthcheck: {test: [CMD, zkServer.sh, status]}
+  one:
+    build: .
+    command: python a.py
+    depends_on: {zookeeper: {condition: service_healthy}}
+  two:
+    build: .
+    command: python a.py
+    depends_on: {zookeeper: {condition: service_healthy}}
+  three:
+    build: .
+    command: python a.py
     depends_on: {zookeeper: {condition: service_healthy}}
 --- Dockerfile
 FROM python:3.12

@@ -93,8 +93,8 @@ def is_cached(system: System, symbol: str, depth: int = 0) -> bool:
 
 
 def is_rare(entry: Entry) -> bool:
-    """An endpoint for operators and probes, by the words of its name, its class and its route."""
-    return not RARE.isdisjoint(words(".".join(entry.symbol.split(".")[-2:])) | words(entry.reason) | words(entry.route))
+    """An endpoint for operators and probes, by the words of its name, its class and its route, or by the name of its module or package."""
+    return not RARE.isdisjoint(entry.symbol.split(".")) or not RARE.isdisjoint(words(".".join(entry.symbol.split(".")[-2:])) | words(entry.reason) | words(entry.route))
 
 
 EXAMPLES = r'''
@@ -201,6 +201,18 @@ app = Flask(__name__)
 def price(item):
     prices = load(request)
     return prices.get(item) + request.printer.label_of(item)
+
+=== good: a program that reports on the others
+--- healthz/app.py
+import consul
+from flask import Flask, jsonify
+
+app = Flask(__name__)
+c = consul.Consul(host="consul")
+
+@app.get("/report")
+def report():
+    return jsonify({name: len(c.health.service(name, passing=True)[1]) for name in c.catalog.services()[1]})
 
 === good: a view whose class says that it looks after the services below it
 --- shop/health.py

@@ -41,12 +41,12 @@ _ELSEWHERE = frozenset({"vm", "datacenter", "dc", "region", "federation", "multi
 def service_discovery_on_kubernetes(system: System) -> Iterator[Found]:
     uses = [use for use in system.operations(backend=COORDINATORS) if _discovery(use) and not (use.key_words | use.symbol_words) & _ELSEWHERE]
     told: set[tuple[str, str]] = set()
-    for use in uses:
+    for use in sorted(uses, key=lambda o: not o.key):  # who asks for a certain service comes before who lists them all
         how = _discovery(use)
-        if (use.symbol, how) in told:
+        if (use.place.path, how) in told:
             continue  # the catalogue, and then the instances of each service in it: one look-up
-        told.add((use.symbol, how))
-        further = [(o.place, "and here") for o in uses if o.symbol == use.symbol and o is not use and _discovery(o) == how]
+        told.add((use.place.path, how))
+        further = [(o.place, "and here") for o in uses if o.place.path == use.place.path and o is not use and _discovery(o) == how]
         workload = next((w for w in system.workloads_of(use.symbol) if w.kind in _ON_KUBERNETES or w.named_by is not None), None)
         if workload is None:
             continue
@@ -91,6 +91,38 @@ def _named(use: Operation) -> str:
 
 
 EXAMPLES = '''
+=== bad: the catalogue is listed by one function, and its services are asked for by another
+--- shop/names.py
+import consul
+
+c = consul.Consul(host="consul")
+
+
+def known():
+    return list(c.catalog.services()[1])
+
+
+def address(service):
+    _, nodes = c.health.service(service, passing=True)  # finding: service-discovery-on-kubernetes
+    return nodes[0]["Service"]["Address"]
+--- shop/main.py
+from shop.names import address, known
+
+for service in known():
+    print(service, address(service))
+--- k8s.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+        - name: shop
+          image: acme/shop
+          command: [python, -m, shop.main]
+
 === bad: a look-up in two steps is told once
 --- shop/names.py
 import consul
