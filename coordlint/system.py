@@ -58,7 +58,7 @@ class World:
     handed: frozenset[tuple[str, Place]] = frozenset()  # functions that are passed at a call, and not what is called
     call_guards: Mapping[Place, tuple[Guard, ...]] = field(default_factory=dict)
     started: frozenset[tuple[str, Place]] = frozenset()  # functions that a call starts beside its own: threads, tasks
-    kept_up: frozenset[Place] = frozenset()  # calls of the project's functions that a loop without a known end repeats
+    kept_up: frozenset[Place] = frozenset()  # calls that a loop repeats which has no end but that it is told to stop
     looped: frozenset[Place] = frozenset()  # calls of the project's functions that a loop repeats
     retried: Mapping[Place, Retry] = field(default_factory=dict)  # calls that a loop makes again until they succeed
     retried_functions: Mapping[str, Retry] = field(default_factory=dict)  # functions that a decorator calls again
@@ -360,7 +360,7 @@ class System:
         return tuple(sorted(at for started, at in self._world.started if started == symbol))
 
     def is_kept_up(self, call: Place) -> bool:
-        """Whether a loop without a known end goes on making a call of the project's functions."""
+        """Whether a loop goes on making a call that has no end but that it is told to stop."""
         return call in self._world.kept_up
 
     def runs(self, symbol: str) -> frozenset[str]:

@@ -265,6 +265,53 @@ async def follow(on_change):
 async def begin(on_change):
     asyncio.create_task(follow(on_change))
 
+=== bad: a thread tells that it lives until it is told to stop, or until the first failure
+--- app/beat.py
+import threading
+
+import consul
+
+c = consul.Consul(host="consul")
+
+
+class Beat:
+    def __init__(self, name):
+        self.name = name
+        self._stopped = threading.Event()
+
+    def begin(self):
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        while not self._stopped.is_set():
+            c.kv.put(f"beats/{self.name}", "1")  # finding: unguarded-coordination-call
+            self._stopped.wait(5)
+
+=== good: a thread that waits until something is there, and does its work
+--- app/first.py
+import threading
+import time
+
+import consul
+
+c = consul.Consul(host="consul")
+
+
+def address():
+    found = None
+    while not found:
+        _, found = c.kv.get("first/address")
+        time.sleep(1)
+    return found
+
+
+def work():
+    print(address())
+
+
+def begin():
+    threading.Thread(target=work).start()
+
 === good: the thread goes on after a failure; one that asks once; the loop of the program itself
 --- app/follower.py
 import logging

@@ -47,6 +47,8 @@ def membership_not_restored(system: System) -> Iterator[Found]:
         client = _client_of(join, clients)
         if client is None or join.loop or any(other.client == join.client for other in joins if other.place != join.place):
             continue
+        if client.listeners and system.handed_over(join.symbol):
+            continue  # who was given it may well run it again, when the listener says so
         listener = [(place, "this listener does not lead back to it") for place in client.listeners]
         yield found(
             "Joins the party once: after the session is lost nothing joins again.",
@@ -259,6 +261,32 @@ class Member:
 
     def again(self):
         self.party.join()
+
+=== good: who is given the joining does it again, when a listener says so
+--- app/again.py
+from kazoo.client import KazooState
+
+
+def keep_doing(zk, command):
+    def on_state(state):
+        if state == KazooState.CONNECTED:
+            zk.handler.spawn(command)
+
+    zk.add_listener(on_state)
+    command()
+--- app/member.py
+from kazoo.client import KazooClient
+
+from app.again import keep_doing
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def enter(me):
+    def join():
+        zk.Party("/members", me).join()
+
+    keep_doing(zk, join)
 
 === good: a listener brings it back
 --- app/member.py
