@@ -210,7 +210,7 @@ def ends_thread(system: System, call: Operation) -> tuple[Place, ...]:
 
     Empty when some handler sees the failure, when the call is made once, or when nobody starts it so.
     """
-    todo = [(call.symbol, call.guards, system.is_kept_up(call.place), ())]
+    todo: list[tuple[str, tuple[Guard, ...], bool, tuple[Place, ...]]] = [(call.symbol, call.guards, system.is_kept_up(call.place), ())]
     seen: set[str] = set()
     while todo and len(seen) < 20:
         symbol, guards, again, way = todo.pop(0)

@@ -93,9 +93,10 @@ def is_all_that_is_asked(system: System, call: Operation, way: WayIn) -> bool:
 def _in_threads(system: System, told: set[object]) -> Iterator[Found]:
     """Loops in the background that the first failure ends, while the program goes on without them."""
     for call in system.operations(*_ROUND_TRIPS, Op.KEEPALIVE, Op.LEASE, backend=_BACKENDS):
-        started, *way = ends_thread(system, call) or [None]
-        if started is None or {call.symbol, started} & told or survives_outage(system, call):
+        ended = ends_thread(system, call)
+        if not ended or {call.symbol, ended[0]} & told or survives_outage(system, call):
             continue
+        started, *way = ended
         told |= {call.symbol, started}
         yield found(
             f"An outage of {backend_name(call.backend)} ends a loop in the background: nothing handles the failure of {call_name(call)}, and the program goes on without it.",
