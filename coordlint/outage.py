@@ -218,7 +218,7 @@ def ends_thread(system: System, call: Operation) -> tuple[Place, ...]:
         if symbol in seen or function is None or any(sees_outage(g, call) for g in guards) or is_guarded(system, symbol):
             continue
         seen.add(symbol)
-        started = [at for at in system.started_at(symbol)]
+        started = system.started_at(symbol)
         if started and again:
             return (started[0], *way)
         todo += [(caller, system.guards_at(at), again or system.is_kept_up(at), (at, *way)) for caller, at in system.callers(symbol) if at not in started]
