@@ -95,7 +95,9 @@ def _old_version(system: System, client: Client) -> Place | bool | None:
 def _may_have_one(client: Client) -> bool:
     """A pool, a mapping of options or a URL from elsewhere may carry the timeout."""
     for argument in client.arguments:
-        if argument.name in ("connection_pool", "**", "", "retry", "connection_kwargs"):
+        if argument.name == "service_name":
+            return True  # of a Sentinel, which hands its own options on to the clients that it gives
+        if argument.name in ("connection_pool", "**", "", "retry", "connection_kwargs", "sentinel_kwargs"):
             return True
         if argument.name == "url" and (not argument.literal or "timeout" in str(argument.value)):
             return True
@@ -107,6 +109,27 @@ def _named(entry: Entry) -> str:
 
 
 EXAMPLES = '''
+=== good: a client of a Sentinel, whose options come from elsewhere
+--- shop/store.py
+from redis.sentinel import Sentinel
+
+
+def connected(options):
+    return Sentinel([("s1", 26379), ("s2", 26379), ("s3", 26379)], **options).master_for("main")
+--- shop/views.py
+from flask import Flask
+
+from shop.store import connected
+
+app = Flask(__name__)
+store = connected({"socket_timeout": 2})
+
+
+@app.route("/close")
+def close():
+    with store.lock("close", timeout=10):
+        return "closed"
+
 === bad: requests read settings through a gateway client that nobody limits
 --- shop/store.py
 import etcd3gw
