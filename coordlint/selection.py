@@ -13,7 +13,7 @@ of files is the same, whatever the other files are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from coordlint.leads import Finder, Module, is_test
@@ -184,6 +184,7 @@ class _Words:
             home = max((known for known in self._within if known in word), key=len)
             self._within[home].append(word)
             self._within[word] = []
+        self._whole = {word: whole for word in self._within if (whole := _whole(word, self._within))}
 
     def in_(self, text: str) -> set[str]:
         """The words that occur in a text."""
@@ -193,7 +194,15 @@ class _Words:
             several = [word for word in self._within[todo.pop()] if word in text]
             found.update(several)
             todo += several
-        return found
+        return {word for word in found if word not in self._whole or self._whole[word].search(text)}
+
+
+def _whole(word: str, others: Container[str]) -> re.Pattern[str] | None:
+    """How a word stands in a text, where that may also be another one: "consul" in "consultation", `import rq` in `from api import rq`."""
+    verb, _, library = word.partition(" ")
+    if verb in ("import", "from") and f"import {library}" in others and f"from {library}" in others:
+        return re.compile(rf"(?:^|[;:])[ \t]*{re.escape(word)}\b", re.M)
+    return re.compile(rf"{re.escape(word)}[sd]?(?![a-z])") if word[-1:].islower() else None
 
 
 _COUNTS = re.compile(r"^[ \t]+(?!self\.)(\w+\.\w+)[ \t]*(?:[-+*]=|=[ \t]*\1[ \t]*[-+*])", re.M)

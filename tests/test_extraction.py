@@ -194,6 +194,23 @@ def test_of_tests_those_are_chosen_that_name_a_coordinator_or_speak_to_this_tool
     assert chosen(monkeypatch, [python(path, text) for path, text in texts.items()], "redis", "threading.Lock") == ["a.py", "test_c.py", "test_d.py"]
 
 
+@pytest.mark.parametrize(
+    ("text", "is_chosen"),
+    [
+        ("# ask for consultation\n", False),
+        ("url = 'consul://agent'\n", True),
+        ("consul_client = make()\n", True),
+        ("url = 'rediss://host'\n", True),
+        ("from api import walrus\n", False),
+        ("try: import walrus\nexcept ImportError: pass\n", True),
+        ("from walrus import Database\n", True),
+        ("from threading import Lock\n", True),
+    ],
+)
+def test_a_needle_that_is_part_of_another_word_chooses_nothing(monkeypatch: pytest.MonkeyPatch, text: str, is_chosen: bool) -> None:
+    assert bool(chosen(monkeypatch, [python("a.py", text)], "consul", "redis", "import walrus", "from walrus", "import Lock")) is is_chosen
+
+
 def test_wrappers_of_wrappers_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     sources = [
         python("a_locks.py", LOCKS),
