@@ -49,6 +49,7 @@ class Ducks:
         self._project = project
         self._used: frozenset[str] | None = None
         self._known: dict[str, dict[str, str]] = {}
+        self._asked: dict[str, tuple[tuple[str, str], ...]] = {}
 
     def kind(self, receiver: str, scope: Scope) -> str:
         """The library's type of a receiver, as written, that is asked for something that only this library has; else empty."""
@@ -56,8 +57,15 @@ class Ducks:
             return ""
         home = scope.owner if receiver.startswith("self.") and scope.owner is not None else scope
         if home.symbol not in self._known:
-            self._known[home.symbol] = {r: kind for r, kind in _asked(home) if r and kind in self._used_types()}
+            functions = [c for c in home.children if c.kind == "function"] if home.kind == "class" else [home]
+            self._known[home.symbol] = {r: kind for f in functions for r, kind in self._asked_in(f) if r and kind in self._used_types()}
         return self._known[home.symbol].get(receiver, "")
+
+    def _asked_in(self, function: Scope) -> tuple[tuple[str, str], ...]:
+        """Found once, and asked for by the function and by its class."""
+        if function.symbol not in self._asked:
+            self._asked[function.symbol] = tuple(_asked(function))
+        return self._asked[function.symbol]
 
     def uses(self, kind: str) -> bool:
         """Whether the project imports the library of a type of client."""
@@ -77,31 +85,30 @@ class Ducks:
         return self._used
 
 
-def _asked(home: Scope) -> Iterator[tuple[str, str]]:
+def _asked(function: Scope) -> Iterator[tuple[str, str]]:
     """Receivers that are called by a name, or with a flag, that only one library knows, with this library's type."""
-    functions = [c for c in home.children if c.kind == "function"] if home.kind == "class" else [home]
-    for function in functions:
-        node = function.node
-        assert isinstance(node, ir.Function | ir.Module | ir.Class)
-        for s in statements(node.body):
-            for expr in expressions(s):
-                if not any(isinstance(node, ir.Attribute) and node.name in _TELLING for node in ir.walk(expr)):
+    node = function.node
+    assert isinstance(node, ir.Function | ir.Module | ir.Class)
+    for s in statements(node.body):
+        for expr in expressions(s):
+            nodes = ir.walk(expr)
+            if len(nodes) == 1 or not any(type(n) is ir.Attribute and n.name in _TELLING for n in nodes):
+                continue
+            for asked in nodes:
+                if isinstance(asked, ir.Attribute) and asked.name in _PARTS and isinstance(asked.base, ir.Attribute):
+                    kind = _ONLY_OTHERS.get(f"{asked.base.name}.{asked.name}")
+                    if kind is not None:
+                        yield written(asked.base.base), kind
+            for call in calls_in(expr):
+                if not isinstance(call.func, ir.Attribute):
                     continue
-                for asked in ir.walk(expr):
-                    if isinstance(asked, ir.Attribute) and asked.name in _PARTS and isinstance(asked.base, ir.Attribute):
-                        kind = _ONLY_OTHERS.get(f"{asked.base.name}.{asked.name}")
-                        if kind is not None:
-                            yield written(asked.base.base), kind
-                for call in calls_in(expr):
-                    if not isinstance(call.func, ir.Attribute):
-                        continue
-                    flagged = call.func.name == "set" and any(k.name in _FLAGS for k in call.keywords)
-                    if flagged or call.func.name in _ONLY_REDIS:
-                        yield written(call.func.base), REDIS
-                    elif call.func.name == "refresh" and any(k.name == "with_for_update" for k in call.keywords):
-                        yield written(call.func.base), SESSION
-                    elif call.func.name in _ONLY_OTHERS:
-                        yield written(call.func.base), _ONLY_OTHERS[call.func.name]
+                flagged = call.func.name == "set" and any(k.name in _FLAGS for k in call.keywords)
+                if flagged or call.func.name in _ONLY_REDIS:
+                    yield written(call.func.base), REDIS
+                elif call.func.name == "refresh" and any(k.name == "with_for_update" for k in call.keywords):
+                    yield written(call.func.base), SESSION
+                elif call.func.name in _ONLY_OTHERS:
+                    yield written(call.func.base), _ONLY_OTHERS[call.func.name]
 
 
 _PARTS = frozenset(name.rpartition(".")[2] for name in _ONLY_OTHERS if "." in name)

@@ -242,6 +242,9 @@ class Project:
                 pass
         for expr in expressions(s):
             for node in ir.walk(expr):
+                kind = type(node)
+                if kind is ir.Name or kind is ir.Attribute or kind is ir.Call:
+                    continue  # nearly all
                 if isinstance(node, ir.Const) and isinstance(node.value, str) and _is_dotted(node.value):
                     self.spelled[scope.module].add(node.value)
                 elif isinstance(node, ir.Walrus):

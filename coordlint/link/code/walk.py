@@ -131,7 +131,8 @@ class Walk:
     def calls(self, expr: ir.Expr, s: ir.Stmt, around: Around) -> None:
         """The calls of an expression, innermost first; a yield shows what is held."""
         found = self.ev.inside(expr)
-        limits = {id(a): c for c in found.calls if last_word(c.func) == "wait_for" and len(c.args) + len(c.keywords) > 1 for a in c.args[:1]}
+        waits = found.calls if len(found.calls) > 1 else ()  # one around another call
+        limits = {id(a): c for c in waits if last_word(c.func) == "wait_for" and len(c.args) + len(c.keywords) > 1 for a in c.args[:1]}
         for call in found.calls:
             inside = replace(around, deferred=True) if id(call) in found.started else around
             limit = limits.get(id(call))
