@@ -13,6 +13,7 @@ class _If:
 
     asked: list[tuple[str, str]] | None = field(default_factory=list)
     part: str = "test"  # test, then, else
+    is_negated: bool = False  # it asks whether they do not match
 
 
 class Conditions:
@@ -45,16 +46,17 @@ class Conditions:
         """Whether a command is a test of the `if` that is open, and was noted; another command makes the `if` unknown."""
         if not self._open or self._open[-1].part != "test":
             return False
-        asked = _asked(words)
-        if asked is None:
-            self._open[-1].asked = None
-        elif self._open[-1].asked is not None:
-            self._open[-1].asked.append(asked)
+        last, asked = self._open[-1], _asked([word if word != "!=" else "=" for word in words])
+        if asked is None or last.is_negated or ("!=" in words and last.asked):
+            last.asked = None  # of several tests one that is negated cannot be kept
+        elif last.asked is not None:
+            last.asked.append(asked)
+            last.is_negated = "!=" in words
         return asked is not None
 
     def around(self) -> tuple[tuple[Asked, bool], ...]:
         """What has to hold for a command that stands here; an `if` that asks something else is left out."""
-        return tuple((tuple(one.asked), one.part == "then") for one in self._open if one.asked and one.part != "test")
+        return tuple((tuple(one.asked), (one.part == "then") is not one.is_negated) for one in self._open if one.asked and one.part != "test")
 
 
 def _asked(words: list[str]) -> tuple[str, str] | None:

@@ -130,6 +130,10 @@ def test_an_if_of_a_script_takes_the_branch_that_known_variables_lead_to(environ
         ("python check.py", ["check.py", "one.py", "other.py"]),
         ("[ $MODE = job ]; then exit 1; elif [ $MODE = web ]", ["one.py", "other.py"]),
         ('[ "$MODE" = "w*" ]', ["other.py"]),
+        ('[ $MODE != "web" ]', ["other.py"]),
+        ('[[ $MODE != job ]]', ["one.py"]),
+        ('[ $MODE != job ] && [ $MODE = web ]', ["one.py", "other.py"]),
+        ('[ $MODE = job ] && [ $MODE != web ]', ["one.py", "other.py"]),
         ('[[ $MODE == w* ]]', ["one.py"]),
     ],
 )
