@@ -71,3 +71,19 @@ def swept(system: System) -> Iterator[tuple[Operation, Operation]]:
         drop = next((o for o in near if o.op is Op.DELETE and o.loop == "for" and not (o.atomic or o.conditional)), None)
         if reads and drop is not None:
             yield drop, listing
+
+
+def takeovers(system: System) -> Iterator[tuple[Operation, Operation]]:
+    """A lock's or leader's key that is deleted without a version and then created by the same function."""
+    for delete in system.operations(Op.DELETE, backend=("zookeeper", "etcd", "consul")):
+        if delete.conditional or any(delete.argument(name) is not None for name in ("version", "cas")) or not _is_held(delete):
+            continue
+        for create in system.same_key(delete):
+            takes = create.op is Op.ACQUIRE or (create.stores and create.ephemeral)
+            if takes and create.symbol == delete.symbol and create.place.line > delete.place.line:
+                yield delete, create
+                break
+
+
+def _is_held(operation: Operation) -> bool:
+    return sounds_like_lock(operation.key_text) or bool(operation.key_words & {"leader", "leadership", "master", "primary"})

@@ -87,7 +87,7 @@ def session_loss_ignored(system: System) -> Iterator[Found]:
             yield found(
                 "The reply to an etcd keep-alive is thrown away: an expired lease answers with a TTL of 0, not with an error.",
                 at=alive,
-                because=[*_leases(system, alive), *alive.origin] or [(alive.place, "no variable takes the reply")],
+                because=[*_leases(system, alive), *alive.origin, *_relying(system, alive)] or [(alive.place, "no variable takes the reply")],
             )
     yield from _ends_quietly(system)
 
@@ -159,6 +159,15 @@ def _is_alone(system: System, client: Client) -> bool:
 
 def _is_ephemeral(op: Operation) -> bool:
     return op.stores and op.ephemeral is True
+
+
+def _relying(system: System, alive: Operation) -> list[tuple[Place, str]]:
+    """Who has the lease renewed through a function of the project, in other files, one for each: what is renewed is theirs."""
+    files: dict[str, Place] = {}
+    for caller, place in system.callers(alive.symbol):
+        if place.path != alive.place.path and not getattr(system.function(caller), "in_test", False):
+            files.setdefault(place.path, place)
+    return [(place, "renewed for this one, which takes silence for success") for place in sorted(files.values())[:3]]
 
 
 def _leases(system: System, alive: Operation) -> list[tuple[Place, str]]:

@@ -42,6 +42,7 @@ from coordlint import (
     rule,
     sounds_like_lock,
     swept,
+    takeovers,
     told,
     trail,
     unclaimed,
@@ -115,22 +116,6 @@ def unsafe_release(system: System) -> Iterator[Found]:
                 severity=WARNING,
                 confidence=MEDIUM,
             )
-
-
-def takeovers(system: System) -> Iterator[tuple[Operation, Operation]]:
-    """A lock's or leader's key that is deleted without a version and then created by the same function."""
-    for delete in system.operations(Op.DELETE, backend=("zookeeper", "etcd", "consul")):
-        if delete.conditional or any(delete.argument(name) is not None for name in ("version", "cas")) or not is_held(delete):
-            continue
-        for create in system.same_key(delete):
-            takes = create.op is Op.ACQUIRE or (create.stores and create.ephemeral)
-            if takes and create.symbol == delete.symbol and create.place.line > delete.place.line:
-                yield delete, create
-                break
-
-
-def is_held(operation: Operation) -> bool:
-    return sounds_like_lock(operation.key_text) or bool(operation.key_words & {"leader", "leadership", "master", "primary"})
 
 
 def ends_with_its_task(section: Section) -> bool:

@@ -132,11 +132,10 @@ def one_that_renews(system: System, section: Section) -> Section | None:
 def unlike_its_sibling(section: Section, sibling: Section) -> Found:
     return found(
         f"the work under {lock_name(section.lock)} loops over things of unknown number, and its lease of {told(section.lock.lifetime)} is not renewed, "
-        "as others have theirs renewed",
+        f"as that of {lock_name(sibling.lock)} is",
         at=section,
         because=[
             Evidence(section.laps[0], "this loop runs under the lock"),
-            Evidence(sibling.acquired, f"{lock_name(sibling.lock)} is renewed while its work goes on"),
             *distinct(trail(section), besides=section.acquired),
         ],
         confidence=MEDIUM,
