@@ -74,7 +74,14 @@ if TYPE_CHECKING:
     )
     from coordlint.retry import Retry as Retry
     from coordlint.source import Place as Place, Skip as Skip, Span as Span
-    from coordlint.steps import drained as drained, rewritten as rewritten, swept as swept, takeovers as takeovers, unclaimed as unclaimed
+    from coordlint.steps import (
+        drained as drained,
+        handed_back as handed_back,
+        rewritten as rewritten,
+        swept as swept,
+        takeovers as takeovers,
+        unclaimed as unclaimed,
+    )
     from coordlint.stores import lock_held_in as lock_held_in
     from coordlint.system import COORDINATORS as COORDINATORS, System as System
     from coordlint.telling import (
@@ -107,7 +114,7 @@ _HOMES = {
     "coordlint.outage": "WayIn ends_quietly ends_thread reads_configuration sees_outage survives_outage way_in",
     "coordlint.retry": "Retry",
     "coordlint.source": "Place Skip Span",
-    "coordlint.steps": "drained rewritten swept takeovers unclaimed",
+    "coordlint.steps": "drained handed_back rewritten swept takeovers unclaimed",
     "coordlint.stores": "lock_held_in",
     "coordlint.system": "COORDINATORS System",
     "coordlint.telling": (

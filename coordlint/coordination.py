@@ -206,6 +206,7 @@ class Freed(msgspec.Struct, frozen=True):
     key: str
     key_text: str
     deed: Place  # the library's delete
+    given: str = ""  # the name, as written: "lock_key"
 
 
 class Effect(msgspec.Struct, frozen=True):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint.coordination import Operation, Outcome
+from coordlint.coordination import Freed, Operation, Outcome
 from coordlint.models.schema import Op
+from coordlint.source import Place
 from coordlint.system import COORDINATORS, System
 from coordlint.telling import sounds_like_lock
 
@@ -59,6 +60,28 @@ def unclaimed(system: System) -> Iterator[tuple[Operation, Operation]]:
 
 def _is_about_a_lock(drop: Operation) -> bool:
     return sounds_like_lock(drop.key_text, drop.symbol.rpartition(".")[2], *(m for a in drop.arguments[:1] for m in a.mentions))
+
+
+def handed_back(system: System) -> Iterator[tuple[Freed, Operation, Place]]:
+    """A lock of a store of the project, taken by a look and a set and given back by its general delete: the delete, the look, the call that takes."""
+    for look in system.operations(Op.READ, backend="redis"):
+        home, _, _ = look.symbol.rpartition(".")
+        sets = any(o.op is Op.WRITE and o.symbol == look.symbol and o.place > look.place and not o.conditional for o in system.same_key(look))
+        if look.atomic or look.outcome is not Outcome.TESTED or not sets:
+            continue
+        for taker in sorted({look.symbol, *(c for c, _ in system.callers(look.symbol))}):
+            if taker.rpartition(".")[0] != home or not sounds_like_lock(taker.rpartition(".")[2]):
+                continue
+            for user, at in system.callers(taker):
+                for freed in system.freed_in(user):
+                    if freed.place > at and freed.place.path == at.path and sounds_like_lock(freed.given) and _is_plain(system, freed, home):
+                        yield freed, look, at
+
+
+def _is_plain(system: System, freed: Freed, home: str) -> bool:
+    """Whether the delete behind it stands in the same class, in what is called there, and asks nothing."""
+    deletes = (o for o in system.operations(Op.DELETE) if o.place == freed.deed and not (o.atomic or o.conditional))
+    return any(o.symbol.rpartition(".")[0] == home and any(at == freed.place for _, at in system.callers(o.symbol)) for o in deletes)
 
 
 def swept(system: System) -> Iterator[tuple[Operation, Operation]]:

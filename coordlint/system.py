@@ -226,6 +226,10 @@ class System:
         """Deletes of a key, elsewhere than where they are asked for."""
         return tuple(f for f in self._world.freed if key and f.key == key)
 
+    def freed_in(self, symbol: str) -> tuple[Freed, ...]:
+        """The keys that a function deletes through others, in its order."""
+        return tuple(sorted((f for f in self._world.freed if f.symbol == symbol), key=lambda f: (f.place, f.deed)))
+
     def same_key(self, operation: Operation) -> tuple[Operation, ...]:
         """Other operations on the same backend and the same known key."""
         return tuple(

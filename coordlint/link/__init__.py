@@ -194,7 +194,7 @@ def _calls_of(trace: Trace, step: Step) -> tuple[FunctionRef, ...]:
 def _freed(trace: Trace) -> Iterator[Freed]:
     for x in trace.loose:
         if x.how == "delete" and x.deed != x.place and isinstance(x.subject, Pattern) and not is_test(trace.scope.path):
-            yield Freed(x.place, trace.scope.symbol, x.subject.text, shown(x.subject.named), x.deed)
+            yield Freed(x.place, trace.scope.symbol, x.subject.text, shown(x.subject.named), x.deed, x.given)
 
 
 def _call_guards(traces: list[Trace]) -> dict[Place, tuple[Guard, ...]]:

@@ -38,6 +38,7 @@ from coordlint import (
     distinct,
     fixed,
     found,
+    handed_back,
     lock_name,
     rule,
     sounds_like_lock,
@@ -106,6 +107,17 @@ def unsafe_release(system: System) -> Iterator[Found]:
                 because=[(claim.place, "claimed here, between WATCH and EXEC")],
                 severity=WARNING,
                 confidence=MEDIUM,
+            )
+    for freed, look, taken in handed_back(system):
+        if freed.place not in reported and not is_wrapped(system, freed.deed):
+            reported.add(freed.place)
+            yield found(
+                f"the lock `{freed.given}` is given back by a plain delete: when its lease is over, this frees the lock of whoever holds it by then",
+                at=freed.place,
+                symbol=freed.symbol,
+                because=[(taken, "the lock is taken here"), (look.place, "in two steps, and without a name of its own"), (freed.deed, "what deletes it asks nothing")],
+                confidence=MEDIUM,
+                help=CURES["redis"],
             )
     for drop, listing in swept(system):
         if not is_admin(system, drop) and drop.place not in reported:
@@ -342,6 +354,48 @@ def reset_locks():
     for key in client.keys("lock:*"):
         if client.get(key):
             client.delete(key)
+
+=== bad: a store's own lock, given back by its general delete
+--- build/store.py
+import redis
+
+class Store:
+    def __init__(self, host):
+        self.redis = redis.Redis(host=host)
+
+    def put(self, key, value, replace=False, seconds=None):
+        if self.redis.exists(key) and not replace:
+            raise KeyError(key)
+        self.redis.set(key, value, xx=replace)
+        if seconds:
+            self.redis.expire(key, seconds)
+
+    def drop(self, key):
+        self.redis.delete(key)
+
+    def lock(self, key, seconds=20):
+        try:
+            self.put(key, "", seconds=seconds)
+        except KeyError:
+            return False
+        return True
+--- build/jobs.py
+from build.store import Store
+
+class Jobs:
+    def __init__(self):
+        self.store = Store("redis")
+
+    def finish(self, job):
+        lock_key = f"{job}/lock"
+        if self.store.lock(lock_key):
+            try:
+                self.store.drop(f"{job}/state")
+            finally:
+                self.store.drop(lock_key)  # finding: unsafe-release
+
+    def forget(self, job):
+        self.store.drop(f"{job}/state")
 
 === bad: the leader's node is removed and made anew, through a retry of the client
 --- fleet/lead.py

@@ -180,7 +180,8 @@ def call_project(
         made.is_wrapped = True
         subject = substitute(loose.subject, bindings)
         text = written(call.func.base) if isinstance(call.func, ir.Attribute) else ""
-        release(w, subject, text, made.place, loose.how, around, loose.deed, loose.backend)
+        given = written(call.args[0]) if call.args and isinstance(call.args[0], ir.Name | ir.Attribute) else ""
+        release(w, subject, text, made.place, loose.how, around, loose.deed, loose.backend, given)
 
 
 def _receiver(w: Walk, function: FunctionRef, call: ir.Call, s: ir.Stmt) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _LATER = frozenset("callback push push_async_callback push_async_exit addCleanup addAsyncCleanup addfinalizer register call_on_close".split())
 
 
-def release(w: Walk, subject: Value, text: str, place: Place, how: str, around: Around, deed: Place | None = None, backend: str = "") -> None:
+def release(w: Walk, subject: Value, text: str, place: Place, how: str, around: Around, deed: Place | None = None, backend: str = "", given: str = "") -> None:
     """Ends the section that this lock holds here, or notes a release for a caller's section. A `backend` frees only its own keys."""
     for d in reversed(w.held):
         if not _is_meant(w, d, subject, text, how) or _is_elsewhere(d, backend):
@@ -43,7 +43,7 @@ def release(w: Walk, subject: Value, text: str, place: Place, how: str, around: 
             _give_back(d, _released(w, place, how, around, deed))
             d.escapes = d.escapes or is_stored(w, d, text)
             return
-    _note_loose(w, Loose(subject, text, place, how, around.in_final, deed or place, backend))
+    _note_loose(w, Loose(subject, text, place, how, around.in_final, deed or place, backend, given))
 
 
 def _is_elsewhere(d: Draft, backend: str) -> bool:
@@ -154,6 +154,6 @@ def _released(w: Walk, place: Place, how: str, around: Around, deed: Place | Non
 def _note_loose(w: Walk, made: Loose) -> None:
     """A release for a caller's section; each lock once, and not without end up a long chain of calls."""
     unknown = isinstance(made.subject, Unknown) and not made.written
-    known = any(x.subject == made.subject and x.written == made.written for x in w.trace.loose)
+    known = any(x.subject == made.subject and x.written == made.written and x.given == made.given and (not x.given or x.deed == made.deed) for x in w.trace.loose)
     if not unknown and not known and len(w.trace.loose) < MOST_HANDED_ON:
         w.trace.loose.append(made)

@@ -94,6 +94,7 @@ class Loose:
     on_error: bool
     deed: Place  # the library's call behind all wrappers
     backend: str = ""  # of a key that is deleted: the store that it was in
+    given: str = ""  # what a wrapper is given first, as written: "lock_key"
 
 
 @dataclass(slots=True, eq=False)
