@@ -14,11 +14,12 @@ from collections.abc import Iterator
 
 LARGEST = 1_000_000  # characters; a larger file is told
 
+# A text that nothing ends goes to the end of its line, or of the file: where it failed instead, each quote would be tried anew.
 _TOKEN = re.compile(
     r"""
     (?P<string>[uUbB]?[rR]?(?:
-        '''(?:[^\\']++|\\.|'(?!''))*+''' | \"""(?:[^\\"]++|\\.|"(?!""))*+\"""
-        | '(?:[^\\'\r\n]++|\\.)*+' | "(?:[^\\"\r\n]++|\\.)*+"))
+        '''(?:[^\\']++|\\.|'(?!''))*+(?:'''|\Z) | \"""(?:[^\\"]++|\\.|"(?!""))*+(?:\"""|\Z)
+        | '(?:[^\\'\r\n]++|\\.)*+(?:'|(?=[\r\n])|\Z) | "(?:[^\\"\r\n]++|\\.)*+(?:"|(?=[\r\n])|\Z)))
     | (?P<comment>\#[^\r\n]*+)
     | (?P<number>0[xX][0-9a-fA-F]++[lL]? | 0[bBoO][0-7]++[lL]? | (?:\d++\.?\d*+|\.\d++)(?:[eE][-+]?\d++)?[jJlL]?)
     | (?P<name>\w++)
