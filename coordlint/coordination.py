@@ -92,6 +92,7 @@ class Operation(msgspec.Struct, frozen=True):
     pause: Time | None = None  # the sleep in that loop, if there is one
     atomic: str = ""  # "pipeline" | "script" | "transaction": the step it is part of
     transaction: bool = False  # inside a database transaction
+    commits_alone: bool = False  # its connection was told to commit each statement
     ephemeral: bool | None = None  # bound to a session or lease; None: not known or not applicable
     ttl: Time | None = None
     token: bool = False  # a fencing token or version that was read flows into it

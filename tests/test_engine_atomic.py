@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from systems import system
 
+from coordlint.models.schema import Op
 from coordlint.system import System
 
 MODELS = "from django.db import models\nclass Row(models.Model):\n    n = models.IntegerField()\n"
@@ -82,3 +83,25 @@ def test_a_lock_in_a_view_is_held_inside_the_requests_transaction() -> None:
     views = "import redis\nfrom shop.models import Row\nr = redis.Redis()\ndef buy(request):\n    with r.lock('x', timeout=5):\n        Row.objects.create(n=1)\n"
     assert [s.transaction for s in shop(views=views).critical_sections()] == [True]
     assert [s.transaction for s in shop("", views).critical_sections()] == [False]
+
+
+HEAD = "import psycopg, psycopg2, pymysql\nfrom sqlalchemy import create_engine, text\n"
+LOCKS = "SELECT n FROM desks WHERE id = 1 FOR UPDATE"
+CONNECTIONS = {
+    "psycopg, told": (f"def f():\n    c = psycopg.connect('x', autocommit=True)\n    c.execute('{LOCKS}')\n", True),
+    "psycopg": (f"def f():\n    c = psycopg.connect('x')\n    c.execute('{LOCKS}')\n", False),
+    "psycopg2, told later": (f"def f():\n    c = psycopg2.connect('x')\n    c.autocommit = True\n    c.cursor().execute('{LOCKS}')\n", True),
+    "psycopg2, another one told": (f"def f():\n    b = psycopg2.connect('y')\n    b.autocommit = True\n    c = psycopg2.connect('x')\n    c.cursor().execute('{LOCKS}')\n", False),
+    "pymysql, told": (f"def f():\n    c = pymysql.connect(host='x', autocommit=True)\n    c.cursor().execute('{LOCKS}')\n", True),
+    "pymysql, denied": (f"def f():\n    c = pymysql.connect(host='x', autocommit=False)\n    c.cursor().execute('{LOCKS}')\n", False),
+    "sqlalchemy, engine": (f"engine = create_engine('x', isolation_level='AUTOCOMMIT')\ndef f():\n    with engine.connect() as c:\n        c.execute(text('{LOCKS}'))\n", True),
+    "sqlalchemy": (f"engine = create_engine('x')\ndef f():\n    with engine.connect() as c:\n        c.execute(text('{LOCKS}'))\n", False),
+}
+
+
+@pytest.mark.parametrize("kind", CONNECTIONS)
+def test_a_connection_that_commits_each_statement_is_known_by_what_it_was_told(kind: str) -> None:
+    body, alone = CONNECTIONS[kind]
+    found = system(a=HEAD + body)
+    assert [o.commits_alone for o in found.operations(Op.ROW_LOCK)] == [alone]
+    assert [s.transaction for s in found.critical_sections()] == [not alone]

@@ -84,6 +84,7 @@ def _operation(o: Operation, system: System) -> dict[str, Any]:
         "ttl": told(o.ttl) if o.ttl is not None else None,
         "atomic": o.atomic or None,
         "in_transaction": o.transaction,
+        "commits_alone": o.commits_alone,
         "result": str(o.outcome),
         "handlers": [f"{', '.join(g.catches)}: {g.action} ({g.place})" for g in o.guards],
         "loop": o.loop or None,
@@ -194,7 +195,7 @@ def _operation_lines(o: dict[str, Any]) -> Iterator[str]:
     yield f"{o['call']}{on}: {o['does']}" + (f", {o['backend']}" if o["backend"] else "")
     said = {
         "when late": o["when_late"], "condition": o["condition"], "time to live": o["ttl"], "atomic": o["atomic"],
-        "transaction": "yes" if o["in_transaction"] else None, "result": o["result"], "loop": o["loop"], "tried": ", ".join(o["tried"]) or None,
+        "transaction": "each statement its own" if o["commits_alone"] else "yes" if o["in_transaction"] else None, "result": o["result"], "loop": o["loop"], "tried": ", ".join(o["tried"]) or None,
         "handlers": "; ".join(o["handlers"]) or None,
     }  # fmt: skip
     yield "  " + "; ".join(f"{name}: {value}" for name, value in said.items() if value)

@@ -84,7 +84,7 @@ def note_lock(w: Walk, made: Step, meaning: Meaning, owner: Value | None, call: 
     elif meaning.op is Op.ROW_LOCK:
         noun = by_hand_lock(w.ev, meaning, owner, made.place)
         draft = Draft(noun, owner or Unknown(), subject, made.place, "row-lock", w.scope, meaning.args, meaning, owner, can_fail=False)
-        draft.transaction = True
+        draft.transaction = made.operation is None or not made.operation.commits_alone
         w.trace.drafts.append(draft)
         w.held.append(draft)
 

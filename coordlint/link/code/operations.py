@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from coordlint import ir
 from coordlint.coordination import Argument, Operation
 from coordlint.link.code import claims, queries
+from coordlint.link.code.autocommit import commits_alone
 from coordlint.link.code.backends import backend_of
 from coordlint.link.code.calling import is_symbolic
 from coordlint.link.code.classes import in_test
@@ -79,6 +80,7 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
         pause=around.pause,
         atomic=_atomic(w, made, owner, around),
         transaction=around.transaction,
+        commits_alone=(made.sql is not None or made.model.effect == "database") and commits_alone(w.ev, owner),
         ephemeral=_ephemeral(w, made),
         ttl=lifetime(w.ev, made, step.place),
         row_lock=_row_lock(w, call, owner),
