@@ -59,9 +59,9 @@ def coordination_on_request_path(system: System) -> Iterator[Found]:
         if entries:
             by_file.setdefault((operation.place.path, operation.backend), []).append((operation, entries))
     for (_, backend), calls in by_file.items():  # a wrapper's file is told once, not for each of its methods
-        calls.sort(key=lambda call: not call[0].loop)  # the one whose number grows is told, and the others as evidence
+        calls.sort(key=lambda call: call[0].loop != "for")  # the one whose number grows is told, and the others as evidence
         operation, entries = calls[0]
-        times = ", once for each item of a loop" if operation.loop else ""
+        times = ", once for each item of a loop" if operation.loop == "for" else ""
         yield found(
             f"every {TRAFFIC[entries[0].kind]} to {entries[0].symbol.rpartition('.')[2]}() waits for {backend_name(backend)}: "
             f"{call_name(operation)}{times}",
