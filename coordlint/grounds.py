@@ -21,6 +21,7 @@ from coordlint.selection import Choice, stays
 from coordlint.source import Kind, Source
 
 if TYPE_CHECKING:
+    from coordlint.facts import Facts
     from coordlint.project import Project
     from coordlint.report.result import Report
 
@@ -52,15 +53,13 @@ def stand(known: Grounds, before: Mapping[str, str], after: Iterable[Source], ca
     """
     changed = list(after)
     python = [s for s in changed if s.kind is Kind.PYTHON]
-    if any(s.path in known.heard or is_risky(s) for s in changed) or not (known.choice is None or stays(known.choice, python)):
+    if any(s.path in known.heard for s in changed) or not (known.choice is None or stays(known.choice, python)):
         return False
     return all(_says_the_same(known, before[s.path], s, cache) for s in changed if s.kind is not Kind.PYTHON or s.path in known.imports)
 
 
 def _says_the_same(known: Grounds, key: str, source: Source, cache: Cache) -> bool:
     """Whether a file that was read says what it said, and looks the same where a report shows it."""
-    from coordlint.extract import extract
-
     path = source.path
     if path in known.imports and known.imports[path] != digest(sorted(imported_names(source.text))):
         return False
@@ -68,12 +67,23 @@ def _says_the_same(known: Grounds, key: str, source: Source, cache: Cache) -> bo
         return False
     data = cache.data(key)
     try:
-        same = data is not None and encode(extract(source)) == data
+        same = data is not None and encode(_facts(source, cache)) == data
     except Exception:  # then it is told with the whole run
         return False
     if same and data is not None:
         cache.put(cache.key(source), data)  # that is what the next change of this file is compared with
     return same
+
+
+def _facts(source: Source, cache: Cache) -> Facts:
+    """What a file says; one that could take long or much is read where it can be killed."""
+    if is_risky(source):
+        from coordlint.extraction import Extractor
+
+        return Extractor(cache, 1)([source])[0]
+    from coordlint.extract import extract
+
+    return extract(source)
 
 
 def _lines(text: str, numbers: Iterable[int]) -> str:

@@ -11,7 +11,7 @@ import pytest
 from test_bad_input import LOCKED, Ran, coordlint
 from test_verdicts import judged, own_key  # noqa: F401
 
-from coordlint import selection
+from coordlint import reading, selection
 
 Files = dict[str, str]
 SHOP: Files = {
@@ -189,6 +189,17 @@ def test_whatever_a_verdict_may_rest_on_is_judged_again(shop: Path, judged: list
     again = told(shop)
     assert judged == ["judged"]
     assert again.out == told(shop, "--no-cache").out
+
+
+def test_a_large_file_is_looked_at_in_a_worker(shop: Path, judged: list[str], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setattr(reading, "LARGE", 10)
+    for remark in ("# a remark\n", "# another\n"):
+        lay(shop, SHOP, {**SHOP, "shop/orders.py": SHOP["shop/orders.py"] + remark}, anew=False)
+        told(shop)
+        assert judged == []
+    lay(shop, SHOP, {**SHOP, "shop/orders.py": "\n" + SHOP["shop/orders.py"]}, anew=False)
+    told(shop)
+    assert judged == ["judged"]
 
 
 def test_a_commit_does_not_make_git_another_project(shop: Path, judged: list[str]) -> None:  # noqa: F811

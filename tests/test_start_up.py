@@ -76,6 +76,17 @@ def test_an_unchanged_check_answers_from_memory_without_the_engine(project: Path
     assert modules.isdisjoint(HEAVY) and "hashlib" not in modules
 
 
+def test_a_check_after_an_edit_that_does_not_matter_loads_neither_linker_nor_rules(project: Path) -> None:
+    time.sleep(2 * verdicts.TICK / 1e9)
+    first, _ = loaded(project, "check", "--format", "concise")
+    with (project / "tasks.py").open("ab") as file:
+        file.write(b"# a remark\n")
+    again, modules = loaded(project, "check", "--format", "concise")
+    assert again == first
+    assert {"coordlint.recalling", "coordlint.extract.python"} <= modules
+    assert modules.isdisjoint({"networkx", "libcst", "rich", "yaml", "coordlint.pipeline", "coordlint.link", "coordlint.models", "multiprocessing"})
+
+
 @pytest.mark.parametrize("name", cli.cli.list_commands(click.Context(cli.cli)))
 def test_help_says_of_each_command_the_first_sentence_of_its_own_help(name: str, run) -> None:
     command = cli.cli.get_command(click.Context(cli.cli), name)
