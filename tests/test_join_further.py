@@ -6,7 +6,7 @@ from deployments import deployed, edges, facts_of, one
 
 from coordlint.facts import Facts
 from coordlint.link.deploy.deployment import link_deployment
-from coordlint.source import Kind, Source
+from coordlint.source import Kind, Source, Unread
 
 DOCKERFILE = "FROM python:3.12\nWORKDIR /app\nCOPY . .\nCMD python main.py\n"
 
@@ -103,7 +103,7 @@ def test_a_workload_reads_the_settings_that_its_environment_names():
         "conf/live.py": "import os\nURL = os.environ['BUCKET_URL']\n",
     }
     left = [Source(path, Kind.PYTHON, text) for path, text in files.items() if path.endswith(".py")]
-    told = link_deployment(facts_of(files), {}, left)
+    told = link_deployment(facts_of(files), {}, Unread(left))
     assert edges(told) == {("web", "bucket")}
 
 
