@@ -376,6 +376,7 @@ class Mutation(msgspec.Struct, frozen=True):
     since: bool = False  # what is added is the time since another field of the record: two at a time write the same
     keeps_part: bool = False  # the field gets a name or number of what was made, and not the thing itself
     claimed: bool = False  # found empty, and given to somebody who was there before
+    moved: bool = False  # found in one state, and put into another
 
 
 class Sweep(msgspec.Struct, frozen=True):

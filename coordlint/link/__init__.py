@@ -27,6 +27,7 @@ from coordlint.link.code import (
     suggesting,
     swaps,
     sweeps,
+    transitions,
     uses,
 )
 from coordlint.link.code.believing import beliefs
@@ -179,7 +180,7 @@ def _operations(traces: list[Trace]) -> list[Operation]:
 
 
 def _mutations(ev: Evaluator, traces: list[Trace]) -> list[Mutation]:
-    return [m for t in traces for m in (*records.mutations(ev, t.scope, t), *once.fillings(ev, t.scope, t))]
+    return [m for t in traces for m in (*records.mutations(ev, t.scope, t), *once.fillings(ev, t.scope, t), *transitions.transitions(ev, t.scope, t))]
 
 
 def _calls(traces: list[Trace]) -> list[tuple[str, str, Place]]:

@@ -11,7 +11,8 @@ same transaction. And look at the outcome.
 
 The same happens without arithmetic where a field is found empty and then filled with something that is made for it, such as a payment or a
 customer at a provider: two requests both find it empty, both make one, and the record remembers the second. And where a record is found free
-and given to whoever asked: both are told that it is theirs. A list in Redis that is read whole and then deleted loses what is put in between.
+and given to whoever asked: both are told that it is theirs. So it is where a state is tested and then set without the row lock that other code
+takes for the same records. A list in Redis that is read whole and then deleted loses what is put in between.
 A record of many keys that is deleted as a whole and written anew one by one is for a while a part of itself, and two writers leave a mixture.
 
 It is a note where names say that little hangs on it: an entry of a cache, the state of a limit (`cached`, `throttle`, `TokenBucket`);
@@ -61,6 +62,7 @@ _DEAR = frozenset(
     {"payment", "charge", "refund", "invoice", "booking", "reservation", "wallet", "coupon", "voucher", "payout", "transfer", "subscription"}
     | {"withdrawal", "balance", "ledger", "redemption"}
 )
+_ORDERS = frozenset({"order", "purchase", "ticket", "deposit", "transaction"})
 _CLAIMS = frozenset({"assignee", "assigned", "claimed", "claimer", "claimant", "taken", "taker", "holder", "reserved", "reviewer", "courier", "driver"})
 # A version is itself the guard; tries are counted by the one worker that has the record.
 _OF_ITS_OWNER = frozenset({"version", "revision", "rev", "generation", "epoch", "retry", "attempt", "try"})
@@ -99,6 +101,8 @@ def lost_update(system: System) -> Iterator[Found]:
             yield _filled(mutation)
         if mutation.claimed and not mutation.versioned and not mutation.locked and words(mutation.field) & _CLAIMS and not system.is_locked(mutation):
             yield _claimed(mutation)
+        if mutation.moved and not mutation.versioned and not mutation.locked and not system.is_locked(mutation) and not _by_command(system, mutation):
+            yield from _moved(system, mutation)
         if (mutation.record, mutation.field, mutation.written) in told:
             continue  # one save, however many steps lead to the new value
         if not mutation.arithmetic or mutation.versioned or mutation.locked or words(mutation.field) & _OF_ITS_OWNER:
@@ -170,6 +174,23 @@ def _claimed(mutation: Mutation) -> Found:
         because=[(mutation.read, "found free here"), (mutation.written, "and saved here")],
         confidence=MEDIUM,
     )
+
+
+def _moved(system: System, mutation: Mutation) -> Iterator[Found]:
+    """A change of state without the row lock that others take for the same kind of record."""
+    name = mutation.type.rpartition(".")[2]
+    locks = [o.place for o in system.operations(Op.ROW_LOCK) if o.key == name and o.symbol != mutation.symbol]
+    if locks:
+        yield found(
+            f"`{mutation.record}.{mutation.field}` is tested and then set without the row lock that is taken elsewhere: a change of the {name} in between is "
+            "overwritten, and two at a time both go on.",
+            at=mutation.place,
+            symbol=mutation.symbol,
+            resource=f"{mutation.type}.{mutation.field}",
+            because=[(mutation.read, "tested here"), (mutation.written, "saved here"), (locks[0], f"the row of a {name} is locked here")],
+            severity=WARNING if words(f"{mutation.field} {name}") & (_DEAR | _MONEY | _ORDERS) else INFO,
+            confidence=MEDIUM,
+        )
 
 
 def _in_one_step(system: System, write: Operation) -> bool:
@@ -762,6 +783,72 @@ def page(day, number):
     lanes.sort()
     cache.set(f"page_{day}_{number}", {"lanes": lanes}, 60)
     return lanes
+
+=== bad: a booking is found open and then paid, without the row lock that cancelling takes in another module
+--- hotel/models.py
+from django.db import models
+
+
+class Booking(models.Model):
+    state = models.CharField(max_length=10, default="open")
+--- hotel/cancel.py
+from django.db import transaction
+
+from hotel.models import Booking
+
+
+def cancel(request, pk):
+    with transaction.atomic():
+        booking = Booking.objects.select_for_update().get(pk=pk)
+        if booking.state == "open":
+            booking.state = "cancelled"
+            booking.save()
+--- hotel/pay.py
+from django.shortcuts import get_object_or_404
+
+from hotel.models import Booking
+
+
+def paid(request, pk):
+    booking = get_object_or_404(Booking, pk=pk)
+    if booking.state != "open":
+        return False
+    booking.state = "paid"  # finding: lost-update
+    booking.save()
+    return True
+
+
+def mailed(request, pk):
+    booking = get_object_or_404(Booking.objects.select_for_update(), pk=pk)
+    if booking.state != "open":
+        return False
+    booking.state = "paid"
+    booking.save()
+    return True
+
+=== good: nobody locks such rows, so nobody knows whether two write them; a state that is set whatever it was
+--- hotel/models.py
+from django.db import models
+
+
+class Booking(models.Model):
+    state = models.CharField(max_length=10, default="open")
+    mailed = models.BooleanField(default=False)
+--- hotel/pay.py
+from hotel.models import Booking
+
+
+def paid(pk):
+    booking = Booking.objects.get(pk=pk)
+    if booking.state == "open":
+        booking.state = "paid"
+        booking.save()
+
+
+def mail(pk):
+    booking = Booking.objects.get(pk=pk)
+    booking.mailed = True
+    booking.save()
 
 === good: every caller holds the lock
 --- jobs/store.py

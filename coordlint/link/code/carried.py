@@ -20,13 +20,16 @@ from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.tracer import Tracer
-from coordlint.link.code.usage import calls_in, names_in
+from coordlint.link.code.usage import calls_in, last_word, names_in
 from coordlint.link.code.values import Literal, Parameter, Pattern, Value, as_pattern, fill, pieces, shown
 from coordlint.models.schema import Op
 from coordlint.source import Place
+from coordlint.wording import words
 
 DEEPEST = 4  # wrappers in wrappers
 MOST = 60  # records of one function
+_LOCKING = frozenset({"lock", "locked", "acquire", "mutex", "semaphore"})
+_CONDITIONS = frozenset("cas version expected expected_value expected_version prev prev_value prevValue prev_index prevIndex mod_revision acquire if_match".split())
 _ON_RECORDS = (Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.SET_ADD)
 
 
@@ -58,7 +61,7 @@ class Carrying:
         told: dict[Place, Operation] = {}
         for write in touches:
             meets = [r for r in reads if is_write(write.operation) and (r.via or write.via) and r.step.place < write.step.place and _is_same(r, write)]
-            if not meets:
+            if not meets or _asks_for_lock(trace, write.step.place):
                 continue
             flow = self._tracer.flow(trace.scope.symbol).towards(write.step.place)
             source = next((r.step for r in reversed(meets) if r.tells == "value" and _feeds(r, write, flow)), None)
@@ -135,11 +138,18 @@ class Carrying:
             key = fill(_named_here(touch.key, [_text(exprs[n], given.get((callee.symbol, n))) for n in naming]), given)
             made_of = tuple(exprs[n] for n in naming)
             if is_write(touch.operation):
+                if exprs.keys() & _CONDITIONS or any(k.name in _CONDITIONS for k in step.call.keywords):
+                    continue  # on condition of what the caller names
                 carried = [p.name for p in inner.params() if p.name in exprs and _reaches(p.name, touch.value, flow)]
                 if carried:
                     yield Touch(touch.operation, step, key, made_of, tuple(exprs[p] for p in carried), "", via)
             elif tells := _tells(inner, touch, flow):
                 yield Touch(touch.operation, step, key, made_of, (), tells, via)
+
+
+def _asks_for_lock(trace: Trace, write: Place) -> bool:
+    """Whether the function calls before what has the name of a lock: one of the project that nobody follows."""
+    return any(s.place < write and not s.held and words(last_word(s.call.func)) & _LOCKING for s in trace.steps)
 
 
 def _is_one(step: Step) -> bool:

@@ -39,6 +39,18 @@ def queried(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
             is_handed = isinstance(option, Parameter) and ev.ducks.uses(SESSION) and last_word(call.func.base) in _SESSIONS
             if is_handed or (isinstance(option, ClassRef) and classes.is_record(ev, option.symbol)):
                 return Instance(RECORDS[-1], "sqlalchemy.orm.Session.query", scope.place(call.at), (Arg("model", option),))
+    return _found_or_404(ev, call, scope)
+
+
+def _found_or_404(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
+    """`get_object_or_404(Job, pk=7)`, or of a query that may lock its rows: the record that was found."""
+    if last_word(call.func) in ("get_object_or_404", "aget_object_or_404") and call.args:
+        for option in options(ev.settle(ev.value(call.args[0], scope))):
+            if isinstance(option, ClassRef) and classes.is_record(ev, option.symbol):
+                return Object(option.symbol, None, scope.place(call.at), loaded="query")
+            about = option.argument("model") if isinstance(option, Instance) else None
+            if isinstance(option, Instance) and about is not None and isinstance(about.value, ClassRef):
+                return Object(about.value.symbol, None, scope.place(call.at), loaded=loaded(option))
     return UNKNOWN
 
 

@@ -171,7 +171,7 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
             field=field,
             read=scope.place(read),
             written=after[0],
-            versioned=record.loaded == "locked" or _is_versioned(ev, record.symbol),
+            versioned=record.loaded == "locked" or is_versioned(ev, record.symbol),
             locked=tuple(sorted({d.lock.identity for d in held})),
             arithmetic=arithmetic,
             since=arithmetic and _is_since(scope.function.body, base, at),
@@ -294,5 +294,6 @@ def _is_expression(value: ir.Expr) -> bool:
     return any(isinstance(n, ir.Call) and written(n.func).rpartition(".")[2] == "F" for n in ir.walk(value))
 
 
-def _is_versioned(ev: Evaluator, symbol: str) -> bool:
+def is_versioned(ev: Evaluator, symbol: str) -> bool:
+    """Whether the mapper compares a version column of this class when it writes."""
     return any(_version_declared(ev, scope) is not None for scope in classes.ancestry(ev, symbol)[0])
