@@ -69,7 +69,7 @@ READ = {
     "comparisons": ("a.py", "x = " + " < ".join(["a"] * TERMS)),
     "commas": ("a.py", "f(" + ", ".join(["a"] * TERMS) + ")"),
     "Python 2": ("a.py", "import redis\nprint 'a'\n"),
-    "Python 2 without end": ("a.py", "print 'a', `b`\nexcept E, e: lambda (a, b): 0777\n" * 2_000 + "print 'a'\n" * 20_000),
+    "Python 2 without end": ("a.py", "try: print 'a', `b`\nexcept E, e: lambda (a, b): 0777\n" * 2_000 + "print 'a'\n" * 20_000),
     "texts side by side": ("a.py", "x = " + " ".join(["'a'"] * DEEP)),
     "names that are all one": ("a.py", " = ".join(f"a{n}" for n in range(TERMS)) + " = 1"),
     "decorators": ("a.py", "@a\n" * TERMS + "def f(): pass\n"),
