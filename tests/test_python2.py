@@ -136,3 +136,11 @@ def test_findings_in_python_2_stand_on_their_lines_and_are_less_sure(tmp_path: P
     assert ("CL103", 8) in {(f.finding.code, f.finding.place.line) for f in old.findings}
     assert max(f.finding.confidence for f in new.findings) is Confidence.HIGH
     assert max(f.finding.confidence for f in old.findings) is Confidence.MEDIUM
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("print 0777\n", "print(0o777)\n"), ("print `b`\n", "print(repr(b))\n"), ("raise E, 10L\n", "raise E( 10 )\n"), ("print 'a', 1 <> 2\n", "print('a', 1 != 2)\n")],
+)
+def test_what_ends_a_statement_is_rewritten_before_its_bracket_is_closed(old: str, new: str) -> None:
+    assert rewritten(old) == new

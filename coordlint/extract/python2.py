@@ -64,13 +64,14 @@ def read_python2(text: str) -> ast.Module:
 
 
 class _Token:
-    """A piece of the text. Those of one text joined are that text."""
+    """A piece of the text. Those of one text joined are that text. `after` is what is put behind it."""
 
-    __slots__ = ("kind", "text")
+    __slots__ = ("after", "kind", "text")
 
     def __init__(self, kind: str, text: str) -> None:
         self.kind = kind
         self.text = text
+        self.after = ""
 
 
 def rewritten(text: str) -> str:
@@ -81,7 +82,7 @@ def rewritten(text: str) -> str:
         _REWRITES.get(tokens_of[0].text, _nothing)(tokens_of)
     _one_by_one(tokens)
     _level(tokens)
-    return "".join(t.text for t in tokens)
+    return "".join(t.text + t.after for t in tokens)
 
 
 def _statements(tokens: list[_Token]) -> Iterator[list[_Token]]:
@@ -134,7 +135,7 @@ def _called(statement: list[_Token]) -> None:
     for token, depth in _depths(rest):
         if depth == 0 and token.text == "in" and word.text.startswith("exec"):
             token.text = ", "
-    statement[-1].text += ")"
+    statement[-1].after = ")"
 
 
 def _begins_operand(token: _Token) -> bool:
@@ -151,7 +152,7 @@ def _raised(statement: list[_Token]) -> None:
     commas[0].text = "("
     if len(commas) > 1:
         commas[1].text = ").with_traceback("
-    statement[-1].text += ")"
+    statement[-1].after = ")"
 
 
 def _handled(statement: list[_Token]) -> None:
