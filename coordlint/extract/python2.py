@@ -162,7 +162,7 @@ def _handled(statement: list[_Token]) -> None:
         return
     at = statement.index(commas[0])
     bound = [t for t in statement[at + 1 :] if t.kind not in _BLANK]
-    commas[0].text = " as" if statement[at + 1].kind == "space" else " as "
+    commas[0].text = " as" if statement[at + 1 : at + 2] and statement[at + 1].kind == "space" else " as "
     if len(bound) > 1:
         for token in bound:
             token.text = _breaks(token.text)
@@ -243,7 +243,7 @@ def _number(text: str) -> str:
 
 def _string(text: str) -> str:
     """`ur"x"`, and backslashes that mean something in Python 3 only."""
-    quote = min(at for sign in "'\"" if (at := text.find(sign)) >= 0)
+    quote = min((at for sign in "'\"" if (at := text.find(sign)) >= 0), default=0)
     prefix = text[:quote].lower()
     if prefix == "ur":
         return text[1:]
