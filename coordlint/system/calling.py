@@ -1,0 +1,185 @@
+"""Who calls what, from which entry point, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import networkx as nx
+
+from coordlint.coordination import (
+    Effect,
+    Entry,
+    Operation,
+    Section,
+)
+from coordlint.graph import CALLS, Graph, build
+from coordlint.retry import Retry
+from coordlint.source import Place
+from coordlint.system.seen import Seen
+
+
+class Calling(Seen):
+    """The questions about calls."""
+
+    @cached_property
+    def _graph(self) -> Graph:
+        world = self._world
+        return build(
+            calls=world.calls,
+            imports=world.imports,
+            operations=world.operations,
+            sections=world.sections,
+            deployment=world.deployment,
+            modules=dict(world.modules),
+        )
+
+    def _only(self, kind: str) -> nx.DiGraph[str]:
+        """The part of the graph whose edges are of one kind, by the nodes' identities."""
+        part: nx.DiGraph[str] = nx.DiGraph()
+        part.add_edges_from((s[1], t[1], data) for s, t, key, data in self._graph.edges(keys=True, data=True) if key == kind)
+        return part
+
+    def relations(self, *kinds: str) -> Iterator[tuple[str, str, str]]:
+        """Edges of these kinds as (source, kind, target), sorted."""
+        found = {(f"{s[0]} {s[1]}", key, f"{t[0]} {t[1]}") for s, t, key in self._graph.edges(keys=True) if not kinds or key in kinds}
+        return iter(sorted(found))
+
+    @cached_property
+    def _calls(self) -> nx.DiGraph[str]:
+        return self._only(CALLS)
+
+    def callers(self, symbol: str) -> tuple[tuple[str, Place], ...]:
+        """Who calls a function directly, and where."""
+        if symbol not in self._calls:
+            return ()
+        if symbol not in self._callers:
+            found = [(c, p) for c in self._calls.predecessors(symbol) for p in self._calls.edges[c, symbol]["places"]]
+            self._callers[symbol] = tuple(sorted(found, key=lambda pair: pair[1]))
+        return self._callers[symbol]
+
+    @cached_property
+    def _callers(self) -> dict[str, tuple[tuple[str, Place], ...]]:
+        return {}
+
+    def calls_of(self, symbol: str) -> tuple[Place, ...]:
+        """The calls of the project's functions that a function makes, and those that it passes functions to."""
+        if symbol not in self._calls:
+            return ()
+        return tuple(sorted({p for callee in self._calls.successors(symbol) for p in self._calls.edges[symbol, callee]["places"]}))
+
+    def unheeded(self, symbol: str) -> tuple[Place, ...]:
+        """The calls of a function that throw its answer away, where it takes something and answers True or False."""
+        return self._world.unheeded.get(symbol, ())
+
+    def happens_before(self, section: Section, effect: Effect) -> bool:
+        """Whether the function that takes the lock has made the call that leads to an effect before it takes it.
+
+        What happens without the lock as well is not what the lock is for: a note of progress, the look into a cache.
+        """
+        if not effect.chain or section.symbol not in self._calls:
+            return False
+        for callee in self._calls.successors(section.symbol):
+            places = self._calls.edges[section.symbol, callee]["places"]
+            here = effect.chain[0] in places and effect.operation.symbol in self.reached_from(callee)
+            if here and any(p.path == section.acquired.path and p < section.acquired for p in places):
+                return True
+        return False
+
+    def reached_from(self, symbol: str) -> frozenset[str]:
+        """Every function that a function reaches by calls, itself included."""
+        if symbol not in self._calls:
+            return frozenset((symbol,))
+        return frozenset(nx.descendants(self._calls, symbol)) | {symbol}
+
+    def handed_at(self, place: Place) -> tuple[str, ...]:
+        """The functions that are passed to a call: callbacks, listeners, targets of threads."""
+        return self._handed.get(place, ())
+
+    @cached_property
+    def _handed(self) -> dict[Place, tuple[str, ...]]:
+        table: dict[Place, tuple[str, ...]] = {}
+        for symbol, at in sorted(self._world.handed):
+            table[at] = (*table.get(at, ()), symbol)
+        return table
+
+    def is_repeated(self, operation: Operation) -> bool:
+        """Whether a loop stands around an operation, here or around a call on some way to it."""
+        todo, seen = [operation.symbol], set[str]()
+        while todo and not operation.loop:
+            symbol = todo.pop()
+            if symbol not in seen:
+                seen.add(symbol)
+                if any(at in self._world.looped for _, at in self.callers(symbol)):
+                    return True
+                todo += [caller for caller, _ in self.callers(symbol)]
+        return bool(operation.loop)
+
+    def retries(self, what: Operation | Section) -> tuple[Retry, ...]:
+        """What makes a call again until it succeeds, innermost first: a loop, a decorator, those of a caller where there is one only."""
+        place, symbol = what.acquired if isinstance(what, Section) else what.place, what.symbol
+        found: list[Retry] = []
+        seen: set[str] = set()
+        while symbol not in seen:
+            seen.add(symbol)
+            found += [r for r in (self._world.retried.get(place), self._world.retried_functions.get(symbol)) if r is not None]
+            callers = [(c, p) for c, p in self.callers(symbol) if not getattr(self.function(c), "in_test", False)]
+            if len(callers) != 1:
+                break
+            symbol, place = callers[0]
+        return tuple(found)
+
+    def handed_over(self, symbol: str) -> tuple[Place, ...]:
+        """The calls to which a function is passed: whoever starts it as a thread, or keeps it as a callback."""
+        return tuple(sorted(at for passed, at in self._world.handed if passed == symbol))
+
+    def runs(self, symbol: str) -> frozenset[str]:
+        """Every function that runs inside a call of this one, itself included: what is handed to others is left out."""
+        found, todo = {symbol}, [symbol]
+        while todo:
+            current = todo.pop()
+            for callee in self._calls.successors(current) if current in self._calls else ():
+                places = self._calls.edges[current, callee]["places"]
+                if callee not in found and any((callee, p) not in self._world.handed for p in places):
+                    found.add(callee)
+                    todo.append(callee)
+        return frozenset(found)
+
+    def entries(self, *kinds: str) -> tuple[Entry, ...]:
+        """Functions that something outside calls."""
+        return tuple(e for e in self._world.entries if not kinds or e.kind in kinds)
+
+    def entries_reaching(self, symbol: str) -> tuple[Entry, ...]:
+        """The entry points from which a function can run."""
+        if symbol not in self._reaching:
+            above = {symbol}
+            if symbol in self._calls:
+                above |= nx.ancestors(self._calls, symbol)
+            self._reaching[symbol] = tuple(e for e in self._world.entries if e.symbol in above)
+        return self._reaching[symbol]
+
+    def entries_calling(self, symbol: str) -> tuple[Entry, ...]:
+        """Those of them that wait for the function: on the way nobody only hands it to somebody else, who calls it then or there."""
+        above, todo = {symbol}, [symbol]
+        while todo:
+            callee = todo.pop()
+            more = {caller for caller, at in self.callers(callee) if caller not in above and callee not in self.handed_at(at)}
+            above |= more
+            todo += sorted(more)
+        return tuple(e for e in self.entries_reaching(symbol) if e.symbol in above)
+
+    def is_asked_by_most(self, backend: str) -> bool:
+        """Whether at least a third of the HTTP handlers, and three of them, use a backend: it is what the program is built on."""
+        if backend not in self._asked:
+            symbols = {o.symbol for o in self.operations(backend=backend)}
+            asking = {e.symbol for symbol in symbols for e in self.entries_reaching(symbol) if e.kind == "http"}
+            self._asked[backend] = len(asking) >= 3 and 3 * len(asking) >= len({e.symbol for e in self.entries("http")})
+        return self._asked[backend]
+
+    @cached_property
+    def _asked(self) -> dict[str, bool]:
+        return {}
+
+    @cached_property
+    def _reaching(self) -> dict[str, tuple[Entry, ...]]:
+        return {}

@@ -1,0 +1,215 @@
+"""What stands in the project: operations, sections, clients, uses, suppressions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from coordlint.coordination import (
+    Client,
+    Freed,
+    FunctionInfo,
+    Mutation,
+    Operation,
+    Section,
+    Suggestion,
+    Swap,
+    Use,
+)
+from coordlint.facts import Requirement, Suppression
+from coordlint.models.schema import Op, Scope
+from coordlint.source import Place, Skip
+from coordlint.system.world import World
+
+
+class Seen:
+    """The questions about single places. Every answer is sorted by place."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def operations(
+        self,
+        *ops: Op,
+        backend: str | Iterable[str] | None = None,
+        kind: str | None = None,
+        tests: bool = False,
+        carried: bool = False,
+    ) -> Iterator[Operation]:
+        """Library calls by what they do, on which backend, with which kind of effect; test code only when asked.
+
+        `carried`: also the calls of the project's own wrappers that read or write a record which their caller writes or reads.
+        """
+        backends = _names(backend)
+        for op in self._with_carried if carried else self._world.operations:
+            if (
+                (not ops or op.op in ops)
+                and (backends is None or op.backend in backends)
+                and (kind is None or op.kind == kind)
+                and (tests or not op.in_test)
+            ):
+                yield op
+
+    @cached_property
+    def _with_carried(self) -> tuple[Operation, ...]:
+        return tuple(sorted((*self._world.operations, *self._world.carried), key=lambda o: (o.place, o.call)))
+
+    def operations_in(self, symbols: Iterable[str]) -> Iterator[Operation]:
+        """The operations that stand in these functions."""
+        return (o for symbol in sorted(symbols) for o in self._by_symbol.get(symbol, ()))
+
+    @cached_property
+    def _by_symbol(self) -> dict[str, list[Operation]]:
+        table: dict[str, list[Operation]] = {}
+        for operation in self._world.operations:
+            table.setdefault(operation.symbol, []).append(operation)
+        return table
+
+    def critical_sections(
+        self,
+        *,
+        distributed: bool | None = None,
+        backend: str | Iterable[str] | None = None,
+        scopes: Iterable[Scope] | None = None,
+        tests: bool = False,
+    ) -> Iterator[Section]:
+        """What runs under a lock. `distributed=True`: locks that span machines and are not row locks of a database."""
+        wanted = None if scopes is None else frozenset(scopes)
+        backends = _names(backend)
+        for section in self._world.sections:
+            scope = section.lock.model.scope
+            if distributed is not None and distributed != (scope in (Scope.DISTRIBUTED, Scope.DB_SESSION)):
+                continue
+            if wanted is not None and scope not in wanted:
+                continue
+            if backends is not None and section.lock.backend not in backends:
+                continue
+            if tests or not section.in_test:
+                yield section
+
+    def clients(self, *, backend: str | Iterable[str] | None = None, tests: bool = False) -> Iterator[Client]:
+        """Where clients of coordinators and stores are made."""
+        backends = _names(backend)
+        for client in self._world.clients:
+            if (backends is None or client.backend in backends) and (tests or not client.in_test):
+                yield client
+
+    def mutations(self, *, tests: bool = False) -> Iterator[Mutation]:
+        """Read-modify-write of one stored record."""
+        return (m for m in self._world.mutations if tests or not m.in_test)
+
+    def swaps(self) -> tuple[Swap, ...]:
+        """Calls of the project's own compare-and-swap that are made again until one wins."""
+        return self._world.swaps
+
+    def functions(self) -> Iterator[FunctionInfo]:
+        """Every function that was read."""
+        return iter(self._world.functions.values())
+
+    @cached_property
+    def decorators(self) -> frozenset[str]:
+        """The names of all decorators that stand at functions."""
+        return frozenset(d for f in self._world.functions.values() for d in f.decorators)
+
+    def function(self, symbol: str) -> FunctionInfo | None:
+        """One function by its qualified name."""
+        return self._world.functions.get(symbol)
+
+    def uses(self) -> tuple[Use, ...]:
+        """Every use of coordination, for the inventory."""
+        return self._world.uses
+
+    def suggestions(self) -> tuple[Suggestion, ...]:
+        """Models that would tell what wrappers do which could not be followed, those with most callers first."""
+        return self._world.suggestions
+
+    def rivals(self, section: Section) -> tuple[Section, ...]:
+        """Other sections that take the same lock; a wrapper is no rival of those who call it."""
+        same, made = section.lock.identity, section.lock.made
+        if section.lock.via and not section.lock.key:
+            return ()  # a wrapper that builds many locks: which one this is, nobody can tell
+        return tuple(
+            s
+            for s in self._world.sections
+            if same
+            and s.lock.identity == same
+            and s.acquired not in (section.acquired, made)
+            and s.lock.made != section.acquired
+        )
+
+    def inner(self, section: Section) -> Section | None:
+        """The section inside the wrapper that hands its lock on to this one; None when it is taken here."""
+        via, known = section.lock.via, self._by_made.get(section.lock.made, ())
+        for s in known:
+            if via and s.lock.via == via[1:] and via[0] in s.symbol.split("."):
+                return s
+        return next((s for s in known if via and s is not section and s.acquired == section.lock.made), None)  # through wrappers that only pass it on
+
+    @cached_property
+    def _by_made(self) -> dict[Place, list[Section]]:
+        table: dict[Place, list[Section]] = {}
+        for section in self._world.sections:
+            table.setdefault(section.lock.made, []).append(section)
+        return table
+
+    def freed(self, key: str | None) -> tuple[Freed, ...]:
+        """Deletes of a key, elsewhere than where they are asked for."""
+        return tuple(f for f in self._world.freed if key and f.key == key)
+
+    def freed_in(self, symbol: str) -> tuple[Freed, ...]:
+        """The keys that a function deletes through others, in its order."""
+        return tuple(sorted((f for f in self._world.freed if f.symbol == symbol), key=lambda f: (f.place, f.deed)))
+
+    def same_key(self, operation: Operation) -> tuple[Operation, ...]:
+        """Other operations on the same backend and the same known key."""
+        return tuple(
+            o
+            for o in self._by_key.get((operation.backend, operation.key or ""), ())
+            if operation.key and o.place != operation.place
+        )
+
+    @cached_property
+    def _by_key(self) -> dict[tuple[str, str], list[Operation]]:
+        table: dict[tuple[str, str], list[Operation]] = {}
+        for operation in self._world.operations:
+            if operation.key:
+                table.setdefault((operation.backend, operation.key), []).append(operation)
+        return table
+
+    def started_at(self, symbol: str) -> tuple[Place, ...]:
+        """The calls that start a function as a thread or a task."""
+        return tuple(sorted(at for started, at in self._world.started if started == symbol))
+
+    def is_kept_up(self, call: Place) -> bool:
+        """Whether a loop goes on making a call that has no end but that it is told to stop."""
+        return call in self._world.kept_up
+
+    def requires(self, *packages: str) -> Requirement | None:
+        """The first declared dependency among these distributions."""
+        return next((r for r in self._world.requirements if r.name in packages), None)
+
+    def requirements(self) -> tuple[Requirement, ...]:
+        """All declared dependencies."""
+        return self._world.requirements
+
+    def skips(self) -> tuple[Skip, ...]:
+        """Files in scope that could not be analysed, and why."""
+        return self._world.skips
+
+    def is_python2(self, path: str) -> bool:
+        """Whether a file is written in Python 2."""
+        return path in self._world.python2
+
+    def unused_suppressions(self) -> tuple[tuple[Suppression, str], ...]:
+        """Suppressions that silenced nothing in this run, each with the rule that they name."""
+        return self._world.unused_suppressions
+
+    def malformed_suppressions(self) -> tuple[tuple[Suppression, str], ...]:
+        """Suppressions that cannot act, each with the reason."""
+        return self._world.malformed_suppressions
+
+
+def _names(given: str | Iterable[str] | None) -> frozenset[str] | None:
+    if given is None:
+        return None
+    return frozenset((given,)) if isinstance(given, str) else frozenset(given)

@@ -1,0 +1,62 @@
+"""What the linker hands over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from coordlint.coordination import (
+    Client,
+    Entry,
+    Freed,
+    FunctionInfo,
+    Guard,
+    Mutation,
+    Operation,
+    Section,
+    Suggestion,
+    Swap,
+    Sweep,
+    Use,
+)
+from coordlint.deployment import Deployment
+from coordlint.facts import Requirement, Suppression
+from coordlint.retry import Retry
+from coordlint.source import Place, Skip
+
+
+@dataclass(frozen=True)
+class World:
+    """What the linker knows, before anybody asks. Calls are (caller, callee, call site) triples."""
+
+    functions: Mapping[str, FunctionInfo] = field(default_factory=dict)
+    operations: tuple[Operation, ...] = ()
+    carried: tuple[Operation, ...] = ()  # what calls of the project's functions do to a record that their caller also reads or writes
+    sections: tuple[Section, ...] = ()
+    clients: tuple[Client, ...] = ()
+    mutations: tuple[Mutation, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
+    swaps: tuple[Swap, ...] = ()
+    in_transaction: frozenset[Place] = frozenset()  # calls of the project's functions that stand in a database transaction
+    freed: tuple[Freed, ...] = ()
+    in_section: frozenset[Place] = frozenset()  # calls of the project's functions that stand in a critical section
+    uses: tuple[Use, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    calls: tuple[tuple[str, str, Place], ...] = ()
+    handed: frozenset[tuple[str, Place]] = frozenset()  # functions that are passed at a call, and not what is called
+    call_guards: Mapping[Place, tuple[Guard, ...]] = field(default_factory=dict)
+    started: frozenset[tuple[str, Place]] = frozenset()  # functions that a call starts beside its own: threads, tasks
+    kept_up: frozenset[Place] = frozenset()  # calls that a loop repeats which has no end but that it is told to stop
+    looped: frozenset[Place] = frozenset()  # calls of the project's functions that a loop repeats
+    retried: Mapping[Place, Retry] = field(default_factory=dict)  # calls that a loop makes again until they succeed
+    retried_functions: Mapping[str, Retry] = field(default_factory=dict)  # functions that a decorator calls again
+    unheeded: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)  # calls that throw away the yes or no of a taker
+    modules: Mapping[str, str] = field(default_factory=dict)  # dotted module name -> path
+    imports: tuple[tuple[str, str], ...] = ()  # importing module, imported module
+    requirements: tuple[Requirement, ...] = ()
+    deployment: Deployment = field(default_factory=Deployment)
+    skips: tuple[Skip, ...] = ()
+    python2: frozenset[str] = frozenset()
+    unused_suppressions: tuple[tuple[Suppression, str], ...] = ()
+    malformed_suppressions: tuple[tuple[Suppression, str], ...] = ()
