@@ -128,7 +128,7 @@ def _called(statement: list[_Token]) -> None:
         return
     if given[0].text == ">>":
         given[0].text = "  "
-    if rest[0].kind == "space" and rest[0].text[0] in " \t":
+    if rest[0].kind == "space" and rest[0].text.startswith((" ", "\t")):
         rest[0].text = "(" + rest[0].text[1:]
     else:
         word.text += "("
@@ -235,7 +235,7 @@ def _one_by_one(tokens: list[_Token]) -> None:
 
 
 def _number(text: str) -> str:
-    if text[-1] in "lL":
+    if text.endswith(("l", "L")):
         text = text[:-1] + " "
     octal = text.rstrip()
     return f"0o{octal[1:]}" if _OCTAL.fullmatch(octal) and octal.strip("0") else text
