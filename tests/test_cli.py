@@ -488,7 +488,7 @@ def test_closed_streams_are_no_error(project) -> None:
 def test_an_interrupt_ends_with_130_and_no_traceback(project) -> None:
     code = (
         "import coordlint.pipeline as p\nfrom coordlint.cli import main\n"
-        "def stop(*given): raise KeyboardInterrupt\np.judged = stop\nmain(['check'])\n"
+        "def stop(*given): raise KeyboardInterrupt\np.judged = p.judged_on_grounds = stop\nmain(['check'])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (130, "coordlint: interrupted")

@@ -82,13 +82,13 @@ def _herds(system: System) -> Iterator[Found]:
 
 def _callbacks(system: System, watch: Operation) -> list[str]:
     """The functions that a watch calls: passed to it, or standing below it as their decorator."""
+    passed = list(system.handed_at(watch.place))
+    if passed:
+        return passed
     name = watch.call.rpartition(".")[2]
-    below = [
-        f.symbol
-        for f in system.functions()
-        if name in f.decorators and f.place.path == watch.place.path and 0 < f.place.line - watch.place.line <= len(f.decorators)
-    ]
-    return [*system.handed_at(watch.place), *below]
+    decorated = (f for f in system.functions() if name in f.decorators and f.place.path == watch.place.path and f.place > watch.place)
+    nearest = min(decorated, key=lambda f: f.place, default=None)
+    return [nearest.symbol] if nearest is not None else []
 
 
 def _is_added(write: Operation, above: str) -> bool:

@@ -15,7 +15,7 @@ from coordlint.link.code.values import UNKNOWN, Value
 
 K = TypeVar("K", bound=Hashable)
 P = ParamSpec("P")
-DEEPEST = 1000  # questions that one question may lead to, one below the other: real code comes to some hundred
+DEEPEST = 500  # questions that one question may lead to, one below the other: real code comes to some 300, a stack of 1 MiB bears 600
 _NEVER = 1 << 30
 
 
