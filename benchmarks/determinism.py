@@ -24,30 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LINES = ("# a remark", "", "x = 1", "import redis", "def more(a):\n    return a", "    pass", "'''")
 SKIPPED = shutil.ignore_patterns(".coordlint_cache", ".git")
 
-# A run in which folders are listed in another order, and every run of any size has workers and chooses files.
-SHUFFLED = """
-import os, random, sys
-from coordlint import extraction, selection
-from coordlint.cli import main
-order, small = random.Random(int(sys.argv.pop(1))), int(sys.argv.pop(1))
-scan = os.scandir
-class Shuffled:
-    def __init__(self, entries): self.left = iter(entries)
-    def __iter__(self): return self
-    def __next__(self): return next(self.left)
-    def __enter__(self): return self
-    def __exit__(self, *_): pass
-    def close(self): pass
-def scandir(path):
-    with scan(path) as found:
-        entries = list(found)
-    order.shuffle(entries)
-    return Shuffled(entries)
-os.scandir = scandir
-extraction.POOL_FROM, extraction.CHUNK = 0, 50_000
-selection.SMALL = small
-main(sys.argv[1:])
-"""
+SHUFFLED = ROOT / "tests" / "shuffled.py"
+CHUNK = 50_000  # bytes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,7 +77,7 @@ def report(tree: Path, work: Path, seed: int, small: int, *options: str) -> tupl
     """The JSON and SARIF of a run, in one word, and how long they are."""
     environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(work / "user")}
     arguments = ("check", "--isolated", "--profile", "audit", "--format", "json", "--output", f"sarif={work / 'sarif'}", "--root", str(tree), *options, str(tree))
-    done = subprocess.run([sys.executable, "-c", SHUFFLED, str(seed), str(small), *arguments], cwd=work, env=environment, capture_output=True, check=False)
+    done = subprocess.run([sys.executable, SHUFFLED, str(seed), str(small), str(CHUNK), *arguments], cwd=work, env=environment, capture_output=True, check=False)
     if done.returncode not in (0, 1):
         raise SystemExit(f"{tree}: exit code {done.returncode}\n{done.stderr.decode('utf-8', 'replace')[-2000:]}")
     whole = done.stdout + (work / "sarif").read_bytes()

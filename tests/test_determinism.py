@@ -15,35 +15,13 @@ from processes import run
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
-# A run in which folders are listed in another order, and every run of any size has workers.
-SHUFFLED = """
-import os, random, sys
-from coordlint import extraction, selection
-from coordlint.cli import main
-order = random.Random(int(sys.argv.pop(1)))
-scan = os.scandir
-class Shuffled:
-    def __init__(self, entries): self.left = iter(entries)
-    def __iter__(self): return self
-    def __next__(self): return next(self.left)
-    def __enter__(self): return self
-    def __exit__(self, *_): pass
-    def close(self): pass
-def scandir(path):
-    with scan(path) as found:
-        entries = list(found)
-    order.shuffle(entries)
-    return Shuffled(entries)
-os.scandir = scandir
-extraction.POOL_FROM, extraction.CHUNK = 0, 2_000
-selection.SMALL = int(sys.argv.pop(1))
-main(sys.argv[1:])
-"""
+SHUFFLED = Path(__file__).with_name("shuffled.py")
+CHUNK = 2_000  # bytes
 
 
 def shuffled(folder: Path, seed: int, small: int, *arguments: str) -> bytes:
     environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": str(FIXTURES.parent)}
-    done = subprocess.run([sys.executable, "-c", SHUFFLED, str(seed), str(small), *arguments], cwd=folder, capture_output=True, env=environment, timeout=120, check=False)
+    done = subprocess.run([sys.executable, SHUFFLED, str(seed), str(small), str(CHUNK), *arguments], cwd=folder, capture_output=True, env=environment, timeout=120, check=False)
     assert done.returncode in (0, 1), done.stderr
     return done.stdout
 

@@ -21,9 +21,9 @@ and where only scheduled rounds come there.
 Fine when: the lock that every writer takes is held from before the read until after the write; a version is compared; the
 operation is atomic in the store; an operator's command does it. Counters are reported by their own rule.
 
-Known misses: fields that are set from their old value by other means than arithmetic; records that are read and
-written in different functions, unless a dependency of the framework reads them; fields that are filled with a value of no consequence when it
-is made twice.
+Known misses: fields that are set from their old value by other means than arithmetic; rows of a database that are read and written in different
+functions, unless a dependency of the framework reads them; keys of a store whose read and write are more than four calls apart; fields that are
+filled with a value of no consequence when it is made twice.
 
 Sources: ZooKeeper, Data Model (versions, conditional updates); Consul KV API (cas); Django documentation, F() expressions (avoiding
 race conditions).

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from coordlint.facts import Facts
 from coordlint.manifest import (
@@ -17,9 +18,12 @@ from coordlint.manifest import (
     KubernetesObject,
     Kustomization,
     PythonWords,
+    Scalar,
     Setting,
     SettingsFile,
     ShellScript,
+    at,
+    entries,
 )
 from coordlint.source import Kind
 
@@ -146,3 +150,23 @@ def common_depth(first: str, second: str) -> int:
             break
         depth += 1
     return depth
+
+
+class Held(NamedTuple):
+    """One text that a ConfigMap holds: its key, the text, the file, and the line before its first."""
+
+    key: str
+    text: str
+    path: str
+    before: int
+
+
+def held_in_map(name: str, path: str, known: Catalogue) -> Iterator[Held]:
+    """The texts of the ConfigMap of a name, the one nearest to a manifest where there are several."""
+    maps = [o for o in known.objects if o.kind == "ConfigMap" and o.name == name]
+    nearest = max(maps, key=lambda o: (common_depth(o.path, path), o.path), default=None)
+    if nearest is None:
+        return
+    for key, value in entries(at(nearest.root, "data")):
+        if isinstance(value, Scalar):
+            yield Held(key.text, value.text, nearest.path, value.at.line if value.quoted else value.at.line - 1)  # the text begins below its key

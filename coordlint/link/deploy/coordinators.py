@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from coordlint.deployment import Coordinator, Listed, Mount, Port, Workload
 from coordlint.extract.env import server_settings
 from coordlint.finding import Evidence
-from coordlint.link.deploy.catalogue import Catalogue, common_depth, folder_of, join
+from coordlint.link.deploy.catalogue import Catalogue, folder_of, held_in_map, join
 from coordlint.link.deploy.images import bare_name
-from coordlint.manifest import UNKNOWN, Scalar, at, entries
+from coordlint.manifest import UNKNOWN
 from coordlint.models.coordinator_table import CoordinatorModel, CoordinatorTable, coordinator_table
 from coordlint.source import Place, Span
 
@@ -143,14 +143,10 @@ def _file_options(mount: Mount, workload: Workload, catalogue: Catalogue) -> Ite
 
 def _map_options(mount: Mount, workload: Workload, model: CoordinatorModel, catalogue: Catalogue) -> Iterator[Option]:
     """Settings of configuration files that a mounted ConfigMap holds."""
-    maps = [o for o in catalogue.objects if o.kind == "ConfigMap" and o.name == mount.source]
-    nearest = max(maps, key=lambda o: (common_depth(o.path, workload.path), o.path), default=None)
-    for key, value in entries(at(nearest.root, "data")) if nearest else ():
-        if not isinstance(value, Scalar) or not key.text.endswith((".conf", ".cfg", ".properties")):
-            continue
-        first = value.at.line if value.quoted else value.at.line - 1  # the text begins below its key
-        for setting in server_settings(model.backend, value.text):
-            yield setting.name, setting.value, Place(nearest.path if nearest else "", Span(first + setting.line))
+    for held in held_in_map(mount.source, workload.path, catalogue):
+        if held.key.endswith((".conf", ".cfg", ".properties")):
+            for setting in server_settings(model.backend, held.text):
+                yield setting.name, setting.value, Place(held.path, Span(held.before + setting.line))
 
 
 def _is_server(workload: Workload, model: CoordinatorModel, options: tuple[Option, ...]) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from coordlint.deployment import Mount, Workload
 from coordlint.extract.env import peers_named
-from coordlint.link.deploy.catalogue import Catalogue, common_depth, folder_of, join
+from coordlint.link.deploy.catalogue import Catalogue, folder_of, held_in_map, join
 from coordlint.link.deploy.images import Copied
-from coordlint.manifest import KubernetesObject, Scalar, Setting, SettingsFile, at, entries
+from coordlint.manifest import Setting, SettingsFile
 
 _PEERS = ("nginx", "monitoring")
 
@@ -34,13 +34,8 @@ def _serves(workload: Workload, what: str) -> bool:
 
 
 def _in_map(mount: Mount, workload: Workload, known: Catalogue) -> Iterator[SettingsFile]:
-    maps = [o for o in known.objects if o.kind == "ConfigMap" and o.name == mount.source]
-    nearest: KubernetesObject | None = max(maps, key=lambda o: (common_depth(o.path, workload.path), o.path), default=None)
-    for key, value in entries(at(nearest.root, "data")) if nearest else ():
-        if nearest is None or not isinstance(value, Scalar):
-            continue
-        first = value.at.line if value.quoted else value.at.line - 1  # the text begins below its key
+    for held in held_in_map(mount.source, workload.path, known):
         for what in (w for w in _PEERS if _serves(workload, w)):
-            settings = tuple(Setting(s.name, s.value, first + s.line) for s in peers_named(key.text, value.text, what))
+            settings = tuple(Setting(s.name, s.value, held.before + s.line) for s in peers_named(held.key, held.text, what))
             if settings:
-                yield SettingsFile(nearest.path, what, settings)
+                yield SettingsFile(held.path, what, settings)
