@@ -1,4 +1,4 @@
-"""A rule file's EXAMPLES: small systems of several files, and the lines where a finding must stand.
+"""A rule's examples: small systems of several files, and the lines where a finding must stand.
 
     === bad: title in words
     --- path/in/the/system.py
@@ -9,7 +9,8 @@
 
 A `# finding: name` mark (several names are separated by commas) says that a finding of that rule must stand on the
 line; `# todo-finding: name` that one ought to, and does not yet. The marks are taken out before the files are read,
-so that they cannot be mistaken for a comment of the system itself.
+so that they cannot be mistaken for a comment of the system itself. Many of them stand beside the rule, in files of the
+same format: `the_rule.examples`, or one for each of its shapes, `the_rule.shape.examples`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from coordlint.config import Config
 from coordlint.extract import extract
@@ -38,7 +40,7 @@ _MARK = re.compile(r"\s*# (todo-)?finding: ([a-z0-9, -]+?)\s*$")
 
 
 class BadExample(ValueError):
-    """EXAMPLES text that does not follow the format: which line, and why."""
+    """Examples that do not follow the format: which file and line, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,22 @@ class _Draft:
 
 
 def read_examples(rule: Rule) -> list[Example]:
-    """The examples of a rule, in their order. Raises BadExample with the line counted from the start of EXAMPLES."""
-    return [draft.finished() for draft in _drafts(rule.examples)]
+    """The examples of a rule: those of its own file, then those of the files beside it.
+
+    Raises BadExample with the line counted from the start of EXAMPLES, or of the file beside.
+    """
+    return [draft.finished() for name, text in _texts(rule) for draft in _drafts(name, text)]
 
 
-def _drafts(text: str) -> Iterator[_Draft]:
+def _texts(rule: Rule) -> Iterator[tuple[str, str]]:
+    path = Path(rule.path)
+    yield path.name, rule.examples
+    for beside in sorted(path.parent.glob(f"{rule.name.replace('-', '_')}.*")):
+        if beside.suffix == ".examples":
+            yield beside.name, beside.read_text("utf-8")
+
+
+def _drafts(name: str, text: str) -> Iterator[_Draft]:
     draft: _Draft | None = None
     lines: list[str] | None = None
     path = ""
@@ -89,12 +102,12 @@ def _drafts(text: str) -> Iterator[_Draft]:
         elif draft is not None and (file := _FILE.fullmatch(line.rstrip())):
             path = file[1]
             if path in draft.files:
-                raise BadExample(f"line {number}: {path} stands twice in {draft.title!r}")
+                raise BadExample(f"{name}, line {number}: {path} stands twice in {draft.title!r}")
             lines = draft.files[path] = []
         elif draft is not None and lines is not None:
             lines.append(_without_mark(draft, path, len(lines) + 1, line))
         elif line.strip():
-            raise BadExample(f"line {number}: expected '=== bad: title', '=== good: title' or '--- path', got {line!r}")
+            raise BadExample(f"{name}, line {number}: expected '=== bad: title', '=== good: title' or '--- path', got {line!r}")
     if draft is not None:
         yield draft
 

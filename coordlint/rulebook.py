@@ -58,7 +58,7 @@ class Rule:
     summary: str  # first line of the docstring
     doc: str  # the whole docstring: what, why, instead, when it is fine, sources
     check: Check
-    examples: str
+    examples: str  # those in its own file; more may stand beside it (examples.py)
     path: str
     preview: bool = False
 

@@ -1,8 +1,9 @@
 """Which rules looked at a place, and which line of theirs let it go: what `coordlint why` says about rules.
 
 Rules are plain generators, and stay so: nothing in them is written for this. They are run once more over a System that
-notes which noun it hands out, under a line tracer that sees the rule's own file only. The last condition that ran between
-a noun of the place and the next noun is what stopped the rule.
+notes which noun it hands out, under a line tracer that sees the rule's own files only: its module, and the modules beside
+it that are parts of rules (`_rows.py`). The last condition that ran between a noun of the place and the next noun is what
+stopped the rule.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import linecache
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import CO_GENERATOR
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -22,6 +25,9 @@ from coordlint.source import Place
 from coordlint.system import System
 
 DEEPEST = 4  # nouns within nouns in which places are looked for
+
+Line = tuple[bool, str, int]
+"""Whether it stands where findings are told (the rule's function, or one that tells some of them for it), file, number."""
 
 
 def watched(system: System, rules: tuple[Rule, ...], path: str, line: int) -> tuple[Verdict, ...]:
@@ -47,11 +53,12 @@ class _Watch:
     """The state of one rule's run: whether the noun in hand is of the place, and the rule's lines since it was handed out."""
 
     def __init__(self, rule: Rule, path: str, line: int) -> None:
-        self.code, self.file = rule.check.__code__, rule.check.__code__.co_filename
+        own = Path(rule.check.__code__.co_filename)
+        self.files = frozenset(str(p) for p in (own, *own.parent.glob("_*.py")))
         self.path, self.line = path, line
         self.looked = self.in_hand = False
-        self.lines: list[tuple[bool, int]] = []  # in the rule's own function or in a helper, line
-        self.last: list[tuple[bool, int]] = []
+        self.lines: list[Line] = []
+        self.last: list[Line] = []
 
     def hand_out(self, noun: Any) -> None:
         self.put_down()
@@ -65,10 +72,10 @@ class _Watch:
         self.in_hand = False
 
     def trace(self, frame: FrameType, event: str, _: Any) -> Any:
-        if frame.f_code.co_filename != self.file:
+        if frame.f_code.co_filename not in self.files:
             return None
         if event == "line" and self.in_hand:
-            self.lines.append((frame.f_code is self.code, frame.f_lineno))
+            self.lines.append((bool(frame.f_code.co_flags & CO_GENERATOR), frame.f_code.co_filename, frame.f_lineno))
         return self.trace
 
 
@@ -123,7 +130,7 @@ def _each(answer: Iterator[Any], watch: _Watch) -> Iterator[Any]:
 
 def _is_called_by_rule(watch: _Watch) -> bool:
     """Whether the question comes from the rule itself: what System asks of itself is not handed to anybody."""
-    return sys._getframe(2).f_code.co_filename == watch.file
+    return sys._getframe(2).f_code.co_filename in watch.files
 
 
 def _watch(system: System, rule: Rule, path: str, line: int) -> Verdict | None:
@@ -153,11 +160,14 @@ def _traced(trace: Callable[[FrameType, str, Any], Any]) -> Iterator[None]:
 
 def _conditions(watch: _Watch) -> tuple[tuple[str, int, str], ...]:
     """The rule's last condition about the noun, and after it the line on which its last helper made up its mind."""
-    file = watch.file.replace("\\", "/").rpartition("/")[2]
-    own = [(n, text) for is_own, n in watch.last if is_own and _decides(text := linecache.getline(watch.file, n).strip())]
-    helping = [(n, linecache.getline(watch.file, n).strip()) for is_own, n in watch.last if not is_own]
-    kept = [*own[-1:], *[(n, text) for n, text in helping[-1:] if text.startswith(("return", "if"))]]
-    return tuple((file, n, text) for n, text in kept)
+    own = [(file, n) for is_own, file, n in watch.last if is_own and _decides(_text(file, n))]
+    helping = [(file, n) for is_own, file, n in watch.last if not is_own]
+    kept = [*own[-1:], *[(file, n) for file, n in helping[-1:] if _text(file, n).startswith(("return", "if"))]]
+    return tuple((Path(file).name, n, _text(file, n)) for file, n in kept)
+
+
+def _text(file: str, line: int) -> str:
+    return linecache.getline(file, line).strip()
 
 
 def _decides(text: str) -> bool:

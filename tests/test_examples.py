@@ -72,6 +72,19 @@ def test_text_that_belongs_nowhere_is_told_with_its_line(text: str, line: int) -
         examples(text)
 
 
+def test_files_beside_a_rule_hold_more_of_its_examples(tmp_path: Path) -> None:
+    for name, title in (("a_rule.rows", "rows"), ("a_rule", "one"), ("a_rule_more", "of another rule")):
+        (tmp_path / f"{name}.examples").write_text(f"=== bad: {title}\n--- a.py\nx = 1\n", encoding="utf-8")
+    rule = Rule("CL999", "a-rule", Severity.ERROR, "", "", lambda system: iter(()), "=== good: own\n--- a.py\nx = 1\n", str(tmp_path / "a_rule.py"))
+    assert [e.title for e in read_examples(rule)] == ["own", "one", "rows"]
+
+
+def test_a_mistake_in_a_file_beside_a_rule_is_told_with_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a_rule.rows.examples").write_text("=== bad: one\nx = 1\n", encoding="utf-8")
+    with pytest.raises(BadExample, match=r"a_rule\.rows\.examples, line 2:"):
+        read_examples(Rule("CL999", "a-rule", Severity.ERROR, "", "", lambda system: iter(()), "", str(tmp_path / "a_rule.py")))
+
+
 # The rules that look at manifests: those that only hold there, and those that join them to code.
 _OF_MANIFESTS = ("CL113 CL114 CL208 CL209 CL405 CL407 CL408 CL409 CL604 CL605 "
                  "CL701 CL702 CL703 CL704 CL705 CL706 CL707 CL708 CL709 CL710 CL711 CL712 CL713").split()  # fmt: skip

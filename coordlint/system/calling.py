@@ -168,6 +168,11 @@ class Calling(Seen):
             todo += sorted(more)
         return tuple(e for e in self.entries_reaching(symbol) if e.symbol in above)
 
+    def is_by_command(self, symbol: str) -> bool:
+        """Whether only operators' commands lead there: nobody else does the same at the same time."""
+        kinds = {entry.kind for entry in self.entries_reaching(symbol)} - {"test", "import"}
+        return "command" in kinds and kinds <= {"command", "main"}
+
     def is_asked_by_most(self, backend: str) -> bool:
         """Whether at least a third of the HTTP handlers, and three of them, use a backend: it is what the program is built on."""
         if backend not in self._asked:

@@ -1,0 +1,104 @@
+"""Rows of databases that are read, changed and written back: the shapes of lost-update that speak of records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import ERROR, HIGH, INFO, MEDIUM, WARNING, Found, Mutation, Op, Place, System, found, words
+
+from ._worth import DEAR, LIMITS, MONEY, ORDERS
+
+_CLAIMS = frozenset({"assignee", "assigned", "claimed", "claimer", "claimant", "taken", "taker", "holder", "reserved", "reviewer", "courier", "driver"})
+# A version is itself the guard; tries are counted by the one worker that has the record.
+_OF_ITS_OWNER = frozenset({"version", "revision", "rev", "generation", "epoch", "retry", "attempt", "try"})
+
+
+def lost_rows(system: System) -> Iterator[Found]:
+    """What is computed from a row's old value, filled because it was empty, given to whoever found it free, or moved from state to state."""
+    told: set[tuple[str, str, Place]] = set()
+    for mutation in system.mutations():
+        if mutation.maker and _is_dear(mutation) and not system.is_locked(mutation) and not system.is_by_command(mutation.symbol):
+            yield _filled(mutation)
+        if mutation.claimed and not mutation.versioned and not mutation.locked and words(mutation.field) & _CLAIMS and not system.is_locked(mutation):
+            yield _claimed(mutation)
+        if mutation.moved and not mutation.versioned and not mutation.locked and not system.is_locked(mutation) and not system.is_by_command(mutation.symbol):
+            yield from _moved(system, mutation)
+        if (mutation.record, mutation.field, mutation.written) in told:
+            continue  # one save, however many steps lead to the new value
+        if not mutation.arithmetic or mutation.versioned or mutation.locked or words(mutation.field) & _OF_ITS_OWNER:
+            continue
+        if not system.is_locked(mutation) and not system.is_by_command(mutation.symbol):
+            told.add((mutation.record, mutation.field, mutation.written))
+            yield _record(system, mutation)
+
+
+def _record(system: System, mutation: Mutation) -> Found:
+    is_money = bool(words(f"{mutation.field} {mutation.type.rpartition('.')[2]}") & MONEY)
+    is_small = mutation.since or bool(words(mutation.type.rpartition(".")[2]) & LIMITS) or _by_schedule(system, mutation)
+    return found(
+        f"`{mutation.record}.{mutation.field}` is computed from the value read before and saved with neither lock nor version: a "
+        "change in between is lost.",
+        at=mutation.place,
+        symbol=mutation.symbol,
+        resource=f"{mutation.type}.{mutation.field}",
+        because=[(mutation.read, "the record is read here"), (mutation.written, "and written back here")],
+        severity=INFO if is_small else ERROR if is_money else WARNING,
+        confidence=HIGH if mutation.type else MEDIUM,
+    )
+
+
+def _is_dear(mutation: Mutation) -> bool:
+    """Whether a second one matters: money and promises, or something outside whose name only this record remembers."""
+    if mutation.locked or mutation.versioned:
+        return False
+    if mutation.made:
+        return bool(words(f"{mutation.made} {mutation.field}") & DEAR)
+    return bool(mutation.type) and mutation.keeps_part
+
+
+def _filled(mutation: Mutation) -> Found:
+    return found(
+        f"`{mutation.record}.{mutation.field}` is found empty and then filled with what {mutation.maker}() makes, with neither lock nor condition: two at a "
+        "time make two, and the record remembers one.",
+        at=mutation.place,
+        symbol=mutation.symbol,
+        resource=f"{mutation.type}.{mutation.field}",
+        because=[(mutation.read, "found empty here"), (mutation.written, "and made here")],
+        confidence=MEDIUM,
+    )
+
+
+def _claimed(mutation: Mutation) -> Found:
+    return found(
+        f"`{mutation.record}.{mutation.field}` is found free and then given to somebody, with neither lock nor condition: two at a time both get it, and "
+        "the record remembers the second.",
+        at=mutation.place,
+        symbol=mutation.symbol,
+        resource=f"{mutation.type}.{mutation.field}",
+        because=[(mutation.read, "found free here"), (mutation.written, "and saved here")],
+        confidence=MEDIUM,
+    )
+
+
+def _moved(system: System, mutation: Mutation) -> Iterator[Found]:
+    """A change of state without the row lock that others take for the same kind of record."""
+    name = mutation.type.rpartition(".")[2]
+    locks = [o.place for o in system.operations(Op.ROW_LOCK) if o.key == name and o.symbol != mutation.symbol and not o.conditional]
+    if locks:  # one that skips what others hold only shares out work
+        yield found(
+            f"`{mutation.record}.{mutation.field}` is tested and then set without the row lock that is taken elsewhere: a change of the {name} in between is "
+            "overwritten, and two at a time both go on.",
+            at=mutation.place,
+            symbol=mutation.symbol,
+            resource=f"{mutation.type}.{mutation.field}",
+            because=[(mutation.read, "tested here"), (mutation.written, "saved here"), (locks[0], f"the row of a {name} is locked here")],
+            severity=WARNING if words(f"{mutation.field} {name}") & (DEAR | MONEY | ORDERS) else INFO,
+            confidence=MEDIUM,
+        )
+
+
+def _by_schedule(system: System, mutation: Mutation) -> bool:
+    """Whether only scheduled rounds come there: two at a time take one that lasts until the next."""
+    entries = [e for e in system.entries_reaching(mutation.symbol) if e.kind != "test"]
+    scheduled = {e.symbol for e in entries if e.kind == "periodic"}
+    return bool(entries) and {e.symbol for e in entries} <= scheduled

@@ -1,0 +1,15 @@
+"""What the name of a record says about how much hangs on it."""
+
+from __future__ import annotations
+
+MONEY = frozenset(
+    {"balance", "amount", "credit", "debit", "money", "fund", "wallet", "ledger", "price", "paid", "stock", "inventory"}
+    | {"seat", "quantity", "point", "bonus", "quota", "points"}
+)
+DEAR = frozenset(
+    {"payment", "charge", "refund", "invoice", "booking", "reservation", "wallet", "coupon", "voucher", "payout", "transfer", "subscription"}
+    | {"withdrawal", "balance", "ledger", "redemption"}
+)
+ORDERS = frozenset({"order", "purchase", "ticket", "deposit", "transaction"})
+# How often something may be done: a limit that lets one more through.
+LIMITS = frozenset({"throttle", "throttled", "throttling", "bucket", "limiter", "ratelimit", "ratelimiter"})
