@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         survives_outage as survives_outage,
         way_in as way_in,
     )
+    from coordlint.renewals import Renewal as Renewal, led_on as led_on, unchecked_renewals as unchecked_renewals
     from coordlint.retry import Retry as Retry
     from coordlint.source import Place as Place, Skip as Skip, Span as Span
     from coordlint.steps import (
@@ -112,6 +113,7 @@ _HOMES = {
     "coordlint.pipeline": "check",
     "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
     "coordlint.outage": "WayIn ends_quietly ends_thread reads_configuration sees_outage survives_outage way_in",
+    "coordlint.renewals": "Renewal led_on unchecked_renewals",
     "coordlint.retry": "Retry",
     "coordlint.source": "Place Skip Span",
     "coordlint.steps": "drained handed_back rewritten swept takeovers unclaimed",

@@ -70,6 +70,9 @@ _SETTINGS = frozenset("config configuration conf setting cfg parameter feature f
 _QUORUM = ("zookeeper", "etcd", "consul")  # these count by no command of their own: their cure is a version
 
 
+HARMFUL = (Late.OVERWRITE, Late.APPEND, Late.ACCUMULATE, Late.EXTERNAL, Late.DELETE)
+
+
 class Operation(msgspec.Struct, frozen=True):
     """One library call with a known meaning, at one place: a read, a write, an acquire, a payment ..."""
 
@@ -123,6 +126,11 @@ class Operation(msgspec.Struct, frozen=True):
         if self.op is Op.TRANSACTION_STEP:
             return self.late not in (Late.READ, Late.CONDITIONAL, Late.DELETE)
         return self.op in (Op.WRITE, Op.CREATE, Op.CAS)
+
+    @property
+    def harmful_late(self) -> bool:
+        """Done late or twice, it destroys or repeats something."""
+        return self.late in HARMFUL
 
     @property
     def is_configuration(self) -> bool:
@@ -228,7 +236,7 @@ class Effect(msgspec.Struct, frozen=True):
     @property
     def harmful_when_late(self) -> bool:
         """A stale holder that performs it late destroys or repeats something."""
-        return self.operation.late in (Late.OVERWRITE, Late.APPEND, Late.ACCUMULATE, Late.EXTERNAL, Late.DELETE)
+        return self.operation.harmful_late
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -398,6 +406,14 @@ class Swap(msgspec.Struct, frozen=True):
     call: str  # as written: "db.conditional_update"
     retry: Retry
     pauses: bool  # between the rounds
+
+
+class Multiplied(msgspec.Struct, frozen=True):
+    """A class or function of the project that a launcher runs in several processes."""
+
+    place: Place  # the launch
+    symbol: str
+    told: str  # how many, as written: "workers=CONF.workers"
 
 
 class FunctionInfo(msgspec.Struct, frozen=True):

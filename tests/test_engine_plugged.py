@@ -44,7 +44,16 @@ def test_a_receiver_that_is_named_for_a_class_is_asked_for_its_method(asked: str
     assert reached(asked)
 
 
-@pytest.mark.parametrize("asked", ["store", "marks", "other_store", "self", "mark_store()"])
+def test_a_receiver_that_is_named_for_the_module_of_the_only_class_with_the_method_is_asked_for_it() -> None:
+    assert reached("store")
+    assert reached("self._store")
+
+
+def test_where_two_classes_have_the_method_a_module_says_nothing() -> None:
+    assert not reached("store", {"shop/other.py": "class Other:\n    def marks_of(self, user):\n        return []\n"})
+
+
+@pytest.mark.parametrize("asked", ["marks", "other_store", "self", "mark_store()"])
 def test_a_receiver_of_another_name_is_not(asked: str) -> None:
     assert not reached(asked)
 

@@ -74,6 +74,7 @@ class Op(StrEnum):
     SCHEDULER = "scheduler"
     SCHEDULE = "schedule"
     SCHEDULER_START = "scheduler-start"
+    WORKERS = "workers"  # starts processes of which each runs what it is given
     TASK_DEDUP = "task-dedup"
     TASK = "task"  # decorating makes a function a job that workers run
     # effects outside the coordinator

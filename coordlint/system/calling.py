@@ -10,6 +10,7 @@ import networkx as nx
 from coordlint.coordination import (
     Effect,
     Entry,
+    Multiplied,
     Operation,
     Section,
 )
@@ -103,6 +104,20 @@ class Calling(Seen):
             table[at] = (*table.get(at, ()), symbol)
         return table
 
+    def multiplied(self, symbol: str) -> Multiplied | None:
+        """The launch of several processes that all run a function: it, or a method of its class or of one that calls it, is what they are given."""
+        for launch in self._world.multiplied:
+            if launch.symbol not in self._launched:
+                own = {f for f in self._world.functions if f == launch.symbol or f.startswith(f"{launch.symbol}.")}
+                self._launched[launch.symbol] = frozenset().union(*(self.reached_from(f) for f in own))
+            if symbol in self._launched[launch.symbol]:
+                return launch
+        return None
+
+    @cached_property
+    def _launched(self) -> dict[str, frozenset[str]]:
+        return {}
+
     def is_repeated(self, operation: Operation) -> bool:
         """Whether a loop stands around an operation, here or around a call on some way to it."""
         todo, seen = [operation.symbol], set[str]()
@@ -128,6 +143,10 @@ class Calling(Seen):
                 break
             symbol, place = callers[0]
         return tuple(found)
+
+    def tried_again(self) -> Iterator[tuple[str, str, Place]]:
+        """Calls of the project's functions that a loop makes again when they fail: (caller, callee, place)."""
+        return ((caller, callee, at) for caller, callee, at in self._world.calls if at in self._world.retried and (callee, at) not in self._world.handed)
 
     def handed_over(self, symbol: str) -> tuple[Place, ...]:
         """The calls to which a function is passed: whoever starts it as a thread, or keeps it as a callback."""

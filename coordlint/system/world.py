@@ -11,6 +11,7 @@ from coordlint.coordination import (
     Freed,
     FunctionInfo,
     Guard,
+    Multiplied,
     Mutation,
     Operation,
     Section,
@@ -37,6 +38,7 @@ class World:
     mutations: tuple[Mutation, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     swaps: tuple[Swap, ...] = ()
+    multiplied: tuple[Multiplied, ...] = ()  # what the program itself starts several times
     in_transaction: frozenset[Place] = frozenset()  # calls of the project's functions that stand in a database transaction
     freed: tuple[Freed, ...] = ()
     in_section: frozenset[Place] = frozenset()  # calls of the project's functions that stand in a critical section

@@ -5,6 +5,9 @@ once and does not interrupt it when the session is lost; the Kubernetes Python c
 a thread after the renewal has failed. The old leader then writes beside the new one, after a pause, a partition or a slow
 disk, and the last writer wins whoever it is.
 
+The same happens where the renewal itself cannot fail: EXPIRE on the leader's key prolongs it whoever holds it, so that a leader that was
+paused beyond its lease never hears of its successor, keeps that one's key alive, and works on.
+
 Instead: give each reign a number that grows (ZooKeeper: the number at the end of `election.lock.node`, etcd: the key's create
 revision) and let the sink refuse smaller ones; check before each round of work that the leadership still holds, with a flag that
 the session listener clears at SUSPENDED and LOST; on Kubernetes end the process in `onstopped_leading` with `os._exit`.
@@ -29,16 +32,20 @@ from coordlint import (
     Found,
     Op,
     Operation,
+    Place,
     Section,
     System,
+    call_name,
     distinct,
     does_late,
     effect_name,
     fence_for,
     found,
+    led_on,
     lock_name,
     rule,
     trail,
+    unchecked_renewals,
 )
 
 ON_LOSS = "onstopped_leading"  # of the Kubernetes client's Config
@@ -48,6 +55,7 @@ ON_LOSS = "onstopped_leading"  # of the Kubernetes client's Config
 def leader_without_fencing(system: System) -> Iterator[Found]:
     configs = [o for o in system.operations(Op.MAKE_ELECTION) if o.argument(ON_LOSS) is not None and not o.in_test]
     yield from reigns_without_end(system, configs)
+    yield from leads_on(system)
     handled = {o.backend for o in configs}
     for section in system.critical_sections(distributed=True):
         if section.lock.backend in handled:
@@ -64,6 +72,24 @@ def leader_without_fencing(system: System) -> Iterator[Found]:
             because=distinct(trail(section, effect), besides=section.acquired),
             confidence=MEDIUM if section.unresolved else HIGH,
             help=fence_for(effect, section.lock),
+        )
+
+
+def leads_on(system: System) -> Iterator[Found]:
+    """A leader whose renewal cannot fail, and who therefore never learns that another leads."""
+    told: set[Place] = set()
+    for renewal in unchecked_renewals(system):
+        effect = led_on(system, renewal)
+        if effect is None or renewal.operation.place in told:
+            continue
+        told.add(renewal.operation.place)
+        yield found(
+            f"{call_name(renewal.operation)} prolongs the leadership whoever holds it: a deposed leader never learns that it was, and goes on to "
+            f"{effect_name(effect)}; done late, it {does_late(effect)}.",
+            at=renewal.operation,
+            because=[(effect.place, "the leader works here"), (renewal.taken, "the leadership is taken here")],
+            confidence=MEDIUM,
+            help="Renew with the token compared in the same step, and stop before the next effect when that fails.",
         )
 
 
@@ -147,6 +173,111 @@ def main(me):
         onstopped_leading=None,
     )
     leaderelection.LeaderElection(config).run()
+
+=== bad: the renewal succeeds whoever leads, and the leader works on
+--- feeds/chair.py
+import redis
+
+r = redis.Redis()
+CHAIR = "leader:feeds"
+
+def take(name):
+    return r.set(CHAIR, name, nx=True, ex=20)
+
+def keep():
+    r.expire(CHAIR, 20)  # finding: leader-without-fencing
+--- feeds/run.py
+import time
+
+import requests
+
+from feeds.chair import keep, take
+
+def publish(feed):
+    requests.post("https://hub/publish", json=feed, timeout=3)
+
+def lead(name, feeds):
+    if not take(name):
+        return
+    while True:
+        keep()
+        for feed in feeds():
+            publish(feed)
+        time.sleep(5)
+
+=== bad: a scheduler that sends behind such a renewal
+--- shop/beat.py
+import redis
+from celery.beat import Scheduler
+from celery.signals import beat_init
+
+store = redis.Redis()
+
+class OneScheduler(Scheduler):
+    lock = None
+    lock_key = "shop:beat:lock"
+
+    def tick(self, **more):
+        store.pexpire(self.lock_key, 60000)  # finding: leader-without-fencing
+        for entry in self.schedule.values():
+            self.apply_async(entry)
+
+@beat_init.connect
+def wait_for_turn(sender=None, **more):
+    lock = store.lock("shop:beat:lock", timeout=60)
+    lock.acquire()
+    sender.scheduler.lock = lock
+
+=== good: the leader asks whose the key is before it works
+--- feeds/run.py
+import time
+
+import redis
+import requests
+
+r = redis.Redis()
+CHAIR = "leader:feeds"
+
+def lead(name, feeds):
+    if not r.set(CHAIR, name, nx=True, ex=20):
+        return
+    while r.get(CHAIR) == name:
+        r.expire(CHAIR, 20)
+        for feed in feeds():
+            requests.post("https://hub/publish", json=feed, timeout=3)
+        time.sleep(5)
+
+=== good: a scheduler whose lock extends itself, and raises when it is another's
+--- shop/beat.py
+import redis
+from celery.beat import Scheduler
+
+store = redis.Redis()
+
+class OneScheduler(Scheduler):
+    def __init__(self, app, **more):
+        super().__init__(app, **more)
+        self.lock = store.lock("shop:beat:lock", timeout=60)
+        self.lock.acquire()
+
+    def tick(self, **more):
+        self.lock.extend(60)
+        for entry in self.schedule.values():
+            self.apply_async(entry)
+
+=== good: the lock of one piece of work is no leadership
+--- shop/export.py
+import redis
+import requests
+
+r = redis.Redis()
+
+def export(rows):
+    if not r.set("lock:export", "1", nx=True, ex=30):
+        return
+    for row in rows:
+        requests.post("https://hub/rows", json=row, timeout=3)
+        r.expire("lock:export", 30)
 
 === good: a leader on Kubernetes whose process ends with its reign
 --- ledger/lead.py

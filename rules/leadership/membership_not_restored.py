@@ -45,16 +45,12 @@ def membership_not_restored(system: System) -> Iterator[Found]:
     joins = [op for op in system.operations(Op.JOIN, backend="zookeeper") if op.call.endswith(".join")]
     for join in joins:
         client = _client_of(join, clients)
-        if client is None or join.loop or any(other.client == join.client for other in joins if other.place != join.place):
-            continue
-        if client.listeners and system.handed_over(join.symbol):
-            continue  # who was given it may well run it again, when the listener says so
-        listener = [(place, "this listener does not lead back to it") for place in client.listeners]
+        if client is None or client.listeners or join.loop or any(other.client == join.client for other in joins if other.place != join.place):
+            continue  # a listener that forgets the party is told as a loss of the session that is ignored
         yield found(
             "Joins the party once: after the session is lost nothing joins again.",
             at=join,
-            because=listener[:1] or [(client.place, "no listener on this client tells of a new session")],
-            confidence=MEDIUM if client.listeners else HIGH,
+            because=[(client.place, "no listener on this client tells of a new session")],
         )
     yield from _in_a_forgetful_agent(system)
 
@@ -225,7 +221,21 @@ from app.zk import zk
 def register():
     zk.create("/workers/" + socket.gethostname(), b"", ephemeral=True)  # finding: membership-not-restored
 
-=== bad: a party that is joined once, although somebody listens
+=== bad: a party that is joined once
+--- app/zk.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+--- app/member.py
+from kazoo.recipe.party import Party
+
+from app.zk import zk
+
+
+def enter(me):
+    Party(zk, "/senders", me).join()  # finding: membership-not-restored
+
+=== good: a listener that forgets the party is told by session-loss-ignored
 --- app/member.py
 from kazoo.client import KazooClient, KazooState
 from kazoo.recipe.party import Party
@@ -237,7 +247,7 @@ class Member:
         self.party = Party(self.zk, "/senders", me)
         self.usable = False
         self.zk.add_listener(self.on_state)
-        self.party.join()  # finding: membership-not-restored
+        self.party.join()
 
     def on_state(self, state):
         self.usable = state not in (KazooState.SUSPENDED, KazooState.LOST)

@@ -12,6 +12,8 @@ Instead: register a listener with `client.add_listener(fn)`, pause at SUSPENDED,
 register again once CONNECTED. For etcd, look at the remaining time in each keep-alive reply and end the work when it is
 not positive. Let a renewing thread try again until the lease must be over, then register anew or end the process. The effects still need a fencing token: a listener can be late.
 
+A listener that takes the lock back and forgets the membership leaves the process at work where nobody finds it: a party is not joined again by itself.
+
 Fine when: nothing lives in the session (only persistent nodes, reads and watches), or a listener stands anywhere in the
 project for this client. A renewal's thread may end when it sets a flag, calls somebody or ends the process.
 
@@ -32,10 +34,12 @@ from coordlint import (
     WARNING,
     Client,
     Found,
+    Guard,
     Op,
     Operation,
     Outcome,
     Place,
+    Section,
     System,
     backend_name,
     ends_quietly,
@@ -81,6 +85,8 @@ def session_loss_ignored(system: System) -> Iterator[Found]:
                 because=held[:4],
                 severity=INFO if _is_alone(system, client) else WARNING,
             )
+    yield from _forgets_the_party(system, clients)
+    yield from _tries_again(system)
     yield from _stops_itself(system)
     for alive in system.operations(Op.KEEPALIVE, backend="etcd"):
         if alive.outcome is Outcome.DEAD and alive.library != "python-etcd":  # its refresh raises EtcdKeyNotFound
@@ -113,6 +119,72 @@ def _ends_quietly(system: System) -> Iterator[Found]:
 
 def _lease_name(alive: Operation) -> str:
     return f"`{alive.key_text}`" if alive.key_text else f"the {backend_name(alive.backend)} lease"
+
+
+def _forgets_the_party(system: System, clients: list[Client]) -> Iterator[Found]:
+    """A listener that takes care of something, and nobody joins again: the member stays away although the session is back."""
+    joins = [op for op in system.operations(Op.JOIN, backend="zookeeper") if op.call.endswith(".join")]
+    for join in joins:
+        client = next((c for c in clients if c.place == join.client), clients[0] if join.client is None and len(clients) == 1 else None)
+        if client is None or not client.listeners or join.loop or any(other.client == join.client for other in joins if other.place != join.place):
+            continue
+        if system.handed_over(join.symbol):
+            continue  # who was given it may well run it again, when the listener says so
+        yield found(
+            "The party is joined once, and the session listener does not lead back to it: after a lost session this member is gone for good, "
+            "while the process goes on.",
+            at=join,
+            because=[(client.listeners[0], "this listener hears of the loss, and nothing joins again"), (client.place, "the session that the membership lives in")],
+            confidence=MEDIUM,
+            help="Join again when the connection is back: at CONNECTED after LOST, from a thread that the listener wakes, or in the loop that looks at the state.",
+        )
+
+
+def _tries_again(system: System) -> Iterator[Found]:
+    """A loop that takes the end of the session for one more failure, and goes on with what only the lock allowed."""
+    kept = [s for s in system.critical_sections(backend="zookeeper") if s.escapes and s.lock.model.session_bound and s.lock.key not in (None, "", "{}")]
+    told: set[Place] = set()
+    for caller, callee, at in system.tried_again() if kept else ():
+        guards = system.guards_at(at)
+        swallowing = next((g for g in guards if _is_broad(g) and g.action != "raise"), None)
+        if swallowing is None or swallowing.place in told or any(_knows_sessions(g) for g in guards):
+            continue
+        inside, around = system.runs(callee), system.runs(caller)
+        if any(o.op is Op.CHECK and o.backend == "zookeeper" for o in system.operations_in(around)):
+            continue
+        for write in (o for o in system.operations_in(inside) if o.backend == "zookeeper" and o.stores and not o.guards):
+            held = next((s for s in kept if _guards_record(s, write) and s.symbol not in around), None)
+            if held is None:
+                continue
+            told.add(swallowing.place)
+            yield found(
+                "The end of the ZooKeeper session is caught here like any other failure, and the work is tried again: its lock has gone with the session, "
+                "and another may be at work on the same record.",
+                at=swallowing.place,
+                symbol=caller,
+                because=[(at, "this is tried again"), (write.place, f"it writes `{write.key_text or write.key}`"), (held.acquired, "whose lock lives in the session")],
+                confidence=MEDIUM,
+                help="Catch SessionExpiredError before all others and give the work up: whoever holds the lock now decides what becomes of it.",
+            )
+            break
+
+
+_BROAD = frozenset({"*", "Exception", "BaseException"})
+_OF_SESSIONS = frozenset({"SessionExpiredError", "ConnectionLoss", "ConnectionClosedError", "KazooException", "ZookeeperError", "SessionLost"})
+
+
+def _is_broad(guard: Guard) -> bool:
+    return any(name.rpartition(".")[2] in _BROAD for name in guard.catches)
+
+
+def _knows_sessions(guard: Guard) -> bool:
+    return any(name.rpartition(".")[2] in _OF_SESSIONS for name in guard.catches)
+
+
+def _guards_record(section: Section, write: Operation) -> bool:
+    """Whether the lock is a node at or below the record: "/jobs/{}/lock" for "/jobs/{}"."""
+    key, lock = write.key or "", section.lock.key or ""
+    return len(key.strip("/{}")) > 1 and (lock == key or lock.startswith(key + "/"))
 
 
 def _stops_itself(system: System) -> Iterator[Found]:

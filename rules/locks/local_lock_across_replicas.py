@@ -1,7 +1,7 @@
 r"""A thread, asyncio, process or file lock guards a shared effect in a workload that runs more than once.
 
 Why: such a lock excludes the threads of one process, or at most the processes of one host. Where a manifest starts three replicas, or
-the web server forks four workers, each has a lock of its own, and the read and the write under it interleave with those of the others.
+the web server forks four workers, or the program itself as many as its settings say, each has a lock of its own, and the read and the write under it interleave with those of the others.
 It works on the developer's machine, where there is one.
 
 Instead: let the store decide: an atomic UPDATE, a version in the WHERE clause, SELECT ... FOR UPDATE in the transaction, a unique
@@ -56,6 +56,8 @@ def local_lock_across_replicas(system: System) -> Iterator[Found]:
         if not shared or is_leader_only(system, section):
             continue
         many = next((e for w in system.workloads_of(section.symbol) if (e := runs_more_than_once(section, w)) is not None), None)
+        offered = None if many is not None else starts_more_than_one(system, section)
+        many = many or offered
         if many is None:
             continue
         worst = min(shared, key=lambda effect: (effect.operation.kind != "payment", effect.place))
@@ -65,8 +67,8 @@ def local_lock_across_replicas(system: System) -> Iterator[Found]:
             f"{REACH[section.lock.model.scope]}, and {many.message}",
             at=section,
             because=[*distinct(trail(section, worst), besides=section.acquired), many],
-            severity=ERROR if compound else WARNING,
-            confidence=HIGH if compound else MEDIUM,
+            severity=ERROR if compound and offered is None else WARNING,
+            confidence=HIGH if compound and offered is None else MEDIUM,
             help=cure_for(worst.operation),
         )
 
@@ -98,6 +100,14 @@ def runs_more_than_once(section: Section, workload: Workload) -> Evidence | None
     if section.lock.model.scope is Scope.HOST:
         return None if shares_file(section, workload) else many_instances(workload)
     return many_instances(workload) or many_processes(workload)
+
+
+def starts_more_than_one(system: System, section: Section) -> Evidence | None:
+    """The evidence that the program itself starts the code in several processes, as many as a setting says."""
+    launch = system.multiplied(section.symbol) if section.lock.model.scope is Scope.PROCESS else None
+    if launch is None:
+        return None
+    return Evidence(launch.place, f"{launch.symbol.rpartition('.')[2]} is started in several processes ({launch.told})")
 
 
 def shares_file(section: Section, workload: Workload) -> bool:
@@ -206,6 +216,69 @@ services:
   web:
     build: .
     command: gunicorn -w 4 shop.web:app
+
+=== bad: the program forks as many workers as its settings say
+--- shop/launch.py
+from oslo_config import cfg
+from oslo_service import service
+
+CONF = cfg.CONF
+
+def serve(server, workers=None):
+    return service.launch(CONF, server, workers=workers)
+--- shop/stock.py
+import psycopg2
+from oslo_concurrency import lockutils
+
+db = psycopg2.connect("dbname=stock")
+
+class Keeper:
+    def take(self, item, count):
+        with lockutils.lock("stock"):  # finding: local-lock-across-replicas
+            cur = db.cursor()
+            cur.execute("SELECT count FROM stock WHERE item = %s", (item,))
+            left = cur.fetchone()[0]
+            cur.execute("UPDATE stock SET count = %s WHERE item = %s", (left - count, item))
+            db.commit()
+--- shop/cmd.py
+from oslo_config import cfg
+
+from shop import launch, stock
+
+CONF = cfg.CONF
+
+def main():
+    launch.serve(stock.Keeper(), workers=CONF.keeper.workers)
+
+=== good: one process, and a lock of files for the workers of one host
+--- shop/stock.py
+import psycopg2
+from oslo_concurrency import lockutils
+from oslo_config import cfg
+from oslo_service import service
+
+db = psycopg2.connect("dbname=stock")
+
+def lower(item, count):
+    cur = db.cursor()
+    cur.execute("SELECT count FROM stock WHERE item = %s", (item,))
+    left = cur.fetchone()[0]
+    cur.execute("UPDATE stock SET count = %s WHERE item = %s", (left - count, item))
+    db.commit()
+
+class Keeper:
+    def take(self, item, count):
+        with lockutils.lock("stock"):
+            lower(item, count)
+
+class Many:
+    def take(self, item, count):
+        with lockutils.lock("stock", external=True):
+            lower(item, count)
+
+def main():
+    service.launch(cfg.CONF, Keeper())
+    service.launch(cfg.CONF, Many(), workers=4)
 
 === good: the lock protects a dict of the process
 --- shop/__init__.py

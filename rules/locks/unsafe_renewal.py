@@ -8,7 +8,7 @@ Instead: extend with the token compared in the same step: redis-py's `lock.exten
 etcd's and Consul's keepalive. When it fails, stop the work.
 
 Fine when: the comparison and the EXPIRE are one script or stand between WATCH and MULTI; the EXPIRE belongs to the acquire itself (then it is
-not atomic, which is another finding); the keepalive's failure ends the work.
+not atomic, which is another finding); it is a leader's, and effects follow (that has a finding of its own, leader-without-fencing); the keepalive's failure ends the work.
 
 A thread that extends a lock and ends with the first failure, with a line in the log and without a word to the one who works, is reported as well.
 
@@ -27,48 +27,40 @@ from coordlint import (
     WARNING,
     Found,
     Op,
-    Operation,
-    Section,
     System,
     call_name,
     ends_quietly,
     found,
+    led_on,
     lock_name,
     rule,
-    sounds_like_lock,
     told,
+    unchecked_renewals,
 )
-
-STORES = ("redis", "memcached", "django-cache")
 
 
 @rule("CL123", severity=WARNING)
 def unsafe_renewal(system: System) -> Iterator[Found]:
-    for section in system.critical_sections(distributed=True, backend=STORES):
-        if not sounds_like_lock(section.lock.key_text, section.symbol, *section.lock.via):
-            continue
-        if not section.lock.by_hand or section.lock.key in (None, "", "{}") or system.inner(section) is not None:
-            continue
-        for operation in system.operations(Op.EXPIRE, Op.WRITE, backend=section.lock.backend):
-            if operation.key != section.lock.key or is_checked(system, operation) or is_part_of_acquire(section, operation):
-                continue
-            if operation.op is Op.WRITE and (operation.ttl is None or operation.ttl.kind == "never" or is_shorter(section, operation)):
-                continue
+    for renewal in unchecked_renewals(system):
+        operation, section = renewal.operation, renewal.section
+        if led_on(system, renewal) is not None:
+            continue  # what a leader does behind it is told as a leader without fencing
+        if section is not None:
             yield found(
                 f"{call_name(operation)} prolongs {lock_name(section.lock)} whoever holds it: after the lease of {told(section.lock.lifetime)} it may be "
                 "another's",
                 at=operation,
-                because=[(section.acquired, "the lock is taken here")],
+                because=[(renewal.taken, "the lock is taken here")],
                 confidence=HIGH if operation.op is Op.EXPIRE else MEDIUM,
             )
-    yield from past_the_library(system)
+        elif renewal.made is not None:
+            yield found(
+                f"{call_name(operation)} prolongs the key of {call_name(renewal.made)} whoever holds it: once the lease has run out, that is another's lock",
+                at=operation,
+                because=[(renewal.taken, "the lock is made here; it knows its token")],
+                help="Use the lock's own extend() or reacquire(), which compare the token, and stop the work when they fail.",
+            )
     yield from ends_without_a_word(system)
-
-
-def is_shorter(section: Section, write: Operation) -> bool:
-    """Whether what is put in the lock's place ends before the lock would have: it gives up, and prolongs nothing."""
-    known = write.ttl.seconds if write.ttl is not None else None
-    return known is not None and section.lock.lifetime.seconds is not None and known < section.lock.lifetime.seconds
 
 
 def ends_without_a_word(system: System) -> Iterator[Found]:
@@ -85,47 +77,6 @@ def ends_without_a_word(system: System) -> Iterator[Found]:
                 confidence=MEDIUM,
                 help="Set a flag that the work looks at before each effect, or end the process; and try again while the lease still runs.",
             )
-
-
-def past_the_library(system: System) -> Iterator[Found]:
-    """A library's lock, which could extend itself, whose key is prolonged by a plain EXPIRE beside it."""
-    makes = list(system.operations(Op.MAKE_LOCK, backend="redis"))
-    for expiry in system.operations(Op.EXPIRE, backend="redis"):
-        if is_checked(system, expiry):
-            continue
-        made = next((m for m in makes if is_its_key(m, expiry)), None)
-        if made is None:
-            continue
-        yield found(
-            f"{call_name(expiry)} prolongs the key of {call_name(made)} whoever holds it: once the lease has run out, that is another's lock",
-            at=expiry,
-            because=[(made.place, "the lock is made here; it knows its token")],
-            help="Use the lock's own extend() or reacquire(), which compare the token, and stop the work when they fail.",
-        )
-
-
-def is_checked(system: System, operation: Operation) -> bool:
-    """Whether something compares the owner in the same step: a script, or a pipeline that watches. A plain pipeline only sends together."""
-    if operation.atomic != "pipeline":
-        return bool(operation.atomic or operation.conditional)
-    watching = any(o.symbol == operation.symbol and o.call.endswith("Pipeline.watch") for o in system.operations(Op.WATCH, backend="redis"))
-    return watching or bool(operation.conditional)
-
-
-def is_its_key(made: Operation, expiry: Operation) -> bool:
-    """The same known key; else, in one file, an attribute of the same name that says that it is a lock's."""
-    if made.key not in (None, "", "{}"):
-        return made.key == expiry.key
-    if made.place.path != expiry.place.path or not made.arguments or not expiry.arguments:
-        return False
-    names = [{m.rpartition(".")[2] for m in op.arguments[0].mentions if "." in m} for op in (made, expiry)]
-    return any(sounds_like_lock(name) for name in names[0] & names[1])
-
-
-def is_part_of_acquire(section: Section, operation: Operation) -> bool:
-    """An EXPIRE right behind the acquire gives the key its lifetime: not atomic, but no renewal."""
-    near = 0 <= operation.place.line - section.acquired.line <= 3
-    return operation.symbol == section.symbol and (near or section.lock.lifetime.kind == "never")
 
 
 EXAMPLES = r'''

@@ -15,6 +15,7 @@ from coordlint.link.code import (
     configured,
     containers,
     dispatching,
+    loading,
     querying,
     texts,
 )
@@ -122,7 +123,7 @@ def of_function(ev: Evaluator, callee: FunctionRef, args: tuple[Arg, ...], place
         return Manager(callee.symbol, args, callee.receiver, place)
     made = ev.returns(callee.symbol)
     if isinstance(made, Unknown):
-        return made
+        return callee.receiver if isinstance(callee.receiver, ClassRef) and loading.loads_plugin(ev, scope) else made
     filled = called.filled(ev, substitute(made, bindings(ev, callee, args)))
     return one_of([_through(v, scope, place) for v in options(filled)])
 

@@ -104,6 +104,9 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
     library = ev.models.library_of(type_name)
     backend = ev.models.backend_of(type_name) or ev.models.backend_of(made.model.name)
     model = (lock_model(ev, made.model.lock) if made.model.lock else None) or BY_HAND
+    if made.scope and model is not BY_HAND:
+        model = msgspec.structs.replace(model, scope=made.scope)
+        backend = "file-lock" if backend == "process-local" and made.scope is Scope.HOST else backend
     waits = made.op is Op.ROW_LOCK
     if made.rest is not None:
         library, backend = None, made.rest.backend

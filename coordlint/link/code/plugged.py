@@ -2,7 +2,7 @@
 
 Who calls a plug-in is not seen: a framework makes it from an entry point of the package, and hands it on. A receiver that nobody
 knows is taken for an object of the project when it is named for the class, whole (`lock_store`, LockStore), and only one class of that name
-has the method; or named for a word of a plug-in's class, its bases or its group (`source`, BaseSource, "app.sources"). This says from where a
+has the method; for the module of the only class that has a method of this name (`zk.store_node`); or named for a word of a plug-in's class, its bases or its group (`source`, BaseSource, "app.sources"). This says from where a
 function can run, and what handles its failure; what a call does is never taken from it.
 """
 
@@ -43,6 +43,7 @@ class Plugged:
     def __init__(self, ev: Evaluator, facts: Iterable[Facts]) -> None:
         self._ev = ev
         self._named: dict[tuple[str, ...], list[Scope]] = {}
+        self._methods_of: dict[str, list[Scope]] | None = None
         for scope in ev.project.classes():
             if not is_test(scope.path):
                 self._named.setdefault(spelled(scope.symbol.rpartition(".")[2]), []).append(scope)
@@ -65,10 +66,23 @@ class Plugged:
         named = [m for c in self._named.get(name, ()) if (m := self._method(c, method))] if len(name) > 1 else []
         if len(named) == 1:
             return named
+        if (alone := self._alone(name, method)) is not None:
+            return [alone]
         told = set(name) - _SAYS_NOTHING if method not in _ANYBODY else set()
         fitting = [m for c, words in self._plugins.items() if told and told <= words and (m := self._method(self._ev.project.scopes[c], method))]
         found = sorted(set(fitting))
         return found if len(found) <= MOST else []
+
+    def _alone(self, name: tuple[str, ...], method: str) -> str | None:
+        """The only method of the project by a name of several words, where the receiver is named for the module that its class stands in."""
+        if self._methods_of is None:
+            self._methods_of = {}
+            for scope in self._ev.project.functions():
+                if scope.owner is not None and not is_test(scope.path):
+                    self._methods_of.setdefault(scope.symbol.rpartition(".")[2], []).append(scope)
+        found = self._methods_of.get(method, ())
+        fits = len(found) == 1 and len(spelled(method)) > 1 and spelled(found[0].module.rpartition(".")[2]) == name
+        return found[0].symbol if fits and method not in _ANYBODY else None
 
     def _method(self, cls: Scope, name: str) -> str:
         """The method that an object of a class has by that name, empty when it has none or an abstract one."""
