@@ -80,7 +80,7 @@ class Plugged:
             for scope in self._ev.project.functions():
                 if scope.owner is not None and not is_test(scope.path):
                     self._methods_of.setdefault(scope.symbol.rpartition(".")[2], []).append(scope)
-        found = self._methods_of.get(method, ())
+        found = self._methods_of.get(method, [])
         fits = len(found) == 1 and len(spelled(method)) > 1 and spelled(found[0].module.rpartition(".")[2]) == name
         return found[0].symbol if fits and method not in _ANYBODY else None
 
