@@ -98,7 +98,8 @@ if TYPE_CHECKING:
         told as told,
         trail as trail,
     )
-    from coordlint.wording import fixed as fixed, words as words
+    from coordlint.traffic import is_rare as is_rare
+    from coordlint.wording import fixed as fixed, holes as holes, words as words
 
 __version__ = "0.1.0"
 
@@ -123,7 +124,8 @@ _HOMES = {
         "backend_name call_name distinct does_late effect_name lock_name many_instances many_processes sounds_like_lock "
         "told trail"
     ),
-    "coordlint.wording": "fixed words",
+    "coordlint.traffic": "is_rare",
+    "coordlint.wording": "fixed holes words",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -204,6 +204,7 @@ class Release(msgspec.Struct, frozen=True):
     on_error: bool  # runs also when an exception passes (finally, with)
     only_on_error: bool = False  # stands in an exception handler: after a success the key stays
     deed: Place | None = None  # the library's call, where `place` is the call of a wrapper around it
+    empty: tuple[str, ...] = ()  # names that hold nothing where it stands, as a test around it says
     chosen: bool = False  # behind a condition that says nothing of the lock: where it does not hold, the lock stays too
 
 

@@ -78,6 +78,7 @@ class Coordinator(msgspec.Struct, frozen=True):
     has_password: bool = False
     is_managed: bool = False  # declared through an operator's resource, which looks after members and storage
     is_development_mode: bool = False  # consul agent -dev and the like
+    is_for_the_host: bool = False  # published by compose, and no service here talks to it: programs that are started by hand do
     listed: tuple[Listed, ...] = ()  # the members that it is told of, in order
     identity: tuple[str, Place] | None = None  # its own number or name in that list
     options: tuple[tuple[str, str, Place], ...] = ()  # server settings: command flags, mounted configuration, environment
@@ -118,16 +119,22 @@ class Ensemble(msgspec.Struct, frozen=True):
         return self.first.workload.role
 
     def softened(self, severity: Severity) -> Severity:
-        """The severity of a finding about it: softer outside production, for what nobody keeps running, and where compose
-        starts a server in development mode."""
+        """The severity of a finding about it: softer outside production, for what nobody keeps running, where compose starts a server
+        in development mode or for nobody in the file, and for what belongs to the cluster itself."""
         soft = self.first.workload.softened(severity)
         is_trial = self.first.is_development_mode and self.first.workload.kind == "compose"
-        return soft.lowered() if is_trial and soft is severity else soft
+        is_half = all(c.is_for_the_host for c in self.coordinators)
+        return soft.lowered() if (is_trial or is_half or self.is_part_of_cluster) and soft is severity else soft
+
+    @property
+    def is_part_of_cluster(self) -> bool:
+        """Installed among the cluster's own components, as a network plugin's store is: a copy of what somebody else ships."""
+        return all(c.workload.key.namespace == "kube-system" for c in self.coordinators)
 
     @property
     def is_ours_to_run(self) -> bool:
-        """Neither an operator's resource nor a compose service that only a profile starts."""
-        return not any(c.is_managed or c.workload.is_optional for c in self.coordinators)
+        """Neither an operator's resource, nor the cluster's own, nor a compose service that only a profile starts."""
+        return not self.is_part_of_cluster and not any(c.is_managed or c.workload.is_optional for c in self.coordinators)
 
     @property
     def exposed(self) -> tuple[Port, ...]:

@@ -135,3 +135,27 @@ def test_the_table_of_operators_tells_backend_and_members(api: str, kind: str, s
     text = f"apiVersion: {api}\nkind: {kind}\nmetadata: {{name: it}}\nspec: {spec}\n"
     found = [(c.backend, c.members) for c in deployed({"k8s/it.yaml": text}).coordinators]
     assert found == ([(backend, members)] if backend else [])
+
+
+HALF = """
+services:
+  etcd:
+    image: quay.io/coreos/etcd:v3.5.14
+    restart: always
+    ports: ["{port}2379"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("port", "more", "half"),
+    [
+        ("2379:", "", True),
+        ("127.0.0.1:2379:", "", False),
+        ("2379:", "  web:\n    image: acme/web\n    depends_on: [etcd]\n", False),
+        ("2379:", "  web:\n    image: acme/web\n    environment: {ETCD: 'etcd:2379'}\n", False),
+        ("2379:", "  web:\n    image: acme/web\n", True),
+    ],
+)
+def test_what_compose_publishes_and_no_service_talks_to_is_for_programs_that_are_started_by_hand(port: str, more: str, half: bool) -> None:
+    found = only(HALF.format(port=port) + more)
+    assert found is not None and found.is_for_the_host is half

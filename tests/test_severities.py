@@ -158,3 +158,45 @@ def test_a_count_that_only_scheduled_rounds_change_is_a_note() -> None:
     )
     beat = "work.conf.beat_schedule = {'age': {'task': 'shop.age', 'schedule': crontab(hour=4)}}\n"
     assert (loud("CL503", text), loud("CL503", text + beat)) == ({Severity.WARNING}, {Severity.INFO})
+
+
+def test_a_handler_that_only_asks_the_coordinator_is_there_to_do_so() -> None:
+    asked = ASKS + "import json\n@app.get('/k')\ndef k():\n    json.load(open('k.json'))\n    {}return c.kv.get('k')\n"
+    rest = "".join(f"@app.get('/{n}')\ndef n{n}():\n    return ''\n" for n in range(9))
+    assert loud("CL117", asked.format("") + rest) == {Severity.INFO}
+    assert loud("CL117", "import requests\n" + asked.format("requests.post('http://depot/')\n    ") + rest) == {Severity.WARNING}
+
+
+def test_pythons_own_server_serves_operators() -> None:
+    text = "import consul, requests\nfrom http.server import BaseHTTPRequestHandler\nc = consul.Consul()\nclass Page(BaseHTTPRequestHandler):\n    def do_GET(self):\n        requests.post('http://depot/')\n        c.kv.get('k')\n"
+    assert loud("CL117", text) == set()
+
+
+def test_who_deletes_under_a_lock_that_nobody_else_names_has_nobody_to_keep_away() -> None:
+    drop = (
+        "import redis\nfrom django.db import models, transaction\nr = redis.Redis()\nclass Crate(models.Model):\n    name = models.TextField()\n"
+        "@transaction.atomic\ndef drop(name):\n    with r.lock(f'crate:{name}', timeout=9):\n        Crate.objects.filter(name=name).delete()\n"
+    )
+    keep = "def keep(label):\n    with r.lock(f'crate:{label}', timeout=9):\n        Crate.objects.create(name=label)\n"
+    assert (loud("CL118", drop), loud("CL118", drop + keep)) == ({Severity.INFO}, {Severity.ERROR})
+
+
+def test_a_lock_that_is_named_for_something_else_than_the_record_is_somebodys_turn() -> None:
+    text = "import redis\nr = redis.Redis()\n" + "".join(
+        f"def {work}(pk, {who}):\n    with r.lock(f'{work}:{{{name}}}', timeout=9):\n        n = int(r.get(f'crate:{{pk}}'))\n        r.set(f'crate:{{pk}}', n + 1)\n"
+        for work, who, name in (("fill", "worker", "{0}"), ("move", "driver", "pk"))
+    )
+    assert loud("CL119", text.replace("{0}", "pk")) == {Severity.WARNING}
+    assert loud("CL119", text.replace("{0}", "worker")) == {Severity.INFO}
+
+
+def test_entries_that_a_watch_hands_to_everybody_are_few() -> None:
+    text = "from kazoo.client import KazooClient\nzk = KazooClient('zk:2181')\ndef add(user):\n    zk.create(f'/certs/{user}/c', b'x', sequence=True)\n"
+    watch = "def follow(user, keep):\n    zk.ChildrenWatch(f'/certs/{user}', keep)\n"
+    assert (loud("CL301", text), loud("CL301", text + watch)) == ({Severity.WARNING}, {Severity.INFO})
+
+
+def test_a_listener_that_stops_its_client_stops_nobody_where_nothing_hangs_on_the_session() -> None:
+    text = SESSION + "def gone(state):\n    zk.stop()\nzk.add_listener(gone)\nzk.DataWatch('/k', print)\n"
+    assert loud("CL403", text) == {Severity.INFO}
+    assert Severity.WARNING in loud("CL403", text + "def run():\n    with zk.Lock('/x'):\n        open('f', 'w')\n")

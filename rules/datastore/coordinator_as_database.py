@@ -10,7 +10,7 @@ Instead: keep the records in a database, which can also check versions and const
 only the small facts about machines: which shard lives where, who leads, which configuration is valid.
 
 Fine when: the key names shards, owners, members or configuration; the entry is the ephemeral registration of a worker
-or ends with a short lease.
+or ends with a short lease. It is a note where a watch on the folder hands every entry to whoever needs them.
 
 Known misses: records under a neutral prefix with neutral names; records written by programs outside the repository.
 
@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from coordlint import (
     COORDINATORS,
     HIGH,
+    INFO,
     MEDIUM,
     WARNING,
     Found,
@@ -54,6 +55,7 @@ _METADATA = frozenset(
     | {"schema", "migration", "version", "policy", "role", "acl", "cache", "cached", "memo", "session", "queue", "job", "task"}
     | {"rate", "metric", "metrics", "stat", "heartbeat", "counter", "sequence"}
 )
+_ALL = ("ChildrenWatch", "watch_prefix", "add_watch_prefix_callback")
 _SHORT = 3600.0  # seconds: an entry with a shorter lease is not a record that grows
 
 
@@ -69,6 +71,7 @@ def coordinator_as_database(system: System) -> Iterator[Found]:
                 f"Keeps one entry per {entity} in {backend_name(write.backend)}: `{write.key_text or write.key}`.",
                 at=write,
                 because=[*readers[:2], *write.origin] or [_key_evidence(write)],
+                severity=INFO if _is_watched(system, write) else WARNING,
                 confidence=HIGH if entity in write.key_words else MEDIUM,
             )
         elif (sibling := _sibling(system, write)) is not None:
@@ -104,6 +107,12 @@ def _sibling(system: System, write: Operation) -> Operation | None:
         if other.symbol.rpartition(".")[0] == home and other.place != write.place and _entity_in_key(other):
             return other
     return None
+
+
+def _is_watched(system: System, write: Operation) -> bool:
+    """Whether whoever needs the entries holds all of them in memory, by a watch on their folder: that is a list that is handed round, and few."""
+    folder = (write.key or "").rpartition("/")[0]
+    return any(o.key == folder and o.call.rpartition(".")[2] in _ALL for o in system.operations(Op.WATCH, backend=write.backend) if folder)
 
 
 def _ends_soon(write: Operation) -> bool:

@@ -10,7 +10,7 @@ Instead: give the client a limit well below the lease: `Redis(socket_timeout=2, 
 timeout: refuse, or go on without.
 
 Fine when: a timeout stands in any layer: the constructor, the URL, the settings, the pool; redis-py is required in version 8
-or later.
+or later; only endpoints for operators and probes wait on it.
 
 Known misses: clients that are made from a URL or from settings that the repository does not show.
 
@@ -35,6 +35,7 @@ from coordlint import (
     System,
     backend_name,
     found,
+    is_rare,
     rule,
 )
 
@@ -75,7 +76,7 @@ def _uses(system: System, client: Client) -> Iterator[tuple[Operation, Entry]]:
         if operation.client != client.place:
             continue
         for entry in system.entries_reaching(operation.symbol):
-            if entry.kind in _WAITED_FOR:
+            if entry.kind in _WAITED_FOR and not is_rare(entry):
                 yield operation, entry
 
 
@@ -129,6 +130,24 @@ store = connected({"socket_timeout": 2})
 def close():
     with store.lock("close", timeout=10):
         return "closed"
+
+=== good: only a page for operators waits on it
+--- shop/store.py
+import redis
+
+store = redis.Redis(host="redis")
+--- shop/debug.py
+from flask import Flask
+
+from shop.store import store
+
+app = Flask(__name__)
+
+
+@app.route("/held")
+def held():
+    with store.lock("held", timeout=10):
+        return "held"
 
 === bad: requests read settings through a gateway client that nobody limits
 --- shop/store.py

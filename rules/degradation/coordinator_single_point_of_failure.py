@@ -6,7 +6,8 @@ disk stops the system as a whole. That price is right for the few that need agre
 Instead: let every workload start from a last known configuration or instance list and connect in the background with back-off;
 wait for the coordinator only where nothing can be done without it (the elected leader, a fenced write).
 
-Fine when: the store is their database anyway; fewer than three workloads, or all of them are one program; each has a handler that goes on without.
+Fine when: the store is their database anyway; fewer than three workloads, or all of them are one program; each has a handler that goes on without. Who
+takes a lock, stands for election or waits at a barrier there needs the agreement, and does not count.
 
 Known misses: init containers that wait by scripts, and clients of workloads that could not be joined to code.
 
@@ -24,6 +25,7 @@ from coordlint import (
     Ensemble,
     Evidence,
     Found,
+    Op,
     System,
     Workload,
     backend_name,
@@ -33,6 +35,7 @@ from coordlint import (
     way_in,
 )
 
+AGREE = (Op.MAKE_LOCK, Op.ACQUIRE, Op.LOCK_DECORATOR, Op.MAKE_ELECTION, Op.RUN_ELECTION, Op.BARRIER, Op.PARTITION)
 FEWEST = 3  # workloads; below, "most" says nothing
 MOST = 0.8  # of the workloads that run this repository's code
 
@@ -41,7 +44,8 @@ MOST = 0.8  # of the workloads that run this repository's code
 def coordinator_single_point_of_failure(system: System) -> Iterator[Found]:
     for ensemble in system.deployment.ensembles(*COORDINATORS):
         own = [w for w in system.workloads() if w.runs and not w.is_optional and w.role == ensemble.role and w.key not in ensemble.keys]
-        stopped = [(w, reason) for w in own if (reason := cannot_go_on(system, w, ensemble)) is not None]
+        agreeing = {w.key for o in system.operations(*AGREE, backend=ensemble.backend) for w in system.workloads_of(o.symbol)}
+        stopped = [(w, reason) for w in own if w.key not in agreeing and (reason := cannot_go_on(system, w, ensemble)) is not None]
         programs = {tuple(sorted(run.path for run in w.runs)) for w in own}
         if len(own) < FEWEST or len(programs) < 2 or len(stopped) < MOST * len(own):
             continue
@@ -149,6 +153,43 @@ services:
   c:
     build: .
     command: python c.py
+--- Dockerfile
+FROM python:3.12
+WORKDIR /app
+COPY . .
+
+=== good: they agree there
+--- count.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zookeeper:2181")
+zk.start()
+
+def lead():
+    print("counts")
+
+zk.Election("/lead", "me").run(lead)
+--- a.py
+import count
+--- b.py
+import count
+--- compose.yaml
+services:
+  zookeeper:
+    image: zookeeper:3.9
+    healthcheck: {test: [CMD, zkServer.sh, status]}
+  a:
+    build: .
+    command: python a.py
+    depends_on: {zookeeper: {condition: service_healthy}}
+  b:
+    build: .
+    command: python b.py
+    depends_on: {zookeeper: {condition: service_healthy}}
+  c:
+    build: .
+    command: python b.py
+    depends_on: {zookeeper: {condition: service_healthy}}
 --- Dockerfile
 FROM python:3.12
 WORKDIR /app

@@ -9,7 +9,8 @@ ClusterIP and fence it with a NetworkPolicy. Switch authentication on (SASL or m
 etcd, ACLs for Consul, requirepass or ACLs for Redis). Allow the four-letter words that probes need: srvr, ruok.
 
 A Redis without locks that this repository's own programs use is information: it still holds sessions, queues or cached rights.
-A compose service without a restart policy, which no crash and no reboot brings back, is there to try things with: one step less.
+One step less: a compose service without a restart policy, which no crash and no reboot brings back; one that compose publishes and that no service
+there talks to, which is half of a stack whose other half a developer starts by hand; and what belongs to the cluster itself (`kube-system`).
 
 Fine when: the port is bound to loopback, or the load balancer is internal. A Redis that none of our code uses is another tool's business.
 

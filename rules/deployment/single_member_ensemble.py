@@ -8,7 +8,8 @@ Instead: run three members on three machines (replicas: 3 with volumeClaimTempla
 managed service, or drop the coordinator: a lease in the database that is there anyway fails no more often.
 
 Fine when: an operator or a managed service runs it; a compose profile starts it on demand only. In manifests for development and tests it is
-information, as it is for a compose service without a restart policy: what no crash and no reboot brings back is there to try things with.
+information, as it is for a compose service without a restart policy: what no crash and no reboot brings back is there to try things with; and for
+one that compose publishes and no service there talks to: the other half of the stack is started by hand, by a developer.
 
 Known misses: members that another repository adds.
 

@@ -201,10 +201,17 @@ def _stops_itself(system: System) -> Iterator[Found]:
                     "waits, and whoever should give up the lock or the leadership afterwards cannot.",
                     at=close,
                     because=[(listen.place, "the listener is registered here")],
+                    severity=WARNING if _hangs_on(system, listen) else INFO,
                     confidence=MEDIUM,
                     help="Only set a flag or put a message in the listener; stop the client in the thread that does the work.",
                 )
                 break
+
+
+def _hangs_on(system: System, listen: Operation) -> bool:
+    """Whether a lock, an election or an ephemeral node lives in the session that is listened to, as far as is known."""
+    clients = list(system.clients(backend="zookeeper"))
+    return any(_held(system, c, alone=len(clients) == 1) for c in clients if listen.client in (None, c.place))
 
 
 def _held(system: System, client: Client, *, alone: bool) -> list[tuple[Place, str]]:

@@ -34,8 +34,8 @@ from coordlint import (
     backend_name,
     call_name,
     found,
+    is_rare,
     rule,
-    words,
 )
 
 ROUND_TRIPS = (
@@ -44,7 +44,6 @@ ROUND_TRIPS = (
 )  # fmt: skip
 TRAFFIC = {"http": "HTTP request", "consumer": "consumed message"}
 CACHING = frozenset({"lru_cache", "cache", "cached", "ttl_cache", "memoize", "cachedmethod", "cached_property", "alru_cache"})
-RARE = frozenset({"admin", "debug", "health", "healthz", "healthcheck", "ready", "readiness", "liveness", "status", "setup", "maintenance"})
 
 
 @rule("CL117", severity=WARNING)
@@ -77,10 +76,11 @@ def coordination_on_request_path(system: System) -> Iterator[Found]:
 
 
 def is_what_it_is_for(system: System, operation: Operation, entries: list[Entry]) -> bool:
-    """Whether the handlers ask the coordinator themselves, and do nothing else that is known: to ask it is what they are for."""
+    """Whether the handlers ask the coordinator themselves, and do nothing else to the world: to ask it is what they are for."""
     if any(e.symbol != operation.symbol for e in entries):
         return False
-    return all(o.backend == operation.backend for e in entries for o in system.operations_in(system.reached_from(e.symbol)))
+    reached = (o for e in entries for o in system.operations_in(system.reached_from(e.symbol)))
+    return all(o.backend in (operation.backend, "process-local") or o.call == "builtins.open" for o in reached)
 
 
 def is_cached(system: System, symbol: str, depth: int = 0) -> bool:
@@ -90,11 +90,6 @@ def is_cached(system: System, symbol: str, depth: int = 0) -> bool:
         return True
     callers = {caller for caller, _ in system.callers(symbol)} - {symbol} if depth < 3 else set()
     return bool(callers) and all(is_cached(system, caller, depth + 1) for caller in callers)
-
-
-def is_rare(entry: Entry) -> bool:
-    """An endpoint for operators and probes, by the words of its name, its class and its route, or by the name of its module or package."""
-    return not RARE.isdisjoint(entry.symbol.split(".")) or not RARE.isdisjoint(words(".".join(entry.symbol.split(".")[-2:])) | words(entry.reason) | words(entry.route))
 
 
 EXAMPLES = r'''
@@ -129,6 +124,25 @@ zk = KazooClient(hosts="zk:2181")
 @app.get("/limit")
 def limit():
     return zk.get("/config/limit")[0]  # finding: coordination-on-request-path
+
+=== good: only probes and operators ask
+--- shop/debug/flags.py
+import consul
+
+c = consul.Consul(host="consul")
+
+def flags():
+    return c.kv.get("shop/", recurse=True)
+--- shop/debug/views.py
+from flask import Flask
+
+from shop.debug.flags import flags
+
+app = Flask(__name__)
+
+@app.get("/flags")
+def show():
+    return flags()
 
 === bad: a plug-in that the package declares, asked through the interface of its kind
 --- setup.py

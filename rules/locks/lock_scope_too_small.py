@@ -8,7 +8,7 @@ Instead: turn them round: the lock outside, the transaction inside, so that the 
 database: SELECT ... FOR UPDATE in the transaction is released by the commit.
 
 Fine when: each statement commits by itself (autocommit) inside the section; the transaction begins and ends inside; the lock is handed on and
-released later. Where all that is done inside is deleting, and nobody else takes the lock, it is a warning only.
+released later. Where all that is done inside is deleting, and nobody else is known to take the lock, it is a note.
 
 A transaction that Django opens around each request (`ATOMIC_REQUESTS` in the settings) counts like one that is written at the view.
 
@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from coordlint import (
     ERROR,
     HIGH,
+    INFO,
     WARNING,
     Effect,
     Evidence,
@@ -49,7 +50,7 @@ def lock_scope_too_small(system: System) -> Iterator[Found]:
         writes = [effect for effect in section.effects if effect.operation.kind == "database" and effect.harmful_when_late]
         if not writes:
             continue
-        severity = WARNING if only_deletes(writes) and not system.rivals(section) else ERROR
+        severity = INFO if only_deletes(writes) and not system.rivals(section) else ERROR
         if section.transaction and not any(effect.operation.op is Op.COMMIT for effect in section.effects):
             yield found(
                 f"{effect_name(writes[0].operation)} is committed after {lock_name(section.lock)} was released: the transaction around the lock ends later",

@@ -5,7 +5,8 @@ of them looks right by itself. A release under another name leaves the lock take
 
 Instead: one function that makes the name from the record's id, used by everybody who locks; or a row lock, which has no name to get wrong.
 
-Fine when: the sections change different records; one lock stands around both.
+Fine when: the sections change different records; one lock stands around both. It is a note where a lock is named after something else than
+the record, as the lock for a worker's turn is: the two may pick their records so that they never meet.
 
 Known misses: records whose name is computed differently in the two places.
 
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 
 from coordlint import (
     HIGH,
+    INFO,
     MEDIUM,
     WARNING,
     Effect,
@@ -27,6 +29,7 @@ from coordlint import (
     System,
     call_name,
     found,
+    holes,
     lock_name,
     rule,
     sounds_like_lock,
@@ -46,6 +49,7 @@ def mismatched_lock_key(system: System) -> Iterator[Found]:
                     "exclude each other",
                     at=section,
                     because=[(other.acquired, f"{lock_name(other.lock)} is taken here for the same record")],
+                    severity=INFO if is_about_another(section, record) or is_about_another(other, record) else WARNING,
                     confidence=MEDIUM,
                 )
     known = {section.lock.key for section in sections}
@@ -70,6 +74,13 @@ def same_record(section: Section, other: Section) -> str | None:
         return None
     records = {effect.operation.key for effect in other.effects if is_change(effect)}
     return next((e.operation.key for e in section.effects if is_change(e) and e.operation.key in records), None)
+
+
+def is_about_another(section: Section, record: str) -> bool:
+    """Whether what fills the lock's name is not what fills the record's, here: the lock is somebody's turn, and not the record's own."""
+    named = set(holes(section.lock.key_text))
+    changes = [e for e in section.effects if is_change(e) and e.operation.key == record and not e.chain]
+    return bool(named) and bool(changes) and all(named.isdisjoint(e.operation.fillers) for e in changes)
 
 
 def is_change(effect: Effect) -> bool:

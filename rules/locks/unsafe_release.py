@@ -32,6 +32,7 @@ from coordlint import (
     Operation,
     Outcome,
     Place,
+    Release,
     Section,
     System,
     call_name,
@@ -65,6 +66,7 @@ TAKEOVERS = {
     "etcd": "Compare the key's mod_revision in the transaction that replaces it.",
 }
 
+LEASES = frozenset({"lease", "ttl", "ex", "px", "timeout", "expire"})  # arguments that say how long a key stays
 HOURS = 3600.0  # seconds
 ADMIN = frozenset({"force", "forced", "admin", "reset", "purge", "flush"})
 SERVES = frozenset({"worker", "serve", "server", "daemon", "scheduler", "beat", "pool", "consumer"})  # commands that start what stays
@@ -149,21 +151,28 @@ def is_renewed(system: System, section: Section) -> bool:
     return any(o.symbol in beside and (o.op is not Op.WRITE or (o.loop and o.ttl is not None and o.ttl.kind != "never")) for o in renewals)
 
 
-Release = tuple[Section, Place, str]
+Freeing = tuple[Section, Place, str]
 
 
-def deletes(system: System) -> Iterator[Release]:
+def deletes(system: System) -> Iterator[Freeing]:
     """The deletes themselves: inside the section, or elsewhere on the same key."""
     for section in by_hand(system):
         for release in section.releases:
-            if release.how == "delete" and not is_wrapped(system, release.place):
+            if release.how == "delete" and not is_wrapped(system, release.place) and not is_endless_there(system, section, release):
                 freed = next((o for o in system.operations(Op.DELETE) if o.place == release.place), None)
                 yield section, release.place, PLAIN if freed is None else how_deleted(system, freed)
         for operation in elsewhere(system, section):
             yield section, operation.place, f"{how_deleted(system, operation)}, in {operation.symbol.rpartition('.')[2]}()"
 
 
-def by_its_name(system: System) -> Iterator[Release]:
+def is_endless_there(system: System, section: Section, release: Release) -> bool:
+    """Whether a test says that the lock was taken without a lease, where it is freed: then it is still its taker's."""
+    taken = next((o for o in system.operations() if o.place == section.lock.made), None)
+    leases = (a for a in (taken.arguments if taken else ()) if a.name in LEASES)
+    return any(set(a.mentions) & set(release.empty) for a in leases)
+
+
+def by_its_name(system: System) -> Iterator[Freeing]:
     """Deletes of a role's key, which ends with no name of its own, by another method of the class, through the project's own delete function."""
     for section in sorted(by_hand(system), key=lambda s: (len(s.lock.via), s.acquired)):
         home, _, here = section.symbol.rpartition(".")
@@ -177,7 +186,7 @@ def by_its_name(system: System) -> Iterator[Release]:
                 yield section, freed.place, f"a plain delete that {there}() asks for"
 
 
-def deletes_behind_wrappers(system: System) -> Iterator[Release]:
+def deletes_behind_wrappers(system: System) -> Iterator[Freeing]:
     """Calls of the project's own release functions: the delete inside, where it is found, else the call."""
     covered = {section.lock.made for section, _, _ in deletes(system)}
     for section in by_hand(system):

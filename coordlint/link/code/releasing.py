@@ -148,7 +148,7 @@ def _released(w: Walk, place: Place, how: str, around: Around, deed: Place | Non
         w.handled.add(place)
     careful = "timed-delete" if how == "delete" and around.timed else how
     on_error = around.in_final or (around.in_handler and around.catches_all)
-    return Release(place, careful, on_error, only_on_error=around.in_handler, deed=deed)
+    return Release(place, careful, on_error, only_on_error=around.in_handler, deed=deed, empty=tuple(sorted(around.empty)))
 
 
 def _note_loose(w: Walk, made: Loose) -> None:

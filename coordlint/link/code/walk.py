@@ -44,6 +44,7 @@ class Around(msgspec.Struct, frozen=True):
     catches_all: bool = False  # in a handler that whatever the body raises comes to
     timed: bool = False  # behind a test of the clock
     given: tuple[tuple[str, bool], ...] = ()  # parameters whose truth decides that this runs
+    empty: frozenset[str] = frozenset()  # names that were asked for and hold nothing here: the `else` of `if lease:`
     deferred: bool = False
     limit: Place | None = None  # a `with` that ends what waits inside it: `async with asyncio.timeout(5)`
 
@@ -179,7 +180,7 @@ class Walk:
                 waits = around.loop == "forever" and ends(branch.body) in ("break", "return")
                 d.skips = d.skips or not (s.orelse or waits)
             ending = ends(branch.body)
-            inside = replace(around, timed=around.timed or _asks_clock(branch.test, self.ev, self.scope))
+            inside = replace(around, timed=around.timed or _asks_clock(branch.test, self.ev, self.scope), empty=around.empty | _nothing_in(branch.test, True))
             decided = _parameter(branch.test, self.scope)
             with self._without(without + denied + others):
                 entering, drafts = list(self.held), len(self.trace.drafts)
@@ -191,6 +192,7 @@ class Walk:
                     releasing.note_chosen(self, entering, branch.test, [d for d, _ in verdicts])
                 if ending:  # a release on a way out of the function does not release on the other ways
                     self.held = entering
+            around = replace(around, empty=around.empty | _nothing_in(branch.test, False))
             if decided is not None:
                 around = replace(around, given=(*around.given, (decided[0], not decided[1])))
             if ending == "break":
@@ -356,6 +358,13 @@ def _asks_clock(test: ir.Expr, ev: Evaluator, scope: Scope) -> bool:
                 if name.partition(".")[0] in ("time", "datetime", "django") and name.rpartition(".")[2] in _CLOCKS:
                     return True
     return False
+
+
+def _nothing_in(test: ir.Expr, holds: bool) -> frozenset[str]:
+    """The name that holds nothing where a test is true, or where it is not."""
+    while isinstance(test, ir.Unary) and test.op == "not":
+        test, holds = test.value, not holds
+    return frozenset((test.id,)) if isinstance(test, ir.Name) and not holds else frozenset()
 
 
 def _parameter(test: ir.Expr, scope: Scope) -> tuple[str, bool] | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from coordlint.deployment import Connection, Deployment, Key, Replicas, Role, Workload
+from coordlint.deployment import Connection, Coordinator, Deployment, Key, Replicas, Role, Workload
 from coordlint.extract.python_words import read_words
 from coordlint.facts import Facts
 from coordlint.finding import Evidence
@@ -64,7 +64,9 @@ def link_deployment(
     unresolved = sorted(
         {*composed.undefined, *_unfollowed(ordered, started)}, key=lambda e: (e.place, e.message)
     )
-    return Deployment(everything, tuple(coordinators), _without_peers(connections, peers), tuple(unresolved), tuple(sorted(composed.problems)))
+    between = _without_peers(connections, peers)
+    marked = tuple(_with_its_users(c, between) for c in coordinators)
+    return Deployment(everything, marked, between, tuple(unresolved), tuple(sorted(composed.problems)))
 
 
 def _configurations(unread: Mapping[str, Source]) -> Iterator[Facts]:
@@ -179,6 +181,13 @@ def _local_images(known: Catalogue, views: Iterable[View]) -> dict[str, tuple[st
             for one in names:
                 found.setdefault(one, (context, dockerfile, target))
     return found
+
+
+def _with_its_users(coordinator: Coordinator, connections: tuple[Connection, ...]) -> Coordinator:
+    """Whether compose publishes it and no service talks to it: half of a stack, whose other half a developer starts by hand."""
+    told = {e.message for c in connections if c.target == coordinator.workload.key for e in c.evidence}
+    is_half = coordinator.workload.kind == "compose" and bool(coordinator.exposed) and not told - {"monitoring"}
+    return replace(coordinator, is_for_the_host=True) if is_half else coordinator
 
 
 def _without_peers(connections: tuple[Connection, ...], peers: set[frozenset[Key]]) -> tuple[Connection, ...]:
