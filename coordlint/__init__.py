@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from coordlint.contention import Creation as Creation, Mutation as Mutation
     from coordlint.coordination import (
         Argument as Argument,
         Client as Client,
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
         Entry as Entry,
         Guard as Guard,
         Lock as Lock,
-        Mutation as Mutation,
         Operation as Operation,
         Outcome as Outcome,
         Release as Release,
@@ -104,7 +104,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "coordlint.coordination": "Argument Client Effect Entry Guard Lock Mutation Operation Outcome Release Section Time",
+    "coordlint.contention": "Creation Mutation",
+    "coordlint.coordination": "Argument Client Effect Entry Guard Lock Operation Outcome Release Section Time",
     "coordlint.cures": "cure_for fence_for",
     "coordlint.harm": "is_behind_row_lock is_beside_lock is_concrete is_decided is_repeatable is_weighty may_differ",
     "coordlint.deployment": "Coordinator Deployment Ensemble Port Workload",

@@ -11,12 +11,14 @@ import msgspec
 
 from coordlint import ir
 from coordlint.belief import Beliefs
-from coordlint.coordination import Freed, FunctionInfo, Guard, Mutation, Operation, Outcome, Section
+from coordlint.contention import Creation, Mutation
+from coordlint.coordination import Freed, FunctionInfo, Guard, Operation, Outcome, Section
 from coordlint.facts import Facts
 from coordlint.link.code import (
     atomic,
     calling,
     clients,
+    creations,
     endless,
     entries,
     multiplied,
@@ -127,6 +129,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         sections=found,
         clients=tuple(sorted(clients.clients(ev, operations, traces), key=lambda c: c.place)),
         mutations=tuple(sorted(_mutations(ev, traces), key=lambda m: m.place)),
+        creations=_creations(tracer, traces),
         swaps=tuple(sorted(swaps.swaps(traces, calls_again), key=lambda w: w.place)),
         sweeps=tuple(sorted((w for t in traces for w in sweeps.sweeps(t)), key=lambda w: w.place)),
         multiplied=tuple(sorted(set(multiplied.multiplied(ev, traces)), key=lambda m: (m.place, m.symbol))),
@@ -183,6 +186,11 @@ def _operations(traces: list[Trace]) -> list[Operation]:
 
 def _mutations(ev: Evaluator, traces: list[Trace]) -> list[Mutation]:
     return [m for t in traces for m in (*records.mutations(ev, t.scope, t), *once.fillings(ev, t.scope, t), *transitions.transitions(ev, t.scope, t))]
+
+
+def _creations(tracer: Tracer, traces: list[Trace]) -> tuple[Creation, ...]:
+    making = creations.Creations(tracer)
+    return tuple(sorted((c for t in traces for c in making.of(t)), key=lambda c: (c.place, c.look)))
 
 
 def _calls(traces: list[Trace]) -> list[tuple[str, str, Place]]:

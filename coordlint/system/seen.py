@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
+from coordlint.contention import Creation, Mutation, Swap
 from coordlint.coordination import (
     Client,
     Freed,
     FunctionInfo,
-    Mutation,
     Operation,
     Section,
     Suggestion,
-    Swap,
     Use,
 )
 from coordlint.facts import Requirement, Suppression
@@ -97,6 +96,10 @@ class Seen:
     def mutations(self, *, tests: bool = False) -> Iterator[Mutation]:
         """Read-modify-write of one stored record."""
         return (m for m in self._world.mutations if tests or not m.in_test)
+
+    def creations(self, *, tests: bool = False) -> Iterator[Creation]:
+        """Rows that are made because a query before found none, or not too many."""
+        return (c for c in self._world.creations if tests or not c.in_test)
 
     def swaps(self) -> tuple[Swap, ...]:
         """Calls of the project's own compare-and-swap that are made again until one wins."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from coordlint.contention import Creation, Mutation, Swap, Sweep
 from coordlint.coordination import (
     Client,
     Entry,
@@ -12,12 +13,9 @@ from coordlint.coordination import (
     FunctionInfo,
     Guard,
     Multiplied,
-    Mutation,
     Operation,
     Section,
     Suggestion,
-    Swap,
-    Sweep,
     Use,
 )
 from coordlint.deployment import Deployment
@@ -36,6 +34,7 @@ class World:
     sections: tuple[Section, ...] = ()
     clients: tuple[Client, ...] = ()
     mutations: tuple[Mutation, ...] = ()
+    creations: tuple[Creation, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     swaps: tuple[Swap, ...] = ()
     multiplied: tuple[Multiplied, ...] = ()  # what the program itself starts several times

@@ -21,9 +21,11 @@ from collections.abc import Iterator
 
 from coordlint import (
     COORDINATORS,
+    INFO,
     LOW,
     MEDIUM,
     WARNING,
+    Creation,
     Found,
     Late,
     Op,
@@ -37,14 +39,18 @@ from coordlint import (
     words,
 )
 
+from ._worth import DEAR, ORDERS
+
 _CREATES = (Late.APPEND, Late.OVERWRITE, Late.ADD_MEMBER)
-_DEAR = frozenset(
-    {"payment", "charge", "refund", "invoice", "order", "booking", "reservation", "wallet", "account", "coupon", "voucher"}
-    | {"redemption", "payout", "transfer", "transaction", "subscription", "ticket", "withdrawal", "balance", "ledger"}
-)
 _NEW = re.compile(r"\buuid[14]\(|\btoken_(?:hex|bytes|urlsafe)\(")
 _SET_UP = frozenset({"setup", "init", "initialize", "initialise", "install", "migrate", "upgrade", "bootstrap", "seed"})
 _CACHED = frozenset({"cache", "cached", "memo", "tmp", "temp"})
+_WORTH = DEAR | ORDERS | frozenset({"account", "email", "mail", "username", "phone", "membership", "vote", "enrollment", "enrolment", "seat", "slot"})
+_ONLY_ONE = (
+    "Declare the columns unique (a unique constraint, for ranges one of exclusion), and handle the error of the second one: then the database decides in one step. Where no "
+    "constraint can say it, lock a row that both must pass (SELECT ... FOR UPDATE on the parent) before the query."
+)
+_LIMIT = "Lock a row that both must pass (SELECT ... FOR UPDATE on the parent) before counting, or count in the parent by UPDATE ... WHERE n < :most and test the row count."
 
 
 @rule("CL507", severity=WARNING, preview=True)
@@ -57,13 +63,15 @@ def check_then_act(system: System) -> Iterator[Found]:
         first = _decided_by(act, checks.get(act.symbol, []))
         if first is None or act.conditional or act.atomic or act.reads_back or system.is_locked(act) or _expires(system, act):
             continue
-        store = backend_name(act.backend) if act.backend == "redis" else "the database"
         yield found(
-            f"{call_name(first)} decides whether `{act.key_text or act.key}` is created in {store}: two callers at a time both do it.",
+            f"{call_name(first)} decides whether `{act.key_text or act.key}` is created in {backend_name(act.backend)}: two callers at a time both do it.",
             at=first,
             because=[(act.place, "the answer may be old by the time it is used here"), *act.origin],
-            confidence=MEDIUM if act.backend == "redis" else LOW,
+            confidence=MEDIUM,
         )
+    for row in system.creations():
+        if not (row.refused or row.guarded or row.locked or system.is_locked(row) or _is_prepared(row)) and _matters(system, row):
+            yield _made_twice(system, row)
     for act in system.operations(Op.WRITE, backend=COORDINATORS, carried=True):
         if act.absent is None or act.conditional or act.atomic or act.ttl or _is_constant(act) or _is_setting_up(act) or system.is_locked(act):
             continue
@@ -75,6 +83,49 @@ def check_then_act(system: System) -> Iterator[Found]:
             because=[(act.place, "the answer may be old by the time it is written here"), *act.origin],
             confidence=MEDIUM,
         )
+
+
+def _made_twice(system: System, row: Creation) -> Found:
+    name = row.type.rpartition(".")[2]
+    by = ", ".join(row.columns)
+    breaks = "from then on the query raises, because it finds two" if row.asks in _ONE else "both think it the only one"
+    if row.counts:
+        told = f"How many rows of {name} there are for {by} decides whether one more is made: two callers at a time both make it."
+    elif row.upsert:
+        told = f"{row.asks} looks for a {name} by {by}, which nothing keeps unique: two callers at a time both make one, and {breaks}."
+    else:
+        told = f"A query by {by} decides whether a {name} is made, and nothing keeps that unique: two callers at a time both make one, and {breaks}."
+    return found(
+        told,
+        at=row.look,
+        symbol=row.symbol,
+        resource=row.type,
+        because=[(row.place, "looked for and made in two steps" if row.upsert else "the answer may be old by the time the row is stored here")],
+        severity=WARNING if _worth(row) else INFO,
+        confidence=LOW if row.refused is None or not system.entries_reaching(row.symbol) else MEDIUM,
+        help=_LIMIT if row.counts else _ONLY_ONE,
+    )
+
+
+_ONE = frozenset({"get", "one", "one_or_none", "scalar_one", "scalar_one_or_none", "get_or_none", "get_or_create", "update_or_create"})
+_ALONE = frozenset({"command", "main", "import", "periodic", "test"})
+
+
+def _matters(system: System, row: Creation) -> bool:
+    """Whether two may come there at a time, and a second row does harm: its name says so, or what asks for one breaks when it finds two."""
+    kinds = {entry.kind for entry in system.entries_reaching(row.symbol)}
+    if kinds and kinds <= _ALONE:
+        return False
+    return _worth(row) or (row.asks in _ONE and not row.upsert and not (kinds and kinds <= _ALONE | {"task"}))
+
+
+def _worth(row: Creation) -> bool:
+    return bool(words(f"{row.type.rpartition('.')[2]} {' '.join(row.columns)}") & _WORTH)
+
+
+def _is_prepared(row: Creation) -> bool:
+    """Whether it stands in code that runs once: a migration, a part of setting up."""
+    return bool(words(row.symbol) & _SET_UP or "/migrations/" in row.place.path or "/versions/" in row.place.path)
 
 
 def _is_constant(act: Operation) -> bool:
@@ -99,8 +150,8 @@ def _decided_by(act: Operation, checks: list[Operation]) -> Operation | None:
         return None
     if _NEW.search(act.key_text or act.key or ""):
         return None  # a name that nobody else comes upon
-    if act.backend != "redis" and (act.late is not Late.APPEND or not act.key_words & _DEAR):
-        return None  # most tables have a unique constraint that the code does not show
+    if act.backend != "redis":
+        return None  # rows of databases are asked for with their columns
     for check in checks:
         same = check.backend == act.backend and check.key == act.key and check.key_text == act.key_text
         if same and check.place < act.place:

@@ -1,11 +1,11 @@
-"""Whether a call happens because a look-up before it found nothing."""
+"""Whether a call happens because of what a look-up before it found, or did not find."""
 
 from __future__ import annotations
 
 from coordlint import ir
 from coordlint.link.code.flows import Flow, within
 from coordlint.link.code.statements import statements
-from coordlint.link.code.usage import bare, calls_in, ends, names_in
+from coordlint.link.code.usage import bare, calls_in, ends, last_word, names_in
 from coordlint.source import Place
 
 
@@ -13,6 +13,42 @@ def led_by_absence(flow: Flow, look: Place, act: Place) -> bool:
     """`if not has(key): put(key)`, `if has(key): ... else: put(key)`, `if has(key): raise` and a put behind it."""
     names = flow.names_of(look)
     return any(isinstance(s, ir.If) and _leads(s, names, look, act, flow) for s in statements(flow.body))
+
+
+def led_by_failure(flow: Flow, look: Place, act: Place) -> bool:
+    """`try: job = find()`, `except NotFound: make()`; or the handler goes on where a find would have ended the function."""
+    for s in statements(flow.body):
+        if not isinstance(s, ir.Try) or not within(s.body, look):
+            continue
+        for handler in s.handlers:
+            if any(last_word(t).endswith(_NOTHING) for t in _types(handler)):
+                is_left = not ends(handler.body) and bool(ends(s.orelse or s.body))
+                if within(handler.body, act) or (is_left and act.line > handler.body[-1].at.line):
+                    return True
+    return False
+
+
+def led_by_answer(flow: Flow, look: Place, act: Place) -> bool:
+    """Whether an answer, whichever it is, decides that a call is reached: in a branch that asks it, or behind one that leaves."""
+    names = flow.names_of(look)
+    for s in statements(flow.body):
+        if isinstance(s, ir.If):
+            for branch in s.branches:
+                decides = within(branch.body, act) or within(s.orelse, act) or ends(branch.body) in ("return", "raise", "continue", "exit")
+                if decides and _asks(branch.test, names, look, flow) and act.line > branch.test.at.line:
+                    return True
+    return False
+
+
+_NOTHING = ("DoesNotExist", "NoResultFound", "NotFound", "NoResultError")
+
+
+def _types(handler: ir.Handler) -> tuple[ir.Expr, ...]:
+    return tuple(i for t in handler.types for i in (t.items if isinstance(t, ir.Sequence) else (t,)))
+
+
+def _asks(test: ir.Expr, names: set[str], look: Place, flow: Flow) -> bool:
+    return bool(names_in(test) & names) or any(flow.scope.place(c.at) == look for c in calls_in(test))
 
 
 def _leads(s: ir.If, names: set[str], look: Place, act: Place, flow: Flow) -> bool:

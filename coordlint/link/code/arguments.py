@@ -219,3 +219,9 @@ def expanded(args: tuple[Arg, ...]) -> tuple[Arg, ...]:
         else:
             made.append(arg)
     return tuple(made)
+
+
+def given_for(args: tuple[Arg, ...], call: ir.Call, scope: Scope) -> dict[str, ir.Expr]:
+    """The expressions that a call gives for parameters."""
+    at = {scope.place(e.at): e for e in (*call.args, *(k.value for k in call.keywords))}
+    return {a.name: at[a.place] for a in args if a.place in at}

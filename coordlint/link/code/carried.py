@@ -10,7 +10,7 @@ import msgspec
 from coordlint import ir
 from coordlint.coordination import Argument, Operation, Outcome
 from coordlint.link.code.absent import led_by_absence
-from coordlint.link.code.arguments import bindings
+from coordlint.link.code.arguments import bindings, given_for
 from coordlint.link.code.calling import returned
 from coordlint.link.code.changing import adds, changes
 from coordlint.link.code.flows import Flow
@@ -129,7 +129,7 @@ class Carrying:
             return
         flow = self._tracer.flow(callee.symbol)
         given = {name: key_value(value) for name, value in bindings(self._tracer.ev, callee, step.args).items()}
-        exprs = _arguments(step, scope)
+        exprs = given_for(step.args, step.call, scope)
         for touch in touches:
             naming = [p.name for p in inner.params() if p.name in exprs and _reaches(p.name, touch.naming, flow)]
             if not naming and "{" in touch.key.named:
@@ -176,12 +176,6 @@ def _by_parameter(key: Pattern, naming: tuple[ir.Expr, ...], scope: Scope, flow:
     sources = flow.sources({n for e in naming for n in names_in(e)})
     params = [p.name for p in scope.params() if p.name in sources and p.name not in ("self", "cls")]
     return as_pattern(Parameter(scope.symbol, params[0])) if len(params) == 1 else key
-
-
-def _arguments(step: Step, scope: Scope) -> dict[str, ir.Expr]:
-    """The expressions that a call gives for parameters."""
-    at = {scope.place(e.at): e for e in (*step.call.args, *(k.value for k in step.call.keywords))}
-    return {a.name: at[a.place] for a in step.args if a.place in at}
 
 
 def _named_here(key: Pattern, given: list[str]) -> Pattern:

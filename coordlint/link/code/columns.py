@@ -35,11 +35,11 @@ def compared(call: ir.Call) -> Iterator[Column]:
     turned = "!=" if last_word(call.func) == "exclude" else ""
     for keyword in call.keywords:
         if keyword.name:
-            column, sign = _lookup(keyword.name)
+            column, sign = lookup(keyword.name)
             yield column, turned or sign
         elif isinstance(keyword.value, ir.Mapping):
             for key in keyword.value.keys:
-                column, sign = _lookup(_named(key))
+                column, sign = lookup(_named(key))
                 if column:
                     yield column, turned or sign
     for arg in call.args:
@@ -60,16 +60,16 @@ def _in(expr: ir.Expr) -> Iterator[Column]:
             case ir.Call(func=func, keywords=keywords) if last_word(func) == "Q":
                 for k in keywords:
                     if k.name:
-                        yield _lookup(k.name)
+                        yield lookup(k.name)
             case _:
                 pass
 
 
-def _lookup(name: str) -> Column:
+def lookup(name: str) -> Column:
     """`status__in` of Django and its like: a column and how it is compared."""
-    column, _, lookup = name.rpartition("__")
-    if column and lookup in _LOOKUPS:
-        return column, _LOOKUPS[lookup]
+    column, _, how = name.rpartition("__")
+    if column and how in _LOOKUPS:
+        return column, _LOOKUPS[how]
     return name, "="
 
 

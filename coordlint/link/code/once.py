@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from coordlint import ir
-from coordlint.coordination import Mutation
+from coordlint.contention import Mutation
 from coordlint.link.code import classes, records
 from coordlint.link.code.classes import in_test
 from coordlint.link.code.evaluate import Evaluator

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from coordlint import ir
-from coordlint.coordination import Mutation, Operation, Use
+from coordlint.contention import Mutation
+from coordlint.coordination import Operation, Use
 from coordlint.link.code import calling, classes
 from coordlint.link.code.arguments import bindings
 from coordlint.link.code.calling import returned

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from coordlint import ir
-from coordlint.coordination import Swap
+from coordlint.contention import Swap
 from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.texts import written

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordlint import ir
-from coordlint.coordination import Sweep
+from coordlint.contention import Sweep
 from coordlint.link.code.columns import assigned
 from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.statements import expressions, statements

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from coordlint import ir
-from coordlint.coordination import Mutation
+from coordlint.contention import Mutation
 from coordlint.link.code import records
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.project import Scope, is_test

@@ -1,0 +1,71 @@
+"""What several at a time do to the rows of one table: nouns that the linker fills and rules ask for."""
+
+from __future__ import annotations
+
+import msgspec
+
+from coordlint.retry import Retry
+from coordlint.source import Place
+
+
+class Mutation(msgspec.Struct, frozen=True):
+    """`record.field = f(record.field)` on a stored record, and the save that follows it.
+
+    Or a field that was found empty (`read`) and is given what was made for it (`written`): then `maker` is the call that made it.
+    """
+
+    place: Place
+    symbol: str
+    record: str  # as written: "account"
+    type: str  # the record's class, qualified where known
+    field: str
+    read: Place
+    written: Place
+    versioned: bool  # a version or row lock protects it
+    locked: tuple[str, ...]  # identities of the locks held
+    arithmetic: bool
+    in_test: bool = False
+    maker: str = ""  # as written: "Payment.objects.create"
+    made: str = ""  # what it made, where that is known: "Payment"
+    since: bool = False  # what is added is the time since another field of the record: two at a time write the same
+    keeps_part: bool = False  # the field gets a name or number of what was made, and not the thing itself
+    claimed: bool = False  # found empty, and given to somebody who was there before
+    moved: bool = False  # found in one state, and put into another
+
+
+class Sweep(msgspec.Struct, frozen=True):
+    """Rows that a loop counts up or down one by one, in the order of something that has none."""
+
+    place: Place  # the update
+    symbol: str
+    over: str  # what the loop runs over, as written
+    loop: Place
+    transaction: bool  # this function keeps the rows locked until the loop is over
+    in_test: bool = False
+
+
+class Swap(msgspec.Struct, frozen=True):
+    """A call of the project's own compare-and-swap, which is made again until it wins."""
+
+    place: Place
+    symbol: str
+    call: str  # as written: "db.conditional_update"
+    retry: Retry
+    pauses: bool  # between the rounds
+
+
+class Creation(msgspec.Struct, frozen=True):
+    """A row that is made because a query before it found none, or not too many."""
+
+    place: Place  # where it is stored
+    symbol: str
+    type: str  # the row's class, qualified
+    look: Place
+    asks: str  # the last step of the query: "exists", "get", "count"
+    columns: tuple[str, ...]  # those that the query holds equal to something
+    counts: bool  # the query counts: one more than allowed may be made
+    refused: str | None  # the columns by which the database refuses a second one; "" where it does not, None where nobody knows
+    guarded: bool  # the refusal is handled
+    locked: tuple[str, ...]  # identities of the locks held around the query
+    in_test: bool = False
+    upsert: bool = False  # `get_or_create`, which is both
