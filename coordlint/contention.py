@@ -31,6 +31,7 @@ class Mutation(msgspec.Struct, frozen=True):
     keeps_part: bool = False  # the field gets a name or number of what was made, and not the thing itself
     claimed: bool = False  # found empty, and given to somebody who was there before
     moved: bool = False  # found in one state, and put into another
+    flag: bool = False  # the new state is a yes, or the time at which it was: `sent = True`, `paid_at = now()`
 
 
 class Sweep(msgspec.Struct, frozen=True):
@@ -55,7 +56,7 @@ class Swap(msgspec.Struct, frozen=True):
 
 
 class Creation(msgspec.Struct, frozen=True):
-    """A row that is made because a query before it found none, or not too many."""
+    """A row that is made, or put into a state, because a query before it found no other, or not too many."""
 
     place: Place  # where it is stored
     symbol: str
@@ -69,3 +70,4 @@ class Creation(msgspec.Struct, frozen=True):
     locked: tuple[str, ...]  # identities of the locks held around the query
     in_test: bool = False
     upsert: bool = False  # `get_or_create`, which is both
+    state: str = ""  # the state that the row is put into, and that the query looked for: "status = 'SOLD'"

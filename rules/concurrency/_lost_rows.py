@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from coordlint import ERROR, HIGH, INFO, MEDIUM, WARNING, Found, Mutation, Op, Place, System, found, words
 
+from ._once import done_once
 from ._worth import DEAR, LIMITS, MONEY, ORDERS
 
 _CLAIMS = frozenset({"assignee", "assigned", "claimed", "claimer", "claimant", "taken", "taker", "holder", "reserved", "reviewer", "courier", "driver"})
@@ -22,7 +23,8 @@ def lost_rows(system: System) -> Iterator[Found]:
         if mutation.claimed and not mutation.versioned and not mutation.locked and words(mutation.field) & _CLAIMS and not system.is_locked(mutation):
             yield _claimed(mutation)
         if mutation.moved and not mutation.versioned and not mutation.locked and not system.is_locked(mutation) and not system.is_by_command(mutation.symbol):
-            yield from _moved(system, mutation)
+            if done_once(system, mutation) is None:  # else check-then-act tells what is done twice
+                yield from _moved(system, mutation)
         if (mutation.record, mutation.field, mutation.written) in told:
             continue  # one save, however many steps lead to the new value
         if not mutation.arithmetic or mutation.versioned or mutation.locked or words(mutation.field) & _OF_ITS_OWNER:

@@ -28,17 +28,20 @@ from coordlint import (
     Creation,
     Found,
     Late,
+    Mutation,
     Op,
     Operation,
     Outcome,
     System,
     backend_name,
     call_name,
+    effect_name,
     found,
     rule,
     words,
 )
 
+from ._once import done_once
 from ._worth import DEAR, ORDERS
 
 _CREATES = (Late.APPEND, Late.OVERWRITE, Late.ADD_MEMBER)
@@ -72,6 +75,10 @@ def check_then_act(system: System) -> Iterator[Found]:
     for row in system.creations():
         if not (row.refused or row.guarded or row.locked or system.is_locked(row) or _is_prepared(row)) and _matters(system, row):
             yield _made_twice(system, row)
+    for mutation in system.mutations():
+        effect = done_once(system, mutation)
+        if effect is not None and not (mutation.versioned or mutation.locked or system.is_locked(mutation) or _is_alone(system, mutation.symbol)):
+            yield _done_twice(mutation, effect)
     for act in system.operations(Op.WRITE, backend=COORDINATORS, carried=True):
         if act.absent is None or act.conditional or act.atomic or act.ttl or _is_constant(act) or _is_setting_up(act) or system.is_locked(act):
             continue
@@ -89,7 +96,9 @@ def _made_twice(system: System, row: Creation) -> Found:
     name = row.type.rpartition(".")[2]
     by = ", ".join(row.columns)
     breaks = "from then on the query raises, because it finds two" if row.asks in _ONE else "both think it the only one"
-    if row.counts:
+    if row.state:
+        told = f"A query by {by} decides whether one more {name} gets `{row.state}`, and nothing keeps that unique: two callers at a time both find none, and both get it."
+    elif row.counts:
         told = f"How many rows of {name} there are for {by} decides whether one more is made: two callers at a time both make it."
     elif row.upsert:
         told = f"{row.asks} looks for a {name} by {by}, which nothing keeps unique: two callers at a time both make one, and {breaks}."
@@ -114,9 +123,28 @@ _ALONE = frozenset({"command", "main", "import", "periodic", "test"})
 def _matters(system: System, row: Creation) -> bool:
     """Whether two may come there at a time, and a second row does harm: its name says so, or what asks for one breaks when it finds two."""
     kinds = {entry.kind for entry in system.entries_reaching(row.symbol)}
-    if kinds and kinds <= _ALONE:
+    if _is_alone(system, row.symbol):
         return False
     return _worth(row) or (row.asks in _ONE and not row.upsert and not (kinds and kinds <= _ALONE | {"task"}))
+
+
+def _is_alone(system: System, symbol: str) -> bool:
+    """Whether only commands, scripts and schedules lead there, which take turns."""
+    kinds = {entry.kind for entry in system.entries_reaching(symbol)}
+    return bool(kinds) and kinds <= _ALONE
+
+
+def _done_twice(mutation: Mutation, effect: Operation) -> Found:
+    return found(
+        f"`{mutation.record}.{mutation.field}` is tested and then set, with neither row lock nor condition, to do it once: two at a time both pass, and {effect_name(effect)} is done twice.",
+        at=mutation.read,
+        symbol=mutation.symbol,
+        resource=f"{mutation.type}.{mutation.field}",
+        because=[(mutation.written, "the record is saved here"), (effect.place, "done here")],
+        severity=WARNING if effect.kind == "payment" else INFO,
+        confidence=MEDIUM,
+        help="Set it by an update that expects the old state and test the row count (UPDATE ... WHERE NOT sent), or lock the row (SELECT ... FOR UPDATE) from the test to the commit.",
+    )
 
 
 def _worth(row: Creation) -> bool:

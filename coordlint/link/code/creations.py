@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from coordlint import ir
 from coordlint.contention import Creation
-from coordlint.link.code import calling, classes, searches, uniqueness
+from coordlint.link.code import calling, classes, records, searches, uniqueness
 from coordlint.link.code.absent import led_by_absence, led_by_answer, led_by_failure
 from coordlint.link.code.arguments import given_for
 from coordlint.link.code.classes import in_test
@@ -20,6 +20,7 @@ from coordlint.link.code.statements import statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.tracer import Tracer
+from coordlint.link.code.transitions import is_state
 from coordlint.link.code.usage import bare, calls_in, last_word, names_in
 from coordlint.link.code.values import ClassRef, External, Object, options
 from coordlint.source import Place
@@ -37,6 +38,7 @@ class Made(NamedTuple):
     begun: Place  # where it is made; what leads here leads to the row
     stored: Place
     guarded: bool  # the database's refusal is handled
+    state: str = ""  # of a row that was there before: what it is put into
 
 
 class Creations:
@@ -53,7 +55,7 @@ class Creations:
         if scope.kind != "function":
             return
         yield from self._upserts(trace)
-        made = self.made(scope.symbol)
+        made = [*self.made(scope.symbol), *self._moved(trace)]
         looks = [(s, False) for s in self.searches(scope.symbol)] if made else []
         looks += [(s, True) for s in self._asked(trace)] if made else []
         flow = self._tracer.flow(scope.symbol)
@@ -75,6 +77,7 @@ class Creations:
             counts=look.counts,
             refused=uniqueness.refused_by(self._ev, row.symbol, equal, look.ranged or look.counts),
             guarded=row.guarded,
+            state=row.state,
             locked=tuple(sorted({d.lock.identity for d in step.held})) if step is not None else (),
             in_test=in_test(trace.scope),
         )
@@ -135,6 +138,19 @@ class Creations:
                     given = _as_here(row.given, step, inner, scope)
                     if given:
                         yield row._replace(given=given, begun=step.place, stored=step.place, guarded=row.guarded or _is_guarded(step))
+
+    def _moved(self, trace: Trace) -> Iterator[Made]:
+        """Rows that were there, and are put into a state: `seat.status = SOLD` and a save."""
+        scope = trace.scope
+        for s in statements(scope.function.body):
+            match s:
+                case ir.Assign(targets=(ir.Attribute(base=ir.Name(id=name), name=field),), value=value) if value is not None and is_state(value):
+                    place = scope.place(s.at)
+                    record, saves = records.loaded(self._ev, name, scope, place), records.saved(trace, name, place)
+                    if record is not None and saves:
+                        yield Made(record.symbol, {field: written(value)}, place, saves[0], False, f"{field} = {written(value)}")
+                case _:
+                    pass
 
     def _class_of(self, call: ir.Call, name: str, scope: Scope) -> str:
         """The class of the record that a call makes in memory: `Job(...)`, or `form.save(commit=False)`, `serializer.save(owner=user)`."""
@@ -236,6 +252,8 @@ def _would_find(look: Search, row: Made) -> bool:
     asked = dict(_plain(c, t) for c, t in look.equal.items() if t)
     given = dict(_plain(c, t) for c, t in row.given.items() if t)
     both = asked.keys() & given.keys()
+    if row.state:  # the others of the kind that are in the state already
+        return bool(both) and len(asked) > 1 and not asked.keys() & {"id", "pk"} and all(asked[c] == given[c] for c in both)
     return any(not _is_literal(asked[c]) for c in both) and all(asked[c] == given[c] for c in both)
 
 

@@ -12,7 +12,7 @@ from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.statements import blocks
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Trace
-from coordlint.link.code.usage import bare, ends
+from coordlint.link.code.usage import bare, ends, last_word
 from coordlint.link.code.values import Object, options
 from coordlint.source import Span
 
@@ -45,6 +45,7 @@ def transitions(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]
             arithmetic=False,
             in_test=is_test(scope.path),
             moved=True,
+            flag=_is_flag(assigned.value),
         )
     yield from last.values()
 
@@ -60,7 +61,7 @@ def _moved(body: tuple[ir.Stmt, ...], tested: Tested) -> Iterator[tuple[ir.Assig
     known = dict(tested)
     for s in body:
         match s:
-            case ir.Assign(targets=(ir.Attribute() as target,), value=value) if value is not None and _is_state(value) and written(target) in known:
+            case ir.Assign(targets=(ir.Attribute() as target,), value=value) if (is_state(value) or _is_flag(value)) and written(target) in known:
                 yield s, known[written(target)]
             case ir.If(branches=branches, orelse=orelse):
                 here = dict(known)
@@ -84,9 +85,9 @@ def _asked(test: ir.Expr) -> dict[str, Span]:
             return {name: at for v in values for name, at in _asked(v).items()}
         case ir.Unary(op="not", value=value):
             return _asked(value)
-        case ir.Compare(ops=("==" | "!=" | "in" | "not in",), values=(ir.Attribute() as asked, state)) if _is_state(state):
+        case ir.Compare(ops=("==" | "!=" | "in" | "not in",), values=(ir.Attribute() as asked, state)) if is_state(state):
             return _named(asked)
-        case ir.Attribute() as asked:
+        case ir.Compare(ops=("is" | "is not",), values=(ir.Attribute() as asked, ir.Const(value=None))) | (ir.Attribute() as asked):
             return _named(asked)
         case _:
             return {}
@@ -96,14 +97,25 @@ def _named(asked: ir.Attribute) -> dict[str, Span]:
     return {written(asked): asked.at} if isinstance(asked.base, ir.Name) else {}
 
 
-def _is_state(value: ir.Expr) -> bool:
+def _is_flag(value: ir.Expr | None) -> bool:
+    """`True`, or the time at which it was done: `timezone.now()`."""
+    match value:
+        case ir.Const(value=True):
+            return True
+        case ir.Call(func=func):
+            return last_word(func) in ("now", "utcnow", "today", "localtime")
+        case _:
+            return False
+
+
+def is_state(value: ir.Expr | None) -> bool:
     """A constant, the member of an enumeration, or several."""
     match value:
         case ir.Const(value=known):
             return known is not None
         case ir.Sequence(items=items):
-            return all(_is_state(i) for i in items)
+            return all(is_state(i) for i in items)
         case ir.Attribute(name=name) | ir.Name(id=name):
-            return name.isupper() or (isinstance(value, ir.Attribute) and name == "value" and _is_state(value.base))
+            return name.isupper() or (isinstance(value, ir.Attribute) and name == "value" and is_state(value.base))
         case _:
             return False
