@@ -22,9 +22,9 @@ def lost_rows(system: System) -> Iterator[Found]:
             yield _filled(mutation)
         if mutation.claimed and not mutation.versioned and not mutation.locked and words(mutation.field) & _CLAIMS and not system.is_locked(mutation):
             yield _claimed(mutation)
-        if mutation.moved and not mutation.versioned and not mutation.locked and not system.is_locked(mutation) and not system.is_by_command(mutation.symbol):
-            if done_once(system, mutation) is None:  # else check-then-act tells what is done twice
-                yield from _moved(system, mutation)
+        is_free = not mutation.versioned and not mutation.locked and not system.is_locked(mutation) and not system.is_by_command(mutation.symbol)
+        if mutation.moved and is_free and done_once(system, mutation) is None:  # else check-then-act tells what is done twice
+            yield from _moved(system, mutation)
         if (mutation.record, mutation.field, mutation.written) in told:
             continue  # one save, however many steps lead to the new value
         if not mutation.arithmetic or mutation.versioned or mutation.locked or words(mutation.field) & _OF_ITS_OWNER:

@@ -13,3 +13,5 @@ DEAR = frozenset(
 ORDERS = frozenset({"order", "purchase", "ticket", "deposit", "transaction"})
 # How often something may be done: a limit that lets one more through.
 LIMITS = frozenset({"throttle", "throttled", "throttling", "bucket", "limiter", "ratelimit", "ratelimiter"})
+# Code that runs once, or by one hand.
+SET_UP = frozenset({"setup", "init", "initialize", "initialise", "install", "migrate", "upgrade", "bootstrap", "seed", "sample", "populate", "fixture", "demo"})

@@ -8,10 +8,15 @@ Instead: let the store decide in one step: a unique constraint and its error han
 INSERT ... ON CONFLICT DO NOTHING with the row count tested), Redis SET with nx=True or HSETNX, ZooKeeper `create` and NodeExistsError,
 etcd `put_if_not_exists`. To spend from a balance: UPDATE ... WHERE balance >= :amount, and test the row count.
 
-Fine when: a unique constraint's error is handled, the step is get_or_create or an upsert, or a lock is held around both.
+Rows of databases are told where a query by some columns decides, in the same function or in one that is asked there, whether a row with the same values
+is made, or put into the state that was looked for, and the class declares nothing that keeps these columns unique (which is what `get_or_create` relies on); where a number
+of rows is held against a limit; and where a flag of a record (`sent`, `paid_at`) is tested and then set so that a mail, a message or a payment goes out once. It is a note
+where names do not say that much hangs on it.
 
-Known misses: a look-up in one function and the creation in another; constraints that the database has and the code does not show
-(so this is a preview).
+Fine when: the database refuses the second one (a unique column, columns that are unique together, a constraint of exclusion), the step is get_or_create over unique
+columns or an upsert, a lock is held around both, the key ends by itself; a command, a script or a migration does it.
+
+Known misses: constraints that the database has and the models do not show (so this is a preview); rows that are matched in Python or by JSON columns before one is made.
 
 Sources: Django documentation, get_or_create (atomic only with unique fields); CWE-367 (time-of-check time-of-use).
 """
@@ -21,64 +26,41 @@ from collections.abc import Iterator
 
 from coordlint import (
     COORDINATORS,
-    INFO,
-    LOW,
     MEDIUM,
     WARNING,
-    Creation,
     Found,
     Late,
-    Mutation,
     Op,
     Operation,
-    Outcome,
     System,
     backend_name,
-    call_name,
-    effect_name,
     found,
     rule,
     words,
 )
 
-from ._once import done_once
-from ._worth import DEAR, ORDERS
+from ._made_rows import made_rows
+from ._worth import SET_UP
 
 _CREATES = (Late.APPEND, Late.OVERWRITE, Late.ADD_MEMBER)
 _NEW = re.compile(r"\buuid[14]\(|\btoken_(?:hex|bytes|urlsafe)\(")
-_SET_UP = frozenset({"setup", "init", "initialize", "initialise", "install", "migrate", "upgrade", "bootstrap", "seed"})
 _CACHED = frozenset({"cache", "cached", "memo", "tmp", "temp"})
-_WORTH = DEAR | ORDERS | frozenset({"account", "email", "mail", "username", "phone", "membership", "vote", "enrollment", "enrolment", "seat", "slot"})
-_ONLY_ONE = (
-    "Declare the columns unique (a unique constraint, for ranges one of exclusion), and handle the error of the second one: then the database decides in one step. Where no "
-    "constraint can say it, lock a row that both must pass (SELECT ... FOR UPDATE on the parent) before the query."
-)
-_LIMIT = "Lock a row that both must pass (SELECT ... FOR UPDATE on the parent) before counting, or count in the parent by UPDATE ... WHERE n < :most and test the row count."
 
 
 @rule("CL507", severity=WARNING, preview=True)
 def check_then_act(system: System) -> Iterator[Found]:
-    checks: dict[str, list[Operation]] = {}
-    for check in system.operations(Op.READ, Op.DB_READ):
-        if check.outcome is Outcome.TESTED and check.key and check.backend not in COORDINATORS:
-            checks.setdefault(check.symbol, []).append(check)
-    for act in system.operations(Op.WRITE, Op.EFFECT, Op.CREATE, Op.SET_ADD):
-        first = _decided_by(act, checks.get(act.symbol, []))
-        if first is None or act.conditional or act.atomic or act.reads_back or system.is_locked(act) or _expires(system, act):
+    for act in system.operations(Op.WRITE, Op.CREATE, Op.SET_ADD, backend="redis"):
+        if act.absent is None or act.late not in _CREATES or act.conditional or act.atomic or _is_brief(system, act) or system.is_locked(act):
             continue
         yield found(
-            f"{call_name(first)} decides whether `{act.key_text or act.key}` is created in {backend_name(act.backend)}: two callers at a time both do it.",
-            at=first,
+            f"`{act.key_text or act.key}` is looked up and then created in {backend_name(act.backend)} because it was not there: two callers at a time both do it.",
+            at=act.absent,
+            symbol=act.symbol,
+            resource=act.key,
             because=[(act.place, "the answer may be old by the time it is used here"), *act.origin],
             confidence=MEDIUM,
         )
-    for row in system.creations():
-        if not (row.refused or row.guarded or row.locked or system.is_locked(row) or _is_prepared(row)) and _matters(system, row):
-            yield _made_twice(system, row)
-    for mutation in system.mutations():
-        effect = done_once(system, mutation)
-        if effect is not None and not (mutation.versioned or mutation.locked or system.is_locked(mutation) or _is_alone(system, mutation.symbol)):
-            yield _done_twice(mutation, effect)
+    yield from made_rows(system)
     for act in system.operations(Op.WRITE, backend=COORDINATORS, carried=True):
         if act.absent is None or act.conditional or act.atomic or act.ttl or _is_constant(act) or _is_setting_up(act) or system.is_locked(act):
             continue
@@ -92,70 +74,6 @@ def check_then_act(system: System) -> Iterator[Found]:
         )
 
 
-def _made_twice(system: System, row: Creation) -> Found:
-    name = row.type.rpartition(".")[2]
-    by = ", ".join(row.columns)
-    breaks = "from then on the query raises, because it finds two" if row.asks in _ONE else "both think it the only one"
-    if row.state:
-        told = f"A query by {by} decides whether one more {name} gets `{row.state}`, and nothing keeps that unique: two callers at a time both find none, and both get it."
-    elif row.counts:
-        told = f"How many rows of {name} there are for {by} decides whether one more is made: two callers at a time both make it."
-    elif row.upsert:
-        told = f"{row.asks} looks for a {name} by {by}, which nothing keeps unique: two callers at a time both make one, and {breaks}."
-    else:
-        told = f"A query by {by} decides whether a {name} is made, and nothing keeps that unique: two callers at a time both make one, and {breaks}."
-    return found(
-        told,
-        at=row.look,
-        symbol=row.symbol,
-        resource=row.type,
-        because=[(row.place, "looked for and made in two steps" if row.upsert else "the answer may be old by the time the row is stored here")],
-        severity=WARNING if _worth(row) else INFO,
-        confidence=LOW if row.refused is None or not system.entries_reaching(row.symbol) else MEDIUM,
-        help=_LIMIT if row.counts else _ONLY_ONE,
-    )
-
-
-_ONE = frozenset({"get", "one", "one_or_none", "scalar_one", "scalar_one_or_none", "get_or_none", "get_or_create", "update_or_create"})
-_ALONE = frozenset({"command", "main", "import", "periodic", "test"})
-
-
-def _matters(system: System, row: Creation) -> bool:
-    """Whether two may come there at a time, and a second row does harm: its name says so, or what asks for one breaks when it finds two."""
-    kinds = {entry.kind for entry in system.entries_reaching(row.symbol)}
-    if _is_alone(system, row.symbol):
-        return False
-    return _worth(row) or (row.asks in _ONE and not row.upsert and not (kinds and kinds <= _ALONE | {"task"}))
-
-
-def _is_alone(system: System, symbol: str) -> bool:
-    """Whether only commands, scripts and schedules lead there, which take turns."""
-    kinds = {entry.kind for entry in system.entries_reaching(symbol)}
-    return bool(kinds) and kinds <= _ALONE
-
-
-def _done_twice(mutation: Mutation, effect: Operation) -> Found:
-    return found(
-        f"`{mutation.record}.{mutation.field}` is tested and then set, with neither row lock nor condition, to do it once: two at a time both pass, and {effect_name(effect)} is done twice.",
-        at=mutation.read,
-        symbol=mutation.symbol,
-        resource=f"{mutation.type}.{mutation.field}",
-        because=[(mutation.written, "the record is saved here"), (effect.place, "done here")],
-        severity=WARNING if effect.kind == "payment" else INFO,
-        confidence=MEDIUM,
-        help="Set it by an update that expects the old state and test the row count (UPDATE ... WHERE NOT sent), or lock the row (SELECT ... FOR UPDATE) from the test to the commit.",
-    )
-
-
-def _worth(row: Creation) -> bool:
-    return bool(words(f"{row.type.rpartition('.')[2]} {' '.join(row.columns)}") & _WORTH)
-
-
-def _is_prepared(row: Creation) -> bool:
-    """Whether it stands in code that runs once: a migration, a part of setting up."""
-    return bool(words(row.symbol) & _SET_UP or "/migrations/" in row.place.path or "/versions/" in row.place.path)
-
-
 def _is_constant(act: Operation) -> bool:
     """Whether all write the same: a flag."""
     given = [a.text.rpartition(".")[2] for a in act.arguments if a.name not in ("key", "path", "name")]
@@ -164,27 +82,14 @@ def _is_constant(act: Operation) -> bool:
 
 def _is_setting_up(act: Operation) -> bool:
     """Whether it stands in code that runs once."""
-    return bool(words(act.symbol) & _SET_UP)
+    return bool(words(act.symbol) & SET_UP)
 
 
-def _expires(system: System, act: Operation) -> bool:
-    """A key that gets a time to live in a step of its own is filled again when it has ended, like one that is set with it."""
+def _is_brief(system: System, act: Operation) -> bool:
+    """What is filled again whoever fills it: an entry of a cache, a key that ends by itself; and a name that nobody else comes upon."""
+    if (act.ttl is not None and act.ttl.kind == "seconds") or act.key_words & _CACHED or _NEW.search(act.key_text or act.key or ""):
+        return True
     return any(o.op is Op.EXPIRE and o.symbol == act.symbol for o in system.same_key(act))
-
-
-def _decided_by(act: Operation, checks: list[Operation]) -> Operation | None:
-    """The look-up of the same record before a creation; a fill of a cache is none."""
-    if act.late not in _CREATES or (act.ttl is not None and act.ttl.kind == "seconds") or act.key_words & _CACHED:
-        return None
-    if _NEW.search(act.key_text or act.key or ""):
-        return None  # a name that nobody else comes upon
-    if act.backend != "redis":
-        return None  # rows of databases are asked for with their columns
-    for check in checks:
-        same = check.backend == act.backend and check.key == act.key and check.key_text == act.key_text
-        if same and check.place < act.place:
-            return check
-    return None
 
 
 EXAMPLES = '''
@@ -200,19 +105,6 @@ from shop.store import r
 def open_wallet(user):
     if not r.exists(f"wallet:{user}"):  # finding: check-then-act
         r.hset(f"wallet:{user}", mapping={"balance": 0})
-
-=== bad: a payment is recorded when none is there
---- shop/pay.py
-from django.db import models
-
-
-class Payment(models.Model):
-    order = models.IntegerField()
-
-
-def record(order):
-    if not Payment.objects.filter(order=order).exists():  # finding: check-then-act
-        Payment.objects.create(order=order)
 
 === bad: a store that promises to refuse a second one, behind a client of another module
 --- depot/store.py
@@ -321,34 +213,6 @@ def remember(key, tables):
     if tables or r.exists(key):
         r.set(key, tables)
         r.expire(key, 600)
-
-=== good: the error of the unique constraint is handled
---- shop/pay.py
-from django.db import IntegrityError, models
-
-
-class Payment(models.Model):
-    order = models.IntegerField(unique=True)
-
-
-def record(order):
-    if not Payment.objects.filter(order=order).exists():
-        try:
-            Payment.objects.create(order=order)
-        except IntegrityError:
-            pass
-
-=== good: get_or_create
---- shop/pay.py
-from django.db import models
-
-
-class Payment(models.Model):
-    order = models.IntegerField(unique=True)
-
-
-def record(order):
-    return Payment.objects.get_or_create(order=order)
 
 === good: the store decides
 --- shop/wallet.py

@@ -75,7 +75,7 @@ class Creations:
             asks=look.asks,
             columns=equal,
             counts=look.counts,
-            refused=uniqueness.refused_by(self._ev, row.symbol, equal, look.ranged or look.counts),
+            refused=uniqueness.refused_by(self._ev, row.symbol, equal, _shared(row), look.ranged or look.counts),
             guarded=row.guarded,
             state=row.state,
             locked=tuple(sorted({d.lock.identity for d in step.held})) if step is not None else (),
@@ -87,7 +87,7 @@ class Creations:
         if not any(last_word(s.call.func).endswith(("get_or_create", "update_or_create")) for s in trace.steps):
             return
         for look in self.searches(trace.scope.symbol):
-            if look.asks in ("get_or_create", "update_or_create"):
+            if look.asks in ("get_or_create", "update_or_create") and not look.changes & look.equal.keys():
                 step = next((s for s in trace.steps if s.place == look.place), None)
                 if step is not None:
                     row = Made(look.symbol, {}, look.place, look.place, _is_guarded(step))
@@ -255,6 +255,11 @@ def _would_find(look: Search, row: Made) -> bool:
     if row.state:  # the others of the kind that are in the state already
         return bool(both) and len(asked) > 1 and not asked.keys() & {"id", "pk"} and all(asked[c] == given[c] for c in both)
     return any(not _is_literal(asked[c]) for c in both) and all(asked[c] == given[c] for c in both)
+
+
+def _shared(row: Made) -> list[str]:
+    """The columns of a new row that another one may get alike: all but those that are empty, or made anew each time."""
+    return [c for c, text in row.given.items() if text != "None" and not searches.is_fresh(text)]
 
 
 def _leads(flow: Flow, look: Search, act: Place, answered: bool) -> bool:

@@ -8,8 +8,9 @@ import msgspec
 
 from coordlint import ir
 from coordlint.contention import Mutation
-from coordlint.coordination import Operation, Use
+from coordlint.coordination import Operation, Outcome, Use
 from coordlint.link.code import calling, classes
+from coordlint.link.code.absent import led_by_absence
 from coordlint.link.code.arguments import bindings
 from coordlint.link.code.calling import returned
 from coordlint.link.code.changing import adds, changes
@@ -46,10 +47,27 @@ def mark_reads(ev: Evaluator, trace: Trace, flow: Callable[[], Flow], of: Callab
     operations = [s.operation for s in steps if s.operation is not None]
     writes = any(is_write(o) and _record_of(o) for o in operations)
     marked = with_reads([*operations, *_wrapped_reads(ev, trace, of)] if writes else operations, flow)[: len(operations)]
+    marked = [_with_look(o, marked, flow) for o in marked]
     changed = {m.written: m for m in mutations(ev, trace.scope, trace)}
     for step, operation in zip(steps, marked, strict=True):
         mutation = changed.get(step.place)
         step.operation = operation if mutation is None else _written_back(operation, mutation)
+
+
+def _with_look(write: Operation, all_: list[Operation], flow: Callable[[], Flow]) -> Operation:
+    """A write with the look-up before it that found nothing at the same key, where that led to it."""
+    if not is_write(write) or not write.backend or write.reads_back is not None or not _record_of(write):
+        return write
+    looks = [o for o in all_ if o.op is Op.READ and o.outcome is Outcome.TESTED and o.place < write.place and _is_beside(o, write)]
+    absent = next((o.place for o in looks[::-1] if led_by_absence(flow(), o.place, write.place)), None)
+    return write if absent is None else msgspec.structs.replace(write, absent=absent)
+
+
+def _is_beside(look: Operation, write: Operation) -> bool:
+    """Whether both are about one key of one store, and of a hash about one field."""
+    fields = [next((a.text for a in o.arguments if a.name in ("key", "field")), "") for o in (look, write)] if write.op is Op.SET_ADD else ["", ""]
+    same = look.backend == write.backend and look.key == write.key and _record_of(look) == _record_of(write)
+    return same and (fields[0] == fields[1] or not all(fields))
 
 
 def _wrapped_reads(ev: Evaluator, trace: Trace, of: Callable[[str], Trace]) -> Iterator[Operation]:

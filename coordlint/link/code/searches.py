@@ -18,6 +18,8 @@ from coordlint.source import Place
 _ASKING = frozenset("exists first last get count one one_or_none scalar scalar_one scalar_one_or_none all get_or_none".split())
 _UPSERTS = frozenset({"get_or_create", "update_or_create"})
 _RUNNING = frozenset({"execute", "scalars", "scalar", "exec"})
+_LOCKING = frozenset({"select_for_update", "with_for_update"})
+_FRESH = frozenset({"uuid1", "uuid4", "now", "utcnow", "token_hex", "token_urlsafe", "token_bytes", "urandom", "get_random_string", "random", "choice", "time"})
 _MORE = 4  # assignments of one variable that are joined to a query
 
 
@@ -27,6 +29,7 @@ class Search(NamedTuple):
     symbol: str  # their class
     asks: str  # its last step: "exists", "first", "get", "filter" where its rows are looped over
     equal: dict[str, str]  # columns that must equal something, with that as it is written
+    changes: frozenset[str]  # columns that an upsert gives new values
     ranged: bool  # columns are held against an order, or joined by "or", as well
     counts: bool
     place: Place
@@ -103,9 +106,23 @@ def _search(ev: Evaluator, scope: Scope, links: list[ir.Call], root: ir.Expr) ->
         of_link, more = _compared(link)
         equal |= of_link
         ranged = ranged or more
+    if any(is_fresh(text) for text in equal.values()) or any(last_word(link.func) in _LOCKING for link in links):
+        return None  # nobody else looks for that; or what it finds is locked, and another rule's matter
     counts = asks == "count" or any(last_word(link.func) == "count" for link in links)
     places = frozenset(scope.place(link.at) for link in links)
-    return Search(symbol, asks or names[0], equal, ranged, counts, scope.place(links[0].at), places)
+    changes = frozenset(key.value for link in links for key in _defaults(link) if isinstance(key, ir.Const) and isinstance(key.value, str))
+    return Search(symbol, asks or names[0], equal, changes, ranged, counts, scope.place(links[0].at), places)
+
+
+def is_fresh(text: str) -> bool:
+    """Whether a value is made anew each time: `uuid4()`, `now()`."""
+    return bool(_FRESH & set(text.replace("()", "").split(".")))
+
+
+def _defaults(link: ir.Call) -> tuple[ir.Expr | None, ...]:
+    """The columns that `update_or_create(..., defaults={...})` gives new values."""
+    given = link.keyword("defaults")
+    return given.keys if isinstance(given, ir.Mapping) else ()
 
 
 def _earlier(scope: Scope, root: ir.Expr) -> list[ir.Call]:

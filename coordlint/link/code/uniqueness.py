@@ -29,8 +29,10 @@ def is_known(symbol: str) -> bool:
     return symbol in _OF_LIBRARIES
 
 
-def refused_by(ev: Evaluator, symbol: str, equal: Iterable[str], ranged: bool) -> str | None:
+def refused_by(ev: Evaluator, symbol: str, equal: Iterable[str], others: Iterable[str], ranged: bool) -> str | None:
     """The unique columns by which the database refuses a second row that is equal in these, or may; "" where none do, None for a class with unknown columns.
+
+    `others` are columns that both rows get as well, maybe with the same values.
 
     `ranged` asks for rows that overlap, which only a constraint of exclusion refuses.
     """
@@ -48,7 +50,8 @@ def refused_by(ev: Evaluator, symbol: str, equal: Iterable[str], ranged: bool) -
     covering = next((g for g in found if g and g <= given), None) if not ranged else None
     if covering is not None:
         return ", ".join(sorted(covering))
-    perhaps = next((g for g in found if not g or (g & given and not g <= _IDENTITY)), None)
+    both = given | {_plain(c) for c in others}
+    perhaps = next((g for g in found if not g or (g & given and not g <= _IDENTITY) or (g <= both and not g <= _IDENTITY)), None)
     if perhaps is not None:  # columns that are not all known, or that the two rows may share as well
         return ", ".join(sorted(perhaps)) or "a constraint"
     return "" if whole else None

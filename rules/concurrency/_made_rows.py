@@ -1,0 +1,108 @@
+"""Rows of databases that are made, or things that are done, because a query or a flag said that they were not yet: the shapes of check-then-act that speak of records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from coordlint import (
+    INFO,
+    LOW,
+    MEDIUM,
+    WARNING,
+    Creation,
+    Found,
+    Mutation,
+    Operation,
+    System,
+    effect_name,
+    found,
+    words,
+)
+
+from ._once import done_once
+from ._worth import DEAR, ORDERS, SET_UP
+
+_WORTH = DEAR | ORDERS | frozenset({"account", "membership", "vote", "enrollment", "enrolment", "seat", "slot"})
+_NAMING = frozenset({"email", "mail", "username", "phone"})  # by which people are known
+_HEAD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
+_ONLY_ONE = (
+    "Declare the columns unique (a unique constraint, for ranges one of exclusion), and handle the error of the second one: then the database decides in one step. Where no "
+    "constraint can say it, lock a row that both must pass (SELECT ... FOR UPDATE on the parent) before the query."
+)
+_LIMIT = "Lock a row that both must pass (SELECT ... FOR UPDATE on the parent) before counting, or count in the parent by UPDATE ... WHERE n < :most and test the row count."
+_ONE = frozenset({"get", "one", "one_or_none", "scalar_one", "scalar_one_or_none", "get_or_none", "get_or_create", "update_or_create"})
+_ALONE = frozenset({"command", "main", "import", "periodic", "test"})
+
+
+def made_rows(system: System) -> Iterator[Found]:
+    """Rows of which a query found none, and that nothing keeps unique; and what a flag lets be done once."""
+    for row in system.creations():
+        if not (row.refused or row.guarded or row.locked or system.is_locked(row) or _is_prepared(row)) and _matters(system, row):
+            yield _made_twice(system, row)
+    for mutation in system.mutations():
+        effect = done_once(system, mutation)
+        if effect is not None and not (mutation.versioned or mutation.locked or system.is_locked(mutation) or _is_alone(system, mutation.symbol)):
+            yield _done_twice(mutation, effect)
+
+
+def _made_twice(system: System, row: Creation) -> Found:
+    name = row.type.rpartition(".")[2]
+    by = ", ".join(row.columns)
+    breaks = "from then on the query raises, because it finds two" if row.asks in _ONE else "both think it the only one"
+    if row.state:
+        told = f"A query by {by} decides whether one more {name} gets `{row.state}`, and nothing keeps that unique: two callers at a time both find none, and both get it."
+    elif row.counts:
+        told = f"How many rows of {name} there are for {by} decides whether one more is made: two callers at a time both make it."
+    elif row.upsert:
+        told = f"{row.asks} looks for a {name} by {by}, which nothing keeps unique: two callers at a time both make one, and {breaks}."
+    else:
+        told = f"A query by {by} decides whether a {name} is made, and nothing keeps that unique: two callers at a time both make one, and {breaks}."
+    return found(
+        told,
+        at=row.look,
+        symbol=row.symbol,
+        resource=row.type,
+        because=[(row.place, "looked for and made in two steps" if row.upsert else "the answer may be old by the time the row is stored here")],
+        severity=WARNING if _worth(row) and not row.upsert else INFO,
+        confidence=LOW if row.refused is None or not system.entries_reaching(row.symbol) else MEDIUM,
+        help=_LIMIT if row.counts else _ONLY_ONE,
+    )
+
+
+def _matters(system: System, row: Creation) -> bool:
+    """Whether two may come there at a time, and a second row does harm: its name says so, or what asks for one breaks when it finds two."""
+    kinds = {entry.kind for entry in system.entries_reaching(row.symbol)}
+    if _is_alone(system, row.symbol):
+        return False
+    return _worth(row) or (row.asks in _ONE and not row.upsert and not (kinds and kinds <= _ALONE | {"task"}))
+
+
+def _is_alone(system: System, symbol: str) -> bool:
+    """Whether only commands, scripts and schedules lead there, which take turns."""
+    kinds = {entry.kind for entry in system.entries_reaching(symbol)}
+    return bool(kinds) and kinds <= _ALONE
+
+
+def _done_twice(mutation: Mutation, effect: Operation) -> Found:
+    return found(
+        f"`{mutation.record}.{mutation.field}` is tested and then set, with neither row lock nor condition, to do it once: two at a time both pass, and {effect_name(effect)} is done twice.",
+        at=mutation.read,
+        symbol=mutation.symbol,
+        resource=f"{mutation.type}.{mutation.field}",
+        because=[(mutation.written, "the record is saved here"), (effect.place, "done here")],
+        severity=WARNING if effect.kind == "payment" else INFO,
+        confidence=MEDIUM,
+        help="Set it by an update that expects the old state and test the row count (UPDATE ... WHERE NOT sent), or lock the row (SELECT ... FOR UPDATE) from the test to the commit.",
+    )
+
+
+def _worth(row: Creation) -> bool:
+    """A payment is, a PaymentTemplate is not."""
+    kind = _HEAD.findall(row.type.rpartition(".")[2])[-1:]
+    return bool(words(" ".join(kind)) & _WORTH or words(" ".join(row.columns)) & _NAMING)
+
+
+def _is_prepared(row: Creation) -> bool:
+    """Whether it stands in code that runs once: a migration, a part of setting up."""
+    return bool(words(row.symbol) & SET_UP or "/migrations/" in row.place.path or "/versions/" in row.place.path)
