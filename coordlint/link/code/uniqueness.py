@@ -21,7 +21,7 @@ _OF_LIBRARIES: dict[str, tuple[Group, ...]] = {
     "django.contrib.auth.models.User": (frozenset({"username"}),),
     "django.contrib.auth.models.Group": (frozenset({"name"}),),
 }
-_WHOLE = ("Model", "DeclarativeBase", "DeclarativeBaseNoMeta", "SQLModel", "Base")  # of libraries that bring no columns of their own
+_WHOLE = ("Model", "DeclarativeBase", "DeclarativeBaseNoMeta", "SQLModel", "DeclarativeMeta")  # of libraries that bring no columns of their own
 
 
 def is_known(symbol: str) -> bool:
