@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from coordlint.harm import is_beside_lock as is_beside_lock
     from coordlint.harm import is_decided as is_decided
     from coordlint.harm import is_concrete as is_concrete, is_repeatable as is_repeatable, is_weighty as is_weighty, may_differ as may_differ
+    from coordlint.harm import names_money as names_money
     from coordlint.cures import cure_for as cure_for, fence_for as fence_for
     from coordlint.deployment import (
         Coordinator as Coordinator,
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
     from coordlint.outage import (
         WayIn as WayIn,
         ends_quietly as ends_quietly,
-        ends_thread as ends_thread,
+        ends_threads as ends_threads,
         reads_configuration as reads_configuration,
         sees_outage as sees_outage,
         survives_outage as survives_outage,
@@ -107,14 +108,14 @@ _HOMES = {
     "coordlint.contention": "Creation Mutation",
     "coordlint.coordination": "Argument Client Effect Entry Guard Lock Operation Outcome Release Section Time",
     "coordlint.cures": "cure_for fence_for",
-    "coordlint.harm": "is_behind_row_lock is_beside_lock is_concrete is_decided is_repeatable is_weighty may_differ",
+    "coordlint.harm": "is_behind_row_lock is_beside_lock is_concrete is_decided is_repeatable is_weighty may_differ names_money",
     "coordlint.deployment": "Coordinator Deployment Ensemble Port Workload",
     "coordlint.duration": "TaskLimit time_limit too_long too_often unenforced",
     "coordlint.finding": "Confidence Evidence Finding Fix Severity",
     "coordlint.models.schema": "Late OnBusy Op Scope",
     "coordlint.pipeline": "check",
     "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
-    "coordlint.outage": "WayIn ends_quietly ends_thread reads_configuration sees_outage survives_outage way_in",
+    "coordlint.outage": "WayIn ends_quietly ends_threads reads_configuration sees_outage survives_outage way_in",
     "coordlint.renewals": "Renewal led_on unchecked_renewals",
     "coordlint.retry": "Retry",
     "coordlint.source": "Place Skip Span",

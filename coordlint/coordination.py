@@ -137,6 +137,12 @@ class Operation(msgspec.Struct, frozen=True):
         return bool((self.key_words or self.symbol_words) & _SETTINGS)
 
     @property
+    def takes_all_below(self) -> bool:
+        """Whether a delete removes the keys below its own as well."""
+        asked = [a for name in ("recurse", "recursive") if (a := self.argument(name)) is not None]
+        return any(a.value is True for a in asked) or self.call.rpartition(".")[2] in ("delete_prefix", "delete_range")
+
+    @property
     def counts(self) -> bool:
         """Whether it writes back a number that was computed from the one read: `set(key, int(get(key)) + 1)`.
 
@@ -344,6 +350,15 @@ class Suggestion(msgspec.Struct, frozen=True):
     calls: tuple[str, ...]
 
 
+class Served(msgspec.Struct, frozen=True):
+    """A module of the project whose application a program serves in several processes."""
+
+    place: Place  # of the call that starts the server
+    module: str
+    workers: int  # the most that the program says
+    told: Place  # where the number is written
+
+
 class Client(msgspec.Struct, frozen=True):
     """Where a client of a coordinator or store is made."""
 
@@ -380,3 +395,5 @@ class FunctionInfo(msgspec.Struct, frozen=True):
     in_test: bool
     decorators: tuple[str, ...]
     class_name: str = ""
+    followed: tuple[str, ...] = ()  # those of its decorators that the project defines, and that call it in sight
+    shield: tuple[Guard, ...] = ()  # the handlers that they have around every call of it

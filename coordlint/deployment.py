@@ -218,6 +218,14 @@ class Deployment(msgspec.Struct, frozen=True):
             groups.setdefault(c.ensemble or (c.workload.key,), []).append(c)
         return tuple(Ensemble(tuple(sorted(group, key=lambda c: c.workload.key))) for group in groups.values())
 
+    def is_to_try(self, ensemble: Ensemble) -> bool:
+        """Whether compose starts it for somebody who tries things: nobody keeps it running, and its file is for development, tests or an example,
+        or stands beside Kubernetes manifests that run the same coordinator."""
+        if not all(c.workload.kind == "compose" and c.workload.is_unattended for c in ensemble.coordinators):
+            return False
+        elsewhere = (c for c in self.coordinators_of(ensemble.backend) if c.workload.kind not in ("compose", "repeated") and not c.workload.role.is_lenient)
+        return ensemble.role.is_lenient or next(elsewhere, None) is not None
+
     def clients_of(self, *keys: Key) -> tuple[Connection, ...]:
         """The connections that lead to these workloads."""
         return tuple(c for c in self.connections if c.target in keys)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from coordlint.coordination import Entry, Guard, Operation
@@ -66,7 +68,7 @@ def survives_outage(system: System, call: Operation) -> bool:
 
 
 def is_guarded(system: System, symbol: str) -> bool:
-    """Whether a decorator that is named for retries or fallbacks stands above a function."""
+    """Whether a decorator that is named for retries or fallbacks stands above a function, and no more than its name is known."""
     return any(words(d) & _GUARDING_DECORATORS for d in _decorators(system, symbol))
 
 
@@ -75,7 +77,7 @@ def _decorators(system: System, symbol: str) -> list[str]:
     found: list[str] = []
     while symbol:
         function = system.function(symbol)
-        found += function.decorators if function is not None else ()
+        found += (d for d in function.decorators if d not in function.followed) if function is not None else ()
         symbol = symbol.rpartition(".")[0]
     return found
 
@@ -205,21 +207,21 @@ def _sees_expiry(guard: Guard) -> bool:
     return any(words(name.rpartition(".")[2]) & {"found", "owned", "lock", "lease", "expired", "session"} for name in guard.catches)
 
 
-def ends_thread(system: System, call: Operation) -> tuple[Place, ...]:
-    """Where a thread or task is started whose loop goes on making a call, and which the first failure of it ends; then the calls on the way.
+def ends_threads(system: System, call: Operation) -> Iterator[tuple[Place, ...]]:
+    """Where threads or tasks are started whose loop goes on making a call, and which the first failure of it ends; each with the calls on the way.
 
-    Empty when some handler sees the failure, when the call is made once, or when nobody starts it so.
+    None when some handler sees the failure, when the call is made once, or when nobody starts it so.
     """
     todo: list[tuple[str, tuple[Guard, ...], bool, tuple[Place, ...]]] = [(call.symbol, call.guards, system.is_kept_up(call.place), ())]
-    seen: set[str] = set()
-    while todo and len(seen) < 20:
+    seen: set[tuple[str, bool]] = set()
+    while todo and len(seen) < 30:
         symbol, guards, again, way = todo.pop(0)
         function = system.function(symbol)
-        if symbol in seen or function is None or any(sees_outage(g, call) for g in guards) or is_guarded(system, symbol):
+        if (symbol, again) in seen or function is None or any(sees_outage(g, call) for g in (*guards, *system.shield(symbol))) or is_guarded(system, symbol):
             continue
-        seen.add(symbol)
+        seen.add((symbol, again))
         started = system.started_at(symbol)
         if started and again:
-            return (started[0], *way)
+            yield (started[0], *way)
+            continue
         todo += [(caller, system.guards_at(at), again or system.is_kept_up(at), (at, *way)) for caller, at in system.callers(symbol) if at not in started]
-    return ()

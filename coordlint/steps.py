@@ -29,21 +29,25 @@ def _is_whole(read: Operation) -> bool:
     return is_list and not read.atomic and read.outcome is not Outcome.DEAD
 
 
-def rewritten(system: System) -> Iterator[tuple[Operation, Operation]]:
-    """All keys below one that are deleted, and then written anew one by one: the delete, and a write."""
+def rewritten(system: System) -> Iterator[tuple[Operation, Operation, Place]]:
+    """All keys below one that are deleted, and then written anew one by one: the delete, a write, and where one function does both, maybe through others."""
     for drop in system.operations(Op.DELETE, backend=COORDINATORS):
-        if drop.atomic or drop.conditional or not drop.key or not _is_recursive(drop):
+        if drop.atomic or drop.conditional or not drop.key or not drop.takes_all_below:
             continue
-        for write in system.operations(Op.WRITE, Op.CREATE, backend=drop.backend):
-            below = (write.key or "").startswith(drop.key.rstrip("/") + "/")
-            if below and write.symbol == drop.symbol and write.loop == "for" and write.place > drop.place and not write.atomic:
-                yield drop, write
-                break
+        writes = [w for w in system.operations(Op.WRITE, Op.CREATE, backend=drop.backend) if w.loop == "for" and not w.atomic and _is_below(w, drop)]
+        here = next((w for w in writes if w.symbol == drop.symbol and w.place > drop.place), None)
+        if here is not None:
+            yield drop, here, drop.place
+            continue
+        ways = dict(system.callers(drop.symbol))
+        pairs = ((w, ways[c], then) for w in writes for c, then in system.callers(w.symbol) if c in ways and c not in (drop.symbol, w.symbol))
+        both = next(((w, at) for w, at, then in pairs if at.path == then.path and at < then), None)
+        if both is not None:
+            yield drop, *both
 
 
-def _is_recursive(drop: Operation) -> bool:
-    asked = [a for name in ("recurse", "recursive") if (a := drop.argument(name)) is not None]
-    return any(a.value is True for a in asked) or drop.call.rpartition(".")[2] in ("delete_prefix", "delete_range")
+def _is_below(write: Operation, drop: Operation) -> bool:
+    return (write.key or "").startswith((drop.key or "").rstrip("/") + "/")
 
 
 def unclaimed(system: System) -> Iterator[tuple[Operation, Operation]]:

@@ -101,3 +101,55 @@ def test_a_decorator_that_a_library_makes_with_a_prefix_is_a_lock_wherever_it_is
     )
     held = {(s.symbol, s.how, s.lock.key, str(s.lock.model.scope)) for s in found.critical_sections() if s.how != "acquire"}
     assert held == {("jobs.first", "decorator", "plain", "process"), ("jobs.second", "decorator", "host", "host"), ("jobs.third", "with", "part", "process")}
+
+
+MENDING = """
+    import functools, logging, time
+    def once_more(f):
+        @functools.wraps(f)
+        def inner(*args, **kwargs):
+            try:
+                return f(*args, **kwargs)
+            except OSError:
+                args[0].connect()
+            return f(*args, **kwargs)
+        return inner
+    def patient(f):
+        @functools.wraps(f)
+        def inner(*args, **kwargs):
+            for _ in range(5):
+                try:
+                    return f(*args, **kwargs)
+                except OSError:
+                    time.sleep(1)
+        return inner
+    def quietly(what):
+        def outer(f):
+            def inner(*args):
+                try:
+                    return f(*args)
+                except Exception:
+                    logging.exception(what)
+            return inner
+        return outer
+    """
+
+
+def shield(decorator: str) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    found = system(mending=MENDING, a=f"from mending import once_more, patient, quietly\n@{decorator}\ndef ask(self):\n    return 1\n")
+    function = found.function("a.ask")
+    assert function is not None
+    return function.followed, [g.catches for g in found.shield("a.ask")]
+
+
+def test_a_decorator_that_catches_around_every_call_shields_the_function() -> None:
+    assert shield("patient") == (("patient",), [("builtins.OSError",)])
+    assert shield("quietly('away')") == (("quietly",), [("builtins.Exception",)])
+
+
+def test_one_that_tries_again_without_a_handler_lets_the_second_failure_through() -> None:
+    assert shield("once_more") == (("once_more",), [])
+
+
+def test_what_a_decorator_of_others_does_is_not_known() -> None:
+    assert shield("elsewhere.retry") == ((), [])

@@ -19,6 +19,7 @@ from coordlint.link.code import (
     calling,
     clients,
     creations,
+    decorating,
     endless,
     entries,
     multiplied,
@@ -26,6 +27,8 @@ from coordlint.link.code import (
     purpose,
     records,
     retrying,
+    rushing,
+    serving,
     sites,
     suggesting,
     swaps,
@@ -121,13 +124,15 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
     modules = {name: scope.path for name, scope in project.modules.items()}
     deployment = link_deployment(facts, modules, unread)
     plugged = Plugged(ev, facts)
+    seen = frozenset(walked)
     assumed = [(t, s, method) for t in traces for s, method in plugged.calls(t)]
     return World(
-        functions={s.symbol: _info(s) for s in project.functions()},
+        functions={s.symbol: _info(s, tracer if s.symbol in seen else None) for s in project.functions()},
         operations=operations,
         carried=tuple(sorted((o for t in traces for o in carrying.pairs(t)), key=lambda o: (o.place, o.call))),
         sections=found,
         clients=tuple(sorted(clients.clients(ev, operations, traces), key=lambda c: c.place)),
+        served=tuple(sorted(serving.served(ev, traces), key=lambda s: s.place)),
         mutations=tuple(sorted(_mutations(ev, traces), key=lambda m: m.place)),
         creations=_creations(tracer, traces),
         swaps=tuple(sorted(swaps.swaps(traces, calls_again), key=lambda w: w.place)),
@@ -147,6 +152,8 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         started=frozenset((f.symbol, s.place) for t in traces if not is_test(t.scope.path) for s in t.steps if s.deferred for f in s.functions),
         kept_up=frozenset(place for t in traces for place in endless.kept_up(t)),
         looped=frozenset(s.place for t in traces for s in t.steps if s.functions and s.loop),
+        laps={s.place: s.each for t in traces for s in t.steps if s.each is not None},
+        rushed=dict(pair for t in traces for pair in rushing.rushed(t)),
         unheeded=_unheeded(ev, traces),
         modules=modules,
         imports=tuple(sorted(_imports(ev, project))),
@@ -249,9 +256,11 @@ def _imports(ev: Evaluator, project: Project) -> list[tuple[str, str]]:
     return sorted(found)
 
 
-def _info(scope: Scope) -> FunctionInfo:
+def _info(scope: Scope, tracer: Tracer | None) -> FunctionInfo:
+    """A function of the project; what its decorators do is asked for where it was walked."""
     node = scope.node
     assert isinstance(node, ir.Function)
+    followed, shield = decorating.shield(tracer, scope) if node.decorators and tracer is not None else ((), ())
     return FunctionInfo(
         symbol=scope.symbol,
         place=scope.place(node.at),
@@ -260,4 +269,6 @@ def _info(scope: Scope) -> FunctionInfo:
         in_test=in_test(scope),
         decorators=tuple(last_name(d) for d in node.decorators),
         class_name=scope.owner.symbol if scope.owner is not None else "",
+        followed=followed,
+        shield=shield,
     )

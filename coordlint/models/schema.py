@@ -76,6 +76,7 @@ class Op(StrEnum):
     SCHEDULER_START = "scheduler-start"
     WORKERS = "workers"  # starts processes of which each runs what it is given
     TASK_DEDUP = "task-dedup"
+    SERVE = "serve"  # runs an application as a server, maybe in several processes
     TASK = "task"  # decorating makes a function a job that workers run
     # effects outside the coordinator
     EFFECT = "effect"

@@ -39,7 +39,16 @@ class Around(Calling):
 
         A caller's handler counts only when every known caller has one; tests are no callers.
         """
-        return operation.guards + self._guards_of(operation.symbol, frozenset())
+        return operation.guards + self.shield(operation.symbol) + self._guards_of(operation.symbol, frozenset())
+
+    def shield(self, symbol: str) -> tuple[Guard, ...]:
+        """The handlers that decorators of the project have around a function, and around those that it is defined in."""
+        found: tuple[Guard, ...] = ()
+        while symbol:
+            function = self.function(symbol)
+            found += function.shield if function is not None else ()
+            symbol = symbol.rpartition(".")[0]
+        return found
 
     def guards_at(self, place: Place) -> tuple[Guard, ...]:
         """Handlers around a call, in its own function."""
@@ -57,7 +66,7 @@ class Around(Calling):
             return ()
         found: list[Guard] = []
         for caller, place in self._used_by(symbol):
-            here = self._world.call_guards.get(place, ()) or self._guards_of(caller, seen | {symbol})
+            here = self._world.call_guards.get(place, ()) or self.shield(caller) or self._guards_of(caller, seen | {symbol})
             if not here:
                 return ()
             found.extend(here)

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import networkx as nx
 
+from coordlint.coordination import Served
 from coordlint.deployment import Coordinator, Deployment, Workload
 from coordlint.facts import Suppression
 from coordlint.graph import IMPORTS
@@ -38,6 +39,11 @@ class System(Around):
         if module not in self._running:
             self._running[module] = tuple(w for w, started in self._started if any(module in self._reachable(m) for m in started))
         return self._running[module]
+
+    def served_with(self, symbol: str) -> tuple[Served, ...]:
+        """The servers of several processes whose application imports the module of a function."""
+        module = self._module_of(symbol)
+        return tuple(s for s in self._world.served if module is not None and module in self._reachable(s.module))
 
     @cached_property
     def _started(self) -> list[tuple[Workload, list[str]]]:

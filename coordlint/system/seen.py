@@ -187,6 +187,14 @@ class Seen:
         """Whether a loop goes on making a call that has no end but that it is told to stop."""
         return call in self._world.kept_up
 
+    def lap(self, call: Place) -> Place | None:
+        """The loop over things of unknown number, or without an end of its own, that makes a call."""
+        return self._world.laps.get(call)
+
+    def rush(self, call: Place) -> Place | None:
+        """The loop that does nothing but make a call, the same each time, whose answer nobody looks at."""
+        return self._world.rushed.get(call)
+
     def requires(self, *packages: str) -> Requirement | None:
         """The first declared dependency among these distributions."""
         return next((r for r in self._world.requirements if r.name in packages), None)

@@ -15,6 +15,7 @@ from coordlint.coordination import (
     Multiplied,
     Operation,
     Section,
+    Served,
     Suggestion,
     Use,
 )
@@ -33,6 +34,7 @@ class World:
     carried: tuple[Operation, ...] = ()  # what calls of the project's functions do to a record that their caller also reads or writes
     sections: tuple[Section, ...] = ()
     clients: tuple[Client, ...] = ()
+    served: tuple[Served, ...] = ()
     mutations: tuple[Mutation, ...] = ()
     creations: tuple[Creation, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
@@ -50,6 +52,8 @@ class World:
     started: frozenset[tuple[str, Place]] = frozenset()  # functions that a call starts beside its own: threads, tasks
     kept_up: frozenset[Place] = frozenset()  # calls that a loop repeats which has no end but that it is told to stop
     looped: frozenset[Place] = frozenset()  # calls of the project's functions that a loop repeats
+    laps: Mapping[Place, Place] = field(default_factory=dict)  # calls in loops over things of unknown number, with the loop
+    rushed: Mapping[Place, Place] = field(default_factory=dict)  # calls that are all that a loop does, with the loop
     retried: Mapping[Place, Retry] = field(default_factory=dict)  # calls that a loop makes again until they succeed
     retried_functions: Mapping[str, Retry] = field(default_factory=dict)  # functions that a decorator calls again
     unheeded: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)  # calls that throw away the yes or no of a taker

@@ -122,13 +122,14 @@ def _drains(system: System) -> Iterator[Found]:
 
 def _rewrites(system: System) -> Iterator[Found]:
     """A record that is deleted with all keys below it, and written anew key by key."""
-    for drop, write in rewritten(system):
+    for drop, write, at in rewritten(system):
         if not system.is_locked(drop) and not system.is_by_command(drop.symbol):
+            deleted = [(drop.place, "deleted here")] if at != drop.place else []
             yield found(
                 f"Deletes all below `{drop.key_text or drop.key}` and writes it anew key by key: who reads in between sees a part of it, and two writers "
                 "leave a mixture.",
-                at=drop,
-                because=[(write.place, "written one by one here"), *drop.origin],
+                at=at,
+                because=[*deleted, (write.place, "written one by one here"), *drop.origin],
                 confidence=MEDIUM,
                 help="Keep what belongs together in one value; or do all of it in one transaction; or write first, and then delete what is no longer wanted.",
             )

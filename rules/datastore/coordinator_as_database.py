@@ -70,7 +70,7 @@ def coordinator_as_database(system: System) -> Iterator[Found]:
             yield found(
                 f"Keeps one entry per {entity} in {backend_name(write.backend)}: `{write.key_text or write.key}`.",
                 at=write,
-                because=[*readers[:2], *write.origin] or [_key_evidence(write)],
+                because=[*readers[:2], *_searches(system, write), *write.origin] or [_key_evidence(write)],
                 severity=INFO if _is_watched(system, write) else WARNING,
                 confidence=HIGH if entity in write.key_words else MEDIUM,
             )
@@ -79,7 +79,7 @@ def coordinator_as_database(system: System) -> Iterator[Found]:
                 f"Writes records to {backend_name(write.backend)} under keys that are computed: the same class reads "
                 f"`{sibling.key_text or sibling.key}`.",
                 at=write,
-                because=[(sibling.place, f"one entry per {_entity_in_key(sibling)} is read here"), *write.origin],
+                because=[(sibling.place, f"one entry per {_entity_in_key(sibling)} is read here"), *_searches(system, sibling), *write.origin],
                 confidence=MEDIUM,
             )
 
@@ -113,6 +113,15 @@ def _is_watched(system: System, write: Operation) -> bool:
     """Whether whoever needs the entries holds all of them in memory, by a watch on their folder: that is a list that is handed round, and few."""
     folder = (write.key or "").rpartition("/")[0]
     return any(o.key == folder and o.call.rpartition(".")[2] in _ALL for o in system.operations(Op.WATCH, backend=write.backend) if folder)
+
+
+def _searches(system: System, record: Operation) -> list[tuple[Place, str]]:
+    """Where a folder of such records is read whole, the widest that still says what they are: what a database would do by a query."""
+    entity = record.key_words & _ENTITIES
+    above = [o for o in system.operations(Op.LIST, backend=record.backend) if (record.key or "").startswith((o.key or "{").rstrip("/") + "/") and o.key_words & entity]
+    whole = [o for o in above if "keys" not in {a.name for a in o.arguments}]  # of these, names alone
+    widest = min((len(o.fillers) for o in whole), default=0)
+    return [(o.place, "all of them are read here, for want of a query") for o in whole if len(o.fillers) == widest][:2]
 
 
 def _ends_soon(write: Operation) -> bool:
@@ -171,6 +180,30 @@ class Personal:
     def add(self, user, contact_id, body):
         key = CONTACT.format(user_uuid=user, contact_uuid=contact_id)
         self._consul.kv.put(key, body)  # finding: coordinator-as-database
+
+=== bad: an address book that is searched by reading all of it
+--- dird/keys.py
+CONTACTS = "dird/private/{user_uuid}/contacts/"
+CONTACT = "dird/private/{user_uuid}/contacts/{contact_uuid}"
+--- dird/store.py
+import consul
+
+client = consul.Consul(host="consul")
+--- dird/add.py
+from dird.keys import CONTACT
+from dird.store import client
+
+
+def add(user, contact_id, body):
+    client.kv.put(CONTACT.format(user_uuid=user, contact_uuid=contact_id), body)  # finding: coordinator-as-database
+--- dird/search.py
+from dird.keys import CONTACTS
+from dird.store import client
+
+
+def search(user, term):
+    _, everything = client.kv.get(CONTACTS.format(user_uuid=user), recurse=True)
+    return [c for c in everything or [] if term in c["Value"]]
 
 === bad: what fills the key tells what is kept
 --- app/tags.py

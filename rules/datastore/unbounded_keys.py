@@ -53,11 +53,12 @@ _PASSING = frozenset({"job", "task", "request", "order", "session", "message", "
 @rule("CL303", severity=WARNING)
 def unbounded_keys(system: System) -> Iterator[Found]:
     told: set[tuple[str, str | None]] = set()
-    for create in system.operations(backend=COORDINATORS):
+    own = {o.place for o in system.operations(backend=COORDINATORS)}
+    for create in sorted(system.operations(backend=COORDINATORS, carried=True), key=lambda o: o.place not in own):
         if not _is_creation(create) or (create.ephemeral is not False and create.ephemeral is not None) or create.ttl:
             continue
         growing = _grows(create)
-        if not growing or (create.backend, create.key) in told or _removed(system, create):
+        if not growing or _is_told(told, create) or _removed(system, create):
             continue
         told.add((create.backend, create.key))
         yield found(
@@ -82,6 +83,12 @@ def unbounded_keys(system: System) -> Iterator[Found]:
         )
 
 
+def _is_told(told: set[tuple[str, str | None]], create: Operation) -> bool:
+    """Whether this key was told, or one above it: what lies below grows with it."""
+    key = create.key or ""
+    return any(backend == create.backend and (key == above or key.startswith(f"{above}/")) for backend, above in told)
+
+
 def _is_creation(create: Operation) -> bool:
     return create.stores and not (create.backend == "zookeeper" and create.op in (Op.WRITE, Op.CAS)) and create.op is not Op.CAS
 
@@ -103,9 +110,13 @@ def _removed(system: System, create: Operation) -> bool:
     key = create.key or ""
     parent = key.rpartition("/")[0]
     listed = {o.symbol for o in system.operations(Op.LIST, backend=create.backend) if (o.key or "").rstrip("/") == parent}
+    if system.freed(create.key):
+        return True
     for delete in system.operations(Op.DELETE, backend=create.backend):
         gone = (delete.key or "").rstrip("/")
         if gone == key or (gone and "{}" not in gone and key.startswith(gone + "/")) or (gone and parent and gone.startswith(parent + "/")):
+            return True
+        if delete.takes_all_below and gone and key.startswith(gone + "/"):
             return True
         if delete.key in (None, "", "{}") and (delete.symbol in listed or _same_class(delete, create)):
             return True

@@ -80,8 +80,11 @@ def _looks_for_one(system: System, listing: Operation, grown: Operation | None) 
 
 
 def _is_served(system: System, listing: Operation) -> bool:
-    """Whether a program that stays runs it: its main function is no command."""
-    return any(w.kind not in ("job", "cronjob") for w in system.workloads_of(listing.symbol))
+    """Whether a program that stays runs it, or one that takes work from a queue: its main function is no command."""
+    if any(w.kind not in ("job", "cronjob") for w in system.workloads_of(listing.symbol)):
+        return True
+    takers = {o.symbol for o in system.operations(Op.QUEUE_GET)}
+    return any(takers & system.reached_from(e.symbol) for e in system.entries_reaching(listing.symbol) if e.kind in ("command", "main"))
 
 
 def _is_much(listing: Operation) -> bool:

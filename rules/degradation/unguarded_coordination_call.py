@@ -37,7 +37,7 @@ from coordlint import (
     WayIn,
     backend_name,
     call_name,
-    ends_thread,
+    ends_threads,
     found,
     reads_configuration,
     rule,
@@ -92,9 +92,11 @@ def is_all_that_is_asked(system: System, call: Operation, way: WayIn) -> bool:
 
 def _in_threads(system: System, told: set[object]) -> Iterator[Found]:
     """Loops in the background that the first failure ends, while the program goes on without them."""
-    for call in system.operations(*_ROUND_TRIPS, Op.KEEPALIVE, Op.LEASE, backend=_BACKENDS):
-        ended = ends_thread(system, call)
-        if not ended or {call.symbol, ended[0]} & told or survives_outage(system, call):
+    calls = [c for c in system.operations(*_ROUND_TRIPS, Op.KEEPALIVE, Op.LEASE, backend=_BACKENDS) if not survives_outage(system, c)]
+    asking = [(call, ended) for call in calls for ended in ends_threads(system, call)]
+    asking.sort(key=lambda pair: (not any(map(system.is_kept_up, pair[1][1:])), len(pair[1])))  # what the thread's own loop asks says most
+    for call, ended in asking:
+        if {call.symbol, ended[0]} & told:
             continue
         started, *way = ended
         told |= {call.symbol, started}

@@ -11,7 +11,8 @@ In compose it is a warning: a container there restarts with its file system, and
 A compose service without a restart policy, which no crash and no reboot brings back, is there to try things with: one step less. So it is
 in manifests for development and examples, which are made to be thrown away.
 
-Fine when: the manifest belongs to tests, whose state may die with them; an operator manages the storage.
+Fine when: the manifest belongs to tests, whose state may die with them; an operator manages the storage; a compose service without a restart policy
+stands in a file for development or an example, or beside Kubernetes manifests that run the same coordinator.
 
 Known misses: data directories that are set in an image's own configuration.
 
@@ -42,7 +43,7 @@ def ensemble_without_storage(system: System) -> Iterator[Found]:
     yield from promised_and_lost(system)
     for ensemble in system.deployment.ensembles(*COORDINATORS):
         forgetful = [c for c in ensemble.coordinators if c.persistent is False]
-        if not forgetful or not ensemble.is_ours_to_run or ensemble.role == "test":
+        if not forgetful or not ensemble.is_ours_to_run or ensemble.role == "test" or system.deployment.is_to_try(ensemble):
             continue
         first = forgetful[0]
         names = ", ".join(c.workload.name for c in forgetful)
@@ -224,6 +225,22 @@ services:
     volumes:
       - zk:/srv/zk-state
 volumes: {zk: {}}
+
+=== good: three members to try it with
+--- compose.yaml
+services:
+  etcd1:
+    image: quay.io/coreos/etcd:v3.5.9
+    container_name: demo-etcd1
+    command: etcd --name etcd1 --initial-cluster etcd1=http://etcd1:2380,etcd2=http://etcd2:2380,etcd3=http://etcd3:2380
+  etcd2:
+    image: quay.io/coreos/etcd:v3.5.9
+    container_name: demo-etcd2
+    command: etcd --name etcd2 --initial-cluster etcd1=http://etcd1:2380,etcd2=http://etcd2:2380,etcd3=http://etcd3:2380
+  etcd3:
+    image: quay.io/coreos/etcd:v3.5.9
+    container_name: demo-etcd3
+    command: etcd --name etcd3 --initial-cluster etcd1=http://etcd1:2380,etcd2=http://etcd2:2380,etcd3=http://etcd3:2380
 
 === good: a stack for tests
 --- docker-compose.test.yml

@@ -7,9 +7,10 @@ and elections stop with it.
 Instead: run three members on three machines (replicas: 3 with volumeClaimTemplates, or three compose services that list each other), use a
 managed service, or drop the coordinator: a lease in the database that is there anyway fails no more often.
 
-Fine when: an operator or a managed service runs it; a compose profile starts it on demand only. In manifests for development and tests it is
-information, as it is for a compose service without a restart policy: what no crash and no reboot brings back is there to try things with; and for
-one that compose publishes and no service there talks to: the other half of the stack is started by hand, by a developer.
+Fine when: an operator or a managed service runs it; a compose profile starts it on demand only; a compose service without a restart policy, which
+no crash and no reboot brings back, stands in a file for development, or beside Kubernetes manifests that run the same coordinator.
+It is information where one of the two is missing: the file is for production, or the service is kept running; and for one that compose publishes
+and no service there talks to: the other half of the stack is started by hand, by a developer.
 
 Known misses: members that another repository adds.
 
@@ -39,7 +40,7 @@ from coordlint import (
 @rule("CL701", severity=WARNING)
 def single_member_ensemble(system: System) -> Iterator[Found]:
     for ensemble in system.deployment.ensembles(*COORDINATORS):
-        if ensemble.members != 1 or not ensemble.is_ours_to_run:
+        if ensemble.members != 1 or not ensemble.is_ours_to_run or system.deployment.is_to_try(ensemble):
             continue
         at_stake = hangs_on_it(system, ensemble)
         users = system.deployment.users_of(ensemble)
@@ -166,6 +167,28 @@ apiVersion: zookeeper.pravega.io/v1beta1
 kind: ZookeeperCluster
 metadata: {name: zookeeper}
 spec: {replicas: 1}
+
+=== good: compose for whoever tries it, three members on Kubernetes
+--- compose.yaml
+services:
+  etcd:
+    image: quay.io/coreos/etcd:v3.5.9
+--- k8s/etcd.yaml
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: etcd}
+spec:
+  serviceName: etcd
+  replicas: 3
+  selector: {matchLabels: {app: etcd}}
+  template:
+    metadata: {labels: {app: etcd}}
+    spec:
+      containers:
+        - {name: etcd, image: "quay.io/coreos/etcd:v3.5.9", volumeMounts: [{name: data, mountPath: /etcd-data}]}
+  volumeClaimTemplates:
+    - metadata: {name: data}
+      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 
 === good: only a profile starts it
 --- compose.yaml

@@ -29,6 +29,7 @@ from coordlint import (
     MEDIUM,
     WARNING,
     Effect,
+    Evidence,
     Found,
     Op,
     Operation,
@@ -69,7 +70,7 @@ def leader_without_fencing(system: System) -> Iterator[Found]:
             f"The leader elected by {lock_name(section.lock)} performs {effect_name(effect.operation)} without an epoch and without asking "
             f"whether it still leads; done late, it {does_late(effect.operation)}.",
             at=section,
-            because=distinct(trail(section, effect), besides=section.acquired),
+            because=distinct([*trail(section, effect), *_reign(effect)], besides=section.acquired),
             confidence=MEDIUM if section.unresolved else HIGH,
             help=fence_for(effect, section.lock),
         )
@@ -91,6 +92,11 @@ def leads_on(system: System) -> Iterator[Found]:
             confidence=MEDIUM,
             help="Renew with the token compared in the same step, and stop before the next effect when that fails.",
         )
+
+
+def _reign(effect: Effect) -> list[Evidence]:
+    """The loop that does it again and again."""
+    return [Evidence(effect.each, "in this loop, which goes on when the reign is over")] if effect.each is not None else []
 
 
 def reigns_without_end(system: System, configs: list[Operation]) -> Iterator[Found]:
@@ -278,6 +284,28 @@ def export(rows):
     for row in rows:
         requests.post("https://hub/rows", json=row, timeout=3)
         r.expire("lock:export", 30)
+
+=== bad: a leader that lets the others go, round after round
+--- rounds/zk.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+--- rounds/lead.py
+import time
+
+from rounds.zk import zk
+
+
+def lead():
+    barrier = zk.Barrier("/round")
+    while True:
+        barrier.create()
+        time.sleep(5)
+        barrier.remove()
+
+
+def main():
+    zk.Election("/leader", "me").run(lead)  # finding: leader-without-fencing
 
 === good: a leader on Kubernetes whose process ends with its reign
 --- ledger/lead.py

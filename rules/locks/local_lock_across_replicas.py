@@ -56,6 +56,7 @@ def local_lock_across_replicas(system: System) -> Iterator[Found]:
         if not shared or is_leader_only(system, section):
             continue
         many = next((e for w in system.workloads_of(section.symbol) if (e := runs_more_than_once(section, w)) is not None), None)
+        many = many or served(system, section)
         offered = None if many is not None else starts_more_than_one(system, section)
         many = many or offered
         if many is None:
@@ -79,7 +80,7 @@ def is_shared(effect: Effect) -> bool:
     if not effect.harmful_when_late or effect.conditional or operation.conditional:
         return False
     if operation.backend in STORES:
-        return operation.op in (Op.WRITE, Op.DELETE, Op.EFFECT) and (operation.ttl is None or operation.ttl.kind == "never")
+        return operation.role != "cache" and operation.op in (Op.WRITE, Op.DELETE, Op.EFFECT) and (operation.ttl is None or operation.ttl.kind == "never")
     return operation.kind in SHARED
 
 
@@ -108,6 +109,13 @@ def starts_more_than_one(system: System, section: Section) -> Evidence | None:
     if launch is None:
         return None
     return Evidence(launch.place, f"{launch.symbol.rpartition('.')[2]} is started in several processes ({launch.told})")
+
+
+def served(system: System, section: Section) -> Evidence | None:
+    """A program of the project that starts the server with several processes, where the lock reaches one."""
+    if section.lock.model.scope is Scope.HOST:
+        return None
+    return next((Evidence(s.told, f"{s.module.rpartition('.')[2]} is served by {s.workers} processes") for s in system.served_with(section.symbol)), None)
 
 
 def shares_file(section: Section, workload: Workload) -> bool:
@@ -147,6 +155,63 @@ services:
     command: python -m bank.app
     deploy:
       replicas: 3
+
+=== bad: a lock for each account, and a command that starts four processes
+--- shop/__init__.py
+--- shop/serve.py
+import click
+import uvicorn
+
+@click.command()
+@click.option("--workers", default=4)
+@click.option("--reload", is_flag=True)
+def serve(workers, reload):
+    uvicorn.run("shop.web:app", workers=1 if reload else workers, reload=reload)
+--- shop/web.py
+import asyncio
+
+import psycopg2
+from fastapi import FastAPI
+
+app = FastAPI()
+db = psycopg2.connect("dbname=shop")
+locks: dict[str, asyncio.Lock] = {}
+
+@app.post("/{account}/spend")
+async def spend(account: str):
+    lock = locks.setdefault(account, asyncio.Lock())
+    async with lock:  # finding: local-lock-across-replicas
+        cur = db.cursor()
+        cur.execute("SELECT points FROM accounts WHERE name = %s", (account,))
+        points = cur.fetchone()[0]
+        cur.execute("UPDATE accounts SET points = %s WHERE name = %s", (points - 1, account))
+        db.commit()
+
+=== good: a command that starts one
+--- shop/__init__.py
+--- shop/serve.py
+import uvicorn
+
+def serve(reload=False):
+    uvicorn.run("shop.web:app", workers=1, reload=reload)
+--- shop/web.py
+import asyncio
+
+import psycopg2
+from fastapi import FastAPI
+
+app = FastAPI()
+db = psycopg2.connect("dbname=shop")
+lock = asyncio.Lock()
+
+@app.post("/{account}/spend")
+async def spend(account: str):
+    async with lock:
+        cur = db.cursor()
+        cur.execute("SELECT points FROM accounts WHERE name = %s", (account,))
+        points = cur.fetchone()[0]
+        cur.execute("UPDATE accounts SET points = %s WHERE name = %s", (points - 1, account))
+        db.commit()
 
 === bad: the lock stands in one module, the write in another, the replicas in a Deployment
 --- stock/__init__.py

@@ -82,11 +82,12 @@ def is_caught(system: System, section: Section, effect: Effect) -> bool:
 
 
 def ends_its_process(system: System, section: Section) -> bool:
-    """Whether a lock of one process goes with it: only commands come here, and nobody on the way handles what is raised."""
-    if section.lock.model.scope is not Scope.PROCESS:
+    """Whether the lock goes with its process, or with the process's session: only commands come here, and nobody on the way handles what is raised."""
+    if section.lock.model.scope is not Scope.PROCESS and not section.lock.model.session_bound:
         return False
+    ends = ("command",) if section.lock.model.scope is Scope.PROCESS else ("command", "main")
     entries = system.entries_reaching(section.symbol)
-    return bool(entries) and all(e.kind == "command" for e in entries) and not is_survived(system, section.symbol)
+    return bool(entries) and all(e.kind in ends for e in entries) and not is_survived(system, section.symbol)
 
 
 def is_survived(system: System, symbol: str) -> bool:

@@ -22,6 +22,7 @@ from coordlint import (
     Found,
     Op,
     Operation,
+    Outcome,
     Place,
     System,
     backend_name,
@@ -57,6 +58,21 @@ def coordination_for_metrics(system: System) -> Iterator[Found]:
             because=[*readers[:2], *write.origin] or [(_key_place(write), "the key says what is written")],
             confidence=HIGH if write.loop else MEDIUM,
         )
+    yield from _counts(system)
+
+
+def _counts(system: System) -> Iterator[Found]:
+    """Numbers that a loop counts up there, and that nobody asks for but to print them."""
+    for count in system.operations(Op.INCREMENT, backend=COORDINATORS):
+        if count.outcome is not Outcome.DEAD or not system.is_repeated(count) or count.key_words & _SETTING:
+            continue
+        named = f": `{count.key_text or count.key}`" if count.key else ""
+        yield found(
+            f"Counts in {backend_name(count.backend)}, in a loop, what is only printed{named}.",
+            at=count,
+            because=list(count.origin) or [(_key_place(count), "this is added each time")],
+            confidence=MEDIUM,
+        )
 
 
 def _key_place(write: Operation) -> Place:
@@ -86,6 +102,43 @@ from kazoo.client import KazooClient
 
 zk = KazooClient(hosts="zk:2181")
 readings = zk.Counter("/stats/readings")  # finding: coordination-for-metrics
+
+=== bad: counted up in a loop, by a counter that another module makes, and only printed
+--- tally/store.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+--- tally/main.py
+import time
+
+from tally.store import zk
+
+
+def main(sample):
+    rounds = zk.Counter("/rounds")
+    while True:
+        sample()
+        rounds += 1  # finding: coordination-for-metrics
+        print(f"round {rounds.value}")
+        time.sleep(5)
+
+=== good: what is counted decides something
+--- tally/main.py
+import time
+
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def main(sample, most):
+    rounds = zk.Counter("/rounds")
+    while True:
+        rounds += 1
+        if rounds.value > most:
+            break
+        sample()
+        time.sleep(5)
 
 === bad: Consul keys
 --- app/report.py

@@ -43,6 +43,8 @@ def coordination_for_rate_limiting(system: System) -> Iterator[Found]:
     for count in system.operations(backend=COORDINATORS):
         if not (count.op in _COUNTS or (count.stores and count.reads_back)) or not _limits(count) or count.key_words & _SETTING:
             continue
+        if count.op is Op.INCREMENT and any(o.op is Op.COUNTER and o.symbol == count.symbol for o in system.same_key(count)):
+            continue  # told where the counter is made
         request = next((e.place for e in system.entries_reaching(count.symbol) if e.kind in ("http", "consumer")), None)
         because = [(request, "requests come in here")] if request else []
         yield found(

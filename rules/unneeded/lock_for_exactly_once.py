@@ -8,6 +8,8 @@ Instead: remember what has been done where the effect is: insert the message's i
 transaction (INSERT ... ON CONFLICT DO NOTHING and test the row count), or send the id as idempotency key to the payment
 provider or the API. No lock is needed then.
 
+A key that remembers what was done, and ends a few seconds or minutes later, remembers it for no longer than the lock did.
+
 Fine when: such a key or constraint is already checked inside; the lock only saves doubled work that does no harm.
 
 Sources: Stripe API, Idempotent requests; Redis documentation, Distributed Locks (a lock expires, its holder may go on).
@@ -28,12 +30,17 @@ from coordlint import (
     System,
     effect_name,
     found,
+    is_concrete,
     lock_name,
+    names_money,
     rule,
+    told,
     words,
 )
 
 _ONCE = frozenset({"message", "msg", "event", "request", "webhook", "delivery", "idempotency", "notification", "operation", "callback"})
+AGAIN_WITHIN = 3600.0
+"""Seconds: Celery with Redis delivers again what was not acknowledged for an hour; RabbitMQ and SQS for half an hour and more, Kafka whenever a group starts over."""
 _AGAIN = (Late.APPEND, Late.ACCUMULATE, Late.EXTERNAL)
 _CHECKS = frozenset({"processed", "seen", "done", "handled", "duplicate", "dedup", "idempotency"})
 
@@ -41,6 +48,7 @@ _CHECKS = frozenset({"processed", "seen", "done", "handled", "duplicate", "dedup
 @rule("CL210", severity=WARNING)
 def lock_for_exactly_once(system: System) -> Iterator[Found]:
     for section in system.critical_sections(distributed=True):
+        yield from _soon_forgotten(section)
         entry = _delivered(system, section)
         if not _names_message(section) or _is_recorded(section) or _guards_record(section):
             continue
@@ -55,6 +63,27 @@ def lock_for_exactly_once(system: System) -> Iterator[Found]:
             because=[(effect.place, "nothing here remembers that it was done"), *told],
             confidence=HIGH if entry else MEDIUM,
         )
+
+
+def _soon_forgotten(section: Section) -> Iterator[Found]:
+    """What was done is remembered under a key that ends before a broker stops delivering again."""
+    for mark in section.effects:
+        note = mark.operation
+        forgets = note.ttl is not None and note.ttl.kind == "seconds" and 0 < (note.ttl.seconds or 0) < AGAIN_WITHIN
+        if not forgets or not note.stores or not note.fillers or not (note.key_words & _CHECKS):
+            continue
+        asked = next((r for r in section.reads if r.operation.key == note.key and r.operation.backend == note.backend), None)
+        done = next((e for e in section.effects if e.operation.key != note.key and is_concrete(e.operation) and not _conditional(e)), None)
+        if asked is None or done is None or not (names_money(section, done.operation) or section.purpose.kind == "correctness"):
+            continue
+        yield found(
+            f"That {effect_name(done.operation)} was done is remembered for {told(note.ttl) if note.ttl else 'a while'}: a delivery after that does it again.",
+            at=section,
+            because=[(note.place, f"`{note.key_text or note.key}` is written here, and ends by itself"), (asked.place, "a second delivery asks for it here"), (done.place, "this is then done again")],
+            confidence=MEDIUM,
+            help="Keep the operation's id where the effect is, and for as long: under a unique constraint, or in the same transaction or script without an expiry.",
+        )
+        return
 
 
 def _names_message(section: Section) -> bool:
@@ -109,6 +138,40 @@ app = Celery("pay")
 def on_order(message_id, amount):
     with message_lock(message_id):  # finding: lock-for-exactly-once
         stripe.Charge.create(amount=amount, currency="eur")
+
+=== bad: the key that remembers the transfer ends soon after the lock
+--- purse/store.py
+import redis
+
+r = redis.Redis()
+--- purse/transfer.py
+from purse.store import r
+
+LEASE = 10
+
+
+def transfer(transfer_id, purse, amount):
+    with r.lock(f"purse:{purse}:lock", timeout=LEASE, blocking_timeout=5):  # finding: lock-for-exactly-once
+        if r.get(f"done:{transfer_id}"):
+            return
+        balance = int(r.get(f"purse:{purse}:balance"))
+        r.set(f"purse:{purse}:balance", balance - amount)
+        r.set(f"done:{transfer_id}", "1", ex=LEASE + 5)
+
+=== good: it is remembered for a month
+--- purse/transfer.py
+import redis
+
+r = redis.Redis()
+
+
+def transfer(transfer_id, purse, amount):
+    with r.lock(f"purse:{purse}:lock", timeout=10, blocking_timeout=5):
+        if r.get(f"done:{transfer_id}"):
+            return
+        balance = int(r.get(f"purse:{purse}:balance"))
+        r.set(f"purse:{purse}:balance", balance - amount)
+        r.set(f"done:{transfer_id}", "1", ex=30 * 24 * 3600)
 
 === good: the lock of an event with seats, and not of a message
 --- hall/models.py

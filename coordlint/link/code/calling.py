@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from coordlint.link.code.evaluate import Evaluator
 
 _ENVIRONMENT = ("os.getenv", "os.environ.get", "decouple.config", "environ.get", "starlette.config.Config", "os.environ.setdefault")
-_TRANSPARENT = ("builtins.str", "builtins.int", "builtins.float", "builtins.bytes", "six.b", "six.u", "typing.cast", "builtins.iter", "builtins.abs")
+_TRANSPARENT = ("urllib.parse.quote", "urllib.parse.quote_plus", "urllib.quote", "urllib.quote_plus", "builtins.str", "builtins.int", "builtins.float", "builtins.bytes", "six.b", "six.u", "typing.cast", "builtins.iter", "builtins.abs")
 _SESSIONS = ("boto3", "boto3.Session", "boto3.session.Session", "aioboto3.Session", "aiobotocore.session.AioSession")
 
 
@@ -306,8 +306,8 @@ def iterated(ev: Evaluator, value: Value) -> Value:
     match value:
         case Items(items=items):
             return one_of(list(items))
-        case Table(entries=entries):
-            return one_of([Literal(k) for k, _ in entries if k])
+        case Table():
+            return containers.names(value)
         case Instance(type=type_name):
             about = value.argument("model")
             if type_name in querying.RECORDS and about is not None and isinstance(about.value, ClassRef):

@@ -21,7 +21,18 @@ from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.tracer import Tracer
 from coordlint.link.code.usage import calls_in, last_word, names_in
-from coordlint.link.code.values import Literal, Parameter, Pattern, Value, as_pattern, fill, pieces, shown
+from coordlint.link.code.values import (
+    FunctionRef,
+    Literal,
+    Parameter,
+    Pattern,
+    Value,
+    as_pattern,
+    fill,
+    pieces,
+    shown,
+)
+from coordlint.link.code.vocabulary import QUORUM
 from coordlint.models.schema import Op
 from coordlint.source import Place
 from coordlint.wording import words
@@ -117,12 +128,13 @@ class Carrying:
                 touch = _own(step, step.operation, trace.scope, self._tracer.flow(symbol))
                 if touch is not None:
                     yield touch
-            elif _is_one(step) and not step.deferred and self._tracer.ev.project.scopes[step.functions[0].symbol].kind == "function":
-                yield from self._inside(step, trace.scope)
+            elif not step.deferred:
+                meant = [c for c in _meant(step) if self._tracer.ev.project.scopes[c.symbol].kind == "function"]
+                known = [found for callee in meant if (found := list(self._inside(step, callee, trace.scope)))]
+                yield from min(known, key=lambda found: found[0].operation.backend not in QUORUM, default=[])
 
-    def _inside(self, step: Step, scope: Scope) -> Iterator[Touch]:
+    def _inside(self, step: Step, callee: FunctionRef, scope: Scope) -> Iterator[Touch]:
         """What the function that a step calls does to records that its caller names."""
-        callee = step.functions[0]
         inner = self._tracer.ev.project.scopes[callee.symbol]
         touches = [t for t in self.touches(callee.symbol) if len(t.via) < DEEPEST]
         if not touches:
@@ -152,9 +164,13 @@ def _asks_for_lock(trace: Trace, write: Place) -> bool:
     return any(s.place < write and not s.held and words(last_word(s.call.func)) & _LOCKING for s in trace.steps)
 
 
-def _is_one(step: Step) -> bool:
-    """Whether it is known which function a step calls, of whatever objects."""
-    return bool(step.called) and len({f.symbol for f in step.functions[: step.called]}) == 1
+def _meant(step: Step) -> tuple[FunctionRef, ...]:
+    """The function that a step calls, of whatever objects, or those of one name in modules that stand in for each other; else none."""
+    called = step.functions[: step.called]
+    if len({f.symbol for f in called}) == 1:
+        return called[:1]
+    are_alike = len({f.symbol.rpartition(".")[2] for f in called}) == 1 and all(f.receiver is None for f in called)
+    return called if called and are_alike else ()
 
 
 def _own(step: Step, operation: Operation, scope: Scope, flow: Flow) -> Touch | None:

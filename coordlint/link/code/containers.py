@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from coordlint import ir
 from coordlint.link.code import attributes, called, calling, outside
 from coordlint.link.code.filling import DEEPEST, Fill
@@ -17,6 +19,7 @@ from coordlint.link.code.values import (
     Items,
     Literal,
     Object,
+    Pattern,
     Result,
     Table,
     Unknown,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from coordlint.link.code.evaluate import Evaluator
 
 MOST_ENTRIES = 200
+MOST_COMPUTED = 4
 _DICTS = ("builtins.dict", "collections.OrderedDict", "collections.UserDict", "weakref.WeakValueDictionary", "weakref.WeakKeyDictionary")
 _LISTS = ("builtins.list", "builtins.set", "builtins.tuple", "builtins.frozenset", "collections.deque", "weakref.WeakSet")
 _SAME = ("builtins.sorted", "builtins.reversed", "builtins.filter", "itertools.cycle", "itertools.islice", "copy.copy", "copy.deepcopy", "types.MappingProxyType")
@@ -39,25 +43,36 @@ _ONE = ("builtins.next", "builtins.min", "builtins.max", "random.choice", "secre
 def table(ev: Evaluator, keys: tuple[ir.Expr | None, ...], values: tuple[ir.Expr, ...], scope: Scope) -> Value:
     """A dict display."""
     made: list[tuple[str, Value]] = []
+    computed: tuple[Value, ...] = ()
     for key, value in list(zip(keys, values, strict=True))[:MOST_ENTRIES]:
         if key is None:
             inner = ev.settle(ev.value(value, scope))
             made.extend(e for option in options(inner) if isinstance(option, Table) for e in option.entries)
             continue
-        made.append((_key(ev.value(key, scope)), ev.value(value, scope)))
-    return Table(tuple(made))
+        named = ev.value(key, scope)
+        computed = _with_key(computed, named)
+        made.append((_key(named), ev.value(value, scope)))
+    return Table(tuple(made), computed)
 
 
 def comprehension(ev: Evaluator, kind: str, element: ir.Expr, scope: Scope) -> Value:
     """What a comprehension makes: one element stands for all of them."""
     if kind == "dictcomp":
         pair = element.items if isinstance(element, ir.Sequence) else ()
-        return Table(((_key(ev.value(pair[0], scope)), ev.value(pair[1], scope)),)) if len(pair) == 2 else UNKNOWN
+        if len(pair) != 2:
+            return UNKNOWN
+        named = ev.value(pair[0], scope)
+        return Table(((_key(named), ev.value(pair[1], scope)),), _with_key((), named))
     return Items("many", (ev.value(element, scope),)) if kind in ("listcomp", "setcomp", "generatorexp") else UNKNOWN
 
 
 def _key(value: Value) -> str:
     return str(value.value) if isinstance(value, Literal) else ""
+
+
+def _with_key(computed: tuple[Value, ...], key: Value) -> tuple[Value, ...]:
+    """The computed keys of a dict, with one more if it is one, and not one too many."""
+    return (*computed, key) if isinstance(key, Pattern) and key not in computed and len(computed) < MOST_COMPUTED else computed
 
 
 # -- what is put in later ----------------------------------------------------------------------------------------
@@ -70,10 +85,11 @@ def filled(ev: Evaluator, base: Value, fills: list[Fill]) -> Value:
         return base
     for fill in fills:
         value = ev.value(fill.value, fill.scope)
-        if isinstance(value, Unknown):
-            continue
-        keys = tuple("" if key is None else _key(ev.value(key, fill.scope)) for key in fill.keys)
-        made = [_put(ev, v, keys, value, fill.spreads) for v in made]
+        named = [UNKNOWN if key is None else ev.value(key, fill.scope) for key in fill.keys]
+        if len(named) == 1 and isinstance(named[0], Pattern):
+            made = [replace(v, computed=_with_key(v.computed, named[0])) if isinstance(v, Table) else v for v in made]
+        if not isinstance(value, Unknown):
+            made = [_put(ev, v, tuple(_key(key) for key in named), value, fill.spreads) for v in made]
     return one_of(made)
 
 
@@ -90,7 +106,7 @@ def _put(ev: Evaluator, base: Value, keys: tuple[str, ...], value: Value, spread
             before = base.get(keys[0])
             after = _below(ev, UNKNOWN if before is None else before, keys[1:], value, spreads)
             kept = tuple((k, after if k == keys[0] else v) for k, v in entries)
-            return Table(kept if before is not None else (*kept, (keys[0], after)))
+            return Table(kept if before is not None else (*kept, (keys[0], after)), base.computed)
         case _:
             return base
 
@@ -107,7 +123,7 @@ def _spread(ev: Evaluator, base: Value, value: Value) -> Value:
     for more in options(ev.settle(value)):
         match base, more:
             case Table(entries=entries), Table(entries=added):
-                base = Table((*[e for e in entries if e[0] not in {k for k, _ in added if k}], *added)[:MOST_ENTRIES])
+                base = Table((*[e for e in entries if e[0] not in {k for k, _ in added if k}], *added)[:MOST_ENTRIES], base.computed)
             case Items(items=items), Items(items=added_items):
                 base = Items("many", (one_of([*items, *added_items]),))
             case _:
@@ -195,7 +211,7 @@ def method_call(ev: Evaluator, call: ir.Call, scope: Scope) -> Value | None:
     return one_of([_taken(ev, v, func.name, call, scope) for v in holds])
 
 
-_METHODS = frozenset("get pop setdefault values items keys copy popitem popleft".split())
+_METHODS = frozenset("get pop setdefault values items keys copy popitem popleft itervalues iteritems iterkeys".split())
 
 
 def _taken(ev: Evaluator, base: Table | Items, name: str, call: ir.Call, scope: Scope) -> Value:
@@ -204,14 +220,14 @@ def _taken(ev: Evaluator, base: Table | Items, name: str, call: ir.Call, scope: 
             default = ev.value(call.args[1], scope) if len(call.args) > 1 else UNKNOWN
             found = entry(base, ev.value(call.args[0], scope))
             return one_of([found, default])
-        case Table(entries=entries), "values":
+        case Table(entries=entries), "values" | "itervalues":
             return Items("many", (one_of([v for _, v in entries]),))
-        case Table(entries=entries), "items":
-            return Items("many", (Items("tuple", (_names(entries), one_of([v for _, v in entries]))),))
-        case Table(entries=entries), "keys":
-            return Items("many", (_names(entries),))
+        case Table(entries=entries), "items" | "iteritems":
+            return Items("many", (Items("tuple", (names(base), one_of([v for _, v in entries]))),))
+        case Table(), "keys" | "iterkeys":
+            return Items("many", (names(base),))
         case Table(entries=entries), "popitem":
-            return Items("tuple", (_names(entries), one_of([v for _, v in entries])))
+            return Items("tuple", (names(base), one_of([v for _, v in entries])))
         case Items(items=items), "pop" | "popleft" | "get":
             return one_of(list(items))
         case _, "copy":
@@ -220,8 +236,9 @@ def _taken(ev: Evaluator, base: Table | Items, name: str, call: ir.Call, scope: 
             return UNKNOWN
 
 
-def _names(entries: tuple[tuple[str, Value], ...]) -> Value:
-    return one_of([Literal(k) for k, _ in entries if k])
+def names(table: Table) -> Value:
+    """What its keys are; not known where it was begun with what nobody knows."""
+    return UNKNOWN if UNKNOWN in table.computed else one_of([*(Literal(k) for k, _ in table.entries if k), *table.computed])
 
 
 # -- what makes them ---------------------------------------------------------------------------------------------
@@ -231,8 +248,10 @@ def made(ev: Evaluator, name: str, call: ir.Call, scope: Scope) -> Value | None:
     """`dict(...)`, `defaultdict(Queue)`, `zip(a, b)`, `map(function, values)`: None when the function makes no container."""
     first = ev.value(call.args[0], scope) if call.args else None
     if name in _DICTS:
-        spread = [e for v in options(UNKNOWN if first is None else ev.settle(first)) if isinstance(v, Table) for e in v.entries]
-        return Table((*spread, *[(k.name, ev.value(k.value, scope)) for k in call.keywords if k.name]))
+        begun = [v for v in options(ev.settle(first)) if isinstance(v, Table)] if first is not None else []
+        spread = [e for v in begun for e in v.entries]
+        is_open = (first is not None and not begun) or any(UNKNOWN in v.computed for v in begun) or any(not k.name for k in call.keywords)
+        return Table((*spread, *[(k.name, ev.value(k.value, scope)) for k in call.keywords if k.name]), (UNKNOWN,) if is_open else ())
     if name == "collections.defaultdict":
         return Table((("", _default(ev, first, call, scope)),))
     if name in _LISTS:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.coordination import Release
+from coordlint.coordination import Guard, Release
 from coordlint.link.code import arguments, attributes, classes, entering, holding, releasing
+from coordlint.link.code.evaluate import last_name
 from coordlint.link.code.locks import lock_instance, lock_of
 from coordlint.link.code.project import Scope
 from coordlint.link.code.trace import Draft, Step, Trace
@@ -214,6 +215,24 @@ def _is_enclosing(parameter: Parameter, inner: Scope) -> bool:
             return True
         around = around.parent
     return False
+
+
+def shield(tracer: Tracer, scope: Scope) -> tuple[tuple[str, ...], tuple[Guard, ...]]:
+    """The decorators of the project that call a function in sight, and the handlers of those that have one around every call of it.
+
+    One that tries, mends something and then tries again without a handler lets the second failure through.
+    """
+    followed: list[str] = []
+    guards: list[Guard] = []
+    around = scope.parent or scope
+    for decorator in scope.function.decorators:
+        for outer, _ in _applied(tracer, decorator, tracer.ev.value(decorator, around), around):
+            calls = [step for _, step in _calls_of_it(tracer, tracer.ev.project.scopes[outer.symbol])]
+            if calls:
+                followed.append(last_name(decorator))
+            if calls and all(step.guards for step in calls):
+                guards += (g for step in calls for g in step.guards)
+    return tuple(dict.fromkeys(followed)), tuple(dict.fromkeys(guards))
 
 
 def in_transaction(w: Walk) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordlint import ir
-from coordlint.link.code.statements import expressions, statements
+from coordlint.link.code.statements import blocks, expressions, statements
 from coordlint.link.code.trace import Trace
-from coordlint.link.code.usage import calls_in, names_in
+from coordlint.link.code.usage import calls_in, ends, names_in
 from coordlint.source import Place
 from coordlint.wording import words
 
@@ -23,9 +23,18 @@ def kept_up(trace: Trace) -> Iterator[Place]:
     scope = trace.scope
     for s in statements(scope.function.body if scope.kind == "function" else scope.node.body):
         if isinstance(s, ir.Loop) and s.target is None and _is_endless(s.test):
-            for inner in statements(s.body):
-                for expr in expressions(inner):
-                    yield from (scope.place(call.at) for call in calls_in(expr))
+            yield from (scope.place(call.at) for call in _repeated(s.body))
+
+
+def _repeated(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Call]:
+    """The calls of a block, but for those after which the loop is left."""
+    if ends(body) in ("break", "return"):
+        return
+    for s in body:
+        for expr in expressions(s):
+            yield from calls_in(expr)
+        for block in blocks(s):
+            yield from _repeated(block)
 
 
 def _is_endless(test: ir.Expr) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.link.code import attributes, called, calling, classes, containers, texts
+from coordlint.link.code import attributes, called, calling, classes, containers, interchange, texts
 from coordlint.link.code.arguments import is_bound_task
 from coordlint.link.code.ducks import ASKED, QUERIES, Ducks
 from coordlint.link.code.memory import Asking, Memory
@@ -61,6 +61,8 @@ class Evaluator(Asking):
         self._annotations: dict[tuple[str, Span], ir.Expr] = {}
         self.calls_of_calls = 0  # how deep the calls of what callers pass are nested just now
         self.ducks = Ducks(project)
+        self.chosen = interchange.chosen(project)
+        self.siblings = interchange.siblings(project, self.chosen)
         self.signatures: dict[tuple[str, bool, bool], tuple[Scope | None, tuple[str, ...]]] = {}
         self._insides: dict[int, Inside] = {}
         self.ancestries: dict[str, tuple[tuple[Scope, ...], tuple[str, ...]]] = {}
@@ -107,6 +109,8 @@ class Evaluator(Asking):
                 made = attributes.attribute(self, self.value(base, scope), name)
                 if isinstance(made, Unknown):
                     made = attributes.set_here(self, base, name, scope)
+                if name in self.chosen and interchange.is_nobodys(made):
+                    made = self.chosen[name]
                 if isinstance(made, Unknown) and name in QUERIES:
                     made = attributes.attribute(self, Instance(QUERIES[name]), name)
                 if isinstance(made, Unknown) and (kind := self.ducks.kind(written(base), scope)):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from coordlint import ir
 from coordlint.coordination import Outcome
-from coordlint.link.code.statements import expressions
+from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.texts import written
-from coordlint.link.code.usage import Usage, bare, last_word
+from coordlint.link.code.usage import Usage, bare, calls_in, last_word
 
 
 def outcome_of(call: ir.Call, s: ir.Stmt, usage: Usage) -> Outcome:
@@ -32,6 +34,21 @@ def outcome_of(call: ir.Call, s: ir.Stmt, usage: Usage) -> Outcome:
                 if _is_test_inside(expr, call):
                     return Outcome.TESTED
             return Outcome.USED
+
+
+_SHOWS = frozenset("print debug info warning warn error exception critical log".split())
+
+
+def outcome_of_count(counter: ir.Expr, bodies: Iterable[tuple[ir.Stmt, ...]]) -> Outcome:
+    """What becomes of a number that an object counts up: dead where these bodies only print it and write it to the log."""
+    name = written(counter)
+    for s in (s for body in bodies for s in statements(body)):
+        made = s.targets if isinstance(s, ir.Assign) else (s.target,) if isinstance(s, ir.Augment) else ()
+        for expr in (e for e in expressions(s) if e not in made):
+            shown = {id(n) for call in calls_in(expr) if last_word(call.func) in _SHOWS for a in call.args for n in ir.walk(a)}
+            if any(id(n) not in shown and isinstance(n, ir.Name | ir.Attribute) and written(n) == name for n in ir.walk(expr)):
+                return Outcome.USED
+    return Outcome.DEAD
 
 
 def is_never_sent(call: ir.Call, s: ir.Stmt, usage: Usage) -> bool:

@@ -84,9 +84,10 @@ class Sections:
         symbol = d.scope.symbol
         self.calls |= {step.place for step in d.steps if step.functions and not step.deferred}
         reached, unresolved, tokens = self._inside(d)
+        reached = [r for r in reached if r.operation.place.path not in self.ev.siblings.get(d.lock.made.path, ())]
         beyond = handed(self.tracer, d)
         tokens |= beyond.tokens
-        effects = tuple(self._effect(d, r, tokens) for r in reached if r.operation.op in _EFFECTS or _is_unsafe_sql(r.operation))
+        effects = tuple(self._effect(d, r, tokens) for r in reached if r.operation.op in _EFFECTS or _is_unsafe_sql(r.operation) or _lets_others_go(r.operation))
         reads = tuple(Effect(r.operation, r.chain, each=r.each) for r in reached if r.operation.op in _READS)
         scope = d.lock.model.scope
         fails = d.can_fail
@@ -253,3 +254,8 @@ def _is_sure(step: Step) -> bool:
 def _is_unsafe_sql(operation: Operation) -> bool:
     """A statement whose text is not known may write."""
     return operation.op is Op.SQL and operation.late not in (Late.READ,)
+
+
+def _lets_others_go(operation: Operation) -> bool:
+    """The barrier that others wait at is taken away."""
+    return operation.op is Op.BARRIER and operation.late is Late.DELETE

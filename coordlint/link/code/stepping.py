@@ -23,7 +23,7 @@ from coordlint.link.code import (
 )
 from coordlint.link.code.meaning import Meaning, understand
 from coordlint.link.code.operations import describe
-from coordlint.link.code.outcomes import is_never_sent, outcome_of
+from coordlint.link.code.outcomes import is_never_sent, outcome_of, outcome_of_count
 from coordlint.link.code.project import Scope
 from coordlint.link.code.statements import blocks, expressions, statements
 from coordlint.link.code.texts import written
@@ -41,7 +41,9 @@ from coordlint.link.code.values import (
     Partial,
     Unknown,
     Value,
+    as_pattern,
     options,
+    shown,
 )
 from coordlint.models.schema import Op
 
@@ -104,6 +106,31 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     for function in functions:
         made.args = arguments.arguments_of(w.ev, function, by_name.get(function.symbol, call), w.scope)
         holding.call_project(w, made, function, made.args, call, s, around)
+
+
+_OPERATORS = {"+": "__add__", "-": "__sub__"}
+
+
+def augment(w: Walk, s: ir.Augment, around: Around) -> None:
+    """`counter += 1` on an object of a library that counts in a store: a call like any other."""
+    method = _OPERATORS.get(s.op)
+    if method is None or not isinstance(s.target, ir.Name | ir.Attribute):
+        return
+    for option in options(w.ev.settle(w.ev.value(s.target, w.scope))):
+        model = w.ev.models.method(option.type, method) if isinstance(option, Instance) else None
+        if model is not None:
+            call = ir.Call(ir.Attribute(s.target, method, s.at), (s.value,), (), s.at)
+            made = Step(w.scope.place(s.at), call, guards=around.guards, loop=around.loop, each=around.each, held=tuple(w.held), given=around.given)
+            _library(w, made, Method(option, method, model), call, s, around)
+            if made.operation is not None:
+                path = option.argument("path")
+                made.key = as_pattern(path.value) if path is not None else None
+                named = {"key": made.key.text, "key_text": shown(made.key.named)} if made.key is not None else {}
+                nearby = (c for c in w.ev.project.scopes.values() if c.path == w.scope.path)
+                bodies = (c.function.body if c.kind == "function" else c.node.body for c in nearby)
+                made.operation = replace_fields(made.operation, outcome=outcome_of_count(s.target, bodies), **named)
+            w.push(made)
+            return
 
 
 def _followed(w: Walk, callees: tuple[Value, ...], call: ir.Call, by_name: dict[str, ir.Call]) -> list[Value]:

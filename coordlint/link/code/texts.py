@@ -51,7 +51,7 @@ def combined(ev: Evaluator, expr: ir.Text | ir.Binary, scope: Scope) -> Value:
         case "+" if any(_is_text(v) for v in values):
             return _joined([_piece(ev, v, scope) for v in expr.values])
         case "+" | "-" | "*" | "/" | "//" | "**":
-            return _arithmetic(expr.op, values)
+            return _arithmetic(expr.op, [ev.settle(v) for v in values])
         case "|":
             return one_of(values)
         case _:

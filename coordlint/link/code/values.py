@@ -141,6 +141,7 @@ class Table(msgspec.Struct, frozen=True):
     """A dict display; entries with unknown keys have an empty key."""
 
     entries: tuple[tuple[str, Value], ...]
+    computed: tuple[Value, ...] = ()  # keys that are texts with computed parts
 
     def get(self, key: str) -> Value | None:
         """The value of a key."""
@@ -280,7 +281,7 @@ def transform(value: Value, change: Callable[[Value], Value | None], depth: int 
         case Items(items=items):
             return replace(value, items=tuple(sub(v) for v in items))
         case Table(entries=entries):
-            return replace(value, entries=tuple((k, sub(v)) for k, v in entries))
+            return replace(value, entries=tuple((k, sub(v)) for k, v in entries), computed=tuple(sub(v) for v in value.computed))
         case _:
             return value
 

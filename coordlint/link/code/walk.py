@@ -123,6 +123,10 @@ class Walk:
                 self._with(s, around)
             case ir.Try():
                 self._try(s, around)
+            case ir.Augment():
+                for expr in expressions(s):
+                    self.calls(expr, s, around)
+                stepping.augment(self, s, around)
             case _:
                 for expr in expressions(s):
                     self.calls(expr, s, around)

@@ -83,6 +83,9 @@ def _role(catalogue: Catalogue, path: str, services: Services) -> Role:
     built = [name for name, (_, service) in services.items() if service.get("build") is not None]
     if built and all(is_test_name(name) for name in built):
         return Role.TEST
+    called = [name for _, service in services.values() if (name := text(service.get("container_name")))]
+    if called and all(role_of(name) is Role.EXAMPLE for name in called):
+        return Role.EXAMPLE
     said = role_of_heading(catalogue.compose[path].heading)
     edited = [service for _, service in services.values() if _is_under_edit(service)]
     if said is None and edited and (any(_reloads(service) for service in edited) or not _has_development(catalogue, path)):
