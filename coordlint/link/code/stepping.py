@@ -118,7 +118,7 @@ def augment(w: Walk, s: ir.Augment, around: Around) -> None:
         return
     for option in options(w.ev.settle(w.ev.value(s.target, w.scope))):
         model = w.ev.models.method(option.type, method) if isinstance(option, Instance) else None
-        if model is not None:
+        if isinstance(option, Instance) and model is not None:
             call = ir.Call(ir.Attribute(s.target, method, s.at), (s.value,), (), s.at)
             made = Step(w.scope.place(s.at), call, guards=around.guards, loop=around.loop, each=around.each, held=tuple(w.held), given=around.given)
             _library(w, made, Method(option, method, model), call, s, around)
