@@ -30,6 +30,8 @@ from coordlint import (
     Section,
     System,
     backend_name,
+    call_name,
+    fixed,
     found,
     lock_name,
     rule,
@@ -37,6 +39,7 @@ from coordlint import (
 )
 
 _LEADERSHIP = frozenset({"leader", "leadership", "master", "primary", "election", "elect", "elected", "coordinator"})
+_ELECTS = frozenset({"leader", "leadership", "election", "elect", "elected", "elector"})  # in the name of a module, class or function
 _ROLES = frozenset({"scheduler", "beat", "cron", "singleton"})
 _RENEWS = (Op.EXPIRE, Op.EXTEND)
 _FLEETING = ("redis", "memcached", "django-cache")
@@ -46,9 +49,10 @@ _FLEETING = ("redis", "memcached", "django-cache")
 def homemade_leader_election(system: System) -> Iterator[Found]:
     seen: set[str] = set()
     for section in system.critical_sections(distributed=True, backend=_FLEETING):
-        if not _is_leadership(system, section) or (section.lock.key or section.symbol) in seen:
+        role = _role(section.lock.key, section.symbol)
+        if not _is_leadership(system, section) or role in seen:
             continue
-        seen.add(section.lock.key or section.symbol)
+        seen.add(role)
         renewed = [(place, "the leadership is renewed by hand here") for place in section.extended]
         renewed = renewed or [(o.place, "this renews the key whoever holds it, and never learns that it was lost") for o in _renewals(system, section)]
         effects = [(effect.place, "and the leader works here") for effect in section.effects]
@@ -58,6 +62,17 @@ def homemade_leader_election(system: System) -> Iterator[Found]:
             because=[*renewed[:1], *effects[:2]] or [(section.lock.made, "this key decides who leads")],
             confidence=HIGH if section.lock.by_hand else MEDIUM,
         )
+    for taken in system.operations(Op.ACQUIRE, backend=_FLEETING):
+        kept = _kept_by_loop(system, taken)
+        role = _role(taken.key, taken.symbol)
+        if kept is not None and role not in seen:
+            seen.add(role)
+            yield found(
+                f"A leader is chosen by {call_name(taken)} of one key: nothing tells a deposed leader to stop.",
+                at=taken,
+                because=[(kept.place, "the leadership is renewed by hand here"), *taken.origin],
+                confidence=MEDIUM,
+            )
     for candidate in system.operations(Op.CREATE, backend="zookeeper"):
         ballot = _ballot(system, candidate)
         if ballot is not None:
@@ -69,21 +84,57 @@ def homemade_leader_election(system: System) -> Iterator[Found]:
             )
 
 
+def _role(key: str | None, symbol: str) -> str:
+    """What is told once: a key, or the class or module of one that others name."""
+    return symbol.rpartition(".")[0] if key is None or _is_named_by_others(key) else key
+
+
 def _is_leadership(system: System, section: Section) -> bool:
     """A key that speaks of a role that is held, not of one piece of work: a leader, or a scheduler that renews its key."""
     said = words(section.lock.key_text or section.lock.key or "")
-    if section.lock.model.kind == "election" or not said & (_LEADERSHIP | _ROLES):
+    if section.lock.model.kind == "election":
         return False
     if said & _LEADERSHIP:
         return True
+    if _is_named_by_others(section.lock.key_text or section.lock.key):
+        return elects(section.symbol) and bool(section.extended or _renewals(system, section))
+    if not said & _ROLES:
+        return False
     if any(release.on_error for release in section.releases) and not section.escapes:  # given back when the work is done
         return any(r.place in section.extended and r.loop in ("while", "forever") for r in system.operations(*_RENEWS, backend=section.lock.backend))
     return bool(section.extended) or bool(_renewals(system, section))
 
 
+def _is_named_by_others(key: str | None) -> bool:
+    """A key that comes from outside whole: only what is around it says what it is for."""
+    return not words(fixed(key or ""))
+
+
+def elects(symbol: str) -> bool:
+    """Whether the last module, the class or the function of "app.core.leader.LeaderLease._acquire" is named after an election."""
+    return bool(words(".".join(symbol.split(".")[-3:])) & _ELECTS)
+
+
+def _kept_by_loop(system: System, taken: Operation) -> Operation | None:
+    """The renewal of a key that a function of an election takes in one turn of its loop and keeps in the next: it holds no section."""
+    if taken.loop not in ("while", "forever") or taken.ttl is None or not elects(taken.symbol):
+        return None
+    return next((o for o in system.operations(*_RENEWS, backend=taken.backend) if o.symbol == taken.symbol and o.key_text == taken.key_text), None)
+
+
 def _renewals(system: System, section: Section) -> list[Operation]:
-    """Where the same key is prolonged, elsewhere."""
-    return [o for o in system.operations(*_RENEWS, backend=section.lock.backend) if o.key and o.key == section.lock.key]
+    """Where the same key is prolonged, elsewhere: of a key that others name, by the same class or module."""
+    return [
+        o
+        for o in system.operations(*_RENEWS, backend=section.lock.backend)
+        if (o.key and o.key == section.lock.key and not _is_named_by_others(o.key_text)) or _is_kept(o, section.symbol, section.lock.key_text)
+    ]
+
+
+def _is_kept(renewal: Operation, symbol: str, key_text: str) -> bool:
+    """Whether a key that others name is prolonged by the class or module that takes it."""
+    same = renewal.key_text == key_text or (renewal.op is Op.EXTEND and not renewal.key_text)
+    return same and _is_named_by_others(key_text) and renewal.symbol.rpartition(".")[0] == symbol.rpartition(".")[0]
 
 
 def _ballot(system: System, candidate: Operation) -> Place | None:
@@ -178,6 +229,104 @@ def check(tenants, visit):
             visit(tenant)
     finally:
         lock.release()
+
+=== bad: a class of its own elects, and its key comes from whoever makes it
+--- app/store.py
+import redis.asyncio as redis
+
+client = redis.Redis(host="redis")
+--- app/leadership.py
+import asyncio
+
+from app.store import client
+
+
+class Reign:
+    def __init__(self, name, me, seconds=15):
+        self.name, self.me, self.seconds = name, me, seconds
+        self.holds = False
+
+    async def take(self):
+        return bool(await client.set(self.name, self.me, nx=True, ex=self.seconds))  # finding: homemade-leader-election
+
+    async def keep(self):
+        async with client.pipeline() as step:
+            await step.watch(self.name)
+            if await step.get(self.name) != self.me:
+                return False
+            step.multi()
+            step.expire(self.name, self.seconds)
+            await step.execute()
+            return True
+
+    async def rounds(self):
+        while True:
+            self.holds = await self.keep() if self.holds else await self.take()
+            await asyncio.sleep(5)
+
+=== bad: taken in one turn of a loop, prolonged in the next
+--- app/worker.py
+import time
+
+import redis
+
+r = redis.Redis(host="redis")
+
+
+class Elector:
+    def __init__(self, key, me):
+        self.key, self.me = key, me
+
+    def run(self):
+        while True:
+            if r.set(self.key, self.me, nx=True, px=5000):  # finding: homemade-leader-election
+                self.leads = True
+            elif r.get(self.key) == self.me:
+                r.pexpire(self.key, 5000)
+            else:
+                self.leads = False
+            time.sleep(1)
+
+=== bad: a lock of the library, which a thread prolongs for as long as the process lives
+--- app/election.py
+import threading
+import time
+
+import redis
+
+r = redis.Redis(host="redis")
+
+
+class Post:
+    def __init__(self, name):
+        self.lock = r.lock(name, timeout=15)
+
+    def start(self):
+        if self.lock.acquire(blocking=False):  # finding: homemade-leader-election
+            threading.Thread(target=self.keep, daemon=True).start()
+
+    def keep(self):
+        while True:
+            time.sleep(5)
+            self.lock.reacquire()
+
+=== good: a lock of any name that renews itself, for whoever has work
+--- app/locking.py
+import redis
+
+r = redis.Redis(host="redis")
+
+
+class Lease:
+    def __init__(self, name, me):
+        self.name, self.me = name, me
+
+    def take(self):
+        return bool(r.set(self.name, self.me, nx=True, ex=30))
+
+    def keep(self):
+        if r.get(self.name) == self.me:
+            r.expire(self.name, 30)
 
 === good: kazoo's election
 --- app/vote.py
