@@ -375,6 +375,7 @@ class Client(msgspec.Struct, frozen=True):
     at_import: bool = False
     hosts: str | None = None
     in_test: bool = False
+    pool: Place | None = None  # where the connections that it was given are made; None: it makes its own, or nobody knows
 
 
 class Multiplied(msgspec.Struct, frozen=True):

@@ -12,7 +12,9 @@ timeout: refuse, or go on without.
 Fine when: a timeout stands in any layer: the constructor, the URL, the settings, the pool; redis-py is required in version 8
 or later; only endpoints for operators and probes wait on it.
 
-Known misses: clients that are made from a URL or from settings that the repository does not show.
+A URL from the environment or the settings is taken to say where the store is and not how long to wait for it (confidence medium).
+
+Known misses: options that come as a mapping which the repository does not show.
 
 Sources: redis-py source, Redis.__init__ (socket_timeout defaults to None up to 7, to 5 since 8.0); etcd3 API documentation (timeout);
 etcd3gw source, Etcd3Client.__init__ (timeout defaults to None and goes to requests).
@@ -41,39 +43,45 @@ from coordlint import (
 
 _WITHOUT_DEFAULT = ("redis", "valkey", "etcd3", "etcd3gw", "etcd3-py")  # libraries whose clients wait without limit when nothing is said
 _BOUND = re.compile(r"(===?|~=|<=?|>=?)\s*(\d+)")
-_COORDINATES = (Op.MAKE_LOCK, Op.ACQUIRE, Op.EXTEND, Op.KEEPALIVE, Op.LOCK_DECORATOR, Op.CAS, Op.LEASE)
+_COORDINATES = (Op.MAKE_LOCK, Op.ACQUIRE, Op.EXTEND, Op.KEEPALIVE, Op.LOCK_DECORATOR, Op.CAS, Op.LEASE, Op.QUEUE_PUT, Op.QUEUE_GET)
 _ASKS = (Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.DELETE, Op.INCREMENT)  # of a coordinator, whatever for
 _WAITED_FOR = ("http", "task", "periodic", "consumer")
 
 
 @rule("CL606", severity=WARNING)
 def client_without_timeout(system: System) -> Iterator[Found]:
-    for client in system.clients():
-        if client.library not in _WITHOUT_DEFAULT or client.timeouts or _may_have_one(client):
+    pools = {client.place: client for client in system.clients()}
+    told: set[Place] = set()
+    for user in system.clients():
+        client = pools.get(user.pool, user) if user.pool is not None else user
+        if client.library not in _WITHOUT_DEFAULT or client.timeouts or user.timeouts or client.place in told or _may_have_one(client):
             continue
-        use = next(_uses(system, client), None)
+        use = next(_uses(system, user), None)
         old = _old_version(system, client)
         if use is None or old is False:
             continue
+        told.add(client.place)
         operation, entry = use
         yield found(
-            f"This {backend_name(client.backend)} client has no timeout, and a {_named(entry)} waits on it.",
+            f"This {backend_name(client.backend)} {'pool' if client is not user else 'client'} has no timeout, and a {_named(entry)} waits on it.",
             at=client.place,
             symbol=client.symbol,
             resource=client.hosts,
             because=[
+                *([(user.place, "a client takes its connections from it")] if client is not user else []),
                 (operation.place, "it is used to coordinate here"),
                 (entry.place, f"and runs from here: {entry.reason}"),
                 *([(old, "this version waits without limit by default")] if isinstance(old, Place) else []),
             ],
-            confidence=MEDIUM if old is None else HIGH,
+            confidence=MEDIUM if old is None or _is_configured(client) else HIGH,
         )
 
 
 def _uses(system: System, client: Client) -> Iterator[tuple[Operation, Entry]]:
-    """Coordination through this client that something outside waits for."""
+    """Coordination through this client, or through one that the same function makes in its place, that something outside waits for."""
+    here = {c.place for c in system.clients() if c.symbol == client.symbol and c.type == client.type and "." in c.symbol}
     for operation in system.operations(*_COORDINATES, *(_ASKS if client.backend in COORDINATORS else ())):
-        if operation.client != client.place:
+        if operation.client is None or operation.client not in {client.place, *here}:
             continue
         for entry in system.entries_reaching(operation.symbol):
             if entry.kind in _WAITED_FOR and not is_rare(entry):
@@ -94,15 +102,20 @@ def _old_version(system: System, client: Client) -> Place | bool | None:
 
 
 def _may_have_one(client: Client) -> bool:
-    """A pool, a mapping of options or a URL from elsewhere may carry the timeout."""
+    """A pool that nobody knows, or a mapping of options from elsewhere, may carry the timeout; a URL that is seen to does."""
     for argument in client.arguments:
         if argument.name == "service_name":
             return True  # of a Sentinel, which hands its own options on to the clients that it gives
-        if argument.name in ("connection_pool", "**", "", "retry", "connection_kwargs", "sentinel_kwargs"):
+        if argument.name in ("connection_pool", "**", "", "connection_kwargs", "sentinel_kwargs"):
             return True
-        if argument.name == "url" and (not argument.literal or "timeout" in str(argument.value)):
+        if argument.name == "url" and "timeout" in f"{argument.value} {argument.text} {' '.join(argument.mentions)}".lower():
             return True
     return False
+
+
+def _is_configured(client: Client) -> bool:
+    """Whether it is told where to go by a URL that the repository does not show."""
+    return any(argument.name == "url" and not argument.literal for argument in client.arguments)
 
 
 def _named(entry: Entry) -> str:
@@ -261,7 +274,7 @@ def buy():
     with r.lock("stock", timeout=10, blocking_timeout=2):
         return "bought"
 
-=== good: from settings, not known
+=== bad: a URL from the environment, which may say where and seldom how long
 --- shop/views.py
 import os
 
@@ -269,7 +282,147 @@ import redis
 from flask import Flask
 
 app = Flask(__name__)
-r = redis.from_url(os.environ["REDIS_URL"])
+r = redis.from_url(os.environ["REDIS_URL"])  # finding: client-without-timeout
+
+
+@app.post("/buy")
+def buy():
+    with r.lock("stock", timeout=10, blocking_timeout=2):
+        return "bought"
+
+=== bad: a pool that retries for ever long, behind a manager that makes it once
+--- shop/store.py
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+
+from shop.settings import settings
+
+
+class Store:
+    def __init__(self):
+        self._pool: redis.ConnectionPool | None = None
+        self._client: redis.Redis | None = None
+
+    async def open(self):
+        self._pool = redis.ConnectionPool.from_url(  # finding: client-without-timeout
+            settings.redis_url, max_connections=50, retry=Retry(ExponentialBackoff(), 3)
+        )
+        self._client = redis.Redis(connection_pool=self._pool)
+
+    def client(self) -> redis.Redis:
+        if self._client is None:
+            raise RuntimeError("not open")
+        return self._client
+
+
+store = Store()
+--- shop/settings.py
+from pydantic_settings import BaseSettings
+
+
+class Settings(BaseSettings):
+    redis_url: str = "redis://localhost:6379/0"
+
+
+settings = Settings()
+--- shop/api.py
+from fastapi import FastAPI
+
+from shop.store import store
+
+app = FastAPI()
+
+
+@app.post("/orders")
+async def order(number: str):
+    await store.client().rpush("orders:pending", number)
+
+=== good: the pool behind the manager has a limit
+--- shop/store.py
+import redis.asyncio as redis
+
+
+class Store:
+    def __init__(self):
+        self._client: redis.Redis | None = None
+
+    async def open(self):
+        pool = redis.ConnectionPool(host="redis", socket_timeout=2, socket_connect_timeout=2)
+        self._client = redis.Redis(connection_pool=pool)
+
+    def client(self) -> redis.Redis:
+        return self._client
+
+
+store = Store()
+--- shop/api.py
+from fastapi import FastAPI
+
+from shop.store import store
+
+app = FastAPI()
+
+
+@app.post("/orders")
+async def order(number: str):
+    await store.client().rpush("orders:pending", number)
+
+=== bad: made once, behind a lazy object that hands every question on
+--- jobs/store.py
+from functools import lru_cache
+
+import redis
+
+from jobs.settings import settings
+
+
+@lru_cache
+def connection():
+    return redis.Redis.from_url(settings.redis_url)  # finding: client-without-timeout
+
+
+class Lazy:
+    def __getattr__(self, name):
+        return getattr(connection(), name)
+
+
+r: redis.Redis = Lazy()
+--- jobs/settings.py
+import os
+
+
+class Settings:
+    def __init__(self):
+        self.redis_url = os.environ["REDIS_URL"]
+
+
+settings = Settings()
+--- jobs/tasks.py
+from celery import shared_task
+from redis.lock import Lock
+
+from jobs.store import r
+
+
+@shared_task
+def close_month(work):
+    lock = Lock(r, name="close-month", timeout=60, blocking=False)
+    if lock.acquire():
+        try:
+            work()
+        finally:
+            lock.release()
+
+=== good: the URL has the limit put to it
+--- shop/views.py
+import os
+
+import redis
+from flask import Flask
+
+app = Flask(__name__)
+r = redis.from_url(os.environ["REDIS_URL"] + "?socket_timeout=2")
 
 
 @app.post("/buy")

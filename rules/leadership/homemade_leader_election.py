@@ -54,7 +54,7 @@ def homemade_leader_election(system: System) -> Iterator[Found]:
             continue
         seen.add(role)
         renewed = [(place, "the leadership is renewed by hand here") for place in section.extended]
-        renewed = renewed or [(o.place, "this renews the key whoever holds it, and never learns that it was lost") for o in _renewals(system, section)]
+        renewed = renewed or [(o.place, _how_renewed(o)) for o in _renewals(system, section)]
         effects = [(effect.place, "and the leader works here") for effect in section.effects]
         yield found(
             f"A leader is chosen by {lock_name(section.lock)}: nothing tells a deposed leader to stop.",
@@ -63,14 +63,14 @@ def homemade_leader_election(system: System) -> Iterator[Found]:
             confidence=HIGH if section.lock.by_hand else MEDIUM,
         )
     for taken in system.operations(Op.ACQUIRE, backend=_FLEETING):
-        kept = _kept_by_loop(system, taken)
+        kept = _kept(system, taken)
         role = _role(taken.key, taken.symbol)
         if kept is not None and role not in seen:
             seen.add(role)
             yield found(
                 f"A leader is chosen by {call_name(taken)} of one key: nothing tells a deposed leader to stop.",
                 at=taken,
-                because=[(kept.place, "the leadership is renewed by hand here"), *taken.origin],
+                because=[(kept.place, _how_renewed(kept)), *taken.origin],
                 confidence=MEDIUM,
             )
     for candidate in system.operations(Op.CREATE, backend="zookeeper"):
@@ -82,6 +82,12 @@ def homemade_leader_election(system: System) -> Iterator[Found]:
                 because=[(ballot, "the candidates are compared here"), *candidate.origin],
                 help="Use kazoo's Election, which watches only the node before its own and gives the node's number as epoch.",
             )
+
+
+def _how_renewed(renewal: Operation) -> str:
+    if renewal.atomic or renewal.conditional:
+        return "the leadership is renewed by hand here"
+    return "this renews the key whoever holds it, and never learns that it was lost"
 
 
 def _role(key: str | None, symbol: str) -> str:
@@ -107,7 +113,7 @@ def _is_leadership(system: System, section: Section) -> bool:
 
 def _is_named_by_others(key: str | None) -> bool:
     """A key that comes from outside whole: only what is around it says what it is for."""
-    return not words(fixed(key or ""))
+    return words(fixed(key or "")) <= {"lock", "locks", "lease", "key"}
 
 
 def elects(symbol: str) -> bool:
@@ -115,19 +121,24 @@ def elects(symbol: str) -> bool:
     return bool(words(".".join(symbol.split(".")[-3:])) & _ELECTS)
 
 
-def _kept_by_loop(system: System, taken: Operation) -> Operation | None:
-    """The renewal of a key that a function of an election takes in one turn of its loop and keeps in the next: it holds no section."""
-    if taken.loop not in ("while", "forever") or taken.ttl is None or not elects(taken.symbol):
+def _kept(system: System, taken: Operation) -> Operation | None:
+    """The renewal of a key that is taken for a role, where no section shows what is done meanwhile: the answer goes into a flag."""
+    if taken.ttl is None or not (elects(taken.symbol) if _is_named_by_others(taken.key_text) else words(taken.key_text) & _LEADERSHIP):
         return None
-    return next((o for o in system.operations(*_RENEWS, backend=taken.backend) if o.symbol == taken.symbol and o.key_text == taken.key_text), None)
+    return next(iter(_renewals_of(system, taken.backend, taken.key, taken.key_text, taken.symbol)), None)
 
 
 def _renewals(system: System, section: Section) -> list[Operation]:
-    """Where the same key is prolonged, elsewhere: of a key that others name, by the same class or module."""
+    """Where the same key is prolonged, elsewhere."""
+    return _renewals_of(system, section.lock.backend, section.lock.key, section.lock.key_text, section.symbol)
+
+
+def _renewals_of(system: System, backend: str, key: str | None, key_text: str, symbol: str) -> list[Operation]:
+    """Where a key is prolonged: one that others name, by the same class or module."""
     return [
         o
-        for o in system.operations(*_RENEWS, backend=section.lock.backend)
-        if (o.key and o.key == section.lock.key and not _is_named_by_others(o.key_text)) or _is_kept(o, section.symbol, section.lock.key_text)
+        for o in system.operations(*_RENEWS, backend=backend)
+        if (o.key and o.key == key and not _is_named_by_others(o.key_text)) or _is_kept(o, symbol, key_text)
     ]
 
 

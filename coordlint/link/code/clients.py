@@ -14,12 +14,14 @@ from coordlint.models.schema import Op
 from coordlint.source import Place
 
 _STATES = frozenset(("LOST", "SUSPENDED", "CONNECTED"))
+_POOL = ("connection_pool", "pool")
 DEEPEST = 2  # calls from a listener to what looks at the state
 
 
 def clients(ev: Evaluator, operations: tuple[Operation, ...], traces: list[Trace]) -> Iterator[Client]:
     """Every place that makes a client."""
     listeners = _listeners(ev, traces)
+    pools = _pools(ev, traces)
     for o in operations:
         if o.op is not Op.CLIENT or not o.backend:
             continue
@@ -42,7 +44,18 @@ def clients(ev: Evaluator, operations: tuple[Operation, ...], traces: list[Trace
             at_import=o.symbol in ev.project.modules,
             hosts=(str(hosts.value) if hosts.literal else hosts.text) if hosts is not None else None,
             in_test=o.in_test,
+            pool=pools.get(o.place),
         )
+
+
+def _pools(ev: Evaluator, traces: list[Trace]) -> dict[Place, Place]:
+    """Where the pool of connections that a client is given is made, by the place of the client."""
+    found: dict[Place, Place] = {}
+    for t, step in ((t, s) for t in traces for s in t.steps if s.operation is not None and s.operation.op is Op.CLIENT):
+        for given in (k.value for k in step.call.keywords if k.name in _POOL):
+            made = [v.place for v in options(ev.settle(ev.value(given, t.scope))) if isinstance(v, Instance)]
+            found.update({step.place: place for place in made if place is not None})
+    return found
 
 
 def _set_later(ev: Evaluator, made: Operation) -> Iterator[Argument]:

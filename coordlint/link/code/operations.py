@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.coordination import Argument, Operation
-from coordlint.link.code import claims, queries
+from coordlint.link.code import attributes, claims, queries
 from coordlint.link.code.autocommit import commits_alone
 from coordlint.link.code.backends import backend_of
 from coordlint.link.code.calling import is_symbolic
@@ -23,6 +23,7 @@ from coordlint.link.code.values import (
     ClassRef,
     Instance,
     Literal,
+    Method,
     Object,
     Pattern,
     Table,
@@ -37,6 +38,7 @@ from coordlint.source import Place
 from coordlint.wording import words
 
 if TYPE_CHECKING:
+    from coordlint.link.code.evaluate import Evaluator
     from coordlint.link.code.walk import Around, Walk
 
 _UNIQUE = ("IntegrityError", "UniqueViolation", "DuplicateKeyError", "UniqueViolationError", "DBDuplicateEntry", "DuplicateEntry")
@@ -85,7 +87,7 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
         ttl=lifetime(w.ev, made, step.place),
         row_lock=_row_lock(w, call, owner),
         receiver=written(call.func.base) if isinstance(call.func, ir.Attribute) else "",
-        client=_client(owner),
+        client=_client(w.ev, owner),
         guessed=_is_guessed(owner),
         in_test=in_test(w.scope),
         is_async=made.model.is_async,
@@ -287,16 +289,24 @@ def _has_check(w: Walk, made: Meaning) -> bool | None:
 _CLIENT_PARAMS = ("client", "redis", "redis_client", "etcd_client", "connection")  # of recipes that are built around one
 
 
-def _client(owner: Value | None) -> Place | None:
+def _client(ev: Evaluator, owner: Value | None) -> Place | None:
     """Where the object at the end of the chain of owners was made."""
     depth = 0
     while isinstance(owner, Instance) and depth < 8:
-        given = next((a.value for a in owner.arguments if a.name in _CLIENT_PARAMS and isinstance(a.value, Instance)), None)
+        given = next((v for a in owner.arguments if a.name in _CLIENT_PARAMS for v in _behind(ev, a.value) if isinstance(v, Instance)), None)
         if not isinstance(owner.owner, Instance) and given is None:
             break
         owner = owner.owner if isinstance(owner.owner, Instance) else given
         depth += 1
     return owner.place if isinstance(owner, Instance) else None
+
+
+def _behind(ev: Evaluator, given: Value) -> Iterator[Value]:
+    """What is passed, or the client that an object of the project hands all questions on to: `__getattr__` of a lazy proxy."""
+    for value in options(ev.settle(given)):
+        yield value
+        if isinstance(value, Object):
+            yield from (v.owner for v in options(attributes.attribute(ev, value, "get")) if isinstance(v, Method) and v.owner is not None)
 
 
 def _is_guessed(owner: Value | None) -> bool:

@@ -203,11 +203,19 @@ def one_of(values: list[Value]) -> Value:
         for option in v.options if isinstance(v, OneOf) else (v,):
             if option not in flat and not isinstance(option, Unknown):
                 flat.append(option)
+    if len(flat) > 1:
+        flat = _without_mere_types(flat)
     if len(flat) > MOST_OPTIONS:
         flat = _widened(flat)
     if not flat or len(flat) > MOST_OPTIONS:
         return UNKNOWN
     return flat[0] if len(flat) == 1 else OneOf(tuple(flat))
+
+
+def _without_mere_types(values: list[Value]) -> list[Value]:
+    """An object of which only its type is said, `x: Redis | None = None`, is the one that is seen to be made elsewhere."""
+    made = {v.type for v in values if isinstance(v, Instance) and v.place is not None}
+    return [v for v in values if not (isinstance(v, Instance) and v.type in made and v == Instance(v.type))] if made else values
 
 
 def _widened(values: list[Value]) -> list[Value]:
