@@ -43,7 +43,8 @@ from coordlint import (
 
 _WITHOUT_DEFAULT = ("redis", "valkey", "etcd3", "etcd3gw", "etcd3-py")  # libraries whose clients wait without limit when nothing is said
 _BOUND = re.compile(r"(===?|~=|<=?|>=?)\s*(\d+)")
-_COORDINATES = (Op.MAKE_LOCK, Op.ACQUIRE, Op.EXTEND, Op.KEEPALIVE, Op.LOCK_DECORATOR, Op.CAS, Op.LEASE, Op.QUEUE_PUT, Op.QUEUE_GET)
+_COORDINATES = (Op.MAKE_LOCK, Op.ACQUIRE, Op.EXTEND, Op.KEEPALIVE, Op.LOCK_DECORATOR, Op.CAS, Op.LEASE)
+_QUEUES = (Op.QUEUE_PUT, Op.QUEUE_GET)  # of work
 _ASKS = (Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.DELETE, Op.INCREMENT)  # of a coordinator, whatever for
 _WAITED_FOR = ("http", "task", "periodic", "consumer")
 
@@ -80,8 +81,10 @@ def client_without_timeout(system: System) -> Iterator[Found]:
 def _uses(system: System, client: Client) -> Iterator[tuple[Operation, Entry]]:
     """Coordination through this client, or through one that the same function makes in its place, that something outside waits for."""
     here = {c.place for c in system.clients() if c.symbol == client.symbol and c.type == client.type and "." in c.symbol}
-    for operation in system.operations(*_COORDINATES, *(_ASKS if client.backend in COORDINATORS else ())):
+    for operation in system.operations(*_COORDINATES, *_QUEUES, *(_ASKS if client.backend in COORDINATORS else ())):
         if operation.client is None or operation.client not in {client.place, *here}:
+            continue
+        if operation.op in _QUEUES and operation.role != "job-queue":
             continue
         for entry in system.entries_reaching(operation.symbol):
             if entry.kind in _WAITED_FOR and not is_rare(entry):

@@ -6,7 +6,7 @@ one, for ever where it has none, and for a thread lock until the process is rest
 Instead: `with lock:`, or `try:` right behind the acquire and the release in `finally:`.
 
 Fine when: `with`, `try ... finally` or an ExitStack release it; the lock is handed on and released elsewhere; nothing releases it at all,
-because a short lease is meant to run out (a debounce), or something else than the lock decides whether it is released early; the
+because a short lease is meant to run out (a debounce); a lease of a minute at most ends a lock that nobody waits for and that only saves work; something else than the lock decides whether it is released early; the
 release stands in an `except` as well as behind the work; a lock of one process, in a command that the exception ends.
 
 Known misses: code between acquire and release that cannot raise is not told from code that can, beyond what is known to do nothing outside.
@@ -40,6 +40,7 @@ from coordlint import (
 )
 
 MOST_CALLERS = 40
+SHORT = 60.0  # seconds
 EVERYTHING = frozenset({"Exception", "BaseException", "builtins.Exception", "builtins.BaseException", "*"})
 
 
@@ -50,6 +51,8 @@ def lock_not_released_on_error(system: System) -> Iterator[Found]:
         if section.how != "acquire" or section.escapes or section.shares_fate or not section.releases:
             continue
         if any(release.on_error or release.only_on_error for release in section.releases) or section.releases[-1].chosen:
+            continue
+        if heals_itself(section):
             continue
         risky = what_can_raise(system, section)
         if not risky or section.acquired in reported or ends_its_process(system, section):
@@ -63,6 +66,12 @@ def lock_not_released_on_error(system: System) -> Iterator[Found]:
             severity=WARNING if section.effects or section.reads else INFO,
             confidence=HIGH if section.effects or section.reads else MEDIUM,
         )
+
+
+def heals_itself(section: Section) -> bool:
+    """A short lease of a lock that nobody waits for, and that only saves work: whoever comes a minute later finds it gone."""
+    lease = section.lock.lifetime.seconds
+    return lease is not None and lease <= SHORT and section.skips_when_busy and section.purpose.kind == "performance"
 
 
 def what_can_raise(system: System, section: Section) -> list[Evidence]:
@@ -242,6 +251,74 @@ def publish(folder):
         return "not published"
     lock.release()
     return "published"
+
+=== good: half a minute's lease on a sweep that others skip: after a failure it ends before the next round
+--- app/sweep.py
+import redis
+
+r = redis.Redis(host="redis")
+
+
+def sweep(room):
+    try:
+        mark = f"sweep-lock:{room}"
+        if not r.set(mark, "1", nx=True, px=30000):
+            return
+        if r.hexists("rooms", room):
+            r.hdel("rooms", room)
+        r.delete(mark)
+    except Exception as problem:
+        print("left to its lease", problem)
+
+=== bad: the same with a lease of a quarter of an hour
+--- app/sweep.py
+import redis
+
+r = redis.Redis(host="redis")
+
+
+def sweep(room):
+    mark = f"sweep-lock:{room}"
+    if not r.set(mark, "1", nx=True, ex=900):  # finding: lock-not-released-on-error
+        return
+    if r.hexists("rooms", room):
+        r.hdel("rooms", room)
+    r.delete(mark)
+
+=== good: a role that is kept for the life of the process, and given back where it turns out to be lost
+--- app/role.py
+import threading
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import ConnectionLoss, LockTimeout
+
+
+class Role:
+    def __init__(self, hosts, me):
+        self.zk = KazooClient(hosts=hosts)
+        self.flag = threading.Event()
+        self.lock = self.zk.Lock("/app/role", me)
+
+    def take(self, wait):
+        try:
+            if self.lock.acquire(timeout=wait):
+                self.flag.set()
+        except (ConnectionLoss, LockTimeout):
+            pass
+        if self.is_held():
+            return "new"
+        return None
+
+    def is_held(self):
+        if self.zk.connected and self.flag.is_set():
+            return True
+        else:
+            self.give_back()
+            return False
+
+    def give_back(self):
+        self.flag.clear()
+        self.lock.release()
 
 === good: with
 --- worker.py

@@ -16,6 +16,7 @@ from coordlint.link.code.trace import Draft, Step, Trace
 from coordlint.link.code.usage import ends
 from coordlint.link.code.values import Instance, Object
 from coordlint.models.schema import Late, Op
+from coordlint.wording import words
 
 if TYPE_CHECKING:
     from coordlint.link.code.walk import Walk
@@ -109,6 +110,14 @@ def gives_result(scope: Scope, made: Trace) -> bool:
     if ends(body) not in ("return", "raise", "exit") or _returns_nothing(body):
         truths.add(False)
     return (None in truths or len(truths) > 1) and any(d.tested for d in made.left)
+
+
+_ASKS = frozenset("have has is are own owns owned owner hold holds held still locked leading".split())
+
+
+def asks(scope: Scope) -> bool:
+    """Whether a function tells if a lock is still held, and gives back only one that is lost: `if not self.have_lock(): ...`."""
+    return bool(words(scope.function.name) & _ASKS) and {True, False} <= {_truth(expr) for expr in calling.returned(scope)}
 
 
 def _tries_for_ever(body: tuple[ir.Stmt, ...]) -> bool:

@@ -11,11 +11,12 @@ from coordlint import ir
 from coordlint.coordination import Lock, Outcome, Release
 from coordlint.link.code import arguments, attributes
 from coordlint.link.code.calling import is_symbolic
+from coordlint.link.code.handing import asks
 from coordlint.link.code.locks import by_hand_lock, lock_instance, lock_of, takes
 from coordlint.link.code.meaning import Meaning, key_of
 from coordlint.link.code.outcomes import outcome_of
 from coordlint.link.code.project import Scope
-from coordlint.link.code.releasing import give_back, release
+from coordlint.link.code.releasing import give_back, release, same_lock
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Draft, Step
 from coordlint.link.code.usage import bare
@@ -179,6 +180,10 @@ def call_project(
     for loose in inner.loose:
         made.is_wrapped = True
         subject = substitute(loose.subject, bindings)
+        if made.outcome is Outcome.TESTED and asks(scope):
+            for d in (d for d in w.held if same_lock(d.subject, subject)):
+                d.checked.append(made.place)
+            continue
         text = written(call.func.base) if isinstance(call.func, ir.Attribute) else ""
         given = written(call.args[0]) if call.args and isinstance(call.args[0], ir.Name | ir.Attribute) else ""
         release(w, subject, text, made.place, loose.how, around, loose.deed, loose.backend, given)
