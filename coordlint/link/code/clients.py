@@ -51,9 +51,9 @@ def clients(ev: Evaluator, operations: tuple[Operation, ...], traces: list[Trace
 def _pools(ev: Evaluator, traces: list[Trace]) -> dict[Place, Place]:
     """Where the pool of connections that a client is given is made, by the place of the client."""
     found: dict[Place, Place] = {}
-    for t, step in ((t, s) for t in traces for s in t.steps if s.operation is not None and s.operation.op is Op.CLIENT):
+    for trace, step in ((t, s) for t in traces for s in t.steps if s.operation is not None and s.operation.op is Op.CLIENT):
         for given in (k.value for k in step.call.keywords if k.name in _POOL):
-            made = [v.place for v in options(ev.settle(ev.value(given, t.scope))) if isinstance(v, Instance)]
+            made = [v.place for v in options(ev.settle(ev.value(given, trace.scope))) if isinstance(v, Instance)]
             found.update((step.place, place) for place in made if place is not None)
     return found
 
