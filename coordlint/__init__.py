@@ -71,6 +71,7 @@ if TYPE_CHECKING:
         reads_configuration as reads_configuration,
         sees_outage as sees_outage,
         survives_outage as survives_outage,
+        unforeseen as unforeseen,
         way_in as way_in,
     )
     from coordlint.renewals import Renewal as Renewal, led_on as led_on, unchecked_renewals as unchecked_renewals
@@ -115,7 +116,7 @@ _HOMES = {
     "coordlint.models.schema": "Late OnBusy Op Scope",
     "coordlint.pipeline": "check",
     "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
-    "coordlint.outage": "WayIn ends_quietly ends_threads reads_configuration sees_outage survives_outage way_in",
+    "coordlint.outage": "WayIn ends_quietly ends_threads reads_configuration sees_outage survives_outage unforeseen way_in",
     "coordlint.renewals": "Renewal led_on unchecked_renewals",
     "coordlint.retry": "Retry",
     "coordlint.source": "Place Skip Span",

@@ -63,6 +63,7 @@ class Guard(msgspec.Struct, frozen=True):
     empty: bool = False
     quiet_end: Place | None = None
     goes_on: bool = False  # what stands behind the `try` is reached all the same
+    own: bool = False  # all that it catches are exceptions of the project, which no library raises
 
 
 _SETTINGS = frozenset("config configuration conf setting cfg parameter feature flag toggle".split())
@@ -107,6 +108,8 @@ class Operation(msgspec.Struct, frozen=True):
     absent: Place | None = None  # it is done because this look-up found nothing there
     read_each: Place | None = None  # of a listing: its entries are read one by one here
     sought: bool = False  # and held against something, to find one
+    presence: bool = False  # of a listing: its function answers by yes or no, whether there is anything
+    brought: Place | None = None  # a part of its key comes with a request or message: where a handler takes it out
     receiver: str = ""  # the object as written, "self._zk"
     client: Place | None = None  # where the client was made
     guessed: bool = False  # what it is asked of is known only by what it is asked: no type says it
@@ -269,7 +272,8 @@ class Purpose(msgspec.Struct, frozen=True):
 class Entry(msgspec.Struct, frozen=True):
     """A function that something outside calls.
 
-    Kind: http | task | periodic | consumer | command | main | startup (once, when a process begins) | signal (whoever sends it) | test.
+    Kind: http | task | periodic | consumer | command | main | startup (once, when a process begins) | signal (whoever sends it) |
+    interrupt (a signal of the operating system) | test.
     """
 
     symbol: str

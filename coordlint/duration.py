@@ -14,7 +14,7 @@ from coordlint.workload import Process
 
 MANY = 50
 """Slow answers in a row; where it takes more, a loop is believed to end in time."""
-UNBOUNDED_BY_DEFAULT = ("requests", "stdlib-subprocess", "urllib3", "stdlib-urllib", "stdlib-email")
+UNBOUNDED_BY_DEFAULT = ("requests", "stdlib-subprocess", "urllib3", "stdlib-urllib", "stdlib-email", "websockets")
 CALLERS_UP = 2  # calls between a task and the function that its limit ends as well
 _OUTWARD = ("http", "subprocess", "email", "remote")
 _LIMITS = ("soft_time_limit", "time_limit", "timeout")
@@ -38,7 +38,7 @@ def too_long(operation: Operation, lease: float) -> str:
     if given is None or (given.literal and given.value is None):
         return "has no time limit" if operation.library in UNBOUNDED_BY_DEFAULT else ""
     if given.literal and isinstance(given.value, int | float) and given.value >= lease:
-        return f"may take {given.value:g} s"
+        return f"may take {given.value:g} s" + (f", which is the default of {operation.library}" if given.place is None else "")
     return ""
 
 

@@ -36,7 +36,7 @@ _HOSTED = frozenset({"service", "server", "mixin", "worker", "daemon", "agent", 
 class WayIn(msgspec.Struct, frozen=True):
     """Whom a failing call hits: `harm` says what happens, `reason` what stands at `place` and proves it.
 
-    `when` is "import", "request", "save" or "start".
+    `when` is "import", "request", "save", "signal" or "start".
     """
 
     place: Place
@@ -104,6 +104,10 @@ def way_in(system: System, call: Operation) -> WayIn | None:
     saved = next((e for e in entries if e.kind == "signal" and any(signal in e.reason for signal in _OF_RECORDS)), None)
     if saved is not None and not _has_error_handler(system):
         return WayIn(saved.place, f"it runs inside every save: {saved.reason}", "fails every save of the record", "save", Confidence.MEDIUM)
+    interrupt = next((e for e in entries if e.kind == "interrupt"), None)
+    if interrupt is not None and call.op not in _CONNECTS:
+        harm = "breaks off the handler of a signal, and what stands behind the call is not done"
+        return WayIn(interrupt.place, f"it handles a signal of the operating system: {interrupt.reason}", harm, "signal", Confidence.MEDIUM)
     if (call.op in _AT_START and module) or (call.op in _CONNECTS and any(e.kind == "main" for e in entries)):
         return _at_start(system, module or call.symbol, call, at)
     return _by_its_host(system, call) if call.op in _CONNECTS and not entries else None
@@ -175,6 +179,47 @@ def _has_error_handler(system: System) -> bool:
     return any(d.rpartition(".")[2] in _ERROR_HANDLERS for d in system.decorators)
 
 
+_ABOUT = {"zookeeper": {"zookeeper", "kazoo", "zk"}, "tooz": {"tooz"}}
+_ANY_OF_THEM = frozenset({"lock", "coordination", "coordinator"})
+_HANDLES = _GUARDING_DECORATORS - {"retry", "retrying", "backoff"} | {"wrap", "translate", "convert", "error", "exception", "safe", "guard"}
+"""Words of decorators that may turn an exception into another; what is only tried again fails in the end."""
+
+
+class Unforeseen(msgspec.Struct, frozen=True):
+    """The work of a message that an outage breaks off, although a handler on its way is there for failures of the coordinator."""
+
+    entry: Entry
+    guard: Guard | None  # that foresees other failures; None where nothing is handled
+    way: tuple[Place, ...]  # the calls from the entry to the call that fails, outermost first
+
+
+def unforeseen(system: System, call: Operation) -> tuple[Unforeseen, ...]:
+    """The consumed messages and tasks that a failing call breaks off, by the handlers that stand on the way to it.
+
+    A handler counts that is named for the coordinator or its locks, and does not catch what an outage raises.
+    """
+    entries = {e.symbol: e for e in system.entries("consumer", "task")}
+    found: list[Unforeseen] = []
+    todo: list[tuple[str, tuple[Guard, ...], Guard | None, tuple[Place, ...]]] = [(call.symbol, call.guards, None, ())]
+    seen: set[str] = set()
+    while todo and len(seen) < 40:
+        symbol, guards, meant, way = todo.pop(0)
+        if symbol in seen or any(sees_outage(g, call) and not _is_meant(g, call) for g in guards) or any(words(d) & _HANDLES for d in _decorators(system, symbol)):
+            continue
+        seen.add(symbol)
+        meant = meant or next((g for g in guards if _is_meant(g, call)), None)
+        if symbol in entries:
+            found.append(Unforeseen(entries[symbol], meant, way))
+        todo += [(caller, system.guards_at(at), meant, (at, *way)) for caller, at in system.callers(symbol)]
+    return tuple(found)
+
+
+def _is_meant(guard: Guard, call: Operation) -> bool:
+    """Whether a handler is there for failures of the coordinator or of its locks by exceptions of the project, which no client raises."""
+    about = _ANY_OF_THEM | {call.backend} | _ABOUT.get(call.backend, set())
+    return guard.own and guard.action not in ("raise", "retry") and any(words(name.rpartition(".")[2]) & about for name in guard.catches)
+
+
 class QuietEnd(msgspec.Struct, frozen=True):
     """A function in the background whose loop ends with the first failure of a call, and tells nobody but the log."""
 
@@ -214,7 +259,7 @@ def ends_threads(system: System, call: Operation) -> Iterator[tuple[Place, ...]]
     """
     todo: list[tuple[str, tuple[Guard, ...], bool, tuple[Place, ...]]] = [(call.symbol, call.guards, system.is_kept_up(call.place), ())]
     seen: set[tuple[str, bool]] = set()
-    while todo and len(seen) < 30:
+    while todo and len(seen) < 200:  # a store that a whole program asks through one function
         symbol, guards, again, way = todo.pop(0)
         function = system.function(symbol)
         if (symbol, again) in seen or function is None or any(sees_outage(g, call) for g in (*guards, *system.shield(symbol))) or is_guarded(system, symbol):

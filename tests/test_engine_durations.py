@@ -60,3 +60,31 @@ def test_the_limit_of_a_task_is_not_that_of_the_next_function() -> None:
 )
 def test_an_option_is_read_in_either_form(argv: tuple[str, ...], told: str | None) -> None:
     assert Process("celery-worker", argv, Place("compose.yaml", Span(1))).option("--pool", "-P") == told
+
+
+def limits(text: str) -> list[str]:
+    """What each request and each wait under the lock has for a limit."""
+    head = "import aiohttp\nimport asyncio\nimport websockets\nimport redis.asyncio as redis\nr = redis.Redis()\n"
+    (found,) = system(a=head + text).critical_sections()
+    told = [e.operation for e in (*found.effects, *found.reads) if e.operation.kind in ("http", "remote")]
+    return [str(given.value if given.literal else "some") if (given := o.argument("timeout")) is not None else "none" for o in told]
+
+
+UNDER = "async def run():\n    async with r.lock('x', timeout=60):\n        "
+
+
+def test_a_session_of_aiohttp_waits_for_five_minutes_unless_it_is_told() -> None:
+    assert limits(UNDER + "async with aiohttp.ClientSession() as s:\n            await s.post('http://a/')\n") == ["300"]
+    assert limits(UNDER + "async with aiohttp.ClientSession(timeout=7) as s:\n            await s.post('http://a/')\n") == ["7"]
+    assert limits(UNDER + "async with aiohttp.ClientSession(timeout=7) as s:\n            await s.post('http://a/', timeout=2)\n") == ["2"]
+
+
+def test_a_websocket_waits_without_a_limit_unless_somebody_ends_it() -> None:
+    assert limits(UNDER + "async with websockets.connect('ws://a/') as w:\n            await w.recv()\n") == ["none"]
+    assert limits(UNDER + "async with websockets.connect('ws://a/') as w:\n            await asyncio.wait_for(w.recv(), 5)\n") == ["some"]
+
+
+def test_who_waits_for_a_function_ends_what_it_waits_for() -> None:
+    asking = "async def ask():\n    async with websockets.connect('ws://a/') as w:\n        return await w.recv()\n\n"
+    assert limits(asking + UNDER + "await asyncio.wait_for(ask(), 5)\n") == ["some"]
+    assert limits(asking + UNDER + "await ask()\n") == ["none"]

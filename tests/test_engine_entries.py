@@ -471,3 +471,49 @@ def test_order_of_files_does_not_matter():
     sources = [Source(path, Kind.PYTHON, dedent(text)) for path, text in sorted(DJANGO.items())]
     facts = [extract(s) for s in sources]
     assert link(facts, MODELS).entries() == link(facts[::-1], MODELS).entries()
+
+
+# -- remote calls, consumers of the project, signals of the operating system -------------------------------------------
+
+
+def test_methods_of_an_endpoint_that_a_server_of_remote_calls_is_given() -> None:
+    found = entered({
+        "crane/engine.py": """
+            class Engine:
+                def lift(self, ctx, load): ...
+                def weigh(self, load): ...
+                def _note(self, ctx): ...
+        """,
+        "crane/serve.py": """
+            import oslo_messaging as messaging
+            from crane.engine import Engine
+
+            def serve(transport, target):
+                engine = Engine()
+                return messaging.get_rpc_server(transport, target, [engine], executor="threading")
+        """,
+    })  # fmt: skip
+    assert found == {("crane.engine.Engine.lift", "consumer")}
+
+
+def test_what_a_consumer_of_the_project_is_told_to_call() -> None:
+    found = entered({
+        "crane/bus.py": """
+            class LoadConsumer:
+                def __init__(self, topic, callback):
+                    self.callback = callback
+        """,
+        "crane/work.py": """
+            from crane.bus import LoadConsumer
+
+            def lift(message): ...
+
+            def begin():
+                return LoadConsumer("loads", callback=lift)
+        """,
+    })  # fmt: skip
+    assert found == {("crane.work.lift", "consumer")}
+
+
+def test_a_handler_of_a_signal() -> None:
+    assert entered(a="import signal\n\ndef stop(number, frame): ...\n\nsignal.signal(signal.SIGTERM, stop)\n") == {("a.stop", "interrupt")}

@@ -23,6 +23,7 @@ from coordlint.link.code import (
     endless,
     entries,
     multiplied,
+    naming,
     once,
     purpose,
     records,
@@ -119,7 +120,8 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
     periodic = frozenset(e.symbol for e in started if e.kind == "periodic")
     found = tuple(sorted(_sections(making, traces, intents, periodic), key=lambda s: (s.acquired, s.lock.type)))
     calls_again, functions_again = retrying.retries(ev, traces)
-    operations = tuple(sorted(_operations(traces), key=lambda o: (o.place, o.call)))
+    brought = naming.brought(carrying, started)
+    operations = tuple(sorted((_with(o, brought) for o in _operations(traces)), key=lambda o: (o.place, o.call)))
     used = tuple(sorted(uses.uses(ev, operations, found, traces, started), key=lambda u: (u.place, u.role)))
     modules = {name: scope.path for name, scope in project.modules.items()}
     deployment = link_deployment(facts, modules, unread)
@@ -130,6 +132,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         functions={s.symbol: _info(s, tracer if s.symbol in seen else None) for s in project.functions()},
         operations=operations,
         carried=tuple(sorted((o for t in traces for o in carrying.pairs(t)), key=lambda o: (o.place, o.call))),
+        named=tuple(sorted(naming.named(carrying, traces, brought), key=lambda o: (o.place, o.call))),
         sections=found,
         clients=tuple(sorted(clients.clients(ev, operations, traces), key=lambda c: c.place)),
         served=tuple(sorted(serving.served(ev, traces), key=lambda s: s.place)),
@@ -149,7 +152,8 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         call_guards=_call_guards(traces) | {s.place: s.guards for _, s, _ in assumed if s.guards},
         retried=calls_again,
         retried_functions=functions_again,
-        started=frozenset((f.symbol, s.place) for t in traces if not is_test(t.scope.path) for s in t.steps if s.deferred for f in s.functions),
+        started=frozenset((f.symbol, s.place) for t in traces if not is_test(t.scope.path) for s in t.steps if s.deferred for f in s.functions)
+        | frozenset(endless.own_threads(ev, traces)),
         kept_up=frozenset(place for t in traces for place in endless.kept_up(t)),
         looped=frozenset(s.place for t in traces for s in t.steps if s.functions and s.loop),
         laps={s.place: s.each for t in traces for s in t.steps if s.each is not None},
@@ -189,6 +193,11 @@ def _give_roles(traces: list[Trace]) -> None:
 
 def _operations(traces: list[Trace]) -> list[Operation]:
     return [s.operation for t in traces for s in t.steps if s.operation is not None]
+
+
+def _with(operation: Operation, brought: Mapping[Place, Place]) -> Operation:
+    at = brought.get(operation.place)
+    return msgspec.structs.replace(operation, brought=at) if at is not None else operation
 
 
 def _mutations(ev: Evaluator, traces: list[Trace]) -> list[Mutation]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from functools import cached_property
 
@@ -93,6 +94,13 @@ class Calling(Seen):
             return frozenset((symbol,))
         return frozenset(nx.descendants(self._calls, symbol)) | {symbol}
 
+    def way(self, entry: str, symbol: str) -> tuple[Place, ...]:
+        """The call sites that lead from one function to another, on a shortest way; empty when it is the same or there is none."""
+        if entry == symbol or entry not in self._calls or symbol not in self._calls or not nx.has_path(self._calls, entry, symbol):
+            return ()
+        steps = min(nx.all_shortest_paths(self._calls, entry, symbol))
+        return tuple(min(self._calls.edges[a, b]["places"]) for a, b in itertools.pairwise(steps))
+
     def handed_at(self, place: Place) -> tuple[str, ...]:
         """The functions that are passed to a call: callbacks, listeners, targets of threads."""
         return self._handed.get(place, ())
@@ -120,15 +128,19 @@ class Calling(Seen):
 
     def is_repeated(self, operation: Operation) -> bool:
         """Whether a loop stands around an operation, here or around a call on some way to it."""
-        todo, seen = [operation.symbol], set[str]()
-        while todo and not operation.loop:
+        return bool(operation.loop) or self.is_called_again(operation.symbol)
+
+    def is_called_again(self, symbol: str) -> bool:
+        """Whether a loop stands around a call on some way to a function."""
+        todo, seen = [symbol], set[str]()
+        while todo:
             symbol = todo.pop()
             if symbol not in seen:
                 seen.add(symbol)
                 if any(at in self._world.looped for _, at in self.callers(symbol)):
                     return True
                 todo += [caller for caller, _ in self.callers(symbol)]
-        return bool(operation.loop)
+        return False
 
     def retries(self, what: Operation | Section) -> tuple[Retry, ...]:
         """What makes a call again until it succeeds, innermost first: a loop, a decorator, those of a caller where there is one only."""

@@ -34,13 +34,15 @@ class Seen:
         kind: str | None = None,
         tests: bool = False,
         carried: bool = False,
+        named: bool = False,
     ) -> Iterator[Operation]:
         """Library calls by what they do, on which backend, with which kind of effect; test code only when asked.
 
         `carried`: also the calls of the project's own wrappers that read or write a record which their caller writes or reads.
+        `named`: also the calls of the project's own wrappers that say under which key they read or write.
         """
         backends = _names(backend)
-        for op in self._with_carried if carried else self._world.operations:
+        for op in self._with(carried, named):
             if (
                 (not ops or op.op in ops)
                 and (backends is None or op.backend in backends)
@@ -49,9 +51,15 @@ class Seen:
             ):
                 yield op
 
+    def _with(self, carried: bool, named: bool) -> tuple[Operation, ...]:
+        if (carried, named) not in self._several:
+            more = (*(self._world.carried if carried else ()), *(self._world.named if named else ()))
+            self._several[carried, named] = tuple(sorted((*self._world.operations, *more), key=lambda o: (o.place, o.call))) if more else self._world.operations
+        return self._several[carried, named]
+
     @cached_property
-    def _with_carried(self) -> tuple[Operation, ...]:
-        return tuple(sorted((*self._world.operations, *self._world.carried), key=lambda o: (o.place, o.call)))
+    def _several(self) -> dict[tuple[bool, bool], tuple[Operation, ...]]:
+        return {}
 
     def operations_in(self, symbols: Iterable[str]) -> Iterator[Operation]:
         """The operations that stand in these functions."""

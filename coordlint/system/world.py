@@ -32,6 +32,7 @@ class World:
     functions: Mapping[str, FunctionInfo] = field(default_factory=dict)
     operations: tuple[Operation, ...] = ()
     carried: tuple[Operation, ...] = ()  # what calls of the project's functions do to a record that their caller also reads or writes
+    named: tuple[Operation, ...] = ()  # what calls of the project's general wrappers do, where the key is named
     sections: tuple[Section, ...] = ()
     clients: tuple[Client, ...] = ()
     served: tuple[Served, ...] = ()

@@ -24,6 +24,7 @@ from coordlint import (
     ERROR,
     HIGH,
     MEDIUM,
+    WARNING,
     Found,
     Guard,
     Op,
@@ -45,6 +46,8 @@ _REFUSALS = frozenset(
     | {"StaleDataError", "WatchError", "RolledBackError", "EtcdCompareFailed"}
 )
 _VERSION = frozenset({"version", "revision", "rev", "etag", "mod", "generation", "seq", "epoch", "match"})
+_INITIAL = frozenset({"init", "initial", "initialize", "initialise", "default", "ensure", "empty", "bootstrap", "setup", "prepare"})
+_UNIQUE = frozenset({"uuid", "token", "hash", "digest"})
 _ABSENT = frozenset({"create", "absent"})
 
 
@@ -55,6 +58,16 @@ def cas_result_ignored(system: System) -> Iterator[Found]:
             yield _ignored(system, update, "answers False when another writer was first")
         elif (guard := _swallowing(update)) is not None:
             yield _swallowed(update, guard)
+    for create in system.operations(Op.CREATE, backend="etcd"):
+        if create.outcome is Outcome.DEAD and create.call.endswith(".create") and create.library not in _RAISING and _matters(create):
+            yield found(
+                f"Nobody looks at the outcome of {call_name(create)} on `{create.key_text or create.key}`: when the key is there already it answers False, and this value is lost.",
+                at=create,
+                because=[(_condition(create), "the value that is not stored then"), *((o.place, "the old one is read here") for o in system.same_key(create) if o.op is Op.READ)],
+                severity=WARNING,
+                confidence=MEDIUM,
+                help="Test the answer and replace the old value where it differs, or write with put() if the last one is to win.",
+            )
     for transaction in system.operations(Op.TRANSACTION, backend="etcd"):
         if transaction.outcome is Outcome.DEAD and _compares(transaction):
             yield _ignored(system, transaction, "answers (False, ...) when a comparison fails")
@@ -76,6 +89,15 @@ def cas_result_ignored(system: System) -> Iterator[Found]:
             yield _ignored(system, write, "matches no row when another writer was first, and says so only by its row count")
         elif (guard := _swallowing(write)) is not None and _compares_version(write):
             yield _swallowed(write, guard)
+
+
+def _matters(create: Operation) -> bool:
+    """A value that the caller gives, which is not what the key says already, under a key that is written again for the same thing."""
+    value = create.argument("value")
+    if value is None or value.literal or not value.mentions or (create.symbol_words | words(value.text)) & _INITIAL:
+        return False
+    known = {word for filler in create.fillers for word in (filler, filler.rpartition(".")[2])}
+    return "{}" in (create.key or "") and value.text not in known and not words(" ".join(create.fillers)) & _UNIQUE
 
 
 def _ignored(system: System, update: Operation, how: str) -> Found:

@@ -12,13 +12,15 @@ only the small facts about machines: which shard lives where, who leads, which c
 Fine when: the key names shards, owners, members or configuration; the entry is the ephemeral registration of a worker
 or ends with a short lease. It is a note where a watch on the folder hands every entry to whoever needs them.
 
-Known misses: records under a neutral prefix with neutral names; records written by programs outside the repository.
+Known misses: records under a neutral prefix with neutral names that no request or message brings; records written by programs outside the
+repository.
 
 Sources: ZooKeeper, Data Model (not a general database or large object store) and jute.maxbuffer; etcd documentation,
 System limits (1.5 MiB request, 2 GiB default quota); Consul documentation, KV store (not a full featured datastore).
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from coordlint import (
     COORDINATORS,
@@ -61,11 +63,15 @@ _SHORT = 3600.0  # seconds: an entry with a shorter lease is not a record that g
 
 @rule("CL301", severity=WARNING)
 def coordinator_as_database(system: System) -> Iterator[Found]:
-    for write in system.operations(backend=COORDINATORS):
+    told: set[tuple[str, str | None]] = set()
+    for write in system.operations(backend=COORDINATORS, named=True):
+        if write.via and (write.backend, write.key) in told:
+            continue  # a wrapper's callers are told once for each kind of key
         if not write.stores or write.late is Late.ADD_MEMBER or write.ephemeral or _ends_soon(write) or write.key_words & _METADATA:
             continue
         entity = _entity_in_key(write)
         if entity:
+            told.add((write.backend, write.key))
             readers = [(o.place, "the record is read here") for o in system.same_key(write) if o.op in (Op.READ, Op.LIST)]
             yield found(
                 f"Keeps one entry per {entity} in {backend_name(write.backend)}: `{write.key_text or write.key}`.",
@@ -73,6 +79,15 @@ def coordinator_as_database(system: System) -> Iterator[Found]:
                 because=[*readers[:2], *_searches(system, write), *write.origin] or [_key_evidence(write)],
                 severity=INFO if _is_watched(system, write) else WARNING,
                 confidence=HIGH if entity in write.key_words else MEDIUM,
+            )
+        elif write.brought is not None and write.key_words and (filler := _filler(write)):
+            told.add((write.backend, write.key))
+            alike = (o for o in system.operations(Op.READ, Op.LIST, backend=write.backend, named=True) if o.key == write.key)
+            yield found(
+                f"Keeps what requests bring in {backend_name(write.backend)}, one entry for each {filler}: `{write.key_text or write.key}`.",
+                at=write,
+                because=[(write.brought, "a handler makes this key of what its caller sends"), *((o.place, "the record is read here") for o in islice(alike, 2)), *write.origin],
+                confidence=MEDIUM,
             )
         elif (sibling := _sibling(system, write)) is not None:
             yield found(
@@ -96,6 +111,11 @@ def _entity_in_key(write: Operation) -> str:
         if about and not words(filler) & _METADATA:
             return min(about)
     return ""
+
+
+def _filler(write: Operation) -> str:
+    """What makes the keys differ, where it names nothing of the cluster itself."""
+    return next((f for f in write.fillers if f and not words(f) & _METADATA), "")
 
 
 def _sibling(system: System, write: Operation) -> Operation | None:
@@ -214,6 +234,82 @@ etcd = etcd3.client()
 
 def tag(user_id, tags):
     etcd.put(f"/tags/{user_id}", ",".join(tags))  # finding: coordinator-as-database
+
+=== bad: whatever an API is asked to keep, through a wrapper of another module
+--- hub/store.py
+import etcd3
+
+_etcd = etcd3.client(host="etcd")
+
+
+def write(key, value, seconds=None):
+    if seconds is None:
+        _etcd.put(key, value)
+    else:
+        _etcd.put(key, value, lease=_etcd.lease(seconds))
+
+
+def read(key):
+    return _etcd.get(key)[0]
+--- hub/catalog.py
+from hub import store
+
+
+def add(name, body):
+    store.write(f"recipes/{name}", body)  # finding: coordinator-as-database
+--- hub/views.py
+from flask import Flask, request
+
+from hub import catalog, store
+
+app = Flask(__name__)
+
+
+@app.post("/recipes")
+def publish():
+    recipe = request.get_json()
+    catalog.add(recipe["title"], recipe["text"])
+    return "", 201
+
+
+@app.post("/seen/<reader>")
+def seen(reader):
+    store.write("seen/" + reader, "1", seconds=60)
+    return "", 204
+
+=== good: a request changes settings, and which node owns what
+--- hub/store.py
+import etcd3
+
+_etcd = etcd3.client(host="etcd")
+
+
+def write(key, value):
+    _etcd.put(key, value)
+--- hub/views.py
+from flask import Flask, request
+
+from hub import store
+
+app = Flask(__name__)
+
+
+@app.put("/settings/<name>")
+def change(name):
+    store.write(f"config/{name}", request.data)
+    return "", 204
+
+
+@app.put("/ranges/<node_id>")
+def give(node_id):
+    store.write(f"ranges/{node_id}", request.data)
+    return "", 204
+
+
+@app.post("/mode")
+def mode():
+    store.write("mode", request.data)
+    return "", 204
 
 === good: which shard a customer's data lives on
 --- app/shards.py

@@ -34,7 +34,7 @@ from coordlint import (
 
 # Parts of keys that name one of few: their number does not grow with the traffic.
 _BOUNDED = frozenset(
-    {"host", "hostname", "node", "worker", "shard", "partition", "service", "server", "region", "zone", "cluster", "app", "env"}
+    {"host", "hostname", "node", "pod", "container", "worker", "shard", "partition", "service", "server", "region", "zone", "cluster", "app", "env"}
     | {"environment", "config", "setting", "feature", "flag", "name", "namespace", "member", "instance", "queue", "topic", "type"}
     | {"backend", "broker", "role", "lock", "leader", "key", "path", "prefix", "root", "i", "n", "sampling", "kind", "section"}
 )
@@ -54,7 +54,7 @@ _PASSING = frozenset({"job", "task", "request", "order", "session", "message", "
 def unbounded_keys(system: System) -> Iterator[Found]:
     told: set[tuple[str, str | None]] = set()
     own = {o.place for o in system.operations(backend=COORDINATORS)}
-    for create in sorted(system.operations(backend=COORDINATORS, carried=True), key=lambda o: o.place not in own):
+    for create in sorted(system.operations(backend=COORDINATORS, carried=True, named=True), key=lambda o: o.place not in own):
         if not _is_creation(create) or (create.ephemeral is not False and create.ephemeral is not None) or create.ttl:
             continue
         growing = _grows(create)
@@ -102,6 +102,8 @@ def _grows(create: Operation) -> str:
         said = words(filler)
         if said & _GROWING and not said & (_BOUNDED - {"key", "path"}):
             return filler
+        if create.brought is not None and create.key_words and said and not (said | create.key_words) & (_BOUNDED - {"name", "key", "path"}):
+            return filler  # its callers make up as many as they like
     return ""
 
 
@@ -112,20 +114,27 @@ def _removed(system: System, create: Operation) -> bool:
     listed = {o.symbol for o in system.operations(Op.LIST, backend=create.backend) if (o.key or "").rstrip("/") == parent}
     if system.freed(create.key):
         return True
-    for delete in system.operations(Op.DELETE, backend=create.backend):
+    for delete in system.operations(Op.DELETE, backend=create.backend, named=True):
         gone = (delete.key or "").rstrip("/")
         if gone == key or (gone and "{}" not in gone and key.startswith(gone + "/")) or (gone and parent and gone.startswith(parent + "/")):
             return True
         if delete.takes_all_below and gone and key.startswith(gone + "/"):
             return True
-        if delete.key in (None, "", "{}") and (delete.symbol in listed or _same_class(delete, create)):
+        if delete.key in (None, "", "{}") and (delete.symbol in listed or (_same_class(delete, create) and not _is_followed(system, delete))):
             return True
     return False
 
 
 def _same_class(delete: Operation, create: Operation) -> bool:
-    """A generic `delete(key)` beside the creation: callers of it are not followed."""
-    return delete.symbol.rpartition(".")[0] == create.symbol.rpartition(".")[0]
+    """A generic `delete(key)` beside the creation."""
+    return bool(create.via) or delete.symbol.rpartition(".")[0] == create.symbol.rpartition(".")[0]
+
+
+def _is_followed(system: System, delete: Operation) -> bool:
+    """Whether every caller of a generic `delete(key)` says which key it means: then those are looked at in its place."""
+    named = {o.place for o in system.operations(Op.DELETE, backend=delete.backend, named=True) if o.via}
+    callers = system.callers(delete.symbol)
+    return bool(callers) and all(place in named for _, place in callers)
 
 
 def _key_place(create: Operation) -> Place:

@@ -1,12 +1,13 @@
-"""The whole of a growing prefix or child list is read on a hot path, or entry by entry.
+"""The whole of a growing prefix or child list is read on a hot path, entry by entry, or only to learn whether there is anything.
 
 Why: the answer grows with the data: listing the children of a znode returns every name in one packet, which fails beyond
 1 MiB, and an etcd range without a limit is gathered in the server's memory before it is sent. A request that lists ten
 thousand keys to find one waits for all of them, each time. Where the names are listed first and each entry is read by a call of its
-own, the round trips grow with the data as well.
+own, the round trips grow with the data as well. Who asks by a recursive read whether a key is there gets all values below it and of every
+other key that begins with it, and throws them away.
 
 Instead: read the one key that is meant (build its name from the id), keep the list in the process by a watch, or read in pages
-(etcd `limit` with `sort_order`, Consul `keys=` with a separator). Data that has to be searched belongs in a database.
+(etcd `limit` with `sort_order`, Consul `keys=` with a separator); to ask whether a key is there, read that key alone. Data that has to be searched belongs in a database.
 
 Fine when: the set is bounded (members, shards, settings, the names of what one user has), watched, or read once at start or by a command.
 
@@ -61,6 +62,14 @@ def unbounded_range_read(system: System) -> Iterator[Found]:
                     because=[*added, *each, hot, *alike[:3]],
                 )
             told |= {listing.key or "", listing.symbol}
+        elif _only_tested(system, listing):
+            told.add(listing.symbol)
+            same = [o for o in listings if o.symbol.rpartition(".")[0] == listing.symbol.rpartition(".")[0] and o.key == listing.key and o is not listing]
+            yield found(
+                f"Asks whether a key is there by reading everything below it from {store}, with the keys that only begin like it.",
+                at=listing,
+                because=[*((p, "asked for this one") for _, p in system.callers(listing.symbol)[:2]), *((o.place, "whatever single key is meant here, the same is read") for o in same[:2])],
+            )
         elif listing.read_each and listing.symbol not in told and _looks_for_one(system, listing, grown):
             told.add(listing.symbol)
             yield found(
@@ -68,6 +77,14 @@ def unbounded_range_read(system: System) -> Iterator[Found]:
                 at=listing,
                 because=[*each, *added],
             )
+
+
+def _only_tested(system: System, listing: Operation) -> bool:
+    """All values below a key that callers name are read in order to say yes or no."""
+    arguments = {a.name for a in listing.arguments if not (a.literal and a.value in (None, False))}
+    gets_values = listing.backend in ("etcd", "consul") and not arguments & {"keys", "keys_only", "count_only", "limit", "separator"}
+    asked = any(any(e.kind not in _BY_HAND for e in system.entries_reaching(caller)) for caller, _ in system.callers(listing.symbol))
+    return listing.presence and gets_values and asked and not fixed(listing.key_text or "").strip("/")
 
 
 def _looks_for_one(system: System, listing: Operation, grown: Operation | None) -> bool:

@@ -21,6 +21,7 @@ from coordlint import (
     MEDIUM,
     WARNING,
     Found,
+    Late,
     Op,
     Operation,
     System,
@@ -46,7 +47,7 @@ _OF_CHILDREN = ("ChildrenWatch", "get_children", "watch_prefix", "watch_prefix_o
 @rule("CL304", severity=WARNING)
 def watch_storm(system: System) -> Iterator[Found]:
     for watch in system.operations(Op.WATCH, backend=COORDINATORS):
-        entity = _entity(watch)
+        entity = _entity(watch) or _made_beside(system, watch)
         if not entity or watch.loop != "for":
             continue
         changes = [o for o in system.same_key(watch) if o.stores]
@@ -58,6 +59,20 @@ def watch_storm(system: System) -> Iterator[Found]:
             confidence=HIGH if changes else MEDIUM,
         )
     yield from _herds(system)
+
+
+def _made_beside(system: System, watch: Operation) -> str:
+    """What a watch is set for when the same loop makes the node, each time that its function is called again."""
+    made = [o for o in system.operations(Op.CREATE, backend=watch.backend) if o.symbol == watch.symbol and system.lap(o.place) == system.lap(watch.place) and _is_new(o)]
+    shared = [f for o in made for f in o.fillers[-1:] or [a.text.strip("{}") for a in o.arguments[:1]] if f in watch.fillers]
+    if not shared or system.lap(watch.place) is None or watch.key_words & {"config", "configuration", "setting", "lock", "election"}:
+        return ""
+    return shared[0] if system.is_called_again(watch.symbol) else ""
+
+
+def _is_new(create: Operation) -> bool:
+    """ZooKeeper refuses to create what is there; who does so each time, and does not mind, gives each a new name."""
+    return create.call.endswith(".create") and not create.guards and create.late is not Late.ADD_MEMBER
 
 
 def _herds(system: System) -> Iterator[Found]:
@@ -153,6 +168,40 @@ def follow(work):
         for name in set(names) - known:
             known.add(name)
             work(claim(name))
+
+=== bad: for each question that comes, a node and a watch on its answer
+--- ask/client.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def ask(paths, text, on_answer):
+    for path in paths:
+        zk.create(path, text)
+        zk.ensure_path(path + "/answer")
+        zk.DataWatch(path + "/answer", on_answer)  # finding: watch-storm
+--- ask/prompt.py
+from ask.client import ask
+
+
+def main(paths_for, on_answer):
+    while True:
+        text = input("> ")
+        ask(paths_for(text), text.encode(), on_answer)
+
+=== good: made and watched once, when the program starts
+--- ask/client.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def begin(paths, on_change):
+    for path in paths:
+        zk.ensure_path(path)
+        zk.create(path + "/state", b"")
+        zk.DataWatch(path + "/state", on_change)
 
 === good: each instance watches the others, and locks what one of them leaves
 --- jobs/instance.py

@@ -5,7 +5,8 @@ program breaks; kazoo's `start()` then raises after 15 s, etcd and Consul client
 makes the import fail, so that the process cannot even start to say what is wrong, and every replica that restarts during
 the outage stays away. A call in a request handler turns an outage of the registry into an outage of the product, although
 the addresses or settings that it asks for were known a second ago; in a signal that Django sends it fails the save of the record.
-A thread whose loop asks the coordinator ends with the first failure that nothing handles: the program runs on, and its addresses,
+Where the work of a message has a handler that notes its failure, an outage that passes it by leaves the work as if it still ran. A handler of a
+signal that fails does not do what stands behind the call. A thread whose loop asks the coordinator ends with the first failure that nothing handles: the program runs on, and its addresses,
 its leases or its work stay as they were.
 
 Instead: connect in a function that retries with back-off; keep the last known value (in memory, and in a file for
@@ -33,6 +34,7 @@ from coordlint import (
     Found,
     Op,
     Operation,
+    Place,
     System,
     WayIn,
     backend_name,
@@ -42,6 +44,7 @@ from coordlint import (
     reads_configuration,
     rule,
     survives_outage,
+    unforeseen,
     way_in,
 )
 
@@ -53,9 +56,10 @@ _ROUND_TRIPS = (Op.CONNECT, Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.DELETE, Op
 def unguarded_coordination_call(system: System) -> Iterator[Found]:
     told: set[object] = set()
     saving: dict[str, list[tuple[Operation, WayIn]]] = {}
-    for call in system.operations(*_ROUND_TRIPS, backend=_BACKENDS):
-        way = way_in(system, call)
-        if way is None or {call.symbol, (way.place, way.harm)} & told or survives_outage(system, call):
+    calls = [(call, way) for call in system.operations(*_ROUND_TRIPS, backend=_BACKENDS) if (way := way_in(system, call)) is not None]
+    interrupted = [(call, way) for call, way in calls if way.when == "signal"]
+    for call, way in calls:
+        if way.when == "signal" or {call.symbol, (way.place, way.harm)} & told or survives_outage(system, call):
             continue  # one finding for each function and for each way in
         if reads_configuration(call, way):
             continue  # which has a rule and a cure of its own
@@ -67,11 +71,23 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
         yield found(
             f"An outage of {backend_name(call.backend)} {way.harm}: nothing handles the failure of {call_name(call)}.",
             at=call,
-            because=[(way.place, way.reason), *too_narrow[:1], *call.origin],
+            because=[(way.place, way.reason), *_asked(system, call, way), *too_narrow[:1], *call.origin],
             severity=INFO if way.when == "request" and (system.is_asked_by_most(call.backend) or is_all_that_is_asked(system, call, way)) else WARNING,
             confidence=way.confidence,
         )
     yield from _in_threads(system, told)
+    yield from _of_messages(system, told)
+    for call, way in interrupted:
+        if {call.symbol, (way.place, way.harm)} & told or survives_outage(system, call):
+            continue
+        told |= {call.symbol, (way.place, way.harm)}
+        yield found(
+            f"An outage of {backend_name(call.backend)} {way.harm}: nothing handles the failure of {call_name(call)}.",
+            at=call,
+            because=[(way.place, way.reason), *_asked(system, call, way), *call.origin],
+            confidence=way.confidence,
+            help="Only set a flag in the handler of the signal, first of all; do the rest where the program ends, and log its failure.",
+        )
     for calls in saving.values():  # the handlers of one module are told once, those that catch nothing first
         calls.sort(key=lambda c: bool(c[0].guards))
         call, way = calls[0]
@@ -82,6 +98,13 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
             because=[(way.place, way.reason), *alike, *call.origin],
             confidence=way.confidence,
         )
+
+
+def _asked(system: System, call: Operation, way: WayIn) -> list[tuple[Place, str]]:
+    """The calls that lead from the handler to a call in another file."""
+    entry = next((e for e in system.entries_reaching(call.symbol) if e.place == way.place), None)
+    sites = system.way(entry.symbol, call.symbol) if entry is not None else ()
+    return [(at, "and asks from here") for at in sites[-2:] if at.path != call.place.path]
 
 
 def is_all_that_is_asked(system: System, call: Operation, way: WayIn) -> bool:
@@ -103,7 +126,31 @@ def _in_threads(system: System, told: set[object]) -> Iterator[Found]:
         yield found(
             f"An outage of {backend_name(call.backend)} ends a loop in the background: nothing handles the failure of {call_name(call)}, and the program goes on without it.",
             at=call,
-            because=[(started, "the loop is started here, and nobody asks how it ends"), *((at, "and asks here") for at in way[:2]), *call.origin],
+            because=[(started, "the loop is started here, and nobody asks how it ends"), *((at, "and asks here") for at in way[-4:]), *call.origin],
             confidence=MEDIUM,
             help="Handle the failure inside the loop: log it, wait, try again; or end the whole program, so that whoever runs it starts it anew.",
+        )
+
+
+def _of_messages(system: System, told: set[object]) -> Iterator[Found]:
+    """Messages whose work has a handler for failures of the coordinator, which an outage passes by: what the handler would note is never noted."""
+    ways = [(call, way) for call in system.operations(*_ROUND_TRIPS, backend=_BACKENDS) if not call.in_test for way in unforeseen(system, call)]
+    for call, way in ways:
+        if way.guard is None or {way.entry.place, call.symbol} & told:
+            continue
+        told |= {way.entry.place, call.symbol}
+        sections = [s for s in system.critical_sections(backend=call.backend) if any(e.place == call.place for e in (*s.reads, *s.effects))]
+        others = {w.way[0]: None for _, w in ways if w.entry == way.entry and w.guard is None and w.way}
+        yield found(
+            f"An outage of {backend_name(call.backend)} breaks off the work of a message: {call_name(call)} then raises something else than what is handled on the way.",
+            at=call,
+            because=[
+                (way.guard.place, f"catches {', '.join(way.guard.catches)}: exceptions of the project, and an outage raises the client's own"),
+                *((s.acquired, "the lock around it is taken from the same store") for s in sections[:1]),
+                *((at, "nothing at all handles the failure of what is asked here") for at in list(others)[:2]),
+                (way.entry.place, f"a message comes in here: {way.entry.reason}"),
+                *call.origin,
+            ],
+            confidence=MEDIUM,
+            help="Catch what the client raises as well, or turn it into the exception that the handler knows, in the one place that talks to the store.",
         )

@@ -17,7 +17,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import COORDINATORS, INFO, MEDIUM, Evidence, Found, System, Workload, backend_name, found, rule
+from coordlint import (
+    COORDINATORS,
+    INFO,
+    MEDIUM,
+    Client,
+    Evidence,
+    Found,
+    System,
+    Workload,
+    backend_name,
+    found,
+    rule,
+)
 
 NAMES = {"zookeeper": ("ZOOKEEPER", "ZK_", "ZOO_", "_ZK"), "etcd": ("ETCD",), "consul": ("CONSUL",)}
 
@@ -30,7 +42,7 @@ def undeclared_coordinator(system: System) -> Iterator[Found]:
         clients = [client for client in system.clients(backend=backend) if not client.in_test]
         for client in clients[:1]:
             running = [w for w in system.workloads_of(client.symbol) if not w.role.is_lenient]
-            if not running or names_it(system, backend) or is_elsewhere(client.hosts):
+            if not running or names_it(system, backend) or is_elsewhere(client):
                 continue
             yield found(
                 f"{running[0].name} uses {backend_name(backend)}, and no manifest provides or names one",
@@ -59,8 +71,9 @@ def told(workload: Workload, backend: str) -> bool:
     )
 
 
-def is_elsewhere(hosts: str | None) -> bool:
-    """Whether a client's literal address leads to a host outside, or is not known at all."""
+def is_elsewhere(client: Client) -> bool:
+    """Whether a client's literal address leads to a host outside."""
+    hosts = client.hosts if any(a.literal and str(a.value) == client.hosts for a in client.arguments) else None
     return hosts is not None and "." in hosts.split(":")[0] and not hosts.startswith("127.")
 
 

@@ -31,6 +31,7 @@ from coordlint import (
     Place,
     System,
     backend_name,
+    fixed,
     found,
     rule,
     words,
@@ -48,6 +49,8 @@ _LASTING = frozenset(
     | {"state", "desired", "spec", "schema", "policy", "key", "secret", "template", "limit", "quota", "flag", "feature", "dead"}
 )
 _DATED = frozenset({"time", "timestamp", "heartbeat", "expire", "expiry", "seen", "deadline", "utcnow", "now"})
+_WORKING = frozenset({"worker", "executor", "instance", "replica", "agent", "participant", "member", "runner"})  # who comes and goes by itself
+_ATTRIBUTE = frozenset({"url", "uri", "addr", "address", "ip", "port", "endpoint", "host", "hostname"})
 _CHECKS = ("check", "checks", "ttl", "interval", "script", "http", "tcp", "grpc", "**")  # "**": a mapping of unknown content
 
 
@@ -67,7 +70,9 @@ def membership_without_lease(system: System) -> Iterator[Found]:
         )
     told: set[tuple[str, str | None]] = set()
     for write in system.operations(backend=COORDINATORS):
-        if (write.symbol, write.key) in told or not write.stores or _may_end(system, write) or not _names_member(write) or _lasts(write):
+        if (write.symbol, write.key) in told or not write.stores or _may_end(system, write) or _lasts(write):
+            continue
+        if not _names_member(write) and not _is_counted_among(system, write):
             continue
         told.add((write.symbol, write.key))
         yield found(
@@ -89,9 +94,26 @@ def _names_member(write: Operation) -> bool:
     """The key lies among members, and the entry carries an address or the function says that it registers."""
     if write.late is Late.ADD_MEMBER or not write.key_words & _MEMBERS:
         return False  # `ensure_path` makes the directory
+    above, _, last = write.key_text.rpartition("/")
+    if "{" in above and "{" not in last and words(last) & _ATTRIBUTE and not words(fixed(above)) & _MEMBERS:
+        return False  # an attribute of something else: "functions/{name}/service_url"
     if _said(write) & _ADDRESS:
         return True
     return bool(write.symbol_words & _REGISTERS) and write.argument("value") is not None
+
+
+def _is_counted_among(system: System, write: Operation) -> bool:
+    """One more of those that do the work, under its own name, whom somebody lists and only an orderly end removes."""
+    before, hole, after = (write.key_text or "").rpartition("{")
+    name = after.removesuffix("}")
+    value = write.argument("value")
+    if not hole or not after.endswith("}") or value is None or (value.text not in (name, "") and value.value not in ("", None)):
+        return False
+    if not words(before.rpartition("/")[2] or before.rstrip("/").rpartition("/")[2]) & _WORKING or not words(name) & _WORKING:
+        return False
+    above = (write.key or "").removesuffix("{}").rstrip("_-/.")
+    listed = any((o.key or "").rstrip("_-/.") == above for o in system.operations(Op.LIST, backend=write.backend))
+    return listed and any(o.op is Op.DELETE and o.key == write.key for o in system.operations(Op.DELETE, backend=write.backend))
 
 
 def _lasts(write: Operation) -> bool:
@@ -188,6 +210,36 @@ def announce():
 
 
 announce()
+
+=== bad: who works is listed, and only an orderly end takes it off
+--- pool/keys.py
+import etcd3gw
+
+store = etcd3gw.client(host="etcd")
+--- pool/workers.py
+from pool.keys import store
+
+
+def add(pool, worker):
+    store.create("pools/%s/worker_%s" % (pool, worker), worker)  # finding: membership-without-lease
+
+
+def remove(pool, worker):
+    store.delete("pools/%s/worker_%s" % (pool, worker))
+
+
+def workers(pool):
+    return [name for name, _ in store.get_prefix("pools/%s/worker" % pool)]
+
+=== good: where a function is served, one entry of the function
+--- pool/address.py
+import etcd3gw
+
+store = etcd3gw.client(host="etcd")
+
+
+def publish(function_id, url):
+    store.put("functions/%s/service_url" % function_id, url)
 
 === good: an ephemeral node
 --- svc/register.py

@@ -82,7 +82,7 @@ def session_loss_ignored(system: System) -> Iterator[Found]:
                 at=client.place,
                 symbol=client.symbol,
                 resource=client.hosts,
-                because=held[:4],
+                because=[*held[:4], *_begins(system, client)],
                 severity=INFO if _is_alone(system, client) else WARNING,
             )
     yield from _forgets_the_party(system, clients)
@@ -224,6 +224,10 @@ def _held(system: System, client: Client, *, alone: bool) -> list[tuple[Place, s
         if what:
             held.setdefault((op.place.path, op.place.line), (op.place, what))
     return list(held.values())
+
+
+def _begins(system: System, client: Client) -> list[tuple[Place, str]]:
+    return [(o.place, "its session begins here") for o in system.operations(Op.CONNECT, backend="zookeeper") if o.client == client.place][:1]
 
 
 def _is_alone(system: System, client: Client) -> bool:

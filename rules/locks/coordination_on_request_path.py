@@ -30,6 +30,8 @@ from coordlint import (
     Found,
     Op,
     Operation,
+    Place,
+    Section,
     System,
     backend_name,
     call_name,
@@ -42,6 +44,7 @@ ROUND_TRIPS = (
     Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.CAS, Op.DELETE, Op.TRANSACTION, Op.ACQUIRE, Op.DISCOVER, Op.INCREMENT, Op.COUNTER,
     Op.QUEUE_PUT, Op.LEASE,
 )  # fmt: skip
+READS = (Op.READ, Op.LIST, Op.DISCOVER)
 TRAFFIC = {"http": "HTTP request", "consumer": "consumed message"}
 CACHING = frozenset({"lru_cache", "cache", "cached", "ttl_cache", "memoize", "cachedmethod", "cached_property", "alru_cache"})
 
@@ -58,7 +61,7 @@ def coordination_on_request_path(system: System) -> Iterator[Found]:
         if entries:
             by_file.setdefault((operation.place.path, operation.backend), []).append((operation, entries))
     for (_, backend), calls in by_file.items():  # a wrapper's file is told once, not for each of its methods
-        calls.sort(key=lambda call: call[0].loop != "for")  # the one whose number grows is told, and the others as evidence
+        calls.sort(key=lambda call: (call[0].loop != "for", call[0].op not in READS))  # whose number grows, then what a copy could answer; the others are evidence
         operation, entries = calls[0]
         times = ", once for each item of a loop" if operation.loop == "for" else ""
         yield found(
@@ -67,12 +70,26 @@ def coordination_on_request_path(system: System) -> Iterator[Found]:
             at=operation,
             because=[
                 *((e.place, f"reached from here ({e.reason})") for e in entries[:3]),
-                *((o.place, f"{call_name(o)} is on the way of a request as well") for o, _ in calls[1:4]),
+                *((at, "and asked from here") for at in asking(system, operation, entries)),
+                *((s.acquired, "a lock is taken there on the way") for s in taken(system, backend, entries)[:1]),
+                *((at, f"{call_name(o)} is on the way of a request as well") for o, es in calls[1:4] for at in asking(system, o, es) or [o.place]),
                 *operation.origin,
             ],
             severity=INFO if system.is_asked_by_most(backend) or is_what_it_is_for(system, operation, entries) else WARNING,
             confidence=MEDIUM,
         )
+
+
+def asking(system: System, operation: Operation, entries: list[Entry]) -> list[Place]:
+    """The calls outside its file that lead to an operation, on the ways from the first handlers."""
+    ways = [system.way(e.symbol, operation.symbol) for e in entries[:4]]
+    return sorted({way[-1] for way in ways if way and way[-1].path != operation.place.path})[:2]
+
+
+def taken(system: System, backend: str, entries: list[Entry]) -> list[Section]:
+    """Locks that a handler takes from the same store."""
+    inside = {symbol for e in entries[:3] for symbol in system.reached_from(e.symbol)}
+    return [s for s in system.critical_sections(backend=backend) if s.symbol in inside]
 
 
 def is_what_it_is_for(system: System, operation: Operation, entries: list[Entry]) -> bool:

@@ -16,7 +16,7 @@ the task's time limit is the lease or less, and its workers enforce it; the key 
 
 A loop of unknown length around calls that nobody knows is reported only where a sibling shows what is missing: the same wrapper, with renewal.
 
-Known misses: loops are added up only around calls that leave the process and whose timeout is known; time limits of tasks that stand in the worker's configuration. requests has no timeout by default, httpx 5 seconds: other clients whose default is not
+Known misses: loops are added up only around calls that leave the process and whose timeout is known; time limits of tasks that stand in the worker's configuration. requests has no timeout by default, nor has the receiving of a websocket; httpx has 5 seconds, aiohttp 5 minutes: other clients whose default is not
 known are believed to be bounded.
 
 Sources: Redis documentation, Distributed Locks (validity time; extending); requests documentation, Timeouts; Celery documentation, Time limits, and Concurrency with gevent.
@@ -32,6 +32,7 @@ from coordlint import (
     Effect,
     Evidence,
     Found,
+    Op,
     Section,
     System,
     TaskLimit,
@@ -57,7 +58,7 @@ def work_outlives_lease(system: System) -> Iterator[Found]:
     trusting: dict[Evidence, list[tuple[Section, TaskLimit]]] = {}
     for section in system.critical_sections(distributed=True):
         lease = section.lock.lifetime
-        if lease.seconds is None or section.lock.model.renews or section.extended or section.checked:
+        if lease.seconds is None or section.lock.model.renews or section.extended or asks_again(system, section):
             continue
         limit = time_limit(system, section.symbol)
         pool = unenforced(system, section.symbol, limit) if limit is not None else None
@@ -75,6 +76,19 @@ def work_outlives_lease(system: System) -> Iterator[Found]:
             yield unlike_its_sibling(section, sibling)
     for pool_evidence, sections in trusting.items():
         yield without_its_limit(pool_evidence, sections)
+
+
+def asks_again(system: System, section: Section) -> bool:
+    """Whether the work asks if the lock is still held: what is asked first of all is only whether it was had."""
+    known = {o.place: o for o in system.operations(Op.CHECK)}
+    done = [*(e.chain[0] if e.chain else e.place for e in (*section.effects, *section.reads)), *section.unresolved]
+    for check in section.checked:
+        asked = known.get(check)
+        if asked is None or check.path != section.path or (asked.loop and asked.loop != section.loop):
+            return True
+        if any(at.path == check.path and section.acquired.line < at.line < check.line for at in done):
+            return True
+    return False
 
 
 def slowest(section: Section, lease: float) -> list[Found]:
@@ -394,6 +408,74 @@ def payout():
     if not r.set("payout:asked", "1", nx=True, ex=60):
         return
     pay_everybody()
+
+=== bad: whether the lock was had is asked at once, and never again
+--- jobs/close.py
+import etcd3gw
+import requests
+
+store = etcd3gw.client(host="etcd", timeout=3)
+
+def close(month):
+    with store.lock("close_%s" % month) as lock:
+        if not lock.is_acquired():
+            raise RuntimeError("somebody else closes it")
+        requests.post("https://ledger.example.org/close", json={"month": month})  # finding: work-outlives-lease
+
+=== good: asked again before each step
+--- jobs/close.py
+import etcd3gw
+import requests
+
+store = etcd3gw.client(host="etcd", timeout=3)
+
+def close(months):
+    with store.lock("close") as lock:
+        for month in months:
+            if not lock.is_acquired():
+                raise RuntimeError("somebody else closes them")
+            requests.post("https://ledger.example.org/close", json={"month": month})
+
+=== bad: a session that gives up after five minutes, and a peer that may never say a word
+--- calls/room.py
+import aiohttp
+import redis.asyncio as redis
+import websockets
+
+r = redis.Redis(host="redis", socket_timeout=2)
+
+async def book(room):
+    async with r.lock(f"room:{room}", timeout=60):
+        async with aiohttp.ClientSession() as session:
+            async with session.post("https://rooms.example.org/", json={"name": room}) as answer:  # finding: work-outlives-lease
+                return await answer.json()
+
+async def join(room):
+    async with r.lock(f"call:{room}", timeout=60):
+        async with websockets.connect("wss://calls.example.org/") as peer:
+            await peer.send(room)
+            return await peer.recv()  # finding: work-outlives-lease
+
+=== good: a session that gives up in time
+--- calls/room.py
+import aiohttp
+import asyncio
+import redis.asyncio as redis
+import websockets
+
+r = redis.Redis(host="redis", socket_timeout=2)
+
+async def book(room):
+    async with r.lock(f"room:{room}", timeout=60):
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+            async with session.post("https://rooms.example.org/", json={"name": room}) as answer:
+                return await answer.json()
+
+async def join(room):
+    async with r.lock(f"call:{room}", timeout=60):
+        async with websockets.connect("wss://calls.example.org/") as peer:
+            await peer.send(room)
+            return await asyncio.wait_for(peer.recv(), 10)
 
 === good: a timeout well below the lease
 --- tasks.py

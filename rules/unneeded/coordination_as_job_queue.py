@@ -91,7 +91,9 @@ def _consumption(system: System, create: Operation) -> tuple[list[tuple[Place, s
         if o.op is Op.DELETE
         and ((o.key or "").startswith(parent + "/") or (o.key in (None, "", "{}") and o.symbol in consumers))
     ]
-    takes = [(o.place, "consumers look for work here") for o in takers]
+    called = {callback for o in takers for callback in system.handed_at(o.place)}
+    reads = [o for o in system.operations_in(called) if o.op is Op.READ and o.backend == create.backend and (o.key or "").startswith(parent + "/")]
+    takes = [(o.place, "consumers look for work here") for o in takers] + [(o.place, "and read it here") for o in reads[:1]]
     return takes, deletes
 
 

@@ -36,6 +36,8 @@ _METRICS = frozenset(
     | {"medicion", "medicione", "medida", "lectura", "metrica", "medicao", "leitura", "mesure"}  # the same in Spanish, Portuguese, French
     | {"messung", "messungen", "messwert", "messwerte"}  # and German; plurals without their last s
 )
+_COUNTS = frozenset({"num", "count", "total", "number"})  # how many there are of something, counted with each that comes
+_NUMBERS = frozenset({"next", "id", "seq", "sequence", "epoch", "term", "version", "revision", "generation", "retry", "attempt", "lock", "semaphore"})
 _SETTING = frozenset({"config", "configuration", "setting", "conf", "policy", "threshold", "schema", "limit", "interval", "period", "enabled"})
 
 
@@ -43,7 +45,8 @@ _SETTING = frozenset({"config", "configuration", "setting", "conf", "policy", "t
 def coordination_for_metrics(system: System) -> Iterator[Found]:
     told: set[tuple[str, str | None]] = set()
     for write in sorted(system.operations(backend=COORDINATORS), key=lambda o: not o.loop):  # the write that repeats says most
-        if not (write.stores or write.op is Op.COUNTER) or not write.key_words & _METRICS or write.key_words & _SETTING:
+        is_counted = bool(write.key_words & _COUNTS) and not write.key_words & _NUMBERS and write.counts and _goes_on(system, write)
+        if not (write.stores or write.op is Op.COUNTER) or not (write.key_words & _METRICS or is_counted) or write.key_words & _SETTING:
             continue
         if write.op is Op.CREATE and write.argument("value") is None:
             continue  # a folder, or a node that says by being there all that it says
@@ -53,7 +56,7 @@ def coordination_for_metrics(system: System) -> Iterator[Found]:
         often = f", every {write.pause.told}" if write.loop and write.pause and write.pause.told else ", in a loop" if write.loop else ""
         readers = [(o.place, "and collected here") for o in system.same_key(write) if o.op in (Op.READ, Op.LIST)]
         yield found(
-            f"Writes readings to {backend_name(write.backend)}{often}: `{write.key_text or write.key}`.",
+            f"{'Keeps a count in' if is_counted else 'Writes readings to'} {backend_name(write.backend)}{often}: `{write.key_text or write.key}`.",
             at=write,
             because=[*readers[:2], *write.origin] or [(_key_place(write), "the key says what is written")],
             confidence=HIGH if write.loop else MEDIUM,
@@ -75,11 +78,56 @@ def _counts(system: System) -> Iterator[Found]:
         )
 
 
+def _goes_on(system: System, write: Operation) -> bool:
+    """Whether each request, each message or each round of a loop counts."""
+    return system.is_repeated(write) or any(e.kind in ("http", "consumer") for e in system.entries_reaching(write.symbol))
+
+
 def _key_place(write: Operation) -> Place:
     return next((a.place for a in write.arguments if a.place), write.place)
 
 
 EXAMPLES = '''
+=== bad: how many rows a server has, written with each that is added
+--- store/rows.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def added(server):
+    text, _ = zk.get(f"/servers/{server}/info/rowNum")
+    zk.set(f"/servers/{server}/info/rowNum", str(int(text) + 1).encode())  # finding: coordination-for-metrics
+--- store/serve.py
+from store.rows import added
+
+
+def main(server, rows, save):
+    for row in rows:
+        save(row)
+        added(server)
+
+=== good: a number that is given to somebody, and one that an operator changes
+--- store/numbers.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def next_number():
+    text, _ = zk.get("/store/nextNumber")
+    zk.set("/store/nextNumber", str(int(text) + 1).encode())
+
+
+def one_more_shard():
+    text, _ = zk.get("/store/shardCount")
+    zk.set("/store/shardCount", str(int(text) + 1).encode())
+
+
+def serve(requests):
+    for _ in requests:
+        next_number()
+
 === bad: requests per second as a znode, through a client of another module
 --- app/zk.py
 from kazoo.client import KazooClient

@@ -14,6 +14,7 @@ from coordlint.link.code.arguments import bindings, given_for
 from coordlint.link.code.calling import returned
 from coordlint.link.code.changing import adds, changes
 from coordlint.link.code.flows import Flow
+from coordlint.link.code.holding import is_ruled_out
 from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.records import is_about, is_write, key_value
 from coordlint.link.code.statements import expressions, statements
@@ -35,13 +36,13 @@ from coordlint.link.code.values import (
 from coordlint.link.code.vocabulary import QUORUM
 from coordlint.models.schema import Op
 from coordlint.source import Place
-from coordlint.wording import words
+from coordlint.wording import fixed, words
 
 DEEPEST = 4  # wrappers in wrappers
 MOST = 60  # records of one function
 _LOCKING = frozenset({"lock", "locked", "acquire", "mutex", "semaphore"})
 _CONDITIONS = frozenset("cas version expected expected_value expected_version prev prev_value prevValue prev_index prevIndex mod_revision acquire if_match".split())
-_ON_RECORDS = (Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.SET_ADD)
+_ON_RECORDS = (Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.SET_ADD, Op.DELETE)
 
 
 class Touch(msgspec.Struct, frozen=True):
@@ -54,6 +55,7 @@ class Touch(msgspec.Struct, frozen=True):
     value: tuple[ir.Expr, ...]  # what is written, here
     tells: str  # of a read: "value", or "presence" where the answer is yes or no
     via: tuple[str, ...] = ()
+    named_at: Place | None = None  # the call that says most of the key's words: the library's, or that of a wrapper
 
 
 class Carrying:
@@ -68,10 +70,10 @@ class Carrying:
         if trace.scope.kind != "function" or not any(s.functions for s in trace.steps):
             return
         touches = self.touches(trace.scope.symbol)
-        reads = [t for t in touches if not is_write(t.operation)]
+        reads = [t for t in touches if not is_write(t.operation) and t.operation.op is not Op.DELETE]
         told: dict[Place, Operation] = {}
         for write in touches:
-            meets = [r for r in reads if is_write(write.operation) and (r.via or write.via) and r.step.place < write.step.place and _is_same(r, write)]
+            meets = [r for r in reads if is_write(write.operation) and (r.via or write.via) and (write.value or not write.via) and r.step.place < write.step.place and _is_same(r, write)]
             if not meets or _asks_for_lock(trace, write.step.place):
                 continue
             flow = self._tracer.flow(trace.scope.symbol).towards(write.step.place)
@@ -114,6 +116,14 @@ class Carrying:
             role=None,
         )
 
+    def scope(self, symbol: str) -> Scope | None:
+        """The scope of a symbol."""
+        return self._tracer.ev.project.scopes.get(symbol)
+
+    def flow(self, symbol: str) -> Flow:
+        """The data flow of a function."""
+        return self._tracer.flow(symbol)
+
     def touches(self, symbol: str) -> tuple[Touch, ...]:
         """Every record that a function reads or writes, by its own calls and those of the functions that it calls; recursion adds none."""
         if symbol not in self._touches:
@@ -127,7 +137,7 @@ class Carrying:
             if step.operation is not None:
                 touch = _own(step, step.operation, trace.scope, self._tracer.flow(symbol))
                 if touch is not None:
-                    yield touch
+                    yield msgspec.structs.replace(touch, named_at=step.place)
             elif not step.deferred:
                 meant = [c for c in _meant(step) if self._tracer.ev.project.scopes[c.symbol].kind == "function"]
                 known = [found for callee in meant if (found := list(self._inside(step, callee, trace.scope)))]
@@ -140,23 +150,29 @@ class Carrying:
         if not touches:
             return
         flow = self._tracer.flow(callee.symbol)
-        given = {name: key_value(value) for name, value in bindings(self._tracer.ev, callee, step.args).items()}
+        passed = bindings(self._tracer.ev, callee, step.args)
+        given = {name: key_value(value) for name, value in passed.items()}
         exprs = given_for(step.args, step.call, scope)
         for touch in touches:
+            if is_ruled_out(touch.step, inner, passed):
+                continue
             naming = [p.name for p in inner.params() if p.name in exprs and _reaches(p.name, touch.naming, flow)]
             if not naming and "{" in touch.key.named:
                 continue  # a default, a local variable or gathered arguments: not named here
             via = (callee.symbol.rpartition(".")[2], *touch.via)
             key = fill(_named_here(touch.key, [_text(exprs[n], given.get((callee.symbol, n))) for n in naming]), given)
             made_of = tuple(exprs[n] for n in naming)
+            named_at = step.place if words(fixed(key.text)) > words(fixed(touch.key.text)) else touch.named_at
             if is_write(touch.operation):
                 if exprs.keys() & _CONDITIONS or any(k.name in _CONDITIONS for k in step.call.keywords):
                     continue  # on condition of what the caller names
                 carried = [p.name for p in inner.params() if p.name in exprs and _reaches(p.name, touch.value, flow)]
-                if carried:
-                    yield Touch(touch.operation, step, key, made_of, tuple(exprs[p] for p in carried), "", via)
+                if carried or naming:
+                    yield Touch(touch.operation, step, key, made_of, tuple(exprs[p] for p in carried), "", via, named_at)
+            elif touch.operation.op is Op.DELETE:
+                yield Touch(touch.operation, step, key, made_of, (), "", via, named_at)
             elif tells := _tells(inner, touch, flow):
-                yield Touch(touch.operation, step, key, made_of, (), tells, via)
+                yield Touch(touch.operation, step, key, made_of, (), tells, via, named_at)
 
 
 def _asks_for_lock(trace: Trace, write: Place) -> bool:

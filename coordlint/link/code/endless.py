@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from coordlint import ir
+from coordlint.link.code import classes
+from coordlint.link.code.evaluate import Evaluator
+from coordlint.link.code.project import is_test
 from coordlint.link.code.statements import blocks, expressions, statements
 from coordlint.link.code.trace import Trace
-from coordlint.link.code.usage import calls_in, ends, names_in
+from coordlint.link.code.usage import calls_in, ends, last_word, names_in
 from coordlint.source import Place
 from coordlint.wording import words
 
@@ -42,3 +45,21 @@ def _is_endless(test: ir.Expr) -> bool:
         return bool(test.value)
     return any(words(name.rpartition(".")[2]) & _UNTIL_TOLD or words(name.rpartition(".")[0].rpartition(".")[2]) & _UNTIL_TOLD for name in names_in(test))
 
+
+
+_THREADS = ("threading.Thread", "threading.Timer", "multiprocessing.Process", "multiprocessing.process.BaseProcess")
+_ASKS = ("is_alive", "isAlive", "exitcode")
+
+
+def own_threads(ev: Evaluator, traces: Sequence[Trace]) -> Iterator[tuple[str, Place]]:
+    """The `run()` of classes that are threads, with where one is made; none where somebody looks whether threads are still alive."""
+    if any(last_word(s.call.func) in _ASKS for t in traces for s in t.steps):
+        return
+    for cls in ev.project.classes():
+        above, libraries = classes.ancestry(ev, cls.symbol) if not is_test(cls.path) else ((), ())
+        run = ev.project.scopes.get(f"{cls.symbol}.run")
+        if run is None or run.kind != "function" or not any(name in _THREADS for name in libraries):
+            continue
+        inits = {f"{c.symbol}.__init__" for c in above[:1]}
+        made = (s.place for t in traces if not is_test(t.scope.path) for s in t.steps if any(f.symbol in inits for f in s.functions[: s.called]))
+        yield run.symbol, min(made, default=run.place(run.function.at))

@@ -16,7 +16,7 @@ from coordlint.link.code.frameworks import BASES, CELERY_STARTS, DECORATORS
 from coordlint.link.code.origins import origins
 from coordlint.link.code.plugged import declared
 from coordlint.link.code.project import Scope, is_test
-from coordlint.link.code.registered import Registered
+from coordlint.link.code.registered import Registered, takes_context
 from coordlint.link.code.texts import written
 from coordlint.link.code.values import External, Instance, Method, options
 from coordlint.manifest import EntryPoints
@@ -157,7 +157,7 @@ def _by_class(ev: Evaluator, scope: Scope) -> Iterator[Entry]:
             return
     if not name.startswith("_") and any(b.endswith("Servicer") for b in bases) and len(scope.params()) == 3:
         yield Entry(scope.symbol, "http", place, f"{name} of {next(b for b in sorted(bases) if b.endswith('Servicer'))}")
-    elif not name.startswith("_") and _takes_context(scope) and _serves_calls(ev, owner):
+    elif not name.startswith("_") and takes_context(scope) and _serves_calls(ev, owner):
         yield Entry(scope.symbol, "consumer", place, f"{name} of an endpoint of oslo.messaging")
     elif name == "__call__" and _is_middleware(owner):
         yield Entry(scope.symbol, "http", place, "__call__ of a middleware")
@@ -168,12 +168,6 @@ def _class_route(owner: Scope) -> str:
     node = owner.node
     routes = [_route(d) for d in node.decorators if last_name(d) == "route"] if isinstance(node, ir.Class) else []
     return routes[0] if routes else ""
-
-
-def _takes_context(scope: Scope) -> bool:
-    """A remote call brings its context first."""
-    params = [p.name for p in scope.params() if p.kind == "positional"]
-    return len(params) > 1 and params[1] in ("context", "ctxt", "ctx", "req_context")
 
 
 def _serves_calls(ev: Evaluator, owner: Scope) -> bool:

@@ -91,6 +91,10 @@ REGISTRATIONS: Table = _table((
     ("consumer", "kombu", "Consumer register_callback"),
     ("consumer", "aio_pika aiormq", "consume basic_consume"),
     ("consumer", "nats stomp paho google", "subscribe message_callback_add"),
+    ("endpoint", "oslo_messaging", "get_rpc_server get_notification_listener get_batch_notification_listener"),
+    ("endpoint", "xmlrpc", "register_instance"),
+    ("interrupt", "signal", "signal"),
+    ("interrupt", "*", "add_signal_handler"),
     ("command", "fire argh clize plac defopt", "Fire dispatch_command dispatch_commands run call"),
     ("command", "argparse", "set_defaults"),
     ("signal", "django blinker", "connect"),
@@ -101,6 +105,11 @@ REGISTRATIONS: Table = _table((
     ("consumer", "*", "basic_consume"),
     ("command", "*", "set_defaults"),
 ))  # fmt: skip
+# Servers of remote calls, and the position of the objects whose methods answer them.
+ENDPOINTS = {"get_rpc_server": 2, "get_notification_listener": 2, "get_batch_notification_listener": 2, "register_instance": 0}
+# Parameters by which a consumer is told what to do with a message, whoever wrote that consumer.
+CALLBACKS = frozenset("callback on_message message_callback message_handler handler process_message on_message_callback".split())
+CONSUMING = frozenset("consumer consume subscriber subscription".split())
 REGISTERING = frozenset(name for names in REGISTRATIONS.values() for name in names)
 
 # Base classes by their last name, and the methods that a framework calls on them.

@@ -10,7 +10,7 @@ from coordlint.coordination import Guard
 from coordlint.link.code.quiet import quiet_end
 from coordlint.link.code.texts import written
 from coordlint.link.code.usage import ends
-from coordlint.link.code.values import External
+from coordlint.link.code.values import ClassRef, External
 
 if TYPE_CHECKING:
     from coordlint.link.code.walk import Around, Walk
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 def guard(w: Walk, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
     """What a handler catches, and what it does at its end."""
     names: list[str] = []
+    own: list[bool] = []
     for t in h.types:
         value = w.ev.value(t, w.scope)
+        own.append(isinstance(value, ClassRef))
         name = value.name if isinstance(value, External) else written(t)
         names.append(w.ev.models.canonical(name) or name)
     ending = ends(h.body)
@@ -33,7 +35,7 @@ def guard(w: Walk, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
         action = "raise"
     quiet = quiet_end(w.scope, h, s) if around.loop in ("while", "forever") else None
     goes_on = not ending and action != "raise"
-    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet, goes_on)
+    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet, goes_on, bool(own) and all(own))
 
 
 def _is_nothing(last: ir.Stmt) -> bool:

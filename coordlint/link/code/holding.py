@@ -18,7 +18,7 @@ from coordlint.link.code.outcomes import outcome_of
 from coordlint.link.code.project import Scope
 from coordlint.link.code.releasing import give_back, release, same_lock
 from coordlint.link.code.texts import written
-from coordlint.link.code.trace import Draft, Step
+from coordlint.link.code.trace import NONE, Draft, Step
 from coordlint.link.code.usage import bare
 from coordlint.link.code.values import (
     Arg,
@@ -205,8 +205,8 @@ def _is_open(d: Draft) -> bool:
 def is_ruled_out(d: Draft | Step, scope: Scope, bindings: dict[tuple[str, str], Value]) -> bool:
     """Whether the caller's arguments decide that a function does not come to a lock or a call: `if exclusive: lock.acquire()`."""
     for name, sign in d.given:
-        known = bindings.get((scope.symbol, name))
-        if isinstance(known, Literal) and bool(known.value) is not sign:
+        known = bindings.get((scope.symbol, name.removesuffix(NONE)))
+        if isinstance(known, Literal) and (known.value is None if name.endswith(NONE) else bool(known.value)) is not sign:
             return True
     return False
 
@@ -214,9 +214,10 @@ def is_ruled_out(d: Draft | Step, scope: Scope, bindings: dict[tuple[str, str], 
 def _handed_on(w: Walk, d: Draft, scope: Scope, bindings: dict[tuple[str, str], Value]) -> Iterator[tuple[str, bool]]:
     """The parameters of this function that it passes on as those which decide whether the lock is taken: `put(key, overwrite)`."""
     for name, sign in d.given:
-        passed = bindings.get((scope.symbol, name))
+        asks = NONE if name.endswith(NONE) else ""
+        passed = bindings.get((scope.symbol, name.removesuffix(NONE)))
         if isinstance(passed, Parameter) and passed.symbol == w.scope.symbol:
-            yield passed.name, sign
+            yield passed.name + asks, sign
 
 
 def _is_asked_after(w: Walk, receiver: str) -> bool:

@@ -1,4 +1,4 @@
-"""Listings whose entries are then read one after the other: one round trip for each, and maybe only in order to find one."""
+"""Listings of which little is wanted: whose entries are then read one after the other, and those that only tell whether there is anything."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from coordlint import ir
+from coordlint.link.code.calling import returned
 from coordlint.link.code.flows import Flow
 from coordlint.link.code.project import Scope
 from coordlint.link.code.statements import expressions, statements
@@ -29,6 +30,8 @@ def mark_listings(trace: Trace, flow: Callable[[], Flow], of: Callable[[str], Tr
         if read is not None:
             sought = _is_compared(trace.scope, flow().names_of(step.place) | flow().names_of(read), read)
             step.operation = msgspec.structs.replace(step.operation, read_each=read, sought=sought)
+        elif _is_only_tested(trace.scope, flow().names_of(step.place) - {"_"}):
+            step.operation = msgspec.structs.replace(step.operation, presence=True)
 
 
 def _reads_of_each(trace: Trace, listing: Step, flow: Flow, of: Callable[[str], Trace]) -> Iterator[Place]:
@@ -81,3 +84,33 @@ def _is_compared(scope: Scope, names: set[str], read: Place) -> bool:
                 if ours and any(v not in ours and names_in(v) for v in node.values):
                     return True
     return False
+
+
+def _is_only_tested(scope: Scope, names: set[str]) -> bool:
+    """Whether a function answers by yes or no, and of what was listed only whether it is empty: `return True if found else False`."""
+    answers = list(returned(scope))
+    if not names or not any(_asks_for_any(a, names) for a in answers) or not all(_asks_for_any(a, names) or _is_said(a) for a in answers):
+        return False
+    for s in statements(scope.function.body):
+        if isinstance(s, ir.Loop) and s.target is not None and names & names_in(s.test):
+            return False
+        nodes = (n for e in expressions(s) for n in ir.walk(e))
+        if any(isinstance(n, ir.Index | ir.Attribute) and isinstance(n.base, ir.Name) and n.base.id in names for n in nodes):
+            return False
+    return True
+
+
+def _is_said(answer: ir.Expr) -> bool:
+    return isinstance(answer, ir.Const) and isinstance(answer.value, bool)
+
+
+def _asks_for_any(answer: ir.Expr, names: set[str]) -> bool:
+    match answer:
+        case ir.Conditional(test=test, yes=yes, no=no):
+            return _is_said(yes) and _is_said(no) and bool(names & names_in(test))
+        case ir.Call(func=ir.Name(id="bool"), args=(ir.Name(id=name),)) | ir.Unary(op="not", value=ir.Name(id=name)):
+            return name in names
+        case ir.Compare(values=(ir.Call(func=ir.Name(id="len"), args=(ir.Name(id=name),)), ir.Const(value=0))) | ir.Compare(values=(ir.Name(id=name), ir.Const(value=None))):
+            return name in names
+        case _:
+            return False

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from coordlint.link.code.evaluate import Evaluator
     from coordlint.link.code.walk import Around, Walk
 
+LIMITED = Argument("timeout", text="as long as what is around it lets it")
 _UNIQUE = ("IntegrityError", "UniqueViolation", "DuplicateKeyError", "UniqueViolationError", "DBDuplicateEntry", "DuplicateEntry")
 _OWN = "the statement's own condition"
 _VERSION = ("version", "version_id", "revision", "rev", "etag", "row_version", "lock_version", "fence", "fencing_token", "epoch", "token", "expected_version")  # fmt: skip
@@ -51,7 +52,7 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
     key = step.key = key_of(w.ev, made) or _about(made, owner)
     library = w.ev.models.library_of(made.model.name)
     mentions = _mentions(call, w.scope)
-    arguments = tuple(_argument(a, mentions) for a in made.args)
+    arguments = (*(_argument(a, mentions) for a in made.args), *_limit(w, made, owner, around))
     columns = claims.columns_of(w, made, owner, call)
     conditional = _conditional(w, made, owner, step, columns)
     late = Late.CONDITIONAL if conditional and made.late is not Late.READ else _late(w, made)
@@ -151,6 +152,24 @@ def _backend(w: Walk, made: Meaning, owner: Value | None) -> str:
         return "postgres-advisory" if "advisory" in made.sql.kind else "database-row" if made.op is Op.ROW_LOCK else ""
     found = backend_of(w.ev, made.model, made.args, owner)
     return "other" if found == "database-row" and made.op in (Op.SUBSCRIBE, Op.PUBLISH) else found  # LISTEN and NOTIFY hold no row
+
+
+def _limit(w: Walk, made: Meaning, owner: Value | None, around: Around) -> Iterator[Argument]:
+    """How long a request may take where the call does not say: what ends the wait around it, what its session was made with, or the default."""
+    if around.limit is not None:
+        yield LIMITED
+        return
+    if made.model.effect != "http" or any(a.name in ("timeout", "**") for a in made.args):
+        return
+    session = owner if isinstance(owner, Instance) else None
+    given = session.argument("timeout") if session is not None else None
+    if given is not None:
+        yield _argument(given, {})
+    elif session is None or not any(a.name == "**" for a in session.arguments):
+        maker = w.ev.models.call(session.type) if session is not None else None
+        default = next((m.defaults["timeout"] for m in (maker, made.model) if m is not None and "timeout" in m.defaults), None)
+        if isinstance(default, int | float):
+            yield Argument("timeout", default, literal=True, text="the default")
 
 
 def _skips_locked(made: Meaning, owner: Value | None) -> bool:

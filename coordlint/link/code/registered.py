@@ -10,7 +10,10 @@ from coordlint.link.code import classes
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.frameworks import (
     BASES,
+    CALLBACKS,
     CELERY_STARTS,
+    CONSUMING,
+    ENDPOINTS,
     MESSAGES,
     REGISTERING,
     REGISTRATIONS,
@@ -22,6 +25,7 @@ from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.values import ClassRef, FunctionRef, Object, options
+from coordlint.wording import words
 
 DEEPEST = 5  # wrappers around a handler: `csrf_exempt(login_required(view))`
 _MORE = frozenset("on_get on_post on_put on_delete on_patch get post put patch delete list create retrieve update destroy partial_update run __call__ handle".split())
@@ -59,6 +63,8 @@ class Registered:
                 name = last_name(call.func)
                 if name in REGISTERING:
                     yield from self._call(call, name, scope)
+                elif any(k.name in CALLBACKS for k in call.keywords) and words(name) & CONSUMING:
+                    yield from self._consuming(call, name, scope)
                 elif name in ("update", "dict") and any(k.name in SCHEDULES for k in call.keywords):
                     yield from (e for k in call.keywords if k.name in SCHEDULES for e in self._schedule(k.value, scope))
 
@@ -73,6 +79,13 @@ class Registered:
         said = written(call.func) if kind == "signal" else name
         for expr in self._handlers(call, name):
             yield from self._handed(expr, scope, kind, f"{said}() in {scope.path}:{call.at.line}", route)
+
+    def _consuming(self, call: ir.Call, name: str, scope: Scope) -> Iterator[Entry]:
+        """A consumer, be it the project's own, is given what to call with each message: `Consumer(topic, callback=self.take)`."""
+        for k in call.keywords:
+            for value in options(self.ev.value(k.value, scope)) if k.name in CALLBACKS else ():
+                if isinstance(value, FunctionRef):
+                    yield from self._of(value.symbol, "consumer", f"{k.name}= of {name}() in {scope.path}:{call.at.line}", "")
 
     def _kind(self, func: ir.Expr, name: str, scope: Scope) -> tuple[str, str]:
         """The kind of entry that a call registers, and the library that says so."""
@@ -90,6 +103,8 @@ class Registered:
         """The arguments among which a handler may stand."""
         if name in ("FastAPI", "Starlette"):
             return tuple(k.value for k in call.keywords if k.name in ("lifespan", "on_startup", "on_shutdown"))
+        if name in ENDPOINTS:
+            return tuple(k.value for k in call.keywords if k.name == "endpoints") or call.args[ENDPOINTS[name] : ENDPOINTS[name] + 1]
         if name == "set_defaults":
             return tuple(k.value for k in call.keywords if k.name in ("func", "handler", "command", "cmd", "run", "fn", "entry", "function"))
         return (*call.args, *(k.value for k in call.keywords))
@@ -131,16 +146,16 @@ class Registered:
         scope = self.ev.project.scopes.get(symbol)
         if scope is None or is_test(scope.path):
             return
-        if scope.kind == "function":
+        if scope.kind == "function" and kind != "endpoint":
             yield Entry(symbol, kind, scope.place(scope.function.at), reason, route)
         elif scope.kind == "class":
             seen: set[str] = set()
             for owner in classes.ancestry(self.ev, symbol)[0]:
                 for child in owner.children:
                     name = child.symbol.rpartition(".")[2]
-                    if child.kind == "function" and name in _METHODS.get(kind, _MORE) and name not in seen:
+                    if child.kind == "function" and name not in seen and (_is_served(child, name, reason) if kind == "endpoint" else name in _METHODS.get(kind, _MORE)):
                         seen.add(name)
-                        yield Entry(child.symbol, kind, child.place(child.function.at), reason, route)
+                        yield Entry(child.symbol, "consumer" if kind == "endpoint" else kind, child.place(child.function.at), reason, route)
 
     # -- tables ------------------------------------------------------------------------------------------------
 
@@ -186,6 +201,17 @@ class Registered:
                     if last_name(call.func) in TAKES and any(o.startswith(MESSAGES) for o in origins(self.ev, call.func, scope)):
                         return True
         return False
+
+
+def _is_served(method: Scope, name: str, reason: str) -> bool:
+    """Whether a server of remote calls answers by a method: it is public, and takes what the call brings; oslo.messaging's context first."""
+    return not name.startswith("_") and (takes_context(method) if not reason.startswith("register_instance") else len(method.params()) > 1)
+
+
+def takes_context(scope: Scope) -> bool:
+    """A remote call brings its context first."""
+    params = [p.name for p in scope.params() if p.kind == "positional"]
+    return len(params) > 1 and params[1] in ("context", "ctxt", "ctx", "req_context")
 
 
 def _rooted(route: str, library: str) -> str:

@@ -12,6 +12,7 @@ from coordlint.coordination import Effect, Guard, Lock, Operation, Section, Time
 from coordlint.link.code import arguments, decorating, holding
 from coordlint.link.code.classes import in_test
 from coordlint.link.code.handed import handed
+from coordlint.link.code.operations import LIMITED
 from coordlint.link.code.purpose import purpose_of, raised_in
 from coordlint.link.code.trace import Draft, Step
 from coordlint.link.code.tracer import Tracer
@@ -165,7 +166,7 @@ class Sections:
                 continue
             for function in step.functions:
                 for r in self._reached(step, function, 1):
-                    chained = Reached(r.operation, (step.place, *r.chain), each=each or r.each, is_sure=r.is_sure and _is_sure(step))
+                    chained = Reached(_within(r.operation, step), (step.place, *r.chain), each=each or r.each, is_sure=r.is_sure and _is_sure(step))
                     found.setdefault(r.operation.place, chained)
                 unknown += self.unresolved(function.symbol)
             if step.unresolved:
@@ -191,7 +192,7 @@ class Sections:
             for function in _called(step):
                 for r in self._reached(step, function, depth + 1):
                     if len(r.chain) < DEEPEST:
-                        chained = Reached(r.operation, (step.place, *r.chain), each=step.each or r.each, is_sure=r.is_sure and _is_sure(step))
+                        chained = Reached(_within(r.operation, step), (step.place, *r.chain), each=step.each or r.each, is_sure=r.is_sure and _is_sure(step))
                         found.setdefault(r.operation.place, chained)
         made = self._reach[symbol, depth] = tuple(found.values())[:MOST]
         return made
@@ -240,6 +241,13 @@ def _limited(d: Draft) -> Lock:
     if d.limit is None or d.lock.wait.kind == "seconds":
         return d.lock
     return msgspec.structs.replace(d.lock, wait=Time("unknown", None, d.limit, "as long as the limit around it"))
+
+
+def _within(operation: Operation, step: Step) -> Operation:
+    """An operation behind a call that somebody ends when it takes too long: `await wait_for(fetch(), 5)`."""
+    if step.limit is None or not operation.is_async or operation.argument("timeout") is not None:
+        return operation
+    return msgspec.structs.replace(operation, arguments=(*operation.arguments, LIMITED))
 
 
 def _called(step: Step) -> tuple[FunctionRef, ...]:

@@ -58,7 +58,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     place = w.scope.place(call.at)
     callee = w.ev.settle(w.ev.value(call.func, w.scope))
     made = Step(
-        place, call, guards=around.guards, loop=around.loop, each=around.each, held=tuple(w.held), deferred=around.deferred, given=around.given,
+        place, call, guards=around.guards, loop=around.loop, each=around.each, limit=around.limit, held=tuple(w.held), deferred=around.deferred, given=around.given,
         transaction=around.transaction,
     )  # fmt: skip
     made.ignored = isinstance(s, ir.Evaluate) and bare(s.value) is call

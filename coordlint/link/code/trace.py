@@ -12,6 +12,9 @@ from coordlint.link.code.usage import names_in
 from coordlint.link.code.values import Arg, FunctionRef, Parameter, Pattern, Value
 from coordlint.source import Place
 
+NONE = " is None"
+"""Behind the name of a parameter: not its truth decides, but whether it is None."""
+
 
 @dataclass(slots=True, eq=False)
 class Draft:
@@ -67,6 +70,7 @@ class Step:
     guards: tuple[Guard, ...] = ()
     loop: str = ""
     each: Place | None = None  # the loop over things of unknown number that stands around it
+    limit: Place | None = None  # what ends the wait for it: `wait_for(f(), 5)`, `async with timeout(5)`
     held: tuple[Draft, ...] = ()
     outcome: Outcome = Outcome.USED
     ignored: bool = False  # a statement of its own: what it answers is thrown away

@@ -19,7 +19,7 @@ from coordlint.link.code import entering, handing, handling, releasing, stepping
 from coordlint.link.code.project import Scope
 from coordlint.link.code.statements import expressions
 from coordlint.link.code.texts import written
-from coordlint.link.code.trace import Draft, Step, Trace
+from coordlint.link.code.trace import NONE, Draft, Step, Trace
 from coordlint.link.code.usage import Usage, bare, calls_in, ends, last_word, names_in
 from coordlint.link.code.values import External, Items, Literal, options
 from coordlint.models.schema import Op
@@ -372,10 +372,18 @@ def _nothing_in(test: ir.Expr, holds: bool) -> frozenset[str]:
 
 
 def _parameter(test: ir.Expr, scope: Scope) -> tuple[str, bool] | None:
-    """The parameter whose truth a test asks for, and whether it must be true; None for other tests and rebound names."""
-    sign = True
+    """The parameter whose truth a test asks for, and whether it must be true; None for other tests and rebound names.
+
+    For `x is None` it is "x is None" that must be true, or must not.
+    """
+    sign, asks = True, ""
     while isinstance(test, ir.Unary) and test.op == "not":
         test, sign = test.value, not sign
+    match test:
+        case ir.Compare(ops=("is" | "is not" as how,), values=(ir.Name() as asked, ir.Const(value=None))):
+            test, sign, asks = asked, sign is (how == "is"), NONE
+        case _:
+            pass
     if scope.kind != "function" or not isinstance(test, ir.Name) or test.id in scope.names:
         return None
-    return (test.id, sign) if any(p.name == test.id for p in scope.params()) else None
+    return (test.id + asks, sign) if any(p.name == test.id for p in scope.params()) else None
