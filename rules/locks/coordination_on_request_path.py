@@ -64,15 +64,16 @@ def coordination_on_request_path(system: System) -> Iterator[Found]:
         calls.sort(key=lambda call: (call[0].loop != "for", call[0].op not in READS))  # whose number grows, then what a copy could answer; the others are evidence
         operation, entries = calls[0]
         times = ", once for each item of a loop" if operation.loop == "for" else ""
+        sites = asking(system, operation, entries)
         yield found(
             f"every {TRAFFIC[entries[0].kind]} to {entries[0].symbol.rpartition('.')[2]}() waits for {backend_name(backend)}: "
             f"{call_name(operation)}{times}",
             at=operation,
             because=[
                 *((e.place, f"reached from here ({e.reason})") for e in entries[:3]),
-                *((at, "and asked from here") for at in asking(system, operation, entries)),
+                *((at, "and asked from here") for at in sites),
                 *((s.acquired, "a lock is taken there on the way") for s in taken(system, backend, entries)[:1]),
-                *((at, f"{call_name(o)} is on the way of a request as well") for o, es in calls[1:4] for at in asking(system, o, es) or [o.place]),
+                *((at, f"{call_name(o)} is on the way of a request as well") for o, es in calls[1:4] for at in [p for p in asking(system, o, es) if p not in sites] or [o.place]),
                 *operation.origin,
             ],
             severity=INFO if system.is_asked_by_most(backend) or is_what_it_is_for(system, operation, entries) else WARNING,
