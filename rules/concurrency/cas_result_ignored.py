@@ -252,6 +252,20 @@ def both(version, a, b):
     t.set_data("/b", b)
     t.commit()  # finding: cas-result-ignored
 
+=== good: drafts have no version yet; nobody has read one
+--- shop/models.py
+from django.db import models
+
+
+class Price(models.Model):
+    version = models.IntegerField(null=True)
+--- shop/publish.py
+from shop.models import Price
+
+
+def publish():
+    Price.objects.filter(version=None).delete()
+
 === good: the version chooses the rows, and none is expected
 --- app/labels.py
 from django.db import connection

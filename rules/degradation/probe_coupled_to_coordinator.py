@@ -86,7 +86,7 @@ def asked_by_handler(system: System, workload: Workload, path: str) -> tuple[Ent
     if not path:
         return None
     for entry in system.entries("http"):
-        if entry.route.rstrip("/") != path.partition("?")[0].rstrip("/"):
+        if not entry.route or entry.route.rstrip("/") != path.partition("?")[0].rstrip("/"):
             continue
         if workload.key not in {w.key for w in system.workloads_of(entry.symbol)}:
             continue
@@ -139,6 +139,40 @@ spec:
           command: ["python", "app.py"]
           livenessProbe:  # finding: probe-coupled-to-coordinator
             httpGet: {path: /status, port: 5000}
+
+=== good: the probe asks for the root, and which path the handler has is not known
+--- app.py
+import redis
+from tornado.web import Application, RequestHandler
+
+store = redis.Redis(host="redis")
+
+
+class Depots(RequestHandler):
+    def get(self):
+        self.write(store.get("depots"))
+
+
+def application(routes):
+    return Application(routes(Depots))
+
+
+if __name__ == "__main__":
+    application(lambda handler: [("/depots", handler)]).listen(8000)
+--- k8s/app.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: depots
+spec:
+  template:
+    spec:
+      containers:
+        - name: app
+          image: depots
+          command: ["python", "app.py"]
+          livenessProbe:
+            httpGet: {path: /, port: 8000}
 
 === good: readiness asks, liveness does not
 --- app.py

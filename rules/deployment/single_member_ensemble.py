@@ -9,8 +9,9 @@ managed service, or drop the coordinator: a lease in the database that is there 
 
 Fine when: an operator or a managed service runs it; a compose profile starts it on demand only; a compose service without a restart policy, which
 no crash and no reboot brings back, stands in a file for development, or beside Kubernetes manifests that run the same coordinator.
-It is information where one of the two is missing: the file is for production, or the service is kept running; and for one that compose publishes
-and no service there talks to: the other half of the stack is started by hand, by a developer.
+It is information where one of the two is missing: the file is for production, or the service is kept running; and in every compose file that
+says nothing of a swarm: on one host three members would fail together, and what helps is another place for it. Where a lock for correctness is
+held there, it is told in full.
 
 Known misses: members that another repository adds.
 
@@ -25,6 +26,7 @@ from collections.abc import Iterator
 from coordlint import (
     COORDINATORS,
     ERROR,
+    INFO,
     WARNING,
     Ensemble,
     Evidence,
@@ -50,8 +52,14 @@ def single_member_ensemble(system: System) -> Iterator[Found]:
             because=[*ensemble.shown, *at_stake, *users[:3]],
             symbol=ensemble.first.workload.symbol,
             resource=ensemble.backend,
-            severity=ensemble.softened(ERROR if at_stake else WARNING),
+            severity=ensemble.softened(ERROR if at_stake else INFO if is_on_one_host(system, ensemble) else WARNING),
         )
+
+
+def is_on_one_host(system: System, ensemble: Ensemble) -> bool:
+    """Whether compose starts it on one machine, where three members would fail together; a swarm says who runs where, or how many."""
+    beside = [w for w in system.workloads() if w.path == ensemble.first.workload.path]
+    return ensemble.first.workload.kind == "compose" and not any(w.replicas.because or w.pinned_to or w.strategy for w in beside)
 
 
 def hangs_on_it(system: System, ensemble: Ensemble) -> list[Evidence]:

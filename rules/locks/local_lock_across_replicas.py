@@ -8,7 +8,7 @@ Instead: let the store decide: an atomic UPDATE, a version in the WHERE clause, 
 constraint. Only if there is no such store, a distributed lock with a token that the target checks.
 
 Fine when: the lock protects what lives in the process (a dict, a connection, a counter); the workload runs once, or the code runs only
-under an election or a distributed lock; a file lock lies on a volume that all instances share.
+under an election or a distributed lock; a file lock lies on a volume that all instances share; a semaphore, which only says how much a process does at once.
 
 Known misses: replicas that are set outside the repository.
 
@@ -53,7 +53,7 @@ def local_lock_across_replicas(system: System) -> Iterator[Found]:
     truly_guarded = guarded_by_more(system)
     for section in system.critical_sections(scopes=(Scope.PROCESS, Scope.HOST)):
         shared = [effect for effect in section.effects if is_shared(effect) and effect.place not in truly_guarded]
-        if not shared or is_leader_only(system, section):
+        if not shared or section.lock.model.kind == "semaphore" or is_leader_only(system, section):
             continue
         many = next((e for w in system.workloads_of(section.symbol) if (e := runs_more_than_once(section, w)) is not None), None)
         many = many or served(system, section)
@@ -128,6 +128,43 @@ def shares_file(section: Section, workload: Workload) -> bool:
 
 
 EXAMPLES = r'''
+=== good: a semaphore says how much is done at once
+--- shop/once.py
+import asyncio
+
+async def limited(gate, work, *args):
+    async with gate:
+        return await work(*args)
+--- shop/pictures.py
+import asyncio
+
+import boto3
+
+from shop.once import limited
+
+s3 = boto3.client("s3")
+
+async def keep(name):
+    shown = s3.get_object(Bucket="pictures", Key="all")
+    s3.put_object(Bucket="pictures", Key="all", Body=shown["Body"].read() + name)
+
+async def keep_all(names):
+    gate = asyncio.Semaphore(8)
+    await asyncio.gather(*(limited(gate, keep, name) for name in names))
+
+if __name__ == "__main__":
+    asyncio.run(keep_all(["a", "b"]))
+--- compose.yaml
+services:
+  pictures:
+    build: .
+    command: python -m shop.pictures
+    deploy:
+      replicas: 3
+--- Dockerfile
+FROM python:3.12
+COPY . .
+
 === bad: a balance under a thread lock, in three replicas
 --- bank/__init__.py
 --- bank/app.py

@@ -8,7 +8,7 @@ Instead: turn them round: the lock outside, the transaction inside, so that the 
 database: SELECT ... FOR UPDATE in the transaction is released by the commit.
 
 Fine when: each statement commits by itself (autocommit) inside the section; the transaction begins and ends inside; the lock is handed on and
-released later. Where all that is done inside is deleting, and nobody else is known to take the lock, it is a note.
+released later, or by the commit itself (`transaction.on_commit(lock.release)`). Where all that is done inside is deleting, and nobody else is known to take the lock, it is a note.
 
 A transaction that Django opens around each request (`ATOMIC_REQUESTS` in the settings) counts like one that is written at the view.
 
@@ -42,10 +42,13 @@ from coordlint import (
 )
 
 
+ENDS = ("__exit__", "__aexit__", "release")
+
+
 @rule("CL118", severity=WARNING)
 def lock_scope_too_small(system: System) -> Iterator[Found]:
     for section in system.critical_sections(scopes=(Scope.DISTRIBUTED, Scope.DB_SESSION, Scope.PROCESS, Scope.HOST)):
-        if section.escapes or not section.releases:
+        if section.escapes or not section.releases or is_freed_by_commit(system, section):
             continue
         writes = [effect for effect in section.effects if effect.operation.kind == "database" and effect.harmful_when_late]
         if not writes:
@@ -80,6 +83,17 @@ def opened(system: System, section: Section) -> list[Evidence]:
     if function is not None and any("atomic" in d or "transaction" in d for d in function.decorators):
         return [Evidence(function.place, "the whole function is a transaction")]
     return [Evidence(at, "called here, inside a transaction") for _, at in system.callers(section.symbol)[:1]]
+
+
+def is_freed_by_commit(system: System, section: Section) -> bool:
+    """Whether the lock's own `__exit__` or release leaves it to the commit: `transaction.on_commit(self._release)`."""
+    places = {p for r in section.releases for p in (r.place, r.deed) if p is not None}
+    ends = {
+        f.symbol for f in system.functions()
+        if any(f.place.path == p.path and f.place.line <= p.line <= f.end_line for p in places)
+        or (f.symbol.rpartition(".")[2] in ENDS and f.class_name.rpartition(".")[2] in section.lock.via)
+    } - {section.symbol}  # fmt: skip
+    return any(o.call.endswith("on_commit") for symbol in ends for o in system.operations_in(system.reached_from(symbol)))
 
 
 def only_deletes(writes: list[Effect]) -> bool:
@@ -120,6 +134,47 @@ def deposit(pk, amount):
             account = Account.objects.get(pk=pk)
             account.balance += amount
             account.save()
+--- bank/models.py
+from django.db import models
+
+class Account(models.Model):
+    balance = models.IntegerField()
+
+=== good: a lock of the project that the commit gives back
+--- bank/locks.py
+import redis
+from django.db import transaction
+
+client = redis.Redis(host="redis")
+
+class Held:
+    def __init__(self, name):
+        self.lock = client.lock(name, timeout=10)
+
+    def __enter__(self):
+        self.lock.acquire()
+        return self
+
+    def __exit__(self, *why):
+        self.free()
+
+    def free(self):
+        transaction.on_commit(self.drop)
+
+    def drop(self):
+        self.lock.release()
+--- bank/services.py
+from django.db import transaction
+
+from bank.locks import Held
+from bank.models import Account
+
+@transaction.atomic
+def deposit(pk, amount):
+    with Held(f"account:{pk}"):
+        account = Account.objects.get(pk=pk)
+        account.balance += amount
+        account.save()
 --- bank/models.py
 from django.db import models
 

@@ -76,6 +76,8 @@ def one_script(section: Section) -> Iterator[Found]:
     done = [e.operation for e in section.effects]
     read = {o.operation.key: o.place for o in section.reads if "{}" in (o.operation.key or "") and o.operation.key != "{}"}
     back = [o for o in done if o.late is Late.OVERWRITE and o.key in read]
+    if any("fill a cache" in point.reason for point in section.purpose.points):
+        return  # who comes next finds what this one has computed from elsewhere
     if not back or any(o.backend != "redis" or o.loop or o.op is Op.SCRIPT for o in (*done, *(e.operation for e in section.reads))):
         return
     first = min(back, key=lambda o: o.place)

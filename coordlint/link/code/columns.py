@@ -36,7 +36,7 @@ def compared(call: ir.Call) -> Iterator[Column]:
     for keyword in call.keywords:
         if keyword.name:
             column, sign = lookup(keyword.name)
-            yield column, turned or sign
+            yield column, turned or ("is" if sign == "=" and _is_none(keyword.value) else sign)
         elif isinstance(keyword.value, ir.Mapping):
             for key in keyword.value.keys:
                 column, sign = lookup(_named(key))
@@ -54,7 +54,7 @@ def _in(expr: ir.Expr) -> Iterator[Column]:
             case ir.Compare(ops=(op,), values=(left, right)):
                 side = left if isinstance(left, ir.Attribute) else right
                 if isinstance(side, ir.Attribute):
-                    yield side.name, _SIGNS.get(op, "<")
+                    yield side.name, "is" if op == "==" and _is_none(right) else _SIGNS.get(op, "<")
             case ir.Call(func=ir.Attribute(base=ir.Attribute(name=column), name=name)) if name in _METHODS:
                 yield column, _METHODS[name]
             case ir.Call(func=func, keywords=keywords) if last_word(func) == "Q":
@@ -63,6 +63,11 @@ def _in(expr: ir.Expr) -> Iterator[Column]:
                         yield lookup(k.name)
             case _:
                 pass
+
+
+def _is_none(value: ir.Expr) -> bool:
+    """Whether a column is held against None: that asks whether it has a value at all, as IS NULL does."""
+    return isinstance(value, ir.Const) and value.value is None
 
 
 def lookup(name: str) -> Column:

@@ -204,6 +204,8 @@ def _conditional(w: Walk, made: Meaning, owner: Value | None, step: Step, column
         if isinstance(owner, Instance):
             for arg in owner.arguments:
                 method, _, field = arg.name.partition(".")
+                if isinstance(arg.value, Literal):
+                    continue  # a state that is asked for, as `version=None` is: nobody has read it before
                 if method in ("filter", "filter_by", "exclude", "where") and field.partition("__")[0] in _VERSION:
                     return f"{method}({field}=...)"
     return ""
