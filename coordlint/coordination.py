@@ -105,6 +105,7 @@ class Operation(msgspec.Struct, frozen=True):
     is_counted: bool = False  # to what is written a number was added, or taken away from it
     adds: bool = False  # and is the number that was read, more or less something
     changes: bool = False  # and what was read is seen to be changed on the way, not only handed on
+    is_checked: bool = False  # a comparison of what was read decides on the way whether it is written at all
     absent: Place | None = None  # it is done because this look-up found nothing there
     read_each: Place | None = None  # of a listing: its entries are read one by one here
     sought: bool = False  # and held against something, to find one

@@ -200,3 +200,31 @@ def test_a_listener_that_stops_its_client_stops_nobody_where_nothing_hangs_on_th
     text = SESSION + "def gone(state):\n    zk.stop()\nzk.add_listener(gone)\nzk.DataWatch('/k', print)\n"
     assert loud("CL403", text) == {Severity.INFO}
     assert Severity.WARNING in loud("CL403", text + "def run():\n    with zk.Lock('/x'):\n        open('f', 'w')\n")
+
+
+@pytest.mark.parametrize(
+    ("check", "loudly"),
+    [
+        ("", Severity.WARNING),
+        ("    if n is None:\n            raise KeyError(depot)\n    ", Severity.WARNING),
+        ("    if left < 0:\n            raise ValueError(left)\n    ", Severity.INFO),
+        ("    if n == 7:\n            return\n    ", Severity.INFO),
+        ("    if depot == 7:\n            return\n    ", Severity.WARNING),
+    ],
+)
+def test_a_value_that_is_compared_before_it_is_written_takes_more_than_an_atomic_update(check: str, loudly: Severity) -> None:
+    text = (
+        "import redis\nr = redis.Redis()\ndef take(depot, wanted):\n    with r.lock(f'lock:{depot}', timeout=9):\n"
+        f"        n = int(r.get(f'left:{{depot}}'))\n        left = n - wanted\n    {check}    r.set(f'left:{{depot}}', left)\n"
+    )
+    assert loud("CL202", text) == {loudly}
+
+
+@pytest.mark.parametrize(("check", "loudly"), [("", Severity.WARNING), ("        if depot.left < wanted:\n            raise ValueError(wanted)\n", Severity.INFO)])
+def test_the_same_goes_for_a_record(check: str, loudly: Severity) -> None:
+    text = (
+        "import redis\nfrom django.db import models\nr = redis.Redis()\nclass Depot(models.Model):\n    left = models.IntegerField()\n"
+        "def take(pk, wanted):\n    with r.lock(f'lock:{pk}', timeout=9):\n        depot = Depot.objects.get(pk=pk)\n"
+        f"{check}        depot.left -= wanted\n        depot.save()\n"
+    )
+    assert loud("CL202", text) == {loudly}

@@ -41,7 +41,6 @@ from coordlint import (
     trail,
 )
 
-
 ENDS = ("__exit__", "__aexit__", "release")
 
 

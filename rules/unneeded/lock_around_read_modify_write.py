@@ -6,8 +6,9 @@ process is paused; a lock in another service adds two round trips and a failure 
 Instead: let the store compute: `filter(pk=pk).update(balance=F("balance") + 50)`, `UPDATE t SET n = n + :d WHERE id = :id`, INCRBY. Where the
 new value needs code, read the version with the row and write `WHERE version = :read`, test the row count and try again.
 
-Fine when: several records must change together; the value is checked or an outside call is made between read and write. Then a row lock in
-the same transaction (SELECT ... FOR UPDATE) or a version check is still better than a lock in another service, but it is not this simple.
+Fine when: several records must change together, or an outside call is made between read and write. Then a row lock in the same transaction
+(SELECT ... FOR UPDATE) or a version check is still better than a lock in another service, but it is not this simple. It is a note where the value
+is compared with something before it is written.
 
 Known misses: records that are read in one function and written in another.
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordlint import (
+    INFO,
     MEDIUM,
     WARNING,
     Effect,
@@ -48,6 +50,12 @@ ATOMIC = {
 }
 
 
+CHECKED = (
+    "The value is checked before it is written: put the check into the write (`UPDATE ... WHERE n >= :wanted` with its row count tested, a script), "
+    "or write only if the version is still the one that was read."
+)
+
+
 @rule("CL202", severity=WARNING)
 def lock_around_read_modify_write(system: System) -> Iterator[Found]:
     for section in system.critical_sections(distributed=True):
@@ -66,8 +74,9 @@ def lock_around_read_modify_write(system: System) -> Iterator[Found]:
                 [Evidence(read, "the record is read here"), Evidence(write.place, f"and {call_name(write.operation)} writes it back"), *trail(section)],
                 besides=section.acquired,
             ),
+            severity=INFO if write.operation.is_checked else WARNING,
             confidence=MEDIUM,
-            help=ATOMIC.get(write.operation.backend, ""),
+            help=CHECKED if write.operation.is_checked else ATOMIC.get(write.operation.backend, ""),
         )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from coordlint import ir
-from coordlint.link.code.flows import Flow, is_number
+from coordlint.link.code.flows import Flow, is_number, within
 from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.texts import written
-from coordlint.link.code.usage import calls_in, last_word, names_in
+from coordlint.link.code.usage import calls_in, ends, last_word, names_in
 from coordlint.source import Place
 from coordlint.wording import words
 
@@ -60,6 +60,16 @@ def changes(flow: Flow, read: Place, write: Place) -> bool:
                 pass
         if any(_is_change(n, names) for e in expressions(s) for n in ir.walk(e)):
             return True
+    return False
+
+
+def checked(flow: Flow, names: set[str], write: Place) -> bool:
+    """Whether a comparison with one of these names refuses a write, or the write stands behind it: `if left < 0: raise`."""
+    for s in statements(flow.body):
+        for branch in s.branches if isinstance(s, ir.If) and s.at.line <= write.line else ():
+            asked = [n for n in ir.walk(branch.test) if isinstance(n, ir.Compare) and not any(isinstance(v, ir.Const) and v.value is None for v in n.values)]
+            if any(names & names_in(n) for n in asked) and (ends(branch.body) in ("raise", "return", "continue") or within(branch.body, write)):
+                return True
     return False
 
 

@@ -13,7 +13,7 @@ from coordlint.link.code import calling, classes
 from coordlint.link.code.absent import led_by_absence
 from coordlint.link.code.arguments import bindings
 from coordlint.link.code.calling import returned
-from coordlint.link.code.changing import adds, changes
+from coordlint.link.code.changing import adds, changes, checked
 from coordlint.link.code.classes import in_test
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.flows import Flow
@@ -51,7 +51,7 @@ def mark_reads(ev: Evaluator, trace: Trace, flow: Callable[[], Flow], of: Callab
     changed = {m.written: m for m in mutations(ev, trace.scope, trace)}
     for step, operation in zip(steps, marked, strict=True):
         mutation = changed.get(step.place)
-        step.operation = operation if mutation is None else _written_back(operation, mutation)
+        step.operation = operation if mutation is None else _written_back(operation, mutation, flow())
 
 
 def _with_look(write: Operation, all_: list[Operation], flow: Callable[[], Flow]) -> Operation:
@@ -99,11 +99,12 @@ def _gives_back(scope: Scope, read: Place, flow: Flow) -> bool:
     return any(names & names_in(e) or any(scope.place(c.at) == read for c in calls_in(e)) for e in returned(scope))
 
 
-def _written_back(operation: Operation, mutation: Mutation) -> Operation:
+def _written_back(operation: Operation, mutation: Mutation, flow: Flow) -> Operation:
     """The save of a changed record; a commit that flushes one is a write of it."""
     return msgspec.structs.replace(
         operation,
         reads_back=mutation.read,
+        is_checked=checked(flow, {f"{mutation.record}.{mutation.field}"}, operation.place),
         kind=operation.kind or "database",
         key=operation.key or mutation.type.rpartition(".")[2],
         late=Late.OVERWRITE if operation.late is Late.UNKNOWN else operation.late,
@@ -118,10 +119,12 @@ def with_reads(operations: list[Operation], flow: Callable[[], Flow]) -> list[Op
         source = next((r for r in reversed(reads) if _feeds_back(r, o, flow)), None) if is_write(o) and _record_of(o) else None
         if source is not None:
             here, fed = flow().towards(o.place), _feeds(source, o, flow())
+            names = flow().names_of(source.place)
             o = msgspec.structs.replace(
                 o,
                 reads_back=source.place,
-                through=tuple(sorted(flow().names_of(source.place))),
+                through=tuple(sorted(names)),
+                is_checked=checked(here, names, o.place),
                 is_counted=flow().is_counted(fed),
                 adds=adds(here, o.place),
                 changes=changes(here, source.place, o.place),
