@@ -213,3 +213,17 @@ def test_a_function_of_a_package_may_have_the_name_of_a_module_beside_it() -> No
 
 def test_a_hole_that_is_not_made_by_a_parameter_stays_one() -> None:
     assert fill(Pattern("{}/a", "{\x00odd}/a"), {}).text == "{}/a"
+
+
+def test_a_folder_of_a_template_has_braces_in_its_name_and_its_keys_are_known() -> None:
+    locks = """
+        import redis
+        client = redis.Redis()
+        def guard(name):
+            return client.lock(f"order:{name}", timeout=30)
+        def pay(order):
+            with guard("pay"):
+                order.charge()
+        """
+    found = system({"{{cookiecutter.name}}/locks.py": locks})
+    assert [s.lock.key for s in found.critical_sections()] == ["order:pay"]

@@ -53,6 +53,7 @@ from coordlint.link.code.values import (
     Parameter,
     Value,
     fill,
+    hole_of,
     options,
     pieces,
 )
@@ -304,7 +305,7 @@ class Standings:
         """The deed as this caller makes it: its key with the caller's arguments filled in."""
         key, named_at = deed.key, None
         if key is not None and "\x00" in key.named:
-            open_holes = {h.strip("\x00").split("\x01")[1] for h, is_hole in pieces(key.named) if is_hole and h.startswith(f"\x00{function.symbol}\x01")}
+            open_holes = {h.strip("\x00").split("\x01")[1] for h, is_hole in pieces(key.named) if is_hole and h.startswith(hole_of(function.symbol))}
             named_at = next((a.place for a in args if a.name in open_holes), None)
             key = fill(key, bindings(self._ev, function, args))
         weight = deed.weight if deed.role == "client" else min(max(deed.weight, MAKING), 1.0)

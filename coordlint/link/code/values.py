@@ -312,13 +312,20 @@ def substitute(value: Value, bindings: Bindings) -> Value:
     return transform(value, change)
 
 
-# A hole that a parameter fills is written in `named` as "{\x00symbol\x01name\x00}", so that it can be filled later.
+# A hole that a parameter fills is written in `named` as "{\x00symbol\x01name\x00}", so that it can be filled later. Folders of
+# templates bring braces into symbols (`{{cookiecutter.name}}/app.py`); a hole keeps them as two other characters.
+_KEPT = str.maketrans("{}", "\x02\x03")
 
 
 def hole(parameter: Parameter, separator: str = "") -> Pattern:
     """The pattern of a text that is wholly a parameter, or all that was passed for `*rest` joined: `"/".join(rest)`."""
     joined = f"\x01{separator}" if separator.strip("{}\x00") and "{" not in separator else ""
-    return Pattern("{}", f"{{\x00{parameter.symbol}\x01{parameter.name}{joined}\x00}}")
+    return Pattern("{}", f"{{{hole_of(parameter.symbol)}{parameter.name}{joined}\x00}}")
+
+
+def hole_of(symbol: str) -> str:
+    """How a hole begins that a parameter of this function fills."""
+    return f"\x00{symbol.translate(_KEPT)}\x01"
 
 
 def fill(pattern: Pattern, bindings: Bindings) -> Pattern:
@@ -327,7 +334,7 @@ def fill(pattern: Pattern, bindings: Bindings) -> Pattern:
     for piece, is_hole in pieces(pattern.named):
         if is_hole and piece.startswith("\x00") and "\x01" in piece:
             symbol, name, *separator = piece.strip("\x00").split("\x01")
-            given = bindings.get((symbol, name))
+            given = bindings.get((symbol.replace("\x02", "{").replace("\x03", "}"), name))
             if given is not None:
                 made = _rest(given, separator[0] if separator else None)
                 text += made.text
@@ -375,7 +382,7 @@ def as_pattern(value: Value, name: str = "") -> Pattern:
         case Parameter():
             return hole(value)
         case Environment(name=env):
-            return Pattern("{}", "{" + env + "}")
+            return Pattern("{}", "{" + env.replace("{", "").replace("}", "") + "}")
         case Unknown(name=written) if written and not name:
             return Pattern("{}", "{" + written.replace("{", "").replace("}", "") + "}")
         case _:
@@ -389,5 +396,5 @@ def shown(named: str) -> str:
         if not is_hole:
             made += piece
             continue
-        made += "{" + (piece.strip("\x00").split("\x01")[1] if piece.startswith("\x00") else piece) + "}"
+        made += "{" + (piece.strip("\x00").split("\x01")[1] if piece.startswith("\x00") and "\x01" in piece else piece) + "}"
     return made
