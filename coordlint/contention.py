@@ -34,6 +34,18 @@ class Mutation(msgspec.Struct, frozen=True):
     flag: bool = False  # the new state is a yes, or the time at which it was: `sent = True`, `paid_at = now()`
 
 
+class RowOrder(msgspec.Struct, frozen=True):
+    """Two related tables of which a transaction locks rows, in its order; by the names of their classes."""
+
+    first: str
+    second: str
+    first_at: Place
+    second_at: Place
+    symbol: str  # of the function with the transaction
+    said: bool  # the first is locked by SELECT ... FOR UPDATE
+    is_upwards: bool  # a row of the first names one of the second
+
+
 class Sweep(msgspec.Struct, frozen=True):
     """Rows that a loop counts up or down one by one, in the order of something that has none."""
 

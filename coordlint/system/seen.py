@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from coordlint.contention import Creation, Mutation, Swap
+from coordlint.contention import Creation, Mutation, RowOrder, Swap
 from coordlint.coordination import (
     Client,
     Freed,
@@ -108,6 +108,9 @@ class Seen:
     def creations(self, *, tests: bool = False) -> Iterator[Creation]:
         """Rows that are made because a query before found none, or not too many."""
         return (c for c in self._world.creations if tests or not c.in_test)
+    def row_orders(self) -> tuple[RowOrder, ...]:
+        """In which order transactions lock rows of two related tables."""
+        return self._world.row_orders
 
     def swaps(self) -> tuple[Swap, ...]:
         """Calls of the project's own compare-and-swap that are made again until one wins."""

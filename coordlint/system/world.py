@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from coordlint.contention import Creation, Mutation, Swap, Sweep
+from coordlint.contention import Creation, Mutation, RowOrder, Swap, Sweep
 from coordlint.coordination import (
     Client,
     Entry,
@@ -39,6 +39,7 @@ class World:
     mutations: tuple[Mutation, ...] = ()
     creations: tuple[Creation, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
+    row_orders: tuple[RowOrder, ...] = ()
     swaps: tuple[Swap, ...] = ()
     multiplied: tuple[Multiplied, ...] = ()  # what the program itself starts several times
     in_transaction: frozenset[Place] = frozenset()  # calls of the project's functions that stand in a database transaction

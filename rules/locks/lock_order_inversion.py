@@ -6,13 +6,15 @@ wait until one of them runs out, and then both work. The two halves are often fi
 A transaction takes such locks without a word: each row that it updates is locked until it commits. A loop that counts shared rows up or down one by one,
 in whatever order a query or a set gives them, takes the same rows in another order next time, and the database ends one of the two with an error.
 
-Instead: one order for all, everywhere, for example by name; for rows `order_by("pk")` or `sorted(...)` before the loop; or one lock for both; or a try-lock for the second, with everything let go when it fails.
+Two statements do the same: the items of an order are deleted and then the order, while somebody else has locked the order and goes on to its items.
+
+Instead: one order for all, everywhere, the record before what belongs to it, for example by name; for rows `order_by("pk")` or `sorted(...)` before the loop; or one lock for both; or a try-lock for the second, with everything let go when it fails.
 
 Fine when: the same lock is entered again; the rows are visited in an order that is said, or under a lock; each update commits by itself; one of the acquires does not wait, or waits for a limited time and gives up; one lock is made by the very call that
 takes it, so nobody else has it yet.
 
-Known misses: cycles over three or more locks; two locks of one name pattern, such as two accounts, whose order depends on the arguments; rows that are locked in bulk by
-statements on two tables; loops over a collection that a caller passed.
+Known misses: cycles over three or more locks; two locks of one name pattern, such as two accounts, whose order depends on the arguments; rows that are locked in both orders without one FOR UPDATE, or by saving
+objects one by one; loops over a collection that a caller passed.
 
 Sources: PostgreSQL documentation, deadlocks; Python documentation, threading.
 """
@@ -26,6 +28,7 @@ from coordlint import (
     MEDIUM,
     WARNING,
     Found,
+    RowOrder,
     Scope,
     Section,
     System,
@@ -59,6 +62,7 @@ def lock_order_inversion(system: System) -> Iterator[Found]:
             ),
             confidence=HIGH,
         )
+    yield from rows_in_both_orders(system)
     for sweep, opened in system.sweeps():
         yield found(
             f"Shared rows are updated one by one in the order of `{sweep.over}`, which says none, within one transaction: two at a time can each hold a row that "
@@ -67,6 +71,31 @@ def lock_order_inversion(system: System) -> Iterator[Found]:
             symbol=sweep.symbol,
             because=[(sweep.loop, "the loop that goes from row to row"), *([] if sweep.transaction else [(opened, "called inside a transaction here")])],
             confidence=MEDIUM,
+        )
+
+
+def rows_in_both_orders(system: System) -> Iterator[Found]:
+    """Two related tables: here the rows that belong to a record and then the record, elsewhere the record under FOR UPDATE and then what belongs to it."""
+    down = {(o.second, o.first): o for o in reversed(system.row_orders()) if o.said and not o.is_upwards}
+    told: dict[tuple[str, str], list[RowOrder]] = {}
+    for order in system.row_orders():
+        if order.is_upwards and (order.first, order.second) in down:
+            told.setdefault((order.first, order.second), []).append(order)
+    for (child, parent), here in told.items():
+        order, other = here[0], down[child, parent]
+        yield found(
+            f"Rows of {parent} are locked here after those of {child} in one transaction, and elsewhere the {parent} is locked first and then its {child}: "
+            "two at a time on the same record can each wait for the other",
+            at=order.second_at,
+            symbol=order.symbol,
+            because=[
+                (order.first_at, f"the rows of {child} are locked here"),
+                (other.first_at, f"the other way round: FOR UPDATE on {parent}"),
+                (other.second_at, f"and then {child}"),
+                *((more.second_at, "the same order as here") for more in here[1:3]),
+            ],
+            confidence=MEDIUM,
+            help=f"Lock the {parent} first everywhere: SELECT ... FOR UPDATE on it at the begin of this transaction.",
         )
 
 
@@ -178,6 +207,117 @@ def count(old, new):
     changed = set(new) - set(old)
     for name in {*changed}:
         Tag.objects.filter(name=name).update(uses=F("uses") + 1)  # finding: lock-order-inversion
+
+=== bad: the items and then their basket, elsewhere the basket and then its items
+--- shop/models.py
+from django.db import models
+
+class Basket(models.Model):
+    total = models.IntegerField()
+
+class Item(models.Model):
+    basket = models.ForeignKey(Basket, on_delete=models.CASCADE)
+    count = models.IntegerField()
+--- shop/locks.py
+from shop.models import Basket
+
+def locked_baskets():
+    return Basket.objects.order_by("pk").select_for_update(of=["self"])
+--- shop/edit.py
+from django.db import transaction
+
+from shop.locks import locked_baskets
+from shop.models import Item
+
+def double(pk):
+    with transaction.atomic():
+        basket = locked_baskets().get(pk=pk)
+        Item.objects.filter(basket=basket).update(count=2)
+--- shop/sweep.py
+from django.db import transaction
+
+from shop.models import Basket, Item
+
+def drop_items(pks):
+    Item.objects.filter(basket_id__in=pks).delete()
+
+@transaction.atomic
+def sweep(pks):
+    drop_items(pks)
+    Basket.objects.filter(pk__in=pks).delete()  # finding: lock-order-inversion
+
+=== good: the basket first, everywhere
+--- shop/models.py
+from django.db import models
+
+class Basket(models.Model):
+    total = models.IntegerField()
+
+class Item(models.Model):
+    basket = models.ForeignKey(Basket, on_delete=models.CASCADE)
+    count = models.IntegerField()
+--- shop/edit.py
+from django.db import transaction
+
+from shop.models import Basket, Item
+
+def double(pk):
+    with transaction.atomic():
+        basket = Basket.objects.select_for_update().get(pk=pk)
+        Item.objects.filter(basket=basket).update(count=2)
+--- shop/sweep.py
+from django.db import transaction
+
+from shop.models import Basket, Item
+
+def sweep(pks):
+    with transaction.atomic():
+        list(Basket.objects.select_for_update().filter(pk__in=pks).order_by("pk"))
+        Item.objects.filter(basket_id__in=pks).delete()
+        Basket.objects.filter(pk__in=pks).delete()
+
+=== good: two transactions; the second order without FOR UPDATE; tables that do not belong together
+--- shop/models.py
+from django.db import models
+
+class Basket(models.Model):
+    total = models.IntegerField()
+
+class Item(models.Model):
+    basket = models.ForeignKey(Basket, on_delete=models.CASCADE)
+    count = models.IntegerField()
+
+class Visit(models.Model):
+    count = models.IntegerField()
+--- shop/edit.py
+from django.db import transaction
+
+from shop.models import Basket, Item, Visit
+
+def double(pk):
+    with transaction.atomic():
+        basket = Basket.objects.select_for_update().get(pk=pk)
+        Visit.objects.filter(pk=pk).update(count=2)
+
+def reset(pk):
+    with transaction.atomic():
+        Basket.objects.filter(pk=pk).update(total=0)
+        Item.objects.filter(basket_id=pk).update(count=0)
+--- shop/sweep.py
+from django.db import transaction
+
+from shop.models import Basket, Item, Visit
+
+def sweep(pks):
+    with transaction.atomic():
+        Item.objects.filter(basket_id__in=pks).delete()
+    with transaction.atomic():
+        Basket.objects.filter(pk__in=pks).delete()
+
+def count(pks):
+    with transaction.atomic():
+        Visit.objects.filter(pk__in=pks).update(count=1)
+        Basket.objects.filter(pk__in=pks).update(total=1)
 
 === good: rows in the order of their keys
 --- shop/stock.py
