@@ -237,6 +237,7 @@ class Effect(msgspec.Struct, frozen=True):
     conditional: str = ""
     each: Place | None = None  # the loop in the section, here or on the way, that does it for things of unknown number, or without an end of its own
     is_sure: bool = True  # no call on the way has several functions that it may mean
+    renewed: bool = False  # a function on the way, or the one that does it, renews the lease
 
     @property
     def place(self) -> Place:
@@ -306,6 +307,7 @@ class Section(msgspec.Struct, frozen=True):
     token_taken: Place | None = None  # where a fencing token of this lock is obtained
     checked: tuple[Place, ...] = ()  # where ownership is re-checked
     extended: tuple[Place, ...] = ()  # where the lease is renewed by hand
+    renewals: tuple[Place, ...] = ()  # and where functions that are called inside do
     unresolved: tuple[Place, ...] = ()  # calls inside whose effects are not known
     laps: tuple[Place, ...] = ()  # loops inside, over things of unknown number or without an end, around calls that nobody knows
     shares_fate: bool = False  # the lock and every write end with the same database transaction

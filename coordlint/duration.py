@@ -34,6 +34,8 @@ def too_long(operation: Operation, lease: float) -> str:
     """Why a step may outlast the lease; "" when it is bounded below it, or its bound is not known."""
     if operation.kind not in _OUTWARD:
         return ""
+    if operation.library == "stdlib-sockets":
+        return "reads until the other side has sent everything" if operation.loop in ("while", "forever") else ""
     given = operation.argument("timeout")
     if given is None or (given.literal and given.value is None):
         return "has no time limit" if operation.library in UNBOUNDED_BY_DEFAULT else ""

@@ -152,7 +152,7 @@ def _entered_object(w: Walk, value: Object, place: Place) -> list[Draft]:
             bindings = arguments.bindings(w.ev, function, ())
             scope = w.ev.project.scopes[function.symbol]
             for d in inner.left:
-                draft = inherit(w, d, scope, bindings, place)
+                draft = inherit(w, d, scope, bindings, place, value)
                 draft.lock = w.tracer.renamed(draft.lock, scope)
                 draft.how, draft.provisional = "with", False
                 draft.releases = _exits(w, value, ending, place)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from coordlint import ir
 from coordlint.coordination import Lock, Outcome, Release
-from coordlint.link.code import arguments, attributes
+from coordlint.link.code import arguments, attributes, classes
 from coordlint.link.code.calling import is_symbolic
 from coordlint.link.code.handing import asks
 from coordlint.link.code.locks import by_hand_lock, lock_instance, lock_of, takes
@@ -23,7 +23,9 @@ from coordlint.link.code.usage import bare
 from coordlint.link.code.values import (
     Arg,
     FunctionRef,
+    Instance,
     Literal,
+    Object,
     Parameter,
     Unknown,
     Value,
@@ -160,7 +162,7 @@ def call_project(
         if not inner.gives_result and ((d.tested and d.skips) or (d.is_raw and not d.raises_when_busy and d.is_used)):
             continue  # it was looked at there, and the caller cannot know: a debounce, not a wrapper
         made.is_wrapped = True
-        draft = inherit(w, d, scope, bindings, made.place)
+        draft = inherit(w, d, scope, bindings, made.place, function.receiver)
         if any(x.subject == draft.subject for x in opened) and not isinstance(draft.subject, Unknown):
             continue  # one lock, taken on this branch of the wrapper or on that
         opened.append(draft)
@@ -226,9 +228,15 @@ def _is_asked_after(w: Walk, receiver: str) -> bool:
     return any(words(name) & _TELLS for name in asked)
 
 
-def inherit(w: Walk, d: Draft, scope: Scope, bindings: dict[tuple[str, str], Value], place: Place) -> Draft:
-    """A section that a wrapper opens for its caller: the same lock, with the caller's arguments filled in."""
+def inherit(w: Walk, d: Draft, scope: Scope, bindings: dict[tuple[str, str], Value], place: Place, receiver: Value | None = None) -> Draft:
+    """A section that a wrapper opens for its caller: the same lock, with the caller's arguments filled in.
+
+    Where the wrapper is a method of the lock, `receiver` is the lock, and says how it was made.
+    """
     subject = substitute(d.subject, bindings)
+    if isinstance(subject, Instance) and subject.subclass and not subject.arguments and isinstance(receiver, Object) and receiver.arguments is not None:
+        above = {c.symbol for c in classes.ancestry(w.ev, receiver.symbol)[0]}
+        subject = (lock_instance(w.ev, receiver) if subject.subclass in above else None) or subject
     via = (scope.function.name, *d.lock.via)
     args = tuple(replace(a, value=substitute(a.value, bindings)) for a in d.args)
     lock = w.tracer.relock(d, subject, args, via)

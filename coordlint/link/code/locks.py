@@ -8,6 +8,7 @@ import msgspec
 
 from coordlint.coordination import UNKNOWN_TIME, Lock, Time
 from coordlint.link.code import backends, classes
+from coordlint.link.code.inheriting import handed_up
 from coordlint.link.code.meaning import Meaning, key_of, lifetime, time_of, understand
 from coordlint.link.code.values import (
     Arg,
@@ -51,7 +52,8 @@ def lock_instance(ev: Evaluator, value: Value) -> Instance | None:
             for library in classes.ancestry(ev, option.symbol)[1]:
                 if lock_model(ev, library) is not None:
                     known = library if option.arguments is not None else ""
-                    return Instance(library, known, option.place, option.arguments or (), subclass=option.symbol)
+                    given = handed_up(ev, option, library) if known else ()
+                    return Instance(library, known, option.place, given, subclass=option.symbol)
         name = ev.models.canonical(option.name) if isinstance(option, External) else None
         if name is not None and ev.models.type(name) is not None and lock_model(ev, name) is not None:
             return Instance(name, name)

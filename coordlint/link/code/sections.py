@@ -16,6 +16,7 @@ from coordlint.link.code.operations import LIMITED
 from coordlint.link.code.purpose import purpose_of, raised_in
 from coordlint.link.code.trace import Draft, Step
 from coordlint.link.code.tracer import Tracer
+from coordlint.link.code.usage import last_word
 from coordlint.link.code.values import FunctionRef
 from coordlint.models.schema import Late, OnBusy, Op, Scope
 from coordlint.source import Place
@@ -88,7 +89,8 @@ class Sections:
         reached = [r for r in reached if r.operation.place.path not in self.ev.siblings.get(d.lock.made.path, ())]
         beyond = handed(self.tracer, d)
         tokens |= beyond.tokens
-        effects = tuple(self._effect(d, r, tokens) for r in reached if r.operation.op in _EFFECTS or _is_unsafe_sql(r.operation) or _lets_others_go(r.operation))
+        renewals, renewed = self._renewed(d)
+        effects = tuple(self._effect(d, r, tokens, renewed) for r in reached if r.operation.op in _EFFECTS or _is_unsafe_sql(r.operation) or _lets_others_go(r.operation))
         reads = tuple(Effect(r.operation, r.chain, each=r.each) for r in reached if r.operation.op in _READS)
         scope = d.lock.model.scope
         fails = d.can_fail
@@ -113,6 +115,7 @@ class Sections:
             token_taken=d.token_taken,
             checked=(*d.checked, *beyond.checked),
             extended=(*d.extended, *beyond.extended),
+            renewals=renewals,
             unresolved=unresolved,
             laps=self._laps(d),
             shares_fate=scope is Scope.DB_TRANSACTION and all(e.operation.kind in ("database", "") for e in effects),
@@ -125,6 +128,25 @@ class Sections:
         )
         certain = msgspec.structs.replace(made, effects=tuple(e for e in effects if e.is_sure))
         return msgspec.structs.replace(made, purpose=purpose_of(certain, raised_in(d.scope)))
+
+    def _renewed(self, d: Draft) -> tuple[tuple[Place, ...], frozenset[Place]]:
+        """Where functions that are called under a lease renew it, by the library or through one that is named for it; and all calls of these functions."""
+        renewals: list[Place] = []
+        around: set[Place] = set()
+        todo = [(f.symbol, 1) for step in d.steps if not step.deferred for f in _called(step)] if d.lock.lifetime.kind == "seconds" else []
+        seen: set[str] = set()
+        while todo:
+            symbol, depth = todo.pop()
+            if symbol in seen or symbol not in self.ev.project.scopes:
+                continue
+            seen.add(symbol)
+            steps = [s for s in self.tracer.trace(symbol).steps if not s.deferred]
+            here = [s.place for s in steps if _renews(s, d.lock.library)]
+            renewals += here
+            around |= {s.place for s in steps} if here else set()
+            if depth < DEEPEST:
+                todo += [(f.symbol, depth + 1) for s in steps for f in _called(s)]
+        return tuple(sorted(renewals)), frozenset(around)
 
     def _nested(self, d: Draft) -> tuple[Place, ...]:
         """Where further locks are taken while this one is held, here and in what is called."""
@@ -173,9 +195,12 @@ class Sections:
                 unknown.append(step.place)
         return list(found.values())[:MOST], tuple(sorted(set(unknown)))[:20], frozenset(tokens)
 
-    def _effect(self, d: Draft, r: Reached, tokens: frozenset[Place]) -> Effect:
+    def _effect(self, d: Draft, r: Reached, tokens: frozenset[Place], renewed: frozenset[Place]) -> Effect:
         outermost = r.chain[0] if r.chain else r.operation.place
-        return Effect(r.operation, r.chain, token=outermost in tokens, conditional=r.operation.conditional, each=r.each, is_sure=r.is_sure)
+        way = {*r.chain, r.operation.place}
+        return Effect(
+            r.operation, r.chain, token=outermost in tokens, conditional=r.operation.conditional, each=r.each, is_sure=r.is_sure, renewed=bool(way & renewed)
+        )
 
     def reach(self, symbol: str, depth: int = 0) -> tuple[Reached, ...]:
         """The operations that a function performs, itself or through calls; bounded in depth and number."""
@@ -234,6 +259,18 @@ class Sections:
             steps = self.tracer.trace(symbol).steps
             self._unresolved[symbol] = tuple(s.place for s in steps if s.unresolved)[:5]
         return self._unresolved[symbol]
+
+
+_RENEWING = frozenset({"refresh", "renew", "extend", "prolong", "reacquire"})
+_LEASES = frozenset({"lock", "lease"})
+
+
+def _renews(step: Step, library: str) -> bool:
+    """`lock.extend(30)`, or a call of a function that says as much: `refresh_locks(locks)`."""
+    if step.operation is not None and step.operation.op is Op.EXTEND:
+        return step.operation.library == library
+    said = words(last_word(step.call.func))
+    return bool(said & _RENEWING and said & _LEASES)
 
 
 def _limited(d: Draft) -> Lock:
