@@ -66,9 +66,7 @@ def work_outlives_lease(system: System) -> Iterator[Found]:
             continue  # it is ended with its lease
         if slow := slowest(section, lease.seconds):
             yield from slow
-        elif section.renewals:
-            continue
-        elif lease.kind not in ("seconds", "unknown") or section.escapes or not section.releases:
+        elif section.renewals or lease.kind not in ("seconds", "unknown") or section.escapes or not section.releases:
             continue
         elif limit is not None and limit.seconds > lease.seconds and (section.effects or section.unresolved):
             yield longer_by_its_limit(section, limit)

@@ -44,7 +44,8 @@ def _call_above(ev: Evaluator, init: Scope) -> ir.Call | None:
     for s in statements(init.function.body):
         for e in expressions(s):
             for call in ev.inside(e).calls:
-                if isinstance(call.func, ir.Attribute) and call.func.name == "__init__":
-                    if any(isinstance(v, Super | External) for v in options(ev.value(call.func.base, init))):
-                        return call
+                if not isinstance(call.func, ir.Attribute) or call.func.name != "__init__":
+                    continue
+                if any(isinstance(v, Super | External) for v in options(ev.value(call.func.base, init))):
+                    return call
     return None
