@@ -6,7 +6,8 @@ depends on order (what is held, what was tested) is the walker's business.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
 
 from coordlint import ir
 from coordlint.link.code import attributes, called, calling, classes, containers, interchange, texts
@@ -15,7 +16,7 @@ from coordlint.link.code.ducks import ASKED, QUERIES, Ducks
 from coordlint.link.code.memory import Asking, Memory
 from coordlint.link.code.project import Binding, Project, Scope
 from coordlint.link.code.texts import written
-from coordlint.link.code.usage import Inside, inside
+from coordlint.link.code.usage import NOTHING, Inside, inside
 from coordlint.link.code.values import (
     UNKNOWN,
     Called,
@@ -53,8 +54,7 @@ class Evaluator(Asking):
         self.project = project
         self.models = models
         self.sites: dict[str, list[Site]] = {}  # calls that were seen, by the symbol of the function or class
-        self._known = Memory[tuple[int, str]]()
-        self._names = Memory[tuple[str, str]]()
+        self._inside: defaultdict[str, Memory[int | str]] = defaultdict(Memory)  # of each scope: names, and expressions by their identity
         self._returns = Memory[str]()
         self._settled = Memory[tuple[str, str]]()
         self._yields = Memory[str]()
@@ -74,6 +74,8 @@ class Evaluator(Asking):
 
     def inside(self, expr: ir.Expr) -> Inside:
         """The calls, yields and lambdas of an expression; looked for once."""
+        if type(expr) is ir.Name or type(expr) is ir.Const:
+            return NOTHING
         found = self._insides.get(id(expr))
         if found is None:
             found = self._insides[id(expr)] = inside(expr)
@@ -81,25 +83,19 @@ class Evaluator(Asking):
 
     def forget(self) -> None:
         """Drops the answers that hang on call sites; what is known of these stays."""
-        for memory in (self._known, self._names, self._returns, self._settled, self._yields):
+        memories: list[Memory[Any]] = [*self._inside.values(), self._returns, self._settled, self._yields]
+        for memory in memories:
             memory.loose.clear()
 
     # -- expressions -------------------------------------------------------------------------------------------
 
     def value(self, expr: ir.Expr, scope: Scope) -> Value:
         """What an expression is."""
-        if isinstance(expr, ir.Const):  # cheaper made than remembered
+        if type(expr) is ir.Const:  # cheaper made than remembered
             return Literal(expr.value, Place(scope.path, expr.at))
-        key = (id(expr), scope.symbol)
-        known = self._known.firm.get(key)
-        if known is not None:
-            return known
-        if isinstance(expr, ir.Name) and not self.is_deep:  # many places ask for one name
-            known = self._names.firm.get((scope.symbol, expr.id))
-            if known is not None:
-                self._known.firm[key] = known
-                return known
-        return self.answer(self._known, key, self._evaluate, expr, scope)
+        memory = self._inside[scope.symbol]
+        known = memory.firm.get(expr.id if type(expr) is ir.Name else id(expr))  # many places ask for one name
+        return self.answer(memory, id(expr), self._evaluate, expr, scope) if known is None else known
 
     def _evaluate(self, expr: ir.Expr, scope: Scope) -> Value:
         match expr:  # the most frequent first
@@ -107,10 +103,12 @@ class Evaluator(Asking):
                 return self.name(name, scope)
             case ir.Attribute(base=base, name=name):
                 made = attributes.attribute(self, self.value(base, scope), name)
-                if isinstance(made, Unknown):
+                if type(made) is Unknown:
                     made = attributes.set_here(self, base, name, scope)
                 if name in self.chosen and interchange.is_nobodys(made):
                     made = self.chosen[name]
+                if type(made) is not Unknown:
+                    return made
                 if isinstance(made, Unknown) and name in QUERIES:
                     made = attributes.attribute(self, Instance(QUERIES[name]), name)
                 if isinstance(made, Unknown) and (kind := self.ducks.kind(written(base), scope)):
@@ -143,9 +141,9 @@ class Evaluator(Asking):
 
     def name(self, name: str, scope: Scope) -> Value:
         """What a bare name is in a scope: its own bindings, then those of the scopes around it."""
-        key = (scope.symbol, name)
-        known = self._names.firm.get(key)
-        return self.answer(self._names, key, self._lookup, name, scope) if known is None else known
+        memory = self._inside[scope.symbol]
+        known = memory.firm.get(name)
+        return self.answer(memory, name, self._lookup, name, scope) if known is None else known
 
     def _lookup(self, name: str, scope: Scope) -> Value:
         if scope.kind == "function":
@@ -256,10 +254,12 @@ class Evaluator(Asking):
         """Replaces a parameter by what its annotation, its callers or its default say; other values stay."""
         if type(value) not in _OPEN:
             return value
+        if isinstance(value, OneOf):
+            return one_of([self.settle(v) for v in value.options])
         if isinstance(value, Called):
             return called.settled(self, value)
         if not isinstance(value, Parameter):
-            return one_of([self.settle(v) for v in value.options]) if isinstance(value, OneOf) else value
+            return value
         return self.answer(self._settled, (value.symbol, value.name), self._settle, value)
 
     def _settle(self, value: Parameter) -> Value:
@@ -369,9 +369,9 @@ class Evaluator(Asking):
 
 def last_name(expr: ir.Expr) -> str:
     """The last name of a dotted expression or call of one: "route" for `app.route("/")`."""
-    while isinstance(expr, ir.Call):
+    while type(expr) is ir.Call:
         expr = expr.func
-    return expr.name if isinstance(expr, ir.Attribute) else expr.id if isinstance(expr, ir.Name) else ""
+    return expr.name if type(expr) is ir.Attribute else expr.id if type(expr) is ir.Name else ""
 
 
 def _quoted(text: str, at: Span) -> ir.Expr:

@@ -8,31 +8,28 @@ answers would depend on who asked first. Answers that hang on call sites are for
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
-from typing import Generic, ParamSpec, TypeVar
+from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from coordlint.link.code.values import UNKNOWN, Value
 
 K = TypeVar("K", bound=Hashable)
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 DEEPEST = 500  # questions that one question may lead to, one below the other: real code comes to some 300, a stack of 1 MiB bears 600
 _NEVER = 1 << 30
 
 
-@dataclass(slots=True)
 class Memory(Generic[K]):
-    """Answers by question: those that stay, those that hang on call sites, those of circles that are not closed yet."""
+    """Answers by question: those that stay, and those that hang on call sites. One for each scope, as keys that name the scope cost most of the memory."""
 
-    firm: dict[K, Value] = field(default_factory=dict)
-    loose: dict[K, Value] = field(default_factory=dict)
-    passing: dict[K, tuple[Value, int, bool]] = field(default_factory=dict)  # with the level of the head of the circle
-    active: dict[K, int] = field(default_factory=dict)  # questions that are being answered, with their level
+    __slots__ = ("firm", "loose")
 
-    def end(self, key: K, keep: bool) -> None:
-        """An answer of a circle stays, or is dropped."""
-        passing = self.passing.pop(key, None)
-        if passing is not None and keep:
-            (self.loose if passing[2] else self.firm)[key] = passing[0]
+    def __init__(self) -> None:
+        self.firm: dict[K, Value] = {}
+        self.loose: dict[K, Value] = {}
+
+
+_Question = tuple[Memory[Any], Hashable]
+_Passing = tuple[Value, int, bool]  # an answer of a circle that is not closed yet, the level of the circle's head, and whether it hangs on call sites
 
 
 class Asking:
@@ -42,9 +39,10 @@ class Asking:
         self.hangs = False  # the answer in the making hangs on what callers pass, or was cut short for its depth
         self._level = 0
         self._cut = _NEVER  # the lowest level at which a question came up again
-        self._passing: list[tuple[int, Callable[[bool], object]]] = []
+        self._open: dict[_Question, int | _Passing] = {}  # questions that are being answered, with their level, and answers of open circles
+        self._passing: list[tuple[int, _Question]] = []
 
-    def answer(self, memory: Memory[K], key: K, make: Callable[P, Value], *args: P.args, **kwargs: P.kwargs) -> Value:
+    def answer(self, memory: Memory[K], key: K, make: Callable[[*Ts], Value], *args: *Ts) -> Value:
         """The remembered answer, else the one that is made now."""
         known = memory.firm.get(key)
         if known is not None:
@@ -53,51 +51,53 @@ class Asking:
         if known is not None:
             self.hangs = True
             return known
-        if (passing := memory.passing.get(key)) is not None:
-            known, cut, hangs = passing
-            self._cut, self.hangs = min(self._cut, cut), self.hangs or hangs
-            return known
-        level = memory.active.get(key)
-        if level is not None:
-            self._cut = min(self._cut, level)
-            return UNKNOWN
-        if self._level >= DEEPEST:
+        question = (memory, key)
+        found = self._open.get(question)
+        if found is None:
+            if self._level < DEEPEST:
+                return self._make(question, make, *args)
             self._cut, self.hangs = 0, True
             return UNKNOWN
-        return self._make(memory, key, make, *args, **kwargs)
+        if isinstance(found, int):
+            self._cut = min(self._cut, found)
+            return UNKNOWN
+        known, cut, hangs = found
+        self._cut, self.hangs = min(self._cut, cut), self.hangs or hangs
+        return known
 
-    @property
-    def is_deep(self) -> bool:
-        """Whether the next new question would be cut short for its depth."""
-        return self._level >= DEEPEST
-
-    def _make(self, memory: Memory[K], key: K, make: Callable[P, Value], *args: P.args, **kwargs: P.kwargs) -> Value:
+    def _make(self, question: _Question, make: Callable[[*Ts], Value], *args: *Ts) -> Value:
         level = self._level
         hangs_above, cut_above = self.hangs, self._cut
         self.hangs, self._cut, self._level = False, _NEVER, level + 1
-        memory.active[key] = level
+        self._open[question] = level
         try:
-            made = make(*args, **kwargs)
+            made = make(*args)
         finally:
-            del memory.active[key]
+            del self._open[question]
             self._level = level
-        if self._cut < level:
-            memory.passing[key] = (made, self._cut, self.hangs)
-            self._passing.append((self._cut, lambda keep: memory.end(key, keep)))
+        cut, hangs = self._cut, self.hangs
+        if cut < level:
+            self._open[question] = (made, cut, hangs)
+            self._passing.append((cut, question))
+            self._cut = min(cut, cut_above)
         else:
-            if self._cut == level:
+            if cut == level:
                 self._close(level, made == UNKNOWN)
-            self._cut = _NEVER
-            (memory.loose if self.hangs else memory.firm)[key] = made
-        self.hangs, self._cut = self.hangs or hangs_above, min(self._cut, cut_above)
+            self._cut = cut_above
+            memory, key = question
+            (memory.loose if hangs else memory.firm)[key] = made
+        self.hangs = hangs or hangs_above
         return made
 
     def _close(self, level: int, is_settled: bool) -> None:
         """The head of a circle has its answer. Was it what the cut had assumed, so are the answers made of it; else they are asked again."""
         kept = []
-        for cut, end in self._passing:
-            if cut >= level:
-                end(is_settled)
-            else:
-                kept.append((cut, end))
+        for cut, question in self._passing:
+            if cut < level:
+                kept.append((cut, question))
+                continue
+            found = self._open.pop(question, None)
+            if is_settled and isinstance(found, tuple):
+                memory, key = question
+                (memory.loose if found[2] else memory.firm)[key] = found[0]
         self._passing = kept
