@@ -419,8 +419,17 @@ def walk(expr: Expr) -> list[Expr]:
     todo = [expr]
     while todo:
         node = todo.pop()
-        found.append(node)
-        of = _PARTS.get(type(node))
-        if of is not None:
-            todo.extend(of(node)[::-1])
+        while True:  # attributes and calls are most of what has parts: they need no tuple of them
+            found.append(node)
+            if type(node) is Attribute:
+                node = node.base
+            elif type(node) is Call:
+                todo.extend([k.value for k in node.keywords[::-1]])
+                todo.extend(node.args[::-1])
+                node = node.func
+            else:
+                of = _PARTS.get(type(node))
+                if of is not None:
+                    todo.extend(of(node)[::-1])
+                break
     return found

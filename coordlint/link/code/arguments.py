@@ -87,7 +87,8 @@ def arguments_of(ev: Evaluator, callee: FunctionRef | ClassRef, call: ir.Call, s
 
 def _signature(ev: Evaluator, callee: FunctionRef | ClassRef) -> tuple[Scope | None, tuple[str, ...]]:
     """The function that a call enters, and the parameters that positions stand for; a class without a constructor has fields."""
-    key = (callee.symbol, isinstance(callee, ClassRef), isinstance(callee, FunctionRef) and callee.receiver is not None)
+    is_class = type(callee) is ClassRef
+    key = (callee.symbol, is_class, type(callee) is FunctionRef and callee.receiver is not None)
     if key not in ev.signatures:
         ev.signatures[key] = _parameters(ev, callee)
     target, names = ev.signatures[key]
@@ -121,7 +122,7 @@ def is_bound_task(target: Scope) -> bool:
 def passed(ev: Evaluator, callee: FunctionRef | ClassRef, call: ir.Call, scope: Scope, name: str) -> Value | None:
     """What a call passes for one parameter; in a plain call the other arguments are not evaluated."""
     target, names = _signature(ev, callee)
-    is_plain = all(k.name for k in call.keywords) and not any(isinstance(a, ir.Starred) for a in call.args)
+    is_plain = not any(type(a) is ir.Starred for a in call.args) and all(k.name for k in call.keywords)
     gathers = target is not None and any(p.name == name and p.kind in ("args", "kwargs") for p in target.params())
     if gathers:
         return next((a.value for a in arguments_of(ev, callee, call, scope) if a.name == name), None)
@@ -170,7 +171,7 @@ def bind(ev: Evaluator, params: tuple[str, ...], call: ir.Call, scope: Scope, va
     rest: list[Value] = []
     for arg in call.args:
         value = ev.value(arg, scope)
-        if isinstance(arg, ir.Starred):
+        if type(arg) is ir.Starred:
             inner = ev.value(arg.value, scope)
             given = inner.items if isinstance(inner, Items) and inner.kind != "many" else None
             if given is None and variadic and position == len(params) - 1 and arg is call.args[-1]:
@@ -207,7 +208,7 @@ def bind(ev: Evaluator, params: tuple[str, ...], call: ir.Call, scope: Scope, va
 
 def _as_written(value: Value, expr: ir.Expr) -> Value:
     """What nothing is known of keeps the caller's words, for the names in keys: "account.id"."""
-    return Unknown(written(expr)) if isinstance(value, Unknown) else value
+    return Unknown(written(expr)) if type(value) is Unknown else value
 
 
 def expanded(args: tuple[Arg, ...]) -> tuple[Arg, ...]:

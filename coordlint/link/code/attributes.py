@@ -43,7 +43,7 @@ def attribute(ev: Evaluator, base: Value, name: str) -> Value:
     """The attribute of any value."""
     known = ev.settle(base)
     made = one_of([_one(ev, option, name) for option in options(known)])
-    if isinstance(made, Unknown) or is_none(made):
+    if type(made) is Unknown or is_none(made):
         later = outside.attribute(ev, known, name)
         return made if isinstance(later, Unknown) else later
     return made
@@ -51,7 +51,7 @@ def attribute(ev: Evaluator, base: Value, name: str) -> Value:
 
 def is_none(value: Value) -> bool:
     """A place for a value: `x = None`."""
-    return isinstance(value, Literal) and value.value is None
+    return type(value) is Literal and value.value is None
 
 
 def set_here(ev: Evaluator, base: ir.Expr, name: str, scope: Scope) -> Value:
@@ -63,6 +63,8 @@ def set_here(ev: Evaluator, base: ir.Expr, name: str, scope: Scope) -> Value:
 
 
 def _one(ev: Evaluator, base: Value, name: str) -> Value:
+    if type(base) is Unknown:
+        return UNKNOWN
     match base:
         case ModuleRef(name=module):
             return _of_module(ev, module, name)

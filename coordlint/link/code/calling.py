@@ -22,7 +22,7 @@ from coordlint.link.code import (
 from coordlint.link.code.arguments import arguments_of, bind, bindings
 from coordlint.link.code.columns import noted
 from coordlint.link.code.project import Scope
-from coordlint.link.code.statements import blocks, expressions
+from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.values import (
     UNKNOWN,
     Arg,
@@ -76,6 +76,8 @@ def result(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
 
 
 def _one(ev: Evaluator, callee: Value, call: ir.Call, scope: Scope) -> Value:
+    if type(callee) is Unknown:
+        return UNKNOWN
     place = scope.place(call.at)
     match callee:
         case FunctionRef():
@@ -324,25 +326,18 @@ def iterated(ev: Evaluator, value: Value) -> Value:
 
 def returned(scope: Scope) -> Iterator[ir.Expr]:
     """The expressions that a function returns."""
-    for s in _each(scope.function.body):
-        if isinstance(s, ir.Return) and s.value is not None:
+    for s in statements(scope.function.body):
+        if type(s) is ir.Return and s.value is not None:
             yield s.value
 
 
 def yielded(scope: Scope) -> Iterator[ir.Expr]:
     """The expressions that a generator yields."""
-    for s in _each(scope.function.body):
+    for s in statements(scope.function.body):
         for expr in expressions(s):
             for node in ir.walk(expr):
-                if isinstance(node, ir.Yield) and node.value is not None:
+                if type(node) is ir.Yield and node.value is not None:
                     yield node.value
-
-
-def _each(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Stmt]:
-    for s in body:
-        yield s
-        for block in blocks(s):
-            yield from _each(block)
 
 
 def is_symbolic(value: Value) -> bool:

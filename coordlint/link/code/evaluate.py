@@ -109,7 +109,7 @@ class Evaluator(Asking):
                     made = self.chosen[name]
                 if type(made) is not Unknown:
                     return made
-                if isinstance(made, Unknown) and name in QUERIES:
+                if name in QUERIES:
                     made = attributes.attribute(self, Instance(QUERIES[name]), name)
                 if isinstance(made, Unknown) and (kind := self.ducks.kind(written(base), scope)):
                     made = attributes.attribute(self, Instance(kind, call=ASKED), name)

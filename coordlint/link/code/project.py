@@ -202,8 +202,9 @@ class Project:
             self._bind_statement(scope, statement)
 
     def _bind_statement(self, scope: Scope, s: ir.Stmt) -> None:
-        self._note_outside(scope, s)
-        self._filled += filling.fills(s, scope)
+        if type(s) is ir.Assign or type(s) is ir.Evaluate or type(s) is ir.Return:
+            self._note_outside(scope, s)
+            self._filled += filling.fills(s, scope)
         match s:
             case ir.Assign(targets=targets, value=value, annotation=annotation):
                 for target in targets:
@@ -245,8 +246,9 @@ class Project:
                 kind = type(node)
                 if kind is ir.Name or kind is ir.Attribute or kind is ir.Call:
                     continue  # nearly all
-                if isinstance(node, ir.Const) and isinstance(node.value, str) and _is_dotted(node.value):
-                    self.spelled[scope.module].add(node.value)
+                if type(node) is ir.Const:
+                    if isinstance(node.value, str) and _is_dotted(node.value):
+                        self.spelled[scope.module].add(node.value)
                 elif isinstance(node, ir.Walrus):
                     scope.bind(node.name, Binding("value", node.value, at=node.at))
                 elif isinstance(node, ir.Comprehension):

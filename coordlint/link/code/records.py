@@ -21,7 +21,7 @@ from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.statements import blocks, expressions, statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Trace
-from coordlint.link.code.usage import calls_in, names_in
+from coordlint.link.code.usage import calls_in, last_word, names_in
 from coordlint.link.code.values import (
     UNKNOWN,
     Literal,
@@ -202,7 +202,7 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
 
 
 def _saves(trace: Trace) -> list[tuple[Place, str]]:
-    return [(s.place, written(s.call.func)) for s in trace.steps if written(s.call.func).rpartition(".")[2] in _SAVES]
+    return [(s.place, written(s.call.func)) for s in trace.steps if last_word(s.call.func) in _SAVES]
 
 
 def saved(trace: Trace, base: str, place: Place) -> list[Place]:

@@ -12,6 +12,7 @@ from coordlint import ir
 from coordlint.link.code.arguments import arguments_of, constructor, passed
 from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.statements import expressions, statements
+from coordlint.link.code.usage import last_word
 from coordlint.link.code.values import Arg, ClassRef, FunctionRef, Partial, Unknown, Value, options
 
 if TYPE_CHECKING:
@@ -72,12 +73,13 @@ def _may_be_known(call: ir.Call, names: set[str]) -> bool:
 
 def _handed(call: ir.Call, scope: Scope) -> Iterator[tuple[ir.Call, Scope]]:
     """The call that somebody else will make: `Thread(target=run, args=(a, b))`, `pool.submit(run, a)`."""
-    last = call.func.name if isinstance(call.func, ir.Attribute) else call.func.id if isinstance(call.func, ir.Name) else ""
-    position = _HANDING.get(last)
+    position = _HANDING.get(last_word(call.func))
     if position is not None and len(call.args) > position + 1:
         yield ir.Call(call.args[position], call.args[position + 1 :], call.keywords, call.at), scope
         return
-    given = call.keyword("args")
+    given = call.keyword("args") if call.keywords else None
+    if given is None:
+        return
     target = next((t for name in _TARGETS if (t := call.keyword(name)) is not None), None)
     if target is not None and isinstance(given, ir.Sequence):
         yield ir.Call(target, given.items, (), call.at), scope
@@ -85,8 +87,10 @@ def _handed(call: ir.Call, scope: Scope) -> Iterator[tuple[ir.Call, Scope]]:
 
 def _listed(expr: ir.Expr, scope: Scope) -> Iterator[tuple[ir.Call, Scope]]:
     """Calls that a list of work names: `[(sweep, (self,), None)]`, `jobs.append((sweep, (self,), {}))`."""
-    several = expr.items if isinstance(expr, ir.Sequence) else expr.args if isinstance(expr, ir.Call) else ()
+    several = expr.items if type(expr) is ir.Sequence else expr.args if type(expr) is ir.Call else ()
     for one in several:
+        if type(one) is not ir.Sequence:
+            continue
         match one:
             case ir.Sequence(kind="tuple", items=(ir.Name() | ir.Attribute() as func, ir.Sequence(items=given), *rest)) if given and len(rest) < 2:
                 if all(isinstance(r, ir.Mapping) or (isinstance(r, ir.Const) and r.value is None) for r in rest):
@@ -98,6 +102,8 @@ def _listed(expr: ir.Expr, scope: Scope) -> Iterator[tuple[ir.Call, Scope]]:
 def _note(ev: Evaluator, call: ir.Call, scope: Scope) -> bool:
     """Remembers a call of the project's own code; False when nothing is known of what it calls."""
     callee = ev.settle(ev.value(call.func, scope))
+    if isinstance(callee, Unknown) and (not isinstance(call.func, ir.Attribute) or call.func.name not in _LATER):
+        return False
     found = [c for c in options(callee) if isinstance(c, FunctionRef | ClassRef)]
     found += [c.target for c in options(callee) if isinstance(c, Partial) and isinstance(c.target, ClassRef)]
     if not found and isinstance(call.func, ir.Attribute) and call.func.name in _LATER:

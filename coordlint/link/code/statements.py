@@ -1,55 +1,63 @@
-"""Ways through the statements of a scope, and the expressions that each evaluates."""
+"""Ways through the statements of a scope, and the expressions that each evaluates.
+
+Every step of the linker goes these ways, some dozen times over each statement: tables by type, where a `match` tries a class after the other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
 
 from coordlint import ir
 
+Body = tuple[ir.Stmt, ...]
 
-def statements(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Stmt]:
+
+def statements(body: Body) -> list[ir.Stmt]:
     """All statements of a scope in order, through blocks, not into functions and classes."""
+    found: list[ir.Stmt] = []
+    _add(body, found)
+    return found
+
+
+def _add(body: Body, found: list[ir.Stmt]) -> None:
     for s in body:
-        yield s
-        for block in blocks(s):
-            yield from statements(block)
+        found.append(s)
+        of = _BLOCKS.get(type(s))
+        if of is not None:
+            for block in of(s):
+                _add(block, found)
 
 
-def blocks(s: ir.Stmt) -> tuple[tuple[ir.Stmt, ...], ...]:
+def blocks(s: ir.Stmt) -> tuple[Body, ...]:
     """The blocks inside a statement, except those of a function or class."""
-    match s:
-        case ir.If(branches=branches, orelse=orelse):
-            return (*(b.body for b in branches), orelse)
-        case ir.Loop(body=body, orelse=orelse):
-            return (body, orelse)
-        case ir.With(body=body):
-            return (body,)
-        case ir.Try(body=body, handlers=handlers, orelse=orelse, final=final):
-            return (body, *(h.body for h in handlers), orelse, final)
-        case _:
-            return ()
+    of = _BLOCKS.get(type(s))
+    return () if of is None else of(s)
 
 
 def expressions(s: ir.Stmt) -> tuple[ir.Expr, ...]:
     """The expressions that a statement itself evaluates, in order, without its blocks."""
-    match s:
-        case ir.Evaluate(value=value) | ir.Assert(test=value):
-            return (value,)
-        case ir.Assign(targets=targets, value=value):
-            return targets if value is None else (value, *targets)
-        case ir.Augment(target=target, value=value):
-            return (value, target)
-        case ir.Return(value=value) | ir.Raise(value=value):
-            return () if value is None else (value,)
-        case ir.If(branches=branches):
-            return tuple(b.test for b in branches)
-        case ir.Loop(target=target, test=test):
-            return (test,) if target is None else (test, target)
-        case ir.With(items=items):
-            return tuple(i.context for i in items)
-        case ir.Delete(targets=targets):
-            return targets
-        case ir.Function(decorators=decorators) | ir.Class(decorators=decorators):
-            return decorators
-        case _:
-            return ()
+    of = _EXPRESSIONS.get(type(s))
+    return () if of is None else of(s)
+
+
+_BLOCKS: dict[type, Callable[[Any], tuple[Body, ...]]] = {
+    ir.If: lambda s: (*[b.body for b in s.branches], s.orelse),
+    ir.Loop: lambda s: (s.body, s.orelse),
+    ir.With: lambda s: (s.body,),
+    ir.Try: lambda s: (s.body, *[h.body for h in s.handlers], s.orelse, s.final),
+}
+_EXPRESSIONS: dict[type, Callable[[Any], tuple[ir.Expr, ...]]] = {
+    ir.Evaluate: lambda s: (s.value,),
+    ir.Assert: lambda s: (s.test,),
+    ir.Assign: lambda s: s.targets if s.value is None else (s.value, *s.targets),
+    ir.Augment: lambda s: (s.value, s.target),
+    ir.Return: lambda s: () if s.value is None else (s.value,),
+    ir.Raise: lambda s: () if s.value is None else (s.value,),
+    ir.If: lambda s: tuple([b.test for b in s.branches]),
+    ir.Loop: lambda s: (s.test,) if s.target is None else (s.test, s.target),
+    ir.With: lambda s: tuple([i.context for i in s.items]),
+    ir.Delete: lambda s: s.targets,
+    ir.Function: lambda s: s.decorators,
+    ir.Class: lambda s: s.decorators,
+}

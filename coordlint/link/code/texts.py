@@ -293,12 +293,12 @@ def timedelta(args: tuple[Arg, ...]) -> Value:
 
 def written(expr: ir.Expr) -> str:
     """An expression as people would write it, shortened: for the names in key patterns and messages."""
+    if type(expr) is ir.Name:  # nearly all
+        return expr.id
+    if type(expr) is ir.Attribute:
+        inner = written(expr.base)
+        return f"{inner}.{expr.name}" if inner else expr.name
     match expr:
-        case ir.Name(id=name):
-            return name
-        case ir.Attribute(base=base, name=name):
-            inner = written(base)
-            return f"{inner}.{name}" if inner else name
         case ir.Call(func=func):
             return f"{written(func)}()"
         case ir.Index(base=base, index=index):

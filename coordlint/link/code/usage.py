@@ -173,9 +173,9 @@ def names_in(expr: ir.Expr) -> set[str]:
     """Bare and dotted names that occur in an expression."""
     found: set[str] = set()
     for node in ir.walk(expr):
-        if isinstance(node, ir.Name):
+        if type(node) is ir.Name:
             found.add(node.id)
-        elif isinstance(node, ir.Attribute):
+        elif type(node) is ir.Attribute:
             text = written(node)
             if text:
                 found.add(text)
@@ -185,9 +185,11 @@ def names_in(expr: ir.Expr) -> set[str]:
 def bare(expr: ir.Expr) -> ir.Expr:
     """An expression without `await`, `bool(...)` and parentheses-like wrappers around it."""
     while True:
+        if type(expr) is ir.Name or type(expr) is ir.Attribute:
+            return expr
         if isinstance(expr, ir.Await | ir.Walrus | ir.Starred):
             expr = expr.value
-        elif isinstance(expr, ir.Call) and isinstance(expr.func, ir.Name) and expr.func.id == "bool" and len(expr.args) == 1:
+        elif isinstance(expr, ir.Call) and type(expr.func) is ir.Name and expr.func.id == "bool" and len(expr.args) == 1:
             expr = expr.args[0]
         else:
             return expr
@@ -203,41 +205,35 @@ class Inside(NamedTuple):
 
 
 NOTHING = Inside()
-_TELLING = frozenset((ir.Call, ir.Yield, ir.Lambda))
 STARTERS = frozenset("Thread Process Timer submit apply_async create_task ensure_future start_soon run_in_executor on_commit add_job defer delay after_commit call_soon call_later spawn greenlet start_new_thread add_callback".split())  # fmt: skip
 
 
 def inside(expr: ir.Expr) -> Inside:
     """The calls, yields and lambdas of an expression; bodies of lambdas are left out."""
-    if isinstance(expr, ir.Name | ir.Const):
-        return NOTHING
-    telling = [n for n in ir.walk(expr) if type(n) in _TELLING]
-    if not telling:
-        return NOTHING
-    if len(telling) == 1 and isinstance(telling[0], ir.Call):
-        return Inside((telling[0],))
     calls: list[ir.Call] = []
     lambdas: list[ir.Lambda] = []
-    started: set[int] = set()
     yields = False
-    todo: list[tuple[ir.Expr, bool]] = [(expr, False)]
-    while todo:
-        node, done = todo.pop()
-        if done:
-            assert isinstance(node, ir.Call)
-            calls.append(node)
+    todo = [expr]
+    while todo:  # each node before its parts, from the right to the left: turned round, it is the order in which calls happen
+        node = todo.pop()
+        while type(node) is ir.Attribute:
+            node = node.base
+        if type(node) is ir.Name or type(node) is ir.Const:
             continue
-        if isinstance(node, ir.Call):
-            todo.append((node, True))
-            if starts(node.func):
-                started.update(id(a) for a in node.args if isinstance(a, ir.Call))
+        if type(node) is ir.Call:
+            calls.append(node)
+            todo.append(node.func)
+            todo += node.args
+            todo += [k.value for k in node.keywords]
         elif isinstance(node, ir.Lambda):
             lambdas.append(node)
-            continue
-        elif isinstance(node, ir.Yield):
-            yields = True
-        todo.extend([(part, False) for part in ir.parts(node)[::-1]])
-    return Inside(tuple(calls), yields, tuple(lambdas), frozenset(started)) if calls or yields or lambdas else NOTHING
+        else:
+            yields = yields or isinstance(node, ir.Yield)
+            todo += ir.parts(node)
+    if not (calls or yields or lambdas):
+        return NOTHING
+    started = [id(a) for c in calls if starts(c.func) for a in c.args if isinstance(a, ir.Call)] if len(calls) > 1 else ()
+    return Inside(tuple(calls[::-1]), yields, tuple(lambdas[::-1]), frozenset(started))
 
 
 def starts(func: ir.Expr) -> bool:
@@ -253,7 +249,7 @@ def calls_in(expr: ir.Expr) -> tuple[ir.Call, ...]:
 
 def last_word(func: ir.Expr) -> str:
     """The last name of what is called."""
-    return func.name if isinstance(func, ir.Attribute) else func.id if isinstance(func, ir.Name) else ""
+    return func.name if type(func) is ir.Attribute else func.id if type(func) is ir.Name else ""
 
 
 def ends(body: tuple[ir.Stmt, ...]) -> str:

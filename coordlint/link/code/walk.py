@@ -20,7 +20,7 @@ from coordlint.link.code.project import Scope
 from coordlint.link.code.statements import expressions
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import NONE, Draft, Step, Trace
-from coordlint.link.code.usage import Usage, bare, calls_in, ends, last_word, names_in
+from coordlint.link.code.usage import NOTHING, Usage, bare, calls_in, ends, last_word, names_in
 from coordlint.link.code.values import External, Items, Literal, options
 from coordlint.models.schema import Op
 from coordlint.source import Place
@@ -106,6 +106,13 @@ class Walk:
 
     def statement(self, s: ir.Stmt, around: Around) -> None:
         """One statement."""
+        if type(s) not in _OF_THEIR_OWN:
+            for expr in expressions(s):
+                self.calls(expr, s, around)
+            if self.held:
+                stepping.note_names(self, s)
+            self._jumps(s)
+            return
         match s:
             case ir.Function():
                 for d in s.decorators:
@@ -128,14 +135,13 @@ class Walk:
                     self.calls(expr, s, around)
                 stepping.augment(self, s, around)
             case _:
-                for expr in expressions(s):
-                    self.calls(expr, s, around)
-                stepping.note_names(self, s)
-                self._jumps(s)
+                pass
 
     def calls(self, expr: ir.Expr, s: ir.Stmt, around: Around) -> None:
         """The calls of an expression, innermost first; a yield shows what is held."""
         found = self.ev.inside(expr)
+        if found is NOTHING:
+            return
         waits = found.calls if len(found.calls) > 1 else ()  # one around another call
         limits = {id(a): c for c in waits if last_word(c.func) == "wait_for" and len(c.args) + len(c.keywords) > 1 for a in c.args[:1]}
         for call in found.calls:
@@ -154,6 +160,8 @@ class Walk:
     def _jumps(self, s: ir.Stmt) -> None:
         """A lock that is returned or stored is somebody else's to release."""
         match s:
+            case ir.Return() if not self.held:
+                pass
             case ir.Return(value=value):
                 mentioned = names_in(value) if value is not None else set()
                 for draft in self.held:
@@ -348,6 +356,7 @@ def _commits(step: Step) -> bool:
     return step.operation is not None and step.operation.op is Op.COMMIT and step.operation.backend == "database-row"
 
 
+_OF_THEIR_OWN = frozenset((ir.Function, ir.Class, ir.If, ir.Loop, ir.With, ir.Try, ir.Augment))
 _ASKS = frozenset(("acquired", "is_acquired", "locked", "is_locked", "owned", "is_owned"))  # what a lock is asked in order to know whether it is held
 _CLOCKS = frozenset("time monotonic perf_counter now utcnow time_ns monotonic_ns localtime".split())
 
@@ -355,7 +364,7 @@ _CLOCKS = frozenset("time monotonic perf_counter now utcnow time_ns monotonic_ns
 def _asks_clock(test: ir.Expr, ev: Evaluator, scope: Scope) -> bool:
     """Whether a test compares the time of day with something: is there still time left?"""
     for node in ir.walk(test):
-        if isinstance(node, ir.Compare):
+        if type(node) is ir.Compare:
             for call in calls_in(node):
                 callee = ev.value(call.func, scope)
                 name = callee.name if isinstance(callee, External) else ""
