@@ -90,6 +90,9 @@ def _is_told(told: set[tuple[str, str | None]], create: Operation) -> bool:
 
 
 def _is_creation(create: Operation) -> bool:
+    """Whether it makes a key that was not there; of what functions of the project write, only what says so."""
+    if create.via and create.op is not Op.CREATE and create.absent is None:
+        return False
     return create.stores and not (create.backend == "zookeeper" and create.op in (Op.WRITE, Op.CAS)) and create.op is not Op.CAS
 
 
@@ -122,6 +125,8 @@ def _removed(system: System, create: Operation) -> bool:
             return True
         if delete.key in (None, "", "{}") and (delete.symbol in listed or (_same_class(delete, create) and not _is_followed(system, delete))):
             return True
+        if create.via and any(at.path == create.place.path for _, at in system.callers(delete.symbol)):
+            return True  # what the same store deletes for the same file
     return False
 
 
@@ -175,6 +180,69 @@ def pay(account, send):
 def drain(queue, send):
     with zk.Lock(f"/locks/queues/{queue}", "shop"):
         send(queue)
+
+=== bad: a key for each order, by a store of the project
+--- depot/store.py
+import consul
+
+
+class Store:
+    def __init__(self, host):
+        self.consul = consul.Consul(host=host)
+
+    def has(self, key):
+        return self.consul.kv.get(key)[1] is not None
+
+    def put(self, key, value):
+        self.consul.kv.put(key, value)
+
+    def drop(self, key):
+        self.consul.kv.delete(key)
+--- depot/orders.py
+from depot.store import Store
+
+store = Store("consul")
+
+
+def note(order_id, text):
+    key = f"orders/{order_id}"
+    if not store.has(key):
+        store.put(key, text)  # finding: unbounded-keys
+
+=== good: the same store drops it in the same file
+--- depot/store.py
+import consul
+
+
+class Store:
+    def __init__(self, host):
+        self.consul = consul.Consul(host=host)
+
+    def has(self, key):
+        return self.consul.kv.get(self._named(key))[1] is not None
+
+    def put(self, key, value):
+        self.consul.kv.put(self._named(key), value)
+
+    def drop(self, key):
+        self.consul.kv.delete(self._named(key))
+
+    def _named(self, key):
+        return ">".join(part for part in key.split(">") if part)
+--- depot/orders.py
+from depot.store import Store
+
+store = Store("consul")
+
+
+def note(order_id, text):
+    key = f"orders>{order_id}"
+    if not store.has(key):
+        store.put(key, text)
+
+
+def done(order_id):
+    store.drop(f"orders>{order_id}")
 
 === bad: a node for each job, through a client of another module
 --- jobs/zk.py
