@@ -360,10 +360,13 @@ def _shared(a: str, b: str) -> int:
     return count
 
 
+_TESTS = frozenset("test tests testing e2e spec specs unittests testing_tools testing_utils test_tools test_utils test_helpers test_support testutils testutil".split())
+
+
 @lru_cache(maxsize=50_000)
 def is_test(path: str) -> bool:
     """Whether a file is test code, by the usual names."""
     *folders, name = path.lower().split("/")
-    if any(f in ("test", "tests", "testing", "e2e", "spec", "specs", "unittests") or f.startswith("tests_") for f in folders):
+    if any(f in _TESTS or f.startswith("tests_") for f in folders):
         return True
     return name.startswith("test_") or name.endswith(("_test.py", "_tests.py")) or name in ("conftest.py", "tests.py", "test.py")
