@@ -25,6 +25,7 @@ from coordlint.link.code import (
     multiplied,
     naming,
     once,
+    own_rows,
     purpose,
     records,
     retrying,
@@ -203,7 +204,8 @@ def _with(operation: Operation, brought: Mapping[Place, Place]) -> Operation:
 
 
 def _mutations(ev: Evaluator, traces: list[Trace]) -> list[Mutation]:
-    return [m for t in traces for m in (*records.mutations(ev, t.scope, t), *once.fillings(ev, t.scope, t), *transitions.transitions(ev, t.scope, t))]
+    seen = [m for t in traces for m in (*records.mutations(ev, t.scope, t), *once.fillings(ev, t.scope, t), *transitions.transitions(ev, t.scope, t))]
+    return [*seen, *own_rows.own_rows(ev, traces)]
 
 
 def _creations(tracer: Tracer, traces: list[Trace]) -> tuple[Creation, ...]:

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import ERROR, HIGH, INFO, MEDIUM, WARNING, Found, Mutation, Op, Place, System, found, words
+from coordlint import (
+    ERROR,
+    HIGH,
+    INFO,
+    LOW,
+    MEDIUM,
+    WARNING,
+    Found,
+    Mutation,
+    Op,
+    Place,
+    System,
+    found,
+    words,
+)
 
 from ._once import done_once
 from ._worth import DEAR, LIMITS, MONEY, ORDERS
@@ -12,11 +26,13 @@ from ._worth import DEAR, LIMITS, MONEY, ORDERS
 _CLAIMS = frozenset({"assignee", "assigned", "claimed", "claimer", "claimant", "taken", "taker", "holder", "reserved", "reviewer", "courier", "driver"})
 # A version is itself the guard; tries are counted by the one worker that has the record.
 _OF_ITS_OWNER = frozenset({"version", "revision", "rev", "generation", "epoch", "retry", "attempt", "try"})
+# What people guess: every try counts, and comes when it likes.
+_GUESSED = frozenset({"otp", "login", "signin", "password", "passcode", "passwd", "pin", "mfa", "captcha"})
 
 
 def lost_rows(system: System) -> Iterator[Found]:
     """What is computed from a row's old value, filled because it was empty, given to whoever found it free, or moved from state to state."""
-    told: set[tuple[str, str, Place]] = set()
+    told: set[tuple[str, Place]] = set()
     for mutation in system.mutations():
         if mutation.maker and _is_dear(mutation) and not system.is_locked(mutation) and not system.is_by_command(mutation.symbol):
             yield _filled(mutation)
@@ -25,12 +41,12 @@ def lost_rows(system: System) -> Iterator[Found]:
         is_free = not mutation.versioned and not mutation.locked and not system.is_locked(mutation) and not system.is_by_command(mutation.symbol)
         if mutation.moved and is_free and done_once(system, mutation) is None:  # else check-then-act tells what is done twice
             yield from _moved(system, mutation)
-        if (mutation.record, mutation.field, mutation.written) in told:
-            continue  # one save, however many steps lead to the new value
-        if not mutation.arithmetic or mutation.versioned or mutation.locked or words(mutation.field) & _OF_ITS_OWNER:
+        if (mutation.record, mutation.written) in told:
+            continue  # one save, however many fields and steps lead to the new values
+        if not mutation.arithmetic or mutation.versioned or mutation.locked or _is_of_its_owner(mutation):
             continue
         if not system.is_locked(mutation) and not system.is_by_command(mutation.symbol):
-            told.add((mutation.record, mutation.field, mutation.written))
+            told.add((mutation.record, mutation.written))
             yield _record(system, mutation)
 
 
@@ -43,10 +59,22 @@ def _record(system: System, mutation: Mutation) -> Found:
         at=mutation.place,
         symbol=mutation.symbol,
         resource=f"{mutation.type}.{mutation.field}",
-        because=[(mutation.read, "the record is read here"), (mutation.written, "and written back here")],
+        because=[*_read(mutation), (mutation.written, "and written back here")],
         severity=INFO if is_small else ERROR if is_money else WARNING,
-        confidence=HIGH if mutation.type else MEDIUM,
+        confidence=LOW if mutation.unread else HIGH if mutation.type and not mutation.own else MEDIUM,
     )
+
+
+def _is_of_its_owner(mutation: Mutation) -> bool:
+    """Whether one worker, who has the record, counts in it; how often people may try a password is not his."""
+    said = words(mutation.field)
+    return bool(said & _OF_ITS_OWNER) and not (said | words(mutation.type.rpartition(".")[2])) & _GUESSED
+
+
+def _read(mutation: Mutation) -> list[tuple[Place, str]]:
+    if mutation.unread:
+        return []
+    return [(mutation.read, "asked of a record that was read, here" if mutation.own else "the record is read here")]
 
 
 def _is_dear(mutation: Mutation) -> bool:

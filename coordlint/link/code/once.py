@@ -20,12 +20,12 @@ from coordlint.models.schema import Late
 from coordlint.source import Span
 
 Empty = Mapping[str, Span]  # "user.account" -> where it was found empty
-_NOT_YET_STORED = frozenset("__init__ __post_init__ __new__ __enter__ save asave clean full_clean validate create update perform_create".split())
+NOT_YET_STORED = frozenset("__init__ __post_init__ __new__ __enter__ save asave clean full_clean validate create update perform_create".split())
 
 
 def fillings(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
     """`if record.field is None: record.field = make(...)`, in whichever order the branches stand."""
-    if scope.kind != "function" or not trace.steps or scope.symbol.rpartition(".")[2] in _NOT_YET_STORED:
+    if scope.kind != "function" or not trace.steps or scope.symbol.rpartition(".")[2] in NOT_YET_STORED:
         return
     filled = list(_filled(scope.function.body, {}))
     if not filled:

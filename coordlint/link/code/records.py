@@ -177,7 +177,7 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
         return
     if not _saves(trace):
         return
-    for target, read, at, arithmetic in _assignments(scope.function.body):
+    for target, read, at, arithmetic in assignments(scope.function.body):
         base, _, field = target.rpartition(".")
         place = scope.place(at)
         record = loaded(ev, base, scope, place)
@@ -283,7 +283,8 @@ def _value(ev: Evaluator, base: str, scope: Scope) -> Value:
     return ev.name(base, scope) if base.isidentifier() else UNKNOWN
 
 
-def _assignments(body: tuple[ir.Stmt, ...]) -> Iterator[tuple[str, Span, Span, bool]]:
+def assignments(body: tuple[ir.Stmt, ...]) -> Iterator[tuple[str, Span, Span, bool]]:
+    """Attributes that are computed from themselves: as written, where it is read, where it stands, whether by arithmetic."""
     for s in body:
         match s:
             case ir.Augment(target=ir.Attribute() as target, value=value) if not _is_expression(value):
@@ -294,7 +295,7 @@ def _assignments(body: tuple[ir.Stmt, ...]) -> Iterator[tuple[str, Span, Span, b
             case _:
                 pass
         for block in blocks(s):
-            yield from _assignments(block)
+            yield from assignments(block)
 
 
 _WHEN = frozenset("modified updated changed last since at date time timestamp seen".split())
