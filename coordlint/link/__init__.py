@@ -26,6 +26,7 @@ from coordlint.link.code import (
     naming,
     once,
     own_rows,
+    picking,
     purpose,
     records,
     retrying,
@@ -205,7 +206,9 @@ def _with(operation: Operation, brought: Mapping[Place, Place]) -> Operation:
 
 def _mutations(ev: Evaluator, traces: list[Trace]) -> list[Mutation]:
     seen = [m for t in traces for m in (*records.mutations(ev, t.scope, t), *once.fillings(ev, t.scope, t), *transitions.transitions(ev, t.scope, t))]
-    return [*seen, *own_rows.own_rows(ev, traces)]
+    tested = {m.place for m in seen if m.moved}
+    chosen = [m for t in traces for m in picking.picked(ev, t.scope, t) if m.place not in tested]
+    return [*seen, *chosen, *own_rows.own_rows(ev, traces)]
 
 
 def _creations(tracer: Tracer, traces: list[Trace]) -> tuple[Creation, ...]:

@@ -38,8 +38,10 @@ def lost_rows(system: System) -> Iterator[Found]:
             yield _filled(mutation)
         if mutation.claimed and not mutation.versioned and not mutation.locked and words(mutation.field) & _CLAIMS and not system.is_locked(mutation):
             yield _claimed(mutation)
-        is_free = not mutation.versioned and not mutation.locked and not system.is_locked(mutation) and not system.is_by_command(mutation.symbol)
-        if mutation.moved and is_free and done_once(system, mutation) is None:  # else check-then-act tells what is done twice
+        is_free = not mutation.versioned and not mutation.locked and not system.is_locked(mutation)
+        if mutation.picked and is_free and not system.is_by_command(mutation.symbol):
+            yield _picked(system, mutation)
+        elif mutation.moved and is_free and done_once(system, mutation) is None:  # else check-then-act tells what is done twice
             yield from _moved(system, mutation)
         if (mutation.record, mutation.written) in told:
             continue  # one save, however many fields and steps lead to the new values
@@ -110,6 +112,20 @@ def _claimed(mutation: Mutation) -> Found:
     )
 
 
+def _picked(system: System, mutation: Mutation) -> Found:
+    name = mutation.type.rpartition(".")[2]
+    return found(
+        f"A {name} is looked for by `{mutation.field}`, which is then set, with neither row lock nor condition: two at a time find the same one, and both take it.",
+        at=mutation.place,
+        symbol=mutation.symbol,
+        resource=f"{mutation.type}.{mutation.field}",
+        because=[(mutation.read, "looked for here"), (mutation.written, "and saved here")],
+        severity=INFO if _by_schedule(system, mutation) else WARNING,
+        confidence=MEDIUM if system.entries_reaching(mutation.symbol) else LOW,
+        help="Take it with SELECT ... FOR UPDATE SKIP LOCKED in the transaction that sets it, or by an update that expects the old state, and test the row count.",
+    )
+
+
 def _moved(system: System, mutation: Mutation) -> Iterator[Found]:
     """A change of state without the row lock that others take for the same kind of record."""
     name = mutation.type.rpartition(".")[2]
@@ -122,7 +138,7 @@ def _moved(system: System, mutation: Mutation) -> Iterator[Found]:
             symbol=mutation.symbol,
             resource=f"{mutation.type}.{mutation.field}",
             because=[(mutation.read, "tested here"), (mutation.written, "saved here"), (locks[0], f"the row of a {name} is locked here")],
-            severity=WARNING if words(f"{mutation.field} {name}") & (DEAR | MONEY | ORDERS) else INFO,
+            severity=WARNING if words(f"{mutation.field} {name}") & (DEAR | MONEY | ORDERS) and not system.is_by_command(mutation.symbol) else INFO,
             confidence=MEDIUM,
         )
 

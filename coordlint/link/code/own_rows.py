@@ -56,7 +56,7 @@ def _counted(ev: Evaluator, trace: Trace, asked: Asked) -> Iterator[Mutation]:
     assert scope.owner is not None
     if any(s.operation is not None and s.operation.op is Op.ROW_LOCK for s in trace.steps):
         return
-    callers = [(option, at) for value, at in asked.get(scope.symbol, ()) for option in options(value) if value is not None]
+    callers = [(option, at) for value, at in asked.get(scope.symbol, ()) if value is not None for option in options(value)]
     read = [at for value, at in callers if isinstance(value, Object) and value.loaded == "query"]
     if any(isinstance(value, Object) and value.loaded == "locked" for value, _ in callers):
         return

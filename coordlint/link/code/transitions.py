@@ -28,7 +28,7 @@ def transitions(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]
         base, _, field = written(assigned.targets[0]).rpartition(".")
         place = scope.place(assigned.at)
         saves = [p for p in records.saved(trace, base, place) if p.line >= place.line]
-        record = records.loaded(ev, base, scope, place) if saves and not _is_locked(ev, base, scope) else None
+        record = records.loaded(ev, base, scope, place) if saves and not is_locked(ev, base, scope) else None
         if record is None:
             continue
         held = [d for s in trace.steps if s.place in saves for d in s.held]
@@ -50,7 +50,7 @@ def transitions(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]
     yield from last.values()
 
 
-def _is_locked(ev: Evaluator, base: str, scope: Scope) -> bool:
+def is_locked(ev: Evaluator, base: str, scope: Scope) -> bool:
     """Whether a record of this name was ever read with its row locked."""
     known = options(ev.settle(ev.name(base, scope))) if base.isidentifier() else ()
     return any(isinstance(o, Object) and o.loaded == "locked" for o in known)
