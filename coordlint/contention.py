@@ -86,3 +86,18 @@ class Creation(msgspec.Struct, frozen=True):
     in_test: bool = False
     upsert: bool = False  # `get_or_create`, which is both
     state: str = ""  # the state that the row is put into, and that the query looked for: "status = 'SOLD'"
+
+
+class Rewrite(msgspec.Struct, frozen=True):
+    """A row that one function reads, changes and saves again."""
+
+    place: Place  # the save
+    symbol: str
+    record: str  # as written: "order"
+    type: str  # its class, qualified
+    read: Place
+    fields: tuple[str, ...]  # what the function means to change
+    documents: tuple[str, ...]  # those of which it changes a part: `order.notes["sent"] = True`
+    whole: bool  # all columns are written back as they were read
+    locked: bool
+    in_test: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 
-from coordlint.contention import Creation, Mutation, Sweep
+from coordlint.contention import Creation, Mutation, Rewrite, Sweep
 from coordlint.coordination import (
     Guard,
     Operation,
@@ -76,7 +76,7 @@ class Around(Calling):
         """The callers of a function but for tests."""
         return [(c, p) for c, p in self.callers(symbol) if not getattr(self.function(c), "in_test", False)]
 
-    def is_locked(self, what: Operation | Mutation | Creation) -> bool:
+    def is_locked(self, what: Operation | Mutation | Creation | Rewrite) -> bool:
         """Whether some lock is held around it on every known way to it; tests are no way."""
         places, sites = self._under_lock
         place = what.written if isinstance(what, Mutation) else what.look if isinstance(what, Creation) else what.place

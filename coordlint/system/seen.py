@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from coordlint.contention import Creation, Mutation, RowOrder, Swap
+from coordlint.contention import Creation, Mutation, Rewrite, RowOrder, Swap
 from coordlint.coordination import (
     Client,
     Freed,
@@ -111,6 +111,10 @@ class Seen:
     def row_orders(self) -> tuple[RowOrder, ...]:
         """In which order transactions lock rows of two related tables."""
         return self._world.row_orders
+
+    def rewrites(self, *, tests: bool = False) -> Iterator[Rewrite]:
+        """Rows that one function reads, changes and saves again."""
+        return (r for r in self._world.rewrites if tests or not r.in_test)
 
     def swaps(self) -> tuple[Swap, ...]:
         """Calls of the project's own compare-and-swap that are made again until one wins."""

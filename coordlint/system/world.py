@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from coordlint.contention import Creation, Mutation, RowOrder, Swap, Sweep
+from coordlint.contention import Creation, Mutation, Rewrite, RowOrder, Swap, Sweep
 from coordlint.coordination import (
     Client,
     Entry,
@@ -37,6 +37,7 @@ class World:
     clients: tuple[Client, ...] = ()
     served: tuple[Served, ...] = ()
     mutations: tuple[Mutation, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
     creations: tuple[Creation, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     row_orders: tuple[RowOrder, ...] = ()

@@ -16,11 +16,12 @@ from coordlint import (
     Op,
     Place,
     System,
+    effect_name,
     found,
     words,
 )
 
-from ._once import done_once
+from ._outside import done_once, waited_for
 from ._worth import DEAR, LIMITS, MONEY, ORDERS
 
 _CLAIMS = frozenset({"assignee", "assigned", "claimed", "claimer", "claimant", "taken", "taker", "holder", "reserved", "reviewer", "courier", "driver"})
@@ -50,6 +51,40 @@ def lost_rows(system: System) -> Iterator[Found]:
         if not system.is_locked(mutation) and not system.is_by_command(mutation.symbol):
             told.add((mutation.record, mutation.written))
             yield _record(system, mutation)
+    yield from _stale(system)
+
+
+def _stale(system: System) -> Iterator[Found]:
+    """A row that is saved whole, long after it was read, while others change other columns of it."""
+    all_, told = list(system.rewrites()), set[tuple[str, str]]()
+    for rewrite in all_:
+        if not rewrite.whole or rewrite.locked or (rewrite.symbol, rewrite.record) in told or system.is_locked(rewrite):
+            continue
+        rivals = [r for r in all_ if r.type == rewrite.type and r.symbol != rewrite.symbol and set(r.fields) - set(rewrite.fields)]
+        waits = waited_for(system, rewrite) if rivals or rewrite.documents else None
+        if waits is None:
+            continue
+        at, slow = waits
+        told.add((rewrite.symbol, rewrite.record))
+        other = sorted(set(rivals[0].fields) - set(rewrite.fields))[0] if rivals else rewrite.documents[0]
+        changed = (rivals[0].place, f"`{other}` is changed here") if rivals else (rewrite.place, f"`{other}` is a document of which one part is changed")
+        yield found(
+            f"`{rewrite.record}` is read, then {effect_name(slow)} is waited for, then all of its columns are saved as they were read: what others change meanwhile "
+            f"(`{other}`) is undone.",
+            at=rewrite.place,
+            symbol=rewrite.symbol,
+            resource=rewrite.type,
+            because=[(rewrite.read, "read here"), (at, "waited for here"), changed],
+            severity=INFO,
+            confidence=MEDIUM if rewrite.documents or (_is_background(system, rewrite.symbol) and not _is_background(system, rivals[0].symbol)) else LOW,
+            help="Save only what was changed (save(update_fields=[...])), or read the row again after the wait, in a transaction that locks it.",
+        )
+
+
+def _is_background(system: System, symbol: str) -> bool:
+    """Whether tasks lead there, and no request that somebody waits for."""
+    kinds = {entry.kind for entry in system.entries_reaching(symbol)}
+    return bool(kinds & {"task", "consumer", "periodic"}) and "http" not in kinds
 
 
 def _record(system: System, mutation: Mutation) -> Found:

@@ -20,7 +20,7 @@ from coordlint import (
     words,
 )
 
-from ._once import done_once
+from ._outside import done_once
 from ._worth import DEAR, ORDERS, SET_UP
 
 _WORTH = DEAR | ORDERS | frozenset({"account", "membership", "vote", "enrollment", "enrolment", "seat", "slot"})

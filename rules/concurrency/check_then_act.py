@@ -50,7 +50,7 @@ _CACHED = frozenset({"cache", "cached", "memo", "tmp", "temp"})
 @rule("CL507", severity=WARNING, preview=True)
 def check_then_act(system: System) -> Iterator[Found]:
     for act in system.operations(Op.WRITE, Op.CREATE, Op.SET_ADD, backend="redis"):
-        if act.absent is None or act.late not in _CREATES or act.conditional or act.atomic or _is_brief(system, act) or system.is_locked(act):
+        if act.absent is None or act.key in (None, "None") or act.late not in _CREATES or act.conditional or act.atomic or _is_brief(system, act) or system.is_locked(act):
             continue
         yield found(
             f"`{act.key_text or act.key}` is looked up and then created in {backend_name(act.backend)} because it was not there: two callers at a time both do it.",

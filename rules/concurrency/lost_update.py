@@ -12,11 +12,13 @@ same transaction. And look at the outcome.
 The same happens without arithmetic where a field is found empty and then filled with something that is made for it, such as a payment or a
 customer at a provider: two requests both find it empty, both make one, and the record remembers the second. And where a record is found free
 and given to whoever asked: both are told that it is theirs. So it is where a state is tested and then set without the row lock that other code
-takes for the same records. A list in Redis that is read whole and then deleted loses what is put in between.
+takes for the same records. So it is where
+workers look for any record in a state and then set it, and where somebody outside is waited for between reading a row and saving all of its columns: what
+others have changed meanwhile is undone. A list in Redis that is read whole and then deleted loses what is put in between.
 A record of many keys that is deleted as a whole and written anew one by one is for a while a part of itself, and two writers leave a mixture.
 
 It is a note where names say that little hangs on it: an entry of a cache, the state of a limit (`cached`, `throttle`, `TokenBucket`);
-and where only scheduled rounds come there.
+where only scheduled rounds come there; and for rows that are saved whole after a wait.
 
 Fine when: the lock that every writer takes is held from before the read until after the write; a version is compared; the
 operation is atomic in the store; an operator's command does it. Counters are reported by their own rule.

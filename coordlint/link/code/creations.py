@@ -231,13 +231,9 @@ def _as_here(texts: dict[str, str], step: Step, inner: Scope, scope: Scope) -> d
         first, dot, rest = text.partition(".")
         if given.get(first):
             here[column] = given[first] + dot + rest
-        elif _is_literal(text) or (on_self and first == "self"):
+        elif searches.is_literal(text) or (on_self and first == "self"):
             here[column] = text
     return here
-
-
-def _is_literal(text: str) -> bool:
-    return bool(text) and (text[0] in "'\"-0123456789" or text in ("True", "False", "None") or text.rpartition(".")[2].isupper())
 
 
 def _plain(column: str, text: str) -> tuple[str, str]:
@@ -254,7 +250,7 @@ def _would_find(look: Search, row: Made) -> bool:
     both = asked.keys() & given.keys()
     if row.state:  # the others of the kind that are in the state already
         return bool(both) and len(asked) > 1 and not asked.keys() & {"id", "pk"} and all(asked[c] == given[c] for c in both)
-    return any(not _is_literal(asked[c]) for c in both) and all(asked[c] == given[c] for c in both)
+    return any(not searches.is_literal(asked[c]) for c in both) and all(asked[c] == given[c] for c in both)
 
 
 def _shared(row: Made) -> list[str]:

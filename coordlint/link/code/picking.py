@@ -10,7 +10,7 @@ from coordlint.link.code import records, searches
 from coordlint.link.code.classes import in_test
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.project import Scope
-from coordlint.link.code.searches import Search
+from coordlint.link.code.searches import Search, is_literal
 from coordlint.link.code.statements import statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Trace
@@ -18,7 +18,6 @@ from coordlint.link.code.transitions import is_locked, is_state
 from coordlint.link.code.usage import bare, calls_in
 
 _ANY = frozenset({"first", "last", "earliest", "latest", "scalar", "scalar_one_or_none", "one_or_none"})
-_KEYS = frozenset({"id", "pk", "uuid", "guid", "uid", "slug", "name", "number", "key", "token", "code"})
 
 
 def picked(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
@@ -53,7 +52,7 @@ def picked(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
             arithmetic=False,
             in_test=in_test(scope),
             moved=True,
-            picked=is_one and look.asks in _ANY and not _names_one(look),
+            picked=is_one and look.asks in _ANY and _is_any(look) and not _is_undone(s.value),
         )
 
 
@@ -65,9 +64,14 @@ def _field(s: ir.Assign) -> tuple[str, str]:
             return "", ""
 
 
-def _names_one(look: Search) -> bool:
-    """Whether a query names the row, and takes not just any in that state."""
-    return any(column.removesuffix("_id") in _KEYS or column.endswith(("_id", "_key", "_token", "uuid")) for column in look.equal)
+def _is_any(look: Search) -> bool:
+    """Whether a query takes any row in that state, and names neither the row nor whose it is."""
+    return all(is_literal(text) for text in look.equal.values())
+
+
+def _is_undone(value: ir.Expr | None) -> bool:
+    """`default = False`: what was given is taken away."""
+    return isinstance(value, ir.Const) and value.value is False
 
 
 def _chosen(scope: Scope, looks: list[Search]) -> Iterator[tuple[str, tuple[Search, bool]]]:

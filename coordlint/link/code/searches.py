@@ -119,6 +119,11 @@ def is_fresh(text: str) -> bool:
     return bool(_FRESH & set(text.replace("()", "").split(".")))
 
 
+def is_literal(text: str) -> bool:
+    """Whether a value, as it is written, is a constant or the name of one."""
+    return bool(text) and (text[0] in "'\"-0123456789" or text in ("True", "False", "None") or text.rpartition(".")[2].isupper())
+
+
 def _defaults(link: ir.Call) -> tuple[ir.Expr | None, ...]:
     """The columns that `update_or_create(..., defaults={...})` gives new values."""
     given = link.keyword("defaults")

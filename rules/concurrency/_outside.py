@@ -1,8 +1,8 @@
-"""What a record's flag is there for: something outside that is to happen once."""
+"""What is done outside while a record is in hand: what its flag lets happen once, and what keeps it waiting before it is saved."""
 
 from __future__ import annotations
 
-from coordlint import Late, Mutation, Operation, System
+from coordlint import Late, Mutation, Operation, Place, Rewrite, System
 
 _OUTSIDE = frozenset({"payment", "email", "message"})
 
@@ -20,3 +20,21 @@ def done_once(system: System, mutation: Mutation) -> Operation | None:
     below = [o for f in behind for o in system.operations_in((f, *sorted(system.reached_from(f))))]
     found = [o for o in (*own, *below) if (o.kind in kinds or (mutation.flag and o.call.endswith(".post"))) and o.late is not Late.READ and not o.conditional and not o.in_test]
     return min(found, key=lambda o: (o.kind != "payment", o.symbol != mutation.symbol, o.place), default=None)
+
+
+_SLOW = frozenset({"http", "remote", "payment", "subprocess"})
+
+
+def waited_for(system: System, rewrite: Rewrite) -> tuple[Place, Operation] | None:
+    """The conversation with somebody outside between the read and the save of a row, and where this function begins it."""
+    lines = range(rewrite.read.line + 1, rewrite.place.line)
+    for o in system.operations_in((rewrite.symbol,)):
+        if o.kind in _SLOW and o.place.line in lines:
+            return o.place, o
+    for f in sorted(system.reached_from(rewrite.symbol)):
+        at = next((p for c, p in system.callers(f) if c == rewrite.symbol and p.line in lines), None)
+        if at is not None:
+            slow = next((o for o in system.operations_in((f, *sorted(system.reached_from(f)))) if o.kind in _SLOW and not o.in_test), None)
+            if slow is not None:
+                return at, slow
+    return None
