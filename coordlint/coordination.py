@@ -118,6 +118,7 @@ class Operation(msgspec.Struct, frozen=True):
     is_async: bool = False
     via: tuple[str, ...] = ()  # wrappers between the caller and the library call, outermost first
     role: str | None = None  # what it is used for, judged over the whole project; None: it is no use of coordination
+    meant: tuple[str, ...] = ()  # what a key without words of its own is elsewhere: as callers pass it, as it was listed
 
     def argument(self, name: str) -> Argument | None:
         """The argument bound to this parameter, if it was passed."""

@@ -106,7 +106,7 @@ def test_a_function_that_reads_and_writes_for_a_while_what_it_did_not_find_keeps
         ("cache:stats:{x}", "cache"),
         ("lock:cache:{x}", "lock"),
         ("lock:{x}:failures", "counter"),
-        ("session:{x}", "session"),
+        ("web-session:{x}", "session"),
         ("idempotency:{x}", "data-store"),
         ("leaderboard:{x}", "data-store"),
         ("block:{x}", "data-store"),

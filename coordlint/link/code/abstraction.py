@@ -19,12 +19,13 @@ SEVERAL = 3  # services of one coordinator that make a class a client of it, and
 MOST_ATTRIBUTES = 40  # attributes of one class that are looked at
 
 
-_CLIENTS = ("client", "handle", "connection", "connector", "driver")
+_CLIENTS = ("client", "handle", "connection", "connector", "driver", "redis", "zookeeper", "etcd", "consul", "memcached", "hazelcast")
 
 
 def _said_by_name(name: str) -> str | None:
-    """A QueueLock is a lock whatever its methods do most; a CacheClient a client."""
-    return "client" if spelled(name)[-1:] in [(word,) for word in _CLIENTS] else by_head(name)
+    """A QueueLock is a lock whatever its methods do most; a CacheClient a client, and so is what is called as the coordinator is."""
+    last = spelled(name)[-1:]
+    return "client" if last and last[0] in _CLIENTS else by_head(name)
 
 
 class Abstractions:

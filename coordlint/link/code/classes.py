@@ -122,3 +122,17 @@ def in_test(scope: Scope) -> bool:
 
 def _last(base: ir.Expr) -> str:
     return base.name if isinstance(base, ir.Attribute) else base.id if isinstance(base, ir.Name) else ""
+
+
+def really(ev: Evaluator, promised: Object, passed: Value) -> Value:
+    """What a parameter is whose annotation promises an object of the project: what callers pass, where all of it is of other classes.
+
+    Annotations are not enforced. `bus: LocalBus` that is always given a `RedisBus`, which only looks like it, is a `RedisBus`.
+    """
+    known = [v for v in options(passed) if isinstance(v, Object)]
+    return passed if known and len(known) == len(options(passed)) and not any(_related(ev, v.symbol, promised.symbol) for v in known) else promised
+
+
+def _related(ev: Evaluator, one: str, other: str) -> bool:
+    """Whether one class is the other, or below it or above it."""
+    return any(scope.symbol == b for a, b in ((one, other), (other, one)) for scope in ancestry(ev, a)[0])

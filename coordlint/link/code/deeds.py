@@ -30,11 +30,17 @@ _WEIGHTS = {
     Op.CAS: 1.5,  # what is read before is read for it
 }  # fmt: skip
 ASKING = 0.3  # the weight of telling whether a lock is held
+BESIDE = 0.4  # how much of its weight is left to what is kept besides
 MAKING = 0.3  # the weight of making an object that stands for a role
 _ASKED = ("acquired", "is_acquired", "locked", "is_locked", "owned", "is_owned", "held", "is_held")
 _OUTSIDE = ("http", "payment", "message", "email", "subprocess", "search", "task", "remote")
+_WAITING = frozenset(  # tasks, futures and events of the process: how something is run, and not what
+    "done cancelled cancel set_result set_exception create_task create_future ensure_future add_done_callback call_soon call_soon_threadsafe "
+    "get_running_loop get_event_loop run_until_complete gather wait_for set clear start_soon is_alive".split()
+)
 _LOGS = frozenset("log logger logging debug info warning warn error exception critical metric trace print".split())
 GENERAL = ("data-store", "occ", "counter", "client", "watch")  # roles that every other one is built from
+_LEFT_BEHIND = (Op.QUEUE_PUT, Op.INCREMENT, Op.EXPIRE, Op.TRANSACTION)
 _WRITES = re.compile(r"_*(create|update|delete|save|insert|remove|upsert)(_|$)")  # what a helper does elsewhere by one of these is work
 _ANY = frozenset(("data", "store"))  # words of a role that say nothing of it
 MOST_VIA = 8  # wrappers between a caller and the library that are told
@@ -171,7 +177,7 @@ class Loads:
             return 0.0  # what a caller passes is the caller's work
         if step.called:
             return min(self.of(f.symbol, depth + 1) for f in step.functions[: step.called]) / 2
-        if not step.unresolved or _is_logging(step):
+        if not step.unresolved or _is_logging(step) or last_word(step.call.func) in _WAITING:
             return 0.0
         return 2.0 if depth and _WRITES.match(last_word(step.call.func)) else 0.5
 
@@ -213,8 +219,14 @@ def main_deed(deeds: Iterable[Deed], *names: str) -> Deed | None:
         given.setdefault(kind, set()).add(deed.given)
         score[kind] = score.get(kind, 0.0) + deed.weight
         if kind not in first or first[kind].weight < deed.weight:
-            first[kind] = deed
+            first[kind] = replace(deed, inside=deed.inside and (kind not in first or first[kind].inside))
+        elif not deed.inside:
+            first[kind] = replace(first[kind], inside=False)
+    tells = any(role == "watch" and d.operation is not None and d.operation.op is Op.PUBLISH for (role, _), d in first.items())
     for kind in score:
+        kept = first[kind].operation
+        if tells and kept is not None and kept.op in _LEFT_BEHIND and kind[0] in (*GENERAL, "cache"):
+            score[kind] *= BESIDE  # who tells others what happened also appends it for those who come later
         score[kind] *= 3.0 ** sum(bool(words(n) & (words(kind[0]) - _ANY)) for n in names)
     best = max(sorted(score), key=lambda kind: score[kind], default=None)
     if best is None:

@@ -272,6 +272,8 @@ class Evaluator(Asking):
         around = scope.parent or scope
         if param.annotation is not None:
             typed = self.annotated(param.annotation, around)
+            if isinstance(typed, Object):
+                return classes.really(self, typed, self.passed(value.symbol, value.name))
             if not isinstance(typed, Unknown | Literal):
                 return typed
         known = self.passed(value.symbol, value.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from coordlint.coordination import Operation
+from coordlint.coordination import Operation, Outcome
 from coordlint.link.code.resource import (
     class_name,
     function_name,
@@ -20,6 +20,9 @@ from coordlint.wording import fixed, spelled, words
 PURPOSES = ("cache", "session", "job-queue", "rate-limit", "metrics", "config")  # what a whole function or class may be for
 _STANDING = ("leader-election", "lock", "membership")  # whoever holds these may be written down by name or host
 _LOCKS = (Op.ACQUIRE, Op.RELEASE, Op.EXTEND, Op.CHECK, Op.FORCE_RELEASE, Op.MAKE_LOCK)
+SHORT = 600  # seconds up to which what was just done is not done again; after that it is a note of what was done
+_QUEUE_OPS = (Op.QUEUE_PUT, Op.QUEUE_GET, Op.QUEUE_ACK, Op.MAKE_QUEUE)
+_BY_TIME = ("zadd", "zpopmin", "zpopmax", "bzpopmin", "zrangebyscore", "xadd", "xreadgroup")
 _OF_NUMBERS = ("get", "set", "setex", "exists", "delete", "unlink", "expire", "ttl", "incr", "incrby", "decr", "decrby", "getset", "getdel", "pipeline")
 _ADDRESSES = re.compile(r"(^|[\W_])(ip|remote_?addr(ess)?|ip_?addr(ess)?)($|[\W_])", re.I)
 _LIMITS = re.compile(r"_(limit|ban|block)(s|ed|ned)?_?key$", re.I)
@@ -28,6 +31,7 @@ _LAST_KIND = re.compile(r"\}([^{}]*)\{[^{}]*\}/?$")
 _QUEUES = re.compile(r"(^|[._])queue(_?name)?$", re.I)  # "active:{queue}" is what one queue keeps
 _HOLDS = re.compile(r"\b(reservation|reserved)\b")
 _LOGINS = re.compile(r"\b(login|logon|password|auth\w*|failure|attempt)\b")
+_PEOPLE = frozenset("user auth authentication authenticate login logout signin token cookie jwt jti oauth sso csrf web http request account password passport browser identity customer visitor".split())
 _NOTHING = ("''", '""', "b''", 'b""', "None", "", "b")
 _ITSELF = re.compile(r"hostname|\bhost\b|getpid|\bpid\b|\bfqdn\b|my_\w{0,40}id\b|\b(worker|instance|node|server|machine|process|consumer)_?(id|name)\b", re.I)
 
@@ -49,6 +53,9 @@ def of_key(o: Operation, members: list[Operation]) -> str | None:
     if is_text_of_script(o):
         return None
     said = fixed(o.key_text)
+    if o.meant and not words(said) and of_class(o) is None and of_function(o) is None:
+        told = {by_key(fixed(text), o.backend) for text in o.meant}
+        return told.pop() if len(told) == 1 else None
     role = by_key(said, o.backend)
     if o.backend in QUORUM and not words(said) and any(_SERVICES.search(filler) for filler in o.fillers):
         return "service-discovery"
@@ -111,11 +118,31 @@ def of_module(o: Operation) -> str | None:
 
 
 def of_weak_words(o: Operation) -> str | None:
+    if o.meant and not words(fixed(o.key_text)):
+        told = {by_weak_words(fixed(text)) for text in o.meant}
+        return told.pop() if len(told) == 1 else None
     last = _LAST_KIND.search(o.key_text) if _belongs(o) else None
     return by_weak_words(last[1] if last is not None else fixed(o.key_text)) if not is_text_of_script(o) else None
 
 
 # -- all calls on one resource -----------------------------------------------------------------------------
+
+
+def is_of_people(members: list[Operation]) -> bool:
+    """Whether a session is somebody's: nobody is seen to keep it for good, or what is called around it speaks of who logs in."""
+    stored = [o for o in members if o.stores or o.op is Op.SET_ADD]
+    expires = any(o.ttl is not None and o.ttl.kind != "never" for o in stored)
+    return expires or not stored or any(of_class(o) == "session" for o in members) or any(_PEOPLE & words(f"{o.place.path} {o.symbol} {o.key_text} {' '.join(key_names(o))}") for o in members)
+
+
+def queues(o: Operation) -> bool:
+    """Whether a call puts something where others take it from, in its order or by its time."""
+    return o.op in _QUEUE_OPS or o.call.rpartition(".")[2] in _BY_TIME
+
+
+def is_entry(o: Operation) -> bool:
+    """Whether a call is on what ends by itself, or on one entry of many: as those are who are there."""
+    return o.op in (Op.EXPIRE, Op.SET_ADD) or (o.ttl is not None and o.ttl.kind != "never") or o.call.rpartition(".")[2][:2] in ("sa", "sr", "sm", "si", "za", "zr", "hd")
 
 
 def is_presence(members: list[Operation]) -> bool:
@@ -135,6 +162,25 @@ def is_signal(members: list[Operation]) -> bool:
     return bool(writes) and silent and any(o.op is Op.WATCH for o in members)
 
 
+def of_mark(members: list[Operation]) -> str | None:
+    """A key that is taken with a constant, ends by itself and is never given back: for a while, it was done already."""
+    taken = [o for o in members if o.op is Op.ACQUIRE]
+    if not taken or len(taken) < len(members) or any(o.outcome is not Outcome.TESTED for o in taken) or any("lock" in (of_class(o), of_function(o), of_names(o)) for o in taken):
+        return None
+    values = [o.argument("value") for o in taken]
+    ttls = [o.ttl.seconds for o in taken if o.ttl is not None and o.ttl.kind == "seconds" and o.ttl.seconds is not None]
+    if len(ttls) < len(taken) or not all(v is not None and v.value is not None for v in values):
+        return None
+    return "rate-limit" if max(ttls) <= SHORT else "data-store"
+
+
+def is_log(members: list[Operation]) -> bool:
+    """Whether a list grows at one end and is cut to its newest at the other, and nobody takes from it: what happened last, whatever it is called."""
+    cuts = [o.argument("start") for o in members if o.call.rpartition(".")[2] == "ltrim"]
+    to_newest = any(a is not None and (a.value == 0 or (isinstance(a.value, int) and a.value < 0) or a.text.startswith("-")) for a in cuts)
+    return to_newest and any(o.op is Op.LIST for o in members) and not any(o.op is Op.QUEUE_GET for o in members)
+
+
 def of_structure(members: list[Operation]) -> str | None:
     ops = {o.op for o in members}
     if ops & set(_LOCKS):
@@ -145,6 +191,8 @@ def of_structure(members: list[Operation]) -> str | None:
         return "metrics"  # a HyperLogLog holds nothing that could be read back
     if Op.QUEUE_GET in ops:
         return "job-queue"
+    if is_log(members):
+        return "data-store"
     if Op.QUEUE_PUT in ops and (ops & {Op.LIST, Op.READ} or any(o.call.endswith(".ltrim") for o in members)):
         return None if any("job-queue" in (of_class(o), of_names(o)) for o in members) else "data-store"  # a list that nobody pops from is a log
     return None

@@ -14,10 +14,11 @@ from coordlint.link.code.calling import is_symbolic
 from coordlint.link.code.classes import in_test
 from coordlint.link.code.ducks import ASKED
 from coordlint.link.code.meaning import Meaning, argument, key_of, lifetime
+from coordlint.link.code.meant import meant
 from coordlint.link.code.project import Scope
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Step
-from coordlint.link.code.usage import last_word, names_in
+from coordlint.link.code.usage import bare, last_word, names_in
 from coordlint.link.code.values import (
     Arg,
     ClassRef,
@@ -92,7 +93,17 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
         guessed=_is_guessed(owner),
         in_test=in_test(w.scope),
         is_async=made.model.is_async,
+        meant=_meant(w, made, call),
     )
+
+
+def _meant(w: Walk, made: Meaning, call: ir.Call) -> tuple[str, ...]:
+    """What the key is that is not written here."""
+    if made.sql is not None or made.rest is not None or not made.model.key:
+        return ()
+    given = made.arg(made.model.key) or (made.arg("*") if made.model.variadic == made.model.key else None)
+    expr = next((e for e in (*call.args, *(k.value for k in call.keywords)) if given is not None and w.scope.place(bare(e).at) == given.place), None)
+    return meant(w.ev, given, expr, w.scope)
 
 
 def _about(made: Meaning, owner: Value | None) -> Pattern | None:

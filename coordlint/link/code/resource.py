@@ -20,13 +20,19 @@ def resource(o: Operation) -> Resource:
     """Equal for calls on the same resource: by the words of a key, or by what holds it in one class or function."""
     if not is_plumbing(o) and not is_text_of_script(o):
         if o.key is not None and words(fixed(o.key)):
-            return ("key", o.backend, re.sub(r"(\{\}|\*)(\W?(\{\}|\*))*", "*", o.key))
+            return ("key", o.backend, _alike(o.key))
+        if len(o.meant) == 1:
+            return ("key", o.backend, _alike(re.sub(r"\{[^{}]*\}", "{}", o.meant[0])))
         held = _held(o)
         if held:
             return ("held", o.backend, abstraction(o) if held.startswith("self.") else o.symbol, held)
         if "{" in o.key_text.removeprefix("{}"):
             return ("made", o.backend, o.symbol, o.key_text)
     return ("", str(o.place), o.call)
+
+
+def _alike(key: str) -> str:
+    return re.sub(r"(\{\}|\*)(\W?(\{\}|\*))*", "*", key)
 
 
 def is_held(o: Operation) -> bool:

@@ -13,15 +13,20 @@ from collections.abc import Callable, Iterable, Mapping
 from coordlint.coordination import Operation
 from coordlint.link.code.evidence import (
     PURPOSES,
+    is_entry,
+    is_log,
+    is_of_people,
     is_presence,
     is_signal,
     of_class,
     of_function,
     of_key,
+    of_mark,
     of_module,
     of_names,
     of_structure,
     of_weak_words,
+    queues,
 )
 from coordlint.link.code.resource import (
     Resource,
@@ -73,11 +78,13 @@ class Roles:
         self._functions: dict[str, list[Operation]] = defaultdict(list)
         self._classes: dict[str, list[Operation]] = defaultdict(list)
         self._backends: dict[str, list[Operation]] = defaultdict(list)
+        self._queueing = {o.backend for o in self._uses if queues(o)}
         for o in self._uses:
             self._groups[resource(o)].append(o)
             self._functions[o.symbol].append(o)
             self._classes[abstraction(o)].append(o)
             self._backends[o.backend].append(o)
+        self._of_people = {site(o) for members in self._groups.values() if is_of_people(members) for o in members}
         self._judge()
 
     def of(self, operation: Operation) -> str | None:
@@ -97,8 +104,9 @@ class Roles:
             self._by_reading_through(members)
         self._by_neighbours(self._functions, lambda o: not says_something(o))
         for belonging in (self._classes, self._backends):
-            self._by_neighbours(belonging, lambda o: not words(fixed(o.key_text)) or is_text_of_script(o))
-        self._by(of_weak_words)
+            self._by_neighbours(belonging, lambda o: (not words(fixed(o.key_text)) and not o.meant) or is_text_of_script(o))
+        for members in self._groups.values():
+            self._by_weak_words(members)
         for members in self._groups.values():
             role = default(members, self._classes[abstraction(members[0])])
             for o in members:
@@ -122,6 +130,8 @@ class Roles:
         self._told.update((s, role) for s, role in roles.items() if self._may_be(s, role))
 
     def _may_be(self, s: Site, role: str) -> bool:
+        if role == "session" and s not in self._of_people:
+            return False  # of a worker, of a chat: any record
         return role in _BEHIND.get(self._behind.get(s, ""), (role,))
 
     def _is_open(self, o: Operation) -> bool:
@@ -132,13 +142,17 @@ class Roles:
     def _of_resource(self, members: list[Operation]) -> None:
         """By what it is, what its key says, and what the variables that hold its key are called."""
         key = most({(o.symbol, of_key(o, members)) for o in members})
-        role = ("watch" if is_signal(members) else key) or of_structure(members) or most({(o.symbol, of_names(o)) for o in members})
+        if key == "cache" and is_log(members):
+            key = "data-store"
+        known = "watch" if is_signal(members) else key
+        names = of_structure(members) or most({(o.symbol, of_names(o)) for o in members})
         alike: dict[str, list[Operation]] = defaultdict(list)
         for o in members:
             alike[o.key_text].append(o)
         renewed = any(o.op in (Op.EXPIRE, Op.EXTEND) for o in members)
         is_taken = any(o.op is Op.ACQUIRE for o in members) and is_presence(members)
         for same in alike.values():
+            role = known or of_mark(same) or of_structure(same) or names
             here = "membership" if (is_presence(same) or is_taken) and key not in _HELD else role
             for o in same:
                 if here == "lock" and is_leading(f"{fixed(o.key_text)} {function_name(o)}", renewed):
@@ -162,6 +176,19 @@ class Roles:
         expires = any(o.op is Op.EXPIRE or (o.ttl is not None and o.ttl.kind == "seconds") for o in left)
         if expires and any(o.op is Op.READ for o in left) and any(o.op is Op.WRITE for o in left):
             self._tell({site(o): "cache" for o in left})
+
+    def _by_weak_words(self, members: list[Operation]) -> None:
+        """A word that means something else as often counts where what is done fits: work waits where something is a queue, who is there expires."""
+        made: dict[Site, str] = {}
+        for o in members:
+            role = of_weak_words(o) if self._is_open(o) else None
+            if role == "job-queue" and o.backend not in QUORUM and o.backend not in self._queueing:
+                role = None
+            if role == "membership" and o.backend not in QUORUM and not any(is_entry(m) for m in members):
+                role = None
+            if role is not None:
+                made[site(o)] = role
+        self._tell(made)
 
     def _by_neighbours(self, belonging: dict[str, list[Operation]], is_silent: Callable[[Operation], bool]) -> None:
         """What nothing else is known of serves what nearly all calls around it serve."""

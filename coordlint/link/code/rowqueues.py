@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from coordlint import ir
 from coordlint.coordination import Operation
-from coordlint.link.code import classes
+from coordlint.link.code import classes, rowclaims
 from coordlint.link.code.claims import SKIP_LOCKED
 from coordlint.link.code.deeds import Deed
 from coordlint.link.code.evaluate import Evaluator
@@ -25,11 +25,13 @@ _PUTS = re.compile(r"_*(create|add|insert|enqueue|put|push|schedule|submit|get_o
 
 
 def row_queues(ev: Evaluator, traces: Iterable[Trace]) -> dict[Place, Deed]:
-    """Where rows of work are put into a table from which workers take them, and where rows that were taken are deleted."""
+    """Where rows of work are put into a table from which workers take them, where rows that were taken are deleted, and where leases of rows change hands."""
     several = [t for t in traces if not is_test(t.scope.path)]
+    leases = {s.place: deed for t in several for s in t.steps if (deed := rowclaims.claimed(t, s)) is not None}
     claimed = {o.key for t in several for s in t.steps if (o := s.operation) is not None and o.key and _is_taken(ev, t, s, o)}
     tables = {scope.symbol: name for scope in ev.project.classes() if (name := _queue(ev, scope, claimed)) is not None} if claimed else {}
-    return {s.place: deed for t in several for s in t.steps if (deed := _put(ev, t, s, tables)) is not None} if tables else {}
+    puts = {s.place: deed for t in several for s in t.steps if (deed := _put(ev, t, s, tables)) is not None} if tables else {}
+    return {**puts, **leases}
 
 
 def elsewhere(trace: Trace, deeds: Iterable[Deed]) -> float:

@@ -6,7 +6,7 @@ call graph: a function whose calls of libraries and of other wrappers are most o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from coordlint import ir
@@ -16,6 +16,7 @@ from coordlint.link.code.arguments import arguments_of, bindings
 from coordlint.link.code.attributes import attribute
 from coordlint.link.code.bottom_up import bottom_up
 from coordlint.link.code.deeds import (
+    ASKING,
     DEEPEST,
     GENERAL,
     MAKING,
@@ -39,6 +40,7 @@ from coordlint.link.code.deeds import (
     tables,
 )
 from coordlint.link.code.evaluate import Evaluator
+from coordlint.link.code.by_name import is_same, says_role, tells_belief
 from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.rowqueues import elsewhere
 from coordlint.link.code.trace import Step, Trace
@@ -57,6 +59,7 @@ from coordlint.link.code.values import (
     options,
     pieces,
 )
+from coordlint.models.schema import Op
 from coordlint.source import Place
 
 SLACK = 0.75  # other work that a wrapper may do in any case
@@ -168,8 +171,10 @@ class Standings:
 
     def is_told_inside(self, step: Step, deed: Deed) -> bool:
         """Whether a method's call of another of its own object is told: where the helper reaches outside of the object itself."""
-        known = (self._functions.get(f.symbol) for f in step.functions[: step.called])
-        return deed.role != "client" and any(d is not None and not d.inside for d in known)
+        called = [f.symbol for f in step.functions[: step.called]]
+        known = (self._functions.get(symbol) for symbol in called)
+        is_handed = not deed.inside and any(symbol in self._passing for symbol in called)
+        return deed.role != "client" and (is_handed or any(d is not None and not d.inside for d in known))
 
     # -- which functions matter --------------------------------------------------------------------------------------
 
@@ -178,7 +183,7 @@ class Standings:
 
     def _with_makers(self) -> list[tuple[str, ...]]:
         """A new order, where functions matter as well that only make an object which stands for a role, and give it."""
-        made = {t.scope.symbol for t in self._traces.values() if t.scope.kind == "function" and self._makes(t)}
+        made = {t.scope.symbol for t in self._traces.values() if t.scope.kind == "function" and (self._makes(t) or any(self._believed(t)))}
         if made <= self._calls.keys():
             return []
         self._calls = reaching.reaching(self._traces, self._passing, self._own, made | self._asking())
@@ -188,6 +193,12 @@ class Standings:
     def _makes(self, trace: Trace) -> bool:
         made = (made_class(self._ev, self._ev.value(s.call.func, trace.scope)) for s in trace.steps if s.operation is None and not s.unresolved)
         return any(cls is not None and self._classes.of(cls) is not None for cls in made) and self._gives(trace.scope.symbol)
+
+    def _believed(self, trace: Trace) -> Iterator[Deed]:
+        """What a method of an election tells without asking anybody: whether its object leads."""
+        purpose = self._classes.of(trace.scope.owner.symbol) if trace.scope.owner is not None else None
+        if purpose is not None and purpose.role == "leader-election" and tells_belief(trace.scope):
+            yield Deed(purpose.role, purpose.backend, purpose.library, ASKING)
 
     def _own(self, step: Step) -> Deed | None:
         return self._rows.get(step.place) or own(step, self._roles)
@@ -214,7 +225,7 @@ class Standings:
         is_member = scope.owner is not None and self._classes.of(scope.owner.symbol) is not None
         other = done.other + _lines(scope) + elsewhere(trace, done.deeds)
         makes = bool(done.deeds) and all(d.role == "client" for d in done.deeds) and self._gives(scope.symbol)
-        if other > done.room + (MEMBER if is_member or trace.at_yield else 0.0) + (CHOOSING if makes else 0.0):
+        if other > done.room + (MEMBER if is_member or trace.at_yield or says_role(scope, done.deeds) else 0.0) + (CHOOSING if makes else 0.0):
             return None
         reached = self._reached[scope.symbol]
         if not done.is_direct and (len(reached) > WIDEST * (2 if is_member else 1) or len({r for _, r in reached} - set(GENERAL)) > 2):
@@ -225,11 +236,11 @@ class Standings:
         return deed
 
     def _sum(self, trace: Trace) -> _Sum:
-        done = _Sum([*held(trace), *asked(self._ev, trace)])
+        done = _Sum([*held(trace), *asked(self._ev, trace), *self._believed(trace)])
         claimed, locked, asks = tables(trace), locked_files(trace), claims_rows(trace)
         other: dict[tuple[str, ...], float] = {}  # a helper that is called again does no other work
         for step in trace.steps:
-            if step.deferred or (claimed and reads(step, claimed)) or (locked and step.operation is None and is_of(step, locked)):
+            if (step.deferred and (step.operation is None or step.operation.op is not Op.PUBLISH)) or (claimed and reads(step, claimed)) or (locked and step.operation is None and is_of(step, locked)):
                 continue
             if asks and builds_query(self._ev, trace, step):
                 continue
@@ -238,6 +249,8 @@ class Standings:
             if deed is not None:
                 done.deeds.append(replace(deed, at=step.place))
                 done.is_direct &= direct is not None or _is_nested(trace, step)
+            elif is_same(trace, step):
+                continue
             elif any(self._conducts(f.symbol, claimed) for f in step.functions[: step.called]):
                 done.other += 1.0  # business that coordinates somewhere
                 done.is_direct = False

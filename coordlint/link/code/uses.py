@@ -25,16 +25,16 @@ def uses(
     roles = role_of
     coordinating = {o.backend for o in operations if roles(o) not in (None, "client")}
     seen: set[Place] = set()
+    rows = row_queues(ev, traces)
     for operation in operations:
         role = roles(operation)
-        if role is None or (operation.backend == "kubernetes-lease" and operation.backend not in coordinating):
+        if role is None or operation.place in rows or (operation.backend == "kubernetes-lease" and operation.backend not in coordinating):
             continue  # a client of the cluster that is asked for no lease
         seen.add(operation.place)
         yield Use(
             operation.place, role, operation.backend, operation.library, operation.symbol, operation.key_text or operation.key,
             options=_options(operation), via=operation.via,
         )  # fmt: skip
-    rows = row_queues(ev, traces)
     for t in traces:
         for step in t.steps:
             if step.place in rows and step.place not in seen:

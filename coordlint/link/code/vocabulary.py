@@ -33,6 +33,7 @@ _OF_COORDINATORS = (  # what these mean where every key is a service's, a node's
 )
 _OF_KEYS = (  # what these mean in a key; a class of the same name is a client
     ("membership", r"connection|connected|subscriber|subscription|viewer|watcher"),
+    ("session", r"login (key|token|state|request|flow|challenge)"),
 )
 _WEAK = (  # what these mean in a key that says nothing else
     ("service-discovery", r"service"),
