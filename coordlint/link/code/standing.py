@@ -262,8 +262,9 @@ class Standings:
         return done
 
     def _conducts(self, symbol: str, claimed: frozenset[str]) -> bool:
-        """Whether a function coordinates on the way; for who claims a row, looking into a cache or a setting is none of it."""
-        return symbol in self._calls and not (bool(claimed) and {role for _, role in self._reached[symbol]} <= _AMBIENT)
+        """Whether a function coordinates on the way; for who claims a row, looking into a cache or a setting is none of it, for nobody connecting."""
+        roles = {role for _, role in self._reached[symbol]} if symbol in self._calls else set()
+        return symbol in self._calls and roles != {"client"} and not (bool(claimed) and roles <= _AMBIENT)
 
     def _around(self, trace: Trace) -> Deed | None:
         """What a decorator and the functions in it do together."""
