@@ -15,6 +15,7 @@ from coordlint.link.code.abstraction import Abstractions
 from coordlint.link.code.arguments import arguments_of, bindings
 from coordlint.link.code.attributes import attribute
 from coordlint.link.code.bottom_up import bottom_up
+from coordlint.link.code.by_name import is_same, says_role, tells_belief
 from coordlint.link.code.deeds import (
     ASKING,
     DEEPEST,
@@ -40,7 +41,6 @@ from coordlint.link.code.deeds import (
     tables,
 )
 from coordlint.link.code.evaluate import Evaluator
-from coordlint.link.code.by_name import is_same, says_role, tells_belief
 from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.rowqueues import elsewhere
 from coordlint.link.code.trace import Step, Trace
