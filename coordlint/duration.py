@@ -7,16 +7,19 @@ import math
 import msgspec
 
 from coordlint.coordination import Effect, Operation
-from coordlint.models.schema import Op
+from coordlint.models.schema import Late, Op
 from coordlint.source import Place
 from coordlint.system import System
 from coordlint.workload import Process
 
 MANY = 50
 """Slow answers in a row; where it takes more, a loop is believed to end in time."""
+SHORT = 15
+"""Seconds: a lease that a slow answer or two of a broker use up, among unknown many."""
 UNBOUNDED_BY_DEFAULT = ("requests", "stdlib-subprocess", "urllib3", "stdlib-urllib", "stdlib-email", "websockets")
 CALLERS_UP = 2  # calls between a task and the function that its limit ends as well
 _OUTWARD = ("http", "subprocess", "email", "remote")
+_SENT = ("task", "message", "email")
 _LIMITS = ("soft_time_limit", "time_limit", "timeout")
 _UNENFORCED = {"gevent": ("soft_time_limit",), "eventlet": _LIMITS, "threads": _LIMITS, "solo": _LIMITS}
 """Celery's pools that do not end a task at its limit, and the limits that they pass over."""
@@ -47,6 +50,8 @@ def too_long(operation: Operation, lease: float) -> str:
 def too_often(effect: Effect, lease: float) -> str:
     """Why a bounded step may outlast the lease when a loop does it for each of unknown many; "" when that takes very many."""
     given = effect.operation.argument("timeout")
+    if effect.each is not None and effect.operation.kind in _SENT and effect.operation.late is not Late.READ and lease <= SHORT:
+        return "waits for a broker for each that the loop goes over"
     if effect.each is None or not too_long(effect.operation, 0) or given is None or not isinstance(given.value, int | float):
         return ""
     rounds = max(math.ceil(lease / given.value), 1) if given.value > 0 else MANY

@@ -251,6 +251,47 @@ def start(name, address):
     Registry().enrol(name, address)  # finding: ignored-acquire-result
     logging.info("enrolled %s", name)
 
+=== bad: waits for a limited time, and asks who owns the lock only before it is given back
+--- infra/locks.py
+import redis
+from redis.lock import Lock
+
+client = redis.Redis(host="redis")
+
+
+def claim(name, seconds=100):
+    return Lock(client, name=name, timeout=seconds, blocking_timeout=seconds)
+--- plans.py
+from infra.locks import claim, client
+
+
+def replace(plan, steps):
+    lock = claim(f"plan:{plan}")
+    lock.acquire()  # finding: ignored-acquire-result
+    try:
+        client.set(f"plan:{plan}:steps", ",".join(steps))
+    finally:
+        if lock.owned():
+            lock.release()
+
+=== good: asks who owns it before the work
+--- plans.py
+import redis
+
+client = redis.Redis(host="redis")
+
+
+def replace(plan, steps):
+    lock = client.lock(f"plan:{plan}", timeout=100, blocking_timeout=100)
+    lock.acquire()
+    if not lock.owned():
+        raise TimeoutError(plan)
+    try:
+        client.set(f"plan:{plan}:steps", ",".join(steps))
+    finally:
+        if lock.owned():
+            lock.release()
+
 === good: the caller of the helper looks
 --- infra/registry.py
 import etcd3

@@ -222,6 +222,96 @@ def payout():
     with client.lock("payout", timeout=PAYOUT_LEASE, blocking_timeout=1):  # finding: work-outlives-lease
         pay_everybody()
 
+=== bad: a lease of seconds around a loop that hands out tasks, asked for its owner only when all is done
+--- infra/locks.py
+import redis
+from redis.lock import Lock
+
+client = redis.Redis(host="redis")
+
+
+def claim(name, seconds=100):
+    return Lock(client, name=name, blocking=False, timeout=seconds)
+--- rounds/tasks.py
+from celery import shared_task
+
+from infra.locks import claim
+from rounds.models import open_rounds
+
+
+@shared_task
+def play(number):
+    print(number)
+
+
+@shared_task
+def tick():
+    lock = claim("rounds:tick", seconds=10)
+    if not lock.acquire():
+        return
+    try:
+        for entry in open_rounds():
+            play.delay(entry.number)  # finding: work-outlives-lease
+    finally:
+        if lock.owned():
+            lock.release()
+
+=== good: the same under a lease of five minutes
+--- rounds/tasks.py
+import redis
+from celery import shared_task
+
+from rounds.models import open_rounds
+
+r = redis.Redis(host="redis")
+
+
+@shared_task
+def play(number):
+    print(number)
+
+
+@shared_task
+def tick():
+    lock = r.lock("rounds:tick", timeout=300, blocking=False)
+    if not lock.acquire():
+        return
+    try:
+        for entry in open_rounds():
+            play.delay(entry.number)
+    finally:
+        if lock.owned():
+            lock.release()
+
+=== good: a short lease, and its owner is asked for in each round
+--- rounds/tasks.py
+import redis
+from celery import shared_task
+
+from rounds.models import open_rounds
+
+r = redis.Redis(host="redis")
+
+
+@shared_task
+def play(number):
+    print(number)
+
+
+@shared_task
+def tick():
+    lock = r.lock("rounds:tick", timeout=10, blocking=False)
+    if not lock.acquire():
+        return
+    try:
+        for entry in open_rounds():
+            if not lock.owned():
+                break
+            play.delay(entry.number)
+    finally:
+        if lock.owned():
+            lock.release()
+
 === bad: each call is bounded, the loop around them is not
 --- shop/config.py
 from shop.web import app

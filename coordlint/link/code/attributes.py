@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.link.code import calling, classes, containers, outside
+from coordlint.link.code import calling, classes, containers, outside, tasks
 from coordlint.link.code.project import Scope
 from coordlint.link.code.values import (
     UNKNOWN,
@@ -91,13 +91,14 @@ def _one(ev: Evaluator, base: Value, name: str) -> Value:
 def _of_function(ev: Evaluator, symbol: str, name: str) -> Value:
     """`connect.client = Redis()` in the function's own module: a function that keeps what it made."""
     module, last = ev.project.scopes[symbol].module, symbol.rpartition(".")[2]
-    return one_of(
+    kept = one_of(
         [
             ev.binding(b, scope, name)
             for base, scope, b in ev.project.outside.get(name, ())
             if scope.module == module and isinstance(base, ir.Name) and base.id == last
         ]
     )
+    return kept if not isinstance(kept, Unknown) else tasks.asked_of(ev, ev.project.scopes[symbol], name)
 
 
 def external(ev: Evaluator, dotted: str, name: str = "") -> Value:

@@ -13,7 +13,7 @@ from coordlint.link.code.handing import MOST_HANDED_ON, is_local
 from coordlint.link.code.locks import lock_instance, says_something
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Draft, Loose
-from coordlint.link.code.usage import last_word, names_in
+from coordlint.link.code.usage import bare, last_word, names_in
 from coordlint.link.code.values import FunctionRef, Method, Pattern, Unknown, Value, options, substitute
 from coordlint.models.schema import Op
 from coordlint.source import Place
@@ -122,6 +122,21 @@ def give_back(w: Walk, function: FunctionRef, place: Place, ends: bool = True) -
             _give_back(d, Release(place, x.how, True, deed=x.deed))
             if ends:
                 w.held.remove(d)
+
+
+_FREES = frozenset("release unlock release_lock free give_back".split())
+
+
+def only_gives_back(branch: ir.Branch) -> bool:
+    """`if lock.owned(): lock.release()`: asked for the sake of the release alone, when the work is done."""
+    asked = bare(branch.test)
+    about = asked.func if isinstance(asked, ir.Call) else asked
+    if not isinstance(about, ir.Attribute) or about.name in _FREES:
+        return False
+    frees = [bare(s.value) for s in branch.body if isinstance(s, ir.Evaluate)]
+    return len(frees) == len(branch.body) == 1 and all(
+        isinstance(c, ir.Call) and isinstance(c.func, ir.Attribute) and c.func.name in _FREES and written(c.func.base) == written(about.base) for c in frees
+    )
 
 
 _TELLS = frozenset("acquired held locked lock owned owns leader granted".split())  # in the name of what is asked

@@ -181,8 +181,13 @@ class Walk:
         granted: list[Draft] = []
         others: list[Draft] = []  # taken inside another branch
         for branch in s.branches:
+            known = [(d, list(d.checked)) for d in self.held]
             self.calls(branch.test, s, around)
             verdicts = self._verdicts(branch.test)
+            if len(s.branches) == 1 and not s.orelse and releasing.only_gives_back(branch):
+                for d, checked in known:
+                    d.checked = checked
+                verdicts = [(d, sign) for d, sign in verdicts if d.acquired == self.scope.place(bare(branch.test).at) or d.skips or d.raises_when_busy]
             without = [d for d, sign in verdicts if not sign]
             with_ = [d for d, sign in verdicts if sign]
             for d in without:
