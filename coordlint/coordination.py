@@ -367,6 +367,17 @@ class Served(msgspec.Struct, frozen=True):
     told: Place  # where the number is written
 
 
+class Untaken(msgspec.Struct, frozen=True):
+    """A lock that a function makes and only asks about and gives back, or that the `and` of a `with` leaves out."""
+
+    place: Place
+    symbol: str
+    name: str  # as written
+    shown: Place  # where it is given back, or where it stands beside the other
+    between: str = ""  # "and" | "or"
+    in_test: bool = False
+
+
 class Client(msgspec.Struct, frozen=True):
     """Where a client of a coordinator or store is made."""
 

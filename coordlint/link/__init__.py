@@ -39,6 +39,7 @@ from coordlint.link.code import (
     swaps,
     sweeps,
     transitions,
+    untaken,
     uses,
 )
 from coordlint.link.code.believing import beliefs
@@ -139,6 +140,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         named=tuple(sorted(naming.named(carrying, traces, brought), key=lambda o: (o.place, o.call))),
         sections=found,
         clients=tuple(sorted(clients.clients(ev, operations, traces), key=lambda c: c.place)),
+        untaken=tuple(sorted((u for t in traces for u in untaken.untaken(ev, t.scope)), key=lambda u: u.place)),
         served=tuple(sorted(serving.served(ev, traces), key=lambda s: s.place)),
         mutations=tuple(sorted(_mutations(ev, traces), key=lambda m: m.place)),
         rewrites=tuple(sorted((r for t in traces for r in rewriting.rewrites(ev, t.scope, t)), key=lambda r: r.place)),

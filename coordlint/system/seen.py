@@ -13,6 +13,7 @@ from coordlint.coordination import (
     Operation,
     Section,
     Suggestion,
+    Untaken,
     Use,
 )
 from coordlint.facts import Requirement, Suppression
@@ -100,6 +101,10 @@ class Seen:
         for client in self._world.clients:
             if (backends is None or client.backend in backends) and (tests or not client.in_test):
                 yield client
+
+    def untaken(self) -> Iterator[Untaken]:
+        """Locks that a function makes, or names in a `with`, and does not take."""
+        return (lock for lock in self._world.untaken if not lock.in_test)
 
     def mutations(self, *, tests: bool = False) -> Iterator[Mutation]:
         """Read-modify-write of one stored record."""

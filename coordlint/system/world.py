@@ -17,6 +17,7 @@ from coordlint.coordination import (
     Section,
     Served,
     Suggestion,
+    Untaken,
     Use,
 )
 from coordlint.deployment import Deployment
@@ -35,6 +36,7 @@ class World:
     named: tuple[Operation, ...] = ()  # what calls of the project's general wrappers do, where the key is named
     sections: tuple[Section, ...] = ()
     clients: tuple[Client, ...] = ()
+    untaken: tuple[Untaken, ...] = ()
     served: tuple[Served, ...] = ()
     mutations: tuple[Mutation, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()

@@ -41,9 +41,31 @@ def lock_never_taken(system: System) -> Iterator[Found]:
             at=made,
             because=[(function.place, "in this function the lock is not taken")],
         )
+    yield from only_asked(system)
     yield from never_evaluated(system)
     yield from never_sent(system)
     yield from aggregated(system)
+
+
+def only_asked(system: System) -> Iterator[Found]:
+    """Locks that are asked about and given back, and never taken; those that stand in a `with` beside another."""
+    for lock in system.untaken():
+        if lock.between:
+            yield found(
+                f"`with` enters one lock where `{lock.between}` joins two: `{lock.name}` is not taken, because a lock object is true and that is all it is asked",
+                at=lock.place,
+                symbol=lock.symbol,
+                because=[(lock.shown, f"`{lock.name}` is only asked whether it is something")],
+                help="Put a comma between them: `with first, second:`.",
+            )
+            continue
+        yield found(
+            f"`{lock.name}` is asked who owns it and given back, and nothing takes it: what stands in between runs without a lock",
+            at=lock.place,
+            symbol=lock.symbol,
+            because=[(lock.shown, "the release of what was not taken")],
+            help="Take it before the work, and look whether it was obtained: `if not lock.acquire(): return`.",
+        )
 
 
 def never_sent(system: System) -> Iterator[Found]:
@@ -120,6 +142,83 @@ def post():
     lock = r.lock("invoices", timeout=60)  # finding: lock-never-taken
     db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
     db.commit()
+
+=== bad: made by a helper, asked for its owner in the end, and never taken in between
+--- infra/locks.py
+import redis
+from redis.lock import Lock
+
+client = redis.Redis(host="redis")
+
+
+def claim(name, seconds=60):
+    return Lock(client, name=name, timeout=seconds)
+--- plans.py
+from infra.locks import claim, client
+
+
+def extend(plan, step):
+    lock = claim(f"plan:{plan}")  # finding: lock-never-taken
+    try:
+        client.rpush(f"plan:{plan}:steps", step)
+    finally:
+        if lock.owned():
+            lock.release()
+
+=== good: taken by whoever it is handed to
+--- plans.py
+import redis
+
+client = redis.Redis(host="redis")
+
+
+def entered(lock):
+    return lock.acquire(blocking_timeout=3)
+
+
+def extend(plan, step):
+    lock = client.lock(f"plan:{plan}", timeout=60)
+    if not entered(lock):
+        return
+    try:
+        client.rpush(f"plan:{plan}:steps", step)
+    finally:
+        if lock.owned():
+            lock.release()
+
+=== bad: two locks in one `with`, joined by a word
+--- gaps.py
+import threading
+
+
+class Gaps:
+    def __init__(self):
+        self.keys, self.key_lock = set(), threading.Lock()
+        self.seals, self.seal_lock = set(), threading.Lock()
+
+    def is_closed(self):
+        with self.key_lock and self.seal_lock:  # finding: lock-never-taken
+            return not self.keys and not self.seals
+
+=== good: two locks with a comma, and a choice between none and one
+--- gaps.py
+import threading
+from contextlib import nullcontext
+
+
+class Gaps:
+    def __init__(self, lock=None):
+        self.keys, self.key_lock = set(), threading.Lock()
+        self.seals, self.seal_lock = set(), threading.Lock()
+        self.lock = lock
+
+    def is_closed(self):
+        with self.key_lock, self.seal_lock:
+            return not self.keys and not self.seals
+
+    def add(self, key):
+        with self.lock or nullcontext():
+            self.keys.add(key)
 
 === bad: a statement of its own, on a client from another module
 --- infra/zk.py

@@ -50,7 +50,7 @@ from coordlint import (
 )
 
 BACKENDS = ("redis", "memcached", "django-cache")
-SHARED = ("payment", "email", "http", "remote", "database", "object-store", "message")
+SHARED = ("payment", "email", "http", "remote", "database", "object-store", "message", "task")
 
 
 @rule("CL102", severity=ERROR)

@@ -77,6 +77,10 @@ def _effects(section: Section) -> list[Point]:
         elif op.kind in ("message", "email", "http", "task") and op.late is not Late.READ and outward < 3:
             outward += 1
             points.append(Point(2 if outward == 1 else 1, f"{'an' if outward == 1 else 'another'} outward {op.kind} call", effect.place))
+    states = {(e.operation.backend, e.operation.key_text) for e in section.reads if e.operation.backend and e.operation.key_words}
+    state = next((e for e in harmful if e.operation.op is Op.WRITE and (e.operation.backend, e.operation.key_text) in states), None)
+    if outward and state is not None and (state.operation.ttl is None or state.operation.ttl.kind == "never"):
+        points.append(Point(4, "what is sent hangs on a state that is read and written here", state.place))
     points = _at_most(points, "another outward", 1)
     points = _once(points)
     stores = {e.operation.kind for e in harmful if e.operation.kind and e.operation.late is not Late.READ}
