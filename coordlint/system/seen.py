@@ -8,6 +8,7 @@ from functools import cached_property
 from coordlint.contention import Creation, Mutation, Rewrite, RowOrder, Swap
 from coordlint.coordination import (
     Client,
+    Effect,
     Freed,
     FunctionInfo,
     Operation,
@@ -159,6 +160,19 @@ class Seen:
             and s.acquired not in (section.acquired, made)
             and s.lock.made != section.acquired
         )
+
+    def is_under_another(self, section: Section, effect: Effect) -> bool:
+        """Whether a lock that is taken inside, for correctness too, is nearer to an effect: what happens there hangs on that one."""
+        nearer = (s for place in section.nested for s in self._by_acquired.get(place, ()) if s.purpose.kind == "correctness")
+        return any(e.place == effect.place for s in nearer for e in s.effects)
+
+    @cached_property
+    def _by_acquired(self) -> dict[Place, list[Section]]:
+        table: dict[Place, list[Section]] = {}
+        for section in self._world.sections:
+            if section.lock.model.scope is Scope.DISTRIBUTED:
+                table.setdefault(section.acquired, []).append(section)
+        return table
 
     def inner(self, section: Section) -> Section | None:
         """The section inside the wrapper that hands its lock on to this one; None when it is taken here."""

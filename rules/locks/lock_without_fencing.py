@@ -77,7 +77,7 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
         if section.shares_fate or section.lock.model.kind not in ("lock", "write-lock"):
             continue
         shared = [e for e in section.effects if is_unfenced(section, e) and not is_cached(system, e.operation)]
-        unfenced = [e for e in shared if not system.happens_before(section, e)]
+        unfenced = [e for e in shared if not system.happens_before(section, e) and not system.is_under_another(section, e)]
         if not unfenced:
             continue
         worst = min(unfenced, key=lambda effect: (not effect.is_sure, not is_weighty(section, effect), harm(effect)))

@@ -60,7 +60,7 @@ def redis_lock_for_correctness(system: System) -> Iterator[Found]:
             continue
         if any(is_guarded(effect) for effect in section.effects):
             continue
-        critical = [effect for effect in section.effects if is_critical(section, effect)]
+        critical = [effect for effect in section.effects if is_critical(section, effect) and not system.is_under_another(section, effect)]
         if not critical:
             continue
         money = [effect for effect in critical if moves_money(effect)]
