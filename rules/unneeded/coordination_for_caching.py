@@ -35,6 +35,7 @@ from coordlint import (
     Section,
     System,
     backend_name,
+    fixed,
     found,
     rule,
     words,
@@ -50,8 +51,13 @@ _ABOUT_A_CACHE = frozenset(
 _CACHE_STORES = ("redis", "memcached", "django-cache")
 
 
+_AGES = frozenset({"expire", "expired", "expiry", "evict", "eviction", "purge", "stale", "invalidate", "outdated", "ttl", "trim"})
+MOST_CALLERS = 12
+
+
 @rule("CL203", severity=WARNING)
 def coordination_for_caching(system: System) -> Iterator[Found]:
+    yield from _homemade(system)
     for write in system.operations(backend=COORDINATORS):
         if not write.stores or write.key_words & _ABOUT_A_CACHE or _is_registration(write):
             continue
@@ -69,6 +75,36 @@ def coordination_for_caching(system: System) -> Iterator[Found]:
                 because=[(place, "this is all that the lock guards: a cache entry") for place in fills[:3]],
                 confidence=HIGH if not section.unresolved else MEDIUM,
             )
+
+
+def _homemade(system: System) -> Iterator[Found]:
+    """Classes that are caches by their name and drop their entries by age, whatever they are told to keep."""
+    told: set[str] = set()
+    for write in system.operations(backend=COORDINATORS):
+        home = write.symbol.rpartition(".")[0]
+        name = words(home.rpartition(".")[2])
+        if home in told or not write.stores or write.ephemeral or not name & _CACHE or name & _ABOUT_A_CACHE or words(fixed(write.key_text)):
+            continue
+        drops = next((o for o in system.operations(Op.DELETE, backend=write.backend) if _in(o.symbol, home) and o.symbol_words & _AGES), None)
+        if drops is None and (write.ttl is None or write.ttl.kind != "seconds"):
+            continue
+        told.add(home)
+        callers = [place for symbol, place in system.callers(write.symbol) if not _in(symbol, home)]
+        yield found(
+            f"{home.rpartition('.')[2]} keeps cached values in {backend_name(write.backend)}: each entry is a write that a quorum agrees on, and is dropped again by age.",
+            at=write,
+            because=[
+                *([(drops.place, "entries are dropped here when they are old")] if drops is not None else []),
+                *write.origin,
+                *((place, "an entry is put here") for place in callers[:MOST_CALLERS]),
+            ]
+            or [(_key_place(write), "the key says what is kept here")],
+            confidence=HIGH if drops is not None else MEDIUM,
+        )
+
+
+def _in(symbol: str, home: str) -> bool:
+    return symbol.startswith(f"{home}.")
 
 
 def _cached(write: Operation, reads: list[Operation], *, confidence_is_high: bool) -> Found:
@@ -127,6 +163,63 @@ def fragment(name, render):
         body = render(name)
         client.put(f"/cache/fragments/{name}", body, lease=client.lease(30))  # finding: coordination-for-caching
     return body
+
+=== bad: a cache of one's own, which is told what to keep and drops it by age
+--- sky/shared.py
+import time
+
+from kazoo.exceptions import NoNodeError
+
+
+class SharedCache:
+    def __init__(self, zk, folder):
+        self.zk = zk
+        self.folder = folder
+        self.seen = {}
+
+    def put(self, name, value):
+        path = f"{self.folder}/{name}"
+        try:
+            self.zk.set(path, value)  # finding: coordination-for-caching
+        except NoNodeError:
+            self.zk.create(path, value, makepath=True)
+        self.seen[name] = time.time()
+
+    def expire(self, age):
+        for name, since in list(self.seen.items()):
+            if time.time() - since > age:
+                self.zk.delete(f"{self.folder}/{name}")
+--- sky/server.py
+from kazoo.client import KazooClient
+
+from sky.shared import SharedCache
+
+zk = KazooClient(hosts="zk:2181")
+paths = SharedCache(zk, "/sky/paths")
+
+
+def received(path):
+    paths.put(path.name, path.packed())
+
+=== good: what the coordinator keeps is cached in the process
+--- sky/mirror.py
+import time
+
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+class NodeCache:
+    def __init__(self):
+        self.known = {}
+
+    def put(self, path, value):
+        zk.set(path, value)
+        self.known[path] = (value, time.time())
+
+    def expire(self, age):
+        self.known = {path: kept for path, kept in self.known.items() if time.time() - kept[1] < age}
 
 === bad: a node is touched so that every server drops its cached catalogue
 --- shop/zk.py
