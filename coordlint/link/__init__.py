@@ -35,6 +35,7 @@ from coordlint.link.code import (
     rushing,
     serving,
     sites,
+    states,
     suggesting,
     swaps,
     sweeps,
@@ -165,6 +166,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         kept_up=frozenset(place for t in traces for place in endless.kept_up(t)),
         looped=frozenset(s.place for t in traces for s in t.steps if s.functions and s.loop),
         laps={s.place: s.each for t in traces for s in t.steps if s.each is not None},
+        states=_states(traces),
         rushed=dict(pair for t in traces for pair in rushing.rushed(t)),
         unheeded=_unheeded(ev, traces),
         modules=modules,
@@ -227,6 +229,14 @@ def _calls(traces: list[Trace]) -> list[tuple[str, str, Place]]:
 def _calls_of(trace: Trace, step: Step) -> tuple[FunctionRef, ...]:
     """What a step calls. At the top level of a module, a function that is handed over is registered, not called."""
     return step.functions[: step.called] if trace.scope.kind == "module" else step.functions
+
+
+def _states(traces: list[Trace]) -> dict[Place, frozenset[states.State]]:
+    """The calls that are made in a certain state of a record only."""
+    found: dict[Place, set[states.State]] = {}
+    for place, state in (pair for t in traces for pair in states.states(t)):
+        found.setdefault(place, set()).add(state)
+    return {place: frozenset(several) for place, several in found.items()}
 
 
 def _freed(trace: Trace) -> Iterator[Freed]:

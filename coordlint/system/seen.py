@@ -225,6 +225,12 @@ class Seen:
         """The loop over things of unknown number, or without an end of its own, that makes a call."""
         return self._world.laps.get(call)
 
+    def states_at(self, calls: Iterable[Place], of: str) -> frozenset[tuple[str, str]]:
+        """The fields of a record that were tested on the way through these calls, each with the value that it has there; `of` is its key."""
+        tested = [state for call in calls for state in self._world.states.get(call, ())]
+        reads = {o.place for o in self.operations(Op.READ, Op.LIST, carried=True, named=True) if o.key == of} if tested else set()
+        return frozenset((field, value) for field, value, given in tested if given in reads)
+
     def rush(self, call: Place) -> Place | None:
         """The loop that does nothing but make a call, the same each time, whose answer nobody looks at."""
         return self._world.rushed.get(call)

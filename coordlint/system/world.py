@@ -58,6 +58,7 @@ class World:
     kept_up: frozenset[Place] = frozenset()  # calls that a loop repeats which has no end but that it is told to stop
     looped: frozenset[Place] = frozenset()  # calls of the project's functions that a loop repeats
     laps: Mapping[Place, Place] = field(default_factory=dict)  # calls in loops over things of unknown number, with the loop
+    states: Mapping[Place, frozenset[tuple[str, str, Place]]] = field(default_factory=dict)  # calls that are made only where a field of what a call gave has a value
     rushed: Mapping[Place, Place] = field(default_factory=dict)  # calls that are all that a loop does, with the loop
     retried: Mapping[Place, Retry] = field(default_factory=dict)  # calls that a loop makes again until they succeed
     retried_functions: Mapping[str, Retry] = field(default_factory=dict)  # functions that a decorator calls again
