@@ -31,6 +31,7 @@ class Mutation(msgspec.Struct, frozen=True):
     keeps_part: bool = False  # the field gets a name or number of what was made, and not the thing itself
     claimed: bool = False  # found empty, and given to somebody who was there before
     moved: bool = False  # found in one state, and put into another
+    absorbed: bool = False  # a yes or no alone is written, which is the same whoever writes it first
     picked: bool = False  # any row in the old state was asked for: whoever asks at the same time gets the same
     own: bool = False  # a method counts in the row of its own object
     unread: bool = False  # nobody is seen to read that object before

@@ -42,7 +42,7 @@ def lost_rows(system: System) -> Iterator[Found]:
         is_free = not mutation.versioned and not mutation.locked and not system.is_locked(mutation)
         if mutation.picked and is_free and not system.is_by_command(mutation.symbol):
             yield _picked(system, mutation)
-        elif mutation.moved and is_free and done_once(system, mutation) is None:  # else check-then-act tells what is done twice
+        elif mutation.moved and is_free and not mutation.absorbed and done_once(system, mutation) is None:  # else check-then-act tells what is done twice
             yield from _moved(system, mutation)
         if (mutation.record, mutation.written) in told:
             continue  # one save, however many fields and steps lead to the new values

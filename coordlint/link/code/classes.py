@@ -78,6 +78,20 @@ def is_record(ev: Evaluator, symbol: str) -> bool:
     return any("__tablename__" in c.names or "__table__" in c.names for c in classes)
 
 
+_COLLECTIONS = frozenset({"relationship", "dynamic_loader", "backref", "association_proxy", "ManyToManyField", "GenericRelation", "Relationship"})
+_NO_COLUMNS = ("Model", "DeclarativeBase", "DeclarativeBaseNoMeta", "SQLModel", "MappedAsDataclass")  # library bases that bring none
+
+
+def may_be_column(ev: Evaluator, symbol: str, field: str) -> bool:
+    """Whether an attribute of a record is stored in its own row: it is no collection of other rows, and is declared where all that is declared is seen."""
+    above, libraries = ancestry(ev, symbol)
+    found = [b for scope in above for b in scope.names.get(field, ())]
+    if any(isinstance(b.expr, ir.Call) and _last(b.expr.func) in _COLLECTIONS for b in found):
+        return False
+    is_seen = bool(above) and "__table__" not in above[0].names and all(name.rpartition(".")[2] in _NO_COLUMNS for name in libraries)
+    return bool(found) or not is_seen
+
+
 def is_abstract(function: Scope) -> bool:
     """A method whose body only passes, returns None or raises NotImplementedError."""
     return all(

@@ -26,6 +26,7 @@ class Flow:
         self._from: dict[str, set[str]] = defaultdict(set)
         self._of_call: dict[Place, set[str]] = {}
         self._counted: set[str] = set()
+        self.records: set[str] = set()  # names of rows that a query of the function gave
         self.body = scope.function.body if isinstance(scope.node, ir.Function) else scope.node.body
         self._block(self.body)
 
@@ -74,6 +75,8 @@ class Flow:
     def _flow(self, value: ir.Expr, targets: list[str]) -> None:
         mentioned = names_in(value)
         for call in calls_in(value):
+            if ".objects." in written(call.func):
+                self.records |= set(targets)
             self._of_call.setdefault(self.scope.place(call.at), set()).update(targets)
         for target in targets:
             self._from[target] |= mentioned

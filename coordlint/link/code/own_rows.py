@@ -12,8 +12,6 @@ from coordlint.link.code.classes import in_test
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.once import NOT_YET_STORED
 from coordlint.link.code.project import Scope
-from coordlint.link.code.statements import statements
-from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Trace
 from coordlint.link.code.usage import last_word, names_in
 from coordlint.link.code.values import Object, Value, options
@@ -67,7 +65,7 @@ def _counted(ev: Evaluator, trace: Trace, asked: Asked) -> Iterator[Mutation]:
         place = scope.place(at)
         saves = [p for p in records.saved(trace, "self", place) if p.line >= place.line]
         refreshed = records.loaded(ev, "self", scope, place)
-        if base != "self" or not saves or not _is_number(ev, scope.owner.symbol, field) or refreshed is not None or _is_set_before(scope, target, place):
+        if base != "self" or not saves or not _is_number(ev, scope.owner.symbol, field) or refreshed is not None or records.is_set_before(scope, target, place):
             continue
         held = [d for s in trace.steps if s.place in saves for d in s.held]
         yield Mutation(
@@ -93,10 +91,3 @@ def _is_number(ev: Evaluator, symbol: str, field: str) -> bool:
     told = [e for b in found for e in ((b.expr.func, *b.expr.args) if isinstance(b.expr, ir.Call) else ())] + [b.annotation for b in found if b.annotation is not None]
     said = {w for e in told for name in names_in(e) for w in words(name)}
     return bool(said & _NUMBERS)
-
-
-def _is_set_before(scope: Scope, target: str, place: Place) -> bool:
-    """Whether the function gives the attribute a value of its own first."""
-    return any(
-        isinstance(s, ir.Assign) and s.at.line < place.line and any(written(t) == target for t in s.targets) for s in statements(scope.function.body)
-    )

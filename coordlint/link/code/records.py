@@ -134,10 +134,14 @@ def with_reads(operations: list[Operation], flow: Callable[[], Flow]) -> list[Op
 
 
 def _feeds_back(read: Operation, write: Operation, flow: Callable[[], Flow]) -> bool:
-    """Whether the value that is written comes from this read of the same record, in the branch in which the write stands."""
+    """Whether the value that is written comes from this read of the same record, in the branch in which the write stands.
+
+    What was found in the database by means of it is another value.
+    """
     if read.backend != write.backend or _record_of(read) != _record_of(write) or read.place.line > write.place.line:
         return False
-    return bool(_feeds(read, write, flow()) and _feeds(read, write, flow().towards(write.place)))
+    by_it = flow().records if read.op is not Op.DB_READ else set()
+    return bool(_feeds(read, write, flow()) - by_it and _feeds(read, write, flow().towards(write.place)) - by_it)
 
 
 def is_write(operation: Operation) -> bool:
@@ -182,7 +186,7 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
         place = scope.place(at)
         record = loaded(ev, base, scope, place)
         after = saved(trace, base, place)
-        if record is None or not after:
+        if record is None or not after or is_set_before(scope, target, place) or not classes.may_be_column(ev, record.symbol, field):
             continue
         held = [d for s in trace.steps if s.place in after for d in s.held]
         yield Mutation(
@@ -199,6 +203,12 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
             since=arithmetic and _is_since(scope.function.body, base, at),
             in_test=in_test(scope),
         )
+
+
+def is_set_before(scope: Scope, target: str, place: Place) -> bool:
+    """Whether the function gives an attribute a value of its own first, and then adds to that: `run.total = 0`."""
+    before = (s for s in statements(scope.function.body) if isinstance(s, ir.Assign) and s.at.line < place.line)
+    return any(isinstance(s.value, ir.Const) and any(written(t) == target for t in s.targets) for s in before)
 
 
 def _saves(trace: Trace) -> list[tuple[Place, str]]:

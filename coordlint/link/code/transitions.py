@@ -14,7 +14,7 @@ from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Trace
 from coordlint.link.code.usage import bare, ends, last_word
 from coordlint.link.code.values import Object, options
-from coordlint.source import Span
+from coordlint.source import Place, Span
 
 Tested = Mapping[str, Span]  # "booking.status" -> where it was held against a state
 
@@ -46,6 +46,7 @@ def transitions(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]
             in_test=is_test(scope.path),
             moved=True,
             flag=_is_flag(assigned.value),
+            absorbed=isinstance(assigned.value, ir.Const) and isinstance(assigned.value.value, bool) and _is_narrow(trace, saves[0]),
         )
     yield from last.values()
 
@@ -95,6 +96,11 @@ def _asked(test: ir.Expr) -> dict[str, Span]:
 
 def _named(asked: ir.Attribute) -> dict[str, Span]:
     return {written(asked): asked.at} if isinstance(asked.base, ir.Name) else {}
+
+
+def _is_narrow(trace: Trace, save: Place) -> bool:
+    """Whether a save writes some of the columns only."""
+    return any(s.place == save and s.call.keyword("update_fields") is not None for s in trace.steps)
 
 
 def _is_flag(value: ir.Expr | None) -> bool:
