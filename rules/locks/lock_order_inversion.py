@@ -246,6 +246,41 @@ def sweep(pks):
     drop_items(pks)
     Basket.objects.filter(pk__in=pks).delete()  # finding: lock-order-inversion
 
+=== bad: records that are saved one after the other, the item before its basket
+--- shop/models.py
+from django.db import models
+
+class Basket(models.Model):
+    total = models.IntegerField()
+
+class Item(models.Model):
+    basket = models.ForeignKey(Basket, on_delete=models.CASCADE)
+    count = models.IntegerField()
+--- shop/edit.py
+from django.db import transaction
+
+from shop.models import Basket, Item
+
+def double(pk):
+    with transaction.atomic():
+        basket = Basket.objects.select_for_update().get(pk=pk)
+        for item in Item.objects.filter(basket=basket):
+            item.count = 2
+            item.save()
+--- shop/move.py
+from django.db import transaction
+
+from shop.models import Basket, Item
+
+def move(pk, target):
+    with transaction.atomic():
+        item = Item.objects.select_for_update().get(pk=pk)
+        item.basket_id = target
+        item.save()
+        basket = Basket.objects.get(pk=target)
+        basket.total = basket.total + 1
+        basket.save()  # finding: lock-order-inversion
+
 === good: the basket first, everywhere
 --- shop/models.py
 from django.db import models

@@ -11,8 +11,9 @@ from coordlint.link.code import classes
 from coordlint.link.code.evaluate import Evaluator, last_name
 from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.statements import expressions, statements
-from coordlint.link.code.trace import Trace
+from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.usage import calls_in
+from coordlint.link.code.values import Object, options
 from coordlint.models.schema import Late, Op
 from coordlint.source import Place
 
@@ -33,7 +34,7 @@ def row_orders(ev: Evaluator, traces: Iterable[Trace]) -> Iterator[RowOrder]:
             continue
         for within in _transactions(t):
             first: dict[str, _Locked] = {}
-            for locked in _locked(several, t, within, frozenset()):
+            for locked in _locked(ev, several, t, within, frozenset()):
                 first.setdefault(locked[0], locked)
             rows = list(first.values())[:MOST]
             for i, one in enumerate(rows):
@@ -58,19 +59,27 @@ def _transactions(t: Trace) -> Iterator[frozenset[Place] | None]:
             yield places
 
 
-def _locked(several: Mapping[str, Trace], t: Trace, within: frozenset[Place] | None, seen: frozenset[str]) -> Iterator[_Locked]:
+def _locked(ev: Evaluator, several: Mapping[str, Trace], t: Trace, within: frozenset[Place] | None, seen: frozenset[str]) -> Iterator[_Locked]:
     """The tables of which rows are locked, in the order of the calls."""
     for step in t.steps:
         if (within is not None and step.place not in within) or step.deferred:
             continue
         if step.operation is not None:
-            yield from _of(step.operation)
+            yield from _of(step.operation, step.operation.key or _saved(ev, step, t.scope))
         elif step.called == 1 and len(seen) < DEEPEST and (inner := several.get(step.functions[0].symbol)) is not None and inner.scope.symbol not in seen:
-            yield from _locked(several, inner, None, seen | {t.scope.symbol})
+            yield from _locked(ev, several, inner, None, seen | {t.scope.symbol})
 
 
-def _of(operation: Operation) -> Iterator[_Locked]:
-    key = operation.key
+def _saved(ev: Evaluator, step: Step, scope: Scope) -> str:
+    """The class of a record that is saved or deleted by its own method; one that is new is nobody else's yet."""
+    called = last_name(step.call.func)
+    if called not in ("save", "asave", "delete", "adelete") or not isinstance(step.call.func, ir.Attribute):
+        return ""
+    found = {v for v in options(ev.settle(ev.value(step.call.func.base, scope))) if isinstance(v, Object) and (v.loaded or "delete" in called)}
+    return next(iter(found)).symbol.rpartition(".")[2] if len(found) == 1 else ""
+
+
+def _of(operation: Operation, key: str) -> Iterator[_Locked]:
     if not key or not key.isidentifier():
         return
     if operation.row_lock is not None and operation.op in (Op.DB_READ, Op.DB_STATEMENT):
