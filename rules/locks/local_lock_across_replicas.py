@@ -2,7 +2,8 @@ r"""A thread, asyncio, process or file lock guards a shared effect in a workload
 
 Why: such a lock excludes the threads of one process, or at most the processes of one host. Where a manifest starts three replicas, or
 the web server forks four workers, or the program itself as many as its settings say, each has a lock of its own, and the read and the write under it interleave with those of the others.
-It works on the developer's machine, where there is one.
+It works on the developer's machine, where there is one. Celery
+and Dramatiq start a process for each processor where nobody says otherwise.
 
 Instead: let the store decide: an atomic UPDATE, a version in the WHERE clause, SELECT ... FOR UPDATE in the transaction, a unique
 constraint. Only if there is no such store, a distributed lock with a token that the target checks.
@@ -10,7 +11,8 @@ constraint. Only if there is no such store, a distributed lock with a token that
 Fine when: the lock protects what lives in the process (a dict, a connection, a counter); the workload runs once, or the code runs only
 under an election or a distributed lock; a file lock lies on a volume that all instances share; a semaphore, which only says how much a process does at once.
 
-Known misses: replicas that are set outside the repository.
+Known misses: replicas that are set outside the repository. That Celery's workers have one process is known from the command line and the environment only,
+not from a setting in Python.
 
 Sources: Python documentation of threading, asyncio and multiprocessing; Kubernetes documentation, Deployments.
 """
@@ -45,6 +47,7 @@ from coordlint import (
 
 STORES = ("redis", "memcached", "zookeeper", "etcd", "consul", "dynamodb")
 SHARED = ("database", "object-store", "payment")
+_CONCURRENCY = ("CELERY_WORKER_CONCURRENCY", "CELERYD_CONCURRENCY", "CELERY_CONCURRENCY", "CELERYD_POOL", "CELERY_WORKER_POOL")
 REACH = {Scope.PROCESS: "the threads of one process", Scope.HOST: "the processes of one host"}
 
 
@@ -100,7 +103,16 @@ def runs_more_than_once(section: Section, workload: Workload) -> Evidence | None
     """The evidence that a workload has more instances than the lock reaches."""
     if section.lock.model.scope is Scope.HOST:
         return None if shares_file(section, workload) else many_instances(workload)
-    return many_instances(workload) or many_processes(workload)
+    return many_instances(workload) or many_processes(workload) or one_for_each_processor(workload)
+
+
+def one_for_each_processor(workload: Workload) -> Evidence | None:
+    """Workers of tasks whose number nobody says: celery and dramatiq fork one for each processor of the machine."""
+    for process in workload.started("celery-worker", "dramatiq"):
+        said = process.option("-c", "--concurrency", "-p", "--processes") is not None or process.option("-P", "--pool") not in (None, "prefork", "processes")
+        if process.workers is None and not said and workload.variable(*_CONCURRENCY) is None:
+            return Evidence(process.place, f"{workload.name} starts a {process.program} process for each processor")
+    return None
 
 
 def starts_more_than_one(system: System, section: Section) -> Evidence | None:
@@ -128,6 +140,84 @@ def shares_file(section: Section, workload: Workload) -> bool:
 
 
 EXAMPLES = r'''
+=== bad: workers of celery, one for each processor
+--- bank/__init__.py
+--- bank/tasks.py
+import threading
+
+import psycopg2
+from celery import Celery
+
+app = Celery("bank")
+db = psycopg2.connect("dbname=bank")
+lock = threading.Lock()
+
+@app.task
+def debit(account_id, amount):
+    with lock:  # finding: local-lock-across-replicas
+        cur = db.cursor()
+        cur.execute("SELECT balance FROM accounts WHERE id = %s", (account_id,))
+        balance = cur.fetchone()[0]
+        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance - amount, account_id))
+        db.commit()
+--- compose.yaml
+services:
+  worker:
+    build: .
+    command: celery -A bank.tasks worker
+
+=== good: one worker of celery, whose pool is of threads
+--- bank/__init__.py
+--- bank/tasks.py
+import threading
+
+import psycopg2
+from celery import Celery
+
+app = Celery("bank")
+db = psycopg2.connect("dbname=bank")
+lock = threading.Lock()
+
+@app.task
+def debit(account_id, amount):
+    with lock:
+        cur = db.cursor()
+        cur.execute("SELECT balance FROM accounts WHERE id = %s", (account_id,))
+        balance = cur.fetchone()[0]
+        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance - amount, account_id))
+        db.commit()
+--- compose.yaml
+services:
+  worker:
+    build: .
+    command: celery -A bank.tasks worker --pool threads
+
+=== good: one worker of celery with one process
+--- bank/__init__.py
+--- bank/tasks.py
+import threading
+
+import psycopg2
+from celery import Celery
+
+app = Celery("bank")
+db = psycopg2.connect("dbname=bank")
+lock = threading.Lock()
+
+@app.task
+def debit(account_id, amount):
+    with lock:
+        cur = db.cursor()
+        cur.execute("SELECT balance FROM accounts WHERE id = %s", (account_id,))
+        balance = cur.fetchone()[0]
+        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance - amount, account_id))
+        db.commit()
+--- compose.yaml
+services:
+  worker:
+    build: .
+    command: celery -A bank.tasks worker -c 1
+
 === good: a semaphore says how much is done at once
 --- shop/once.py
 import asyncio

@@ -92,7 +92,7 @@ def rows_in_both_orders(system: System) -> Iterator[Found]:
                 (order.first_at, f"the rows of {child} are locked here"),
                 (other.first_at, f"the other way round: FOR UPDATE on {parent}"),
                 (other.second_at, f"and then {child}"),
-                *((more.second_at, "the same order as here") for more in here[1:3]),
+                *((place, "the same order as here") for place in sorted({more.second_at for more in here} - {order.second_at})[:2]),
             ],
             confidence=MEDIUM,
             help=f"Lock the {parent} first everywhere: SELECT ... FOR UPDATE on it at the begin of this transaction.",
