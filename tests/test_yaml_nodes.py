@@ -40,6 +40,14 @@ def test_a_value_knows_its_line_and_column() -> None:
     assert (node.at.line, node.at.column, node.at.end_column) == (3, 12, 22)
 
 
+@pytest.mark.parametrize("odd", ["\x85", "\u2028", "\u2029"])
+def test_only_newlines_are_counted_as_lines(odd: str) -> None:
+    node = at(first(f"note: a{odd}b{odd}c\nimage: nginx\n"), "image")
+    assert isinstance(node, Scalar)
+    assert node.at.line == 2
+    assert parse(f"[{odd}0", "a.yaml").problems == parse("[ 0", "a.yaml").problems
+
+
 def test_a_merge_key_gives_what_is_not_said_and_earlier_sources_win() -> None:
     root = first("a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {<<: [*a, *b], x: 9}\n")
     made = {key: text(at(root, "c", key)) for key in "xyz"}

@@ -123,10 +123,12 @@ def _yaml_scalars(text: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
         return []
     import yaml  # Python's comments need none
 
+    from coordlint.extract.yaml_nodes import with_lines_of_editors
+
     spans = []
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        for token in yaml.scan(text, Loader=loader):
+        for token in yaml.scan(with_lines_of_editors(text), Loader=loader):
             if isinstance(token, yaml.ScalarToken):
                 start, end = token.start_mark, token.end_mark
                 spans.append(((start.line + 1, start.column + 1), (end.line + 1, end.column + 1)))

@@ -22,6 +22,7 @@ MAX_NOTES = 20  # told for one file; the next one says that there are more
 Mark = yaml.error.Mark | yaml._yaml.Mark
 _STANDARD = "tag:yaml.org,2002:"
 _KNOWN_TAGS = frozenset(("!reset", "!override"))  # those of compose
+_NO_BREAKS = str.maketrans(dict.fromkeys("\x85\u2028\u2029", " "))  # the parser is of YAML 1.1, where these end a line: no editor counts so
 _DOCUMENT_START = re.compile(r"^---(?:\s|$)", re.MULTILINE)
 
 
@@ -40,10 +41,16 @@ class _Refused(Exception):
         self.reason, self.line = reason, line
 
 
+def with_lines_of_editors(text: str) -> str:
+    """The text as YAML 1.2 breaks it into lines: at newlines alone, so that places are those of every other program."""
+    return text if text.isascii() else text.translate(_NO_BREAKS)
+
+
 def parse(text: str, path: str) -> Parsed:
     """Every document of the text that can be read; a broken one costs itself only, and is told with its line."""
     if text.lstrip()[:1] in ("{", "["):
         text = text.replace("\t", " ")  # JSON indents with tabs, which YAML refuses
+    text = with_lines_of_editors(text)
     documents: list[Node] = []
     problems: list[Skip] = []
     first_line, spent = 0, 0
