@@ -31,6 +31,11 @@ def test_a_loop_over_what_is_written_out_is_counted(head: str) -> None:
     assert section(f"def run():\n    with r.lock('x'):\n        {head}\n            send(p)\n").laps == ()
 
 
+def test_a_loop_over_a_list_that_begins_empty_and_is_filled_cannot_be_counted() -> None:
+    text = "def run(parcels):\n    due = []\n    for p in parcels():\n        due.append(p)\n    with r.lock('x'):\n        for p in due:\n            send(p)\n"
+    assert [p.line for p in section(text).laps] == [9]
+
+
 def test_the_loop_that_takes_the_lock_each_time_is_not_inside() -> None:
     assert section("def run(parcels):\n    for p in parcels():\n        with r.lock('x'):\n            send(p)\n").laps == ()
 

@@ -43,6 +43,7 @@ _GROWING = frozenset(
     | {"account", "customer", "item", "product", "device", "timestamp", "date", "time", "hash", "digest", "token", "email"}
 )
 
+_TRYING = frozenset({"test", "testing", "teardown", "fixture", "harness"})  # what cleans up after itself there says nothing of the program
 # What there are more of each month, and not each minute; what ends them often does so by their folder.
 _SLOW = frozenset({"project", "tenant", "organization", "organisation", "org", "team", "workspace", "site"})
 
@@ -117,32 +118,26 @@ def _removed(system: System, create: Operation) -> bool:
     listed = {o.symbol for o in system.operations(Op.LIST, backend=create.backend) if (o.key or "").rstrip("/") == parent}
     if system.freed(create.key):
         return True
+    named = {o.place for o in system.operations(Op.DELETE, backend=create.backend, named=True) if o.via and not o.vetted and o.key != "{}"}
     for delete in system.operations(Op.DELETE, backend=create.backend, named=True):
         gone = (delete.key or "").rstrip("/")
         if gone == key or (gone and "{}" not in gone and key.startswith(gone + "/")) or (gone and parent and gone.startswith(parent + "/")):
             return True
         if delete.takes_all_below and gone and key.startswith(gone + "/"):
             return True
-        if delete.key in (None, "", "{}") and (delete.symbol in listed or (_same_class(delete, create) and not _is_followed(system, delete, create))):
+        if delete.key in (None, "", "{}") and (delete.symbol in listed or _may_mean(system, delete, create)):
             return True
-        if create.via and any(at.path == create.place.path for _, at in system.callers(delete.symbol)):
+        if create.via and any(at.path == create.place.path and at not in named for _, at in system.callers(delete.symbol)):
             return True  # what the same store deletes for the same file
     return False
 
 
-def _same_class(delete: Operation, create: Operation) -> bool:
-    """A generic `delete(key)` beside the creation."""
-    return bool(create.via) or delete.symbol.rpartition(".")[0] == create.symbol.rpartition(".")[0]
-
-
-def _is_followed(system: System, delete: Operation, create: Operation) -> bool:
-    """Whether every caller of a generic `delete(key)` says which key it means: then those are looked at in its place.
-
-    One that nobody calls removes nothing of what functions of the project create.
-    """
+def _may_mean(system: System, delete: Operation, create: Operation) -> bool:
+    """Whether a generic `delete(key)` may be for this key: one that stands beside the creation, or whose callers do not all say what they delete."""
     named = {o.place for o in system.operations(Op.DELETE, backend=delete.backend, named=True) if o.via}
-    callers = [(c, at) for c, at in system.callers(delete.symbol) if not getattr(system.function(c), "in_test", False)]
-    return bool(callers or create.via) and all(place in named for _, place in callers)
+    callers = [at for caller, at in system.callers(delete.symbol) if not (getattr(system.function(caller), "in_test", False) or words(caller) & _TRYING)]
+    beside = delete.symbol.rpartition(".")[0] == create.symbol.rpartition(".")[0]
+    return not all(place in named for place in callers) if create.via or callers else beside
 
 
 def _key_place(create: Operation) -> Place:
@@ -258,6 +253,44 @@ from jobs.zk import zk
 
 def begin(job_id, state):
     zk.create(f"/runs/{job_id}", state)  # finding: unbounded-keys
+
+=== bad: one key for each name that requests make up; those of the other kind are deleted, through the same wrapper
+--- hub/store.py
+import etcd3
+
+_etcd = etcd3.client(host="etcd")
+
+
+def write(key, value):
+    _etcd.put(key, value)
+
+
+def drop(key):
+    _etcd.delete(key)
+--- hub/web.py
+from flask import Flask, request
+
+from hub import store
+
+app = Flask(__name__)
+
+
+@app.put("/plans/<title>")
+def plan(title):
+    store.write(f"plans/{title}", request.data)  # finding: unbounded-keys
+    return "", 204
+
+
+@app.put("/drafts/<title>")
+def draft(title):
+    store.write(f"drafts/{title}", request.data)
+    return "", 204
+
+
+@app.delete("/drafts/<title>")
+def forget(title):
+    store.drop(f"drafts/{title}")
+    return "", 204
 
 === bad: a persistent node only to draw a number
 --- jobs/ids.py

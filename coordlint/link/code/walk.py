@@ -304,10 +304,11 @@ class Walk:
         self.block(s.orelse, around)
 
     def _is_counted(self, over: ir.Expr) -> bool:
-        """Whether a loop's rounds are counted where it stands: over `range()`, or over what is written out."""
+        """Whether a loop's rounds are counted where it stands: over `range()`, or over what is written out; a list that begins empty is filled later."""
         if isinstance(over, ir.Call) and isinstance(over.func, ir.Name) and over.func.id in ("range", "enumerate", "zip", "reversed", "sorted"):
             return over.func.id == "range" or all(self._is_counted(a) for a in over.args)
-        return any(isinstance(v, Items) and v.kind != "many" for v in options(self.ev.settle(self.ev.value(over, self.scope))))
+        known = [v for v in options(self.ev.settle(self.ev.value(over, self.scope))) if isinstance(v, Items)]
+        return any(v.items for v in known) and not any(v.kind == "many" for v in known)
 
     # -- context managers ----------------------------------------------------------------------------------------
 
