@@ -109,6 +109,7 @@ class Operation(msgspec.Struct, frozen=True):
     absent: Place | None = None  # it is done because this look-up found nothing there
     read_each: Place | None = None  # of a listing: its entries are read one by one here
     sought: bool = False  # and held against something, to find one
+    vetted: tuple[str, ...] = ()  # of those that fill its key: names that only pass when a known set has them
     presence: bool = False  # of a listing: its function answers by yes or no, whether there is anything
     brought: Place | None = None  # a part of its key comes with a request or message: where a handler takes it out
     receiver: str = ""  # the object as written, "self._zk"

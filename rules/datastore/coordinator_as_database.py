@@ -104,9 +104,10 @@ def _entity_in_key(write: Operation) -> str:
     if "{}" not in (write.key or "") or write.key_words & _METADATA:
         return ""
     named = sorted(write.key_words & _ENTITIES)
-    if named and not all(len(filler) == 1 for filler in write.fillers):  # {i}: numbered in a loop, a fixed set
+    fillers = [filler for filler in write.fillers if filler not in write.vetted]
+    if named and not all(len(filler) == 1 for filler in fillers):  # {i}: numbered in a loop, a fixed set
         return named[0]
-    for filler in write.fillers:
+    for filler in fillers:
         about = words(filler) & _ENTITIES
         if about and not words(filler) & _METADATA:
             return min(about)
@@ -115,7 +116,7 @@ def _entity_in_key(write: Operation) -> str:
 
 def _filler(write: Operation) -> str:
     """What makes the keys differ, where it names nothing of the cluster itself."""
-    return next((f for f in write.fillers if f and not words(f) & _METADATA), "")
+    return next((f for f in write.fillers if f and f not in write.vetted and not words(f) & _METADATA), "")
 
 
 def _sibling(system: System, write: Operation) -> Operation | None:
@@ -320,6 +321,20 @@ etcd = etcd3.client()
 
 def assign(customer_id, dsn):
     etcd.put(f"/shards/customers/{customer_id}", dsn)
+
+=== good: what may be subscribed to is one of a few
+--- app/events.py
+import consul
+
+from app.kinds import KINDS
+
+c = consul.Consul()
+
+
+def subscribe(kind, way):
+    if kind not in KINDS:
+        raise ValueError(kind)
+    c.kv.put(f"events/subscription/{kind}", way)
 
 === good: ownership of partitions
 --- app/owners.py

@@ -34,7 +34,7 @@ from coordlint import (
 
 # Parts of keys that name one of few: their number does not grow with the traffic.
 _BOUNDED = frozenset(
-    {"host", "hostname", "node", "pod", "container", "worker", "shard", "partition", "service", "server", "region", "zone", "cluster", "app", "env"}
+    {"host", "hostname", "node", "pod", "container", "worker", "shard", "partition", "service", "server", "region", "zone", "cluster", "app", "env", "machine"}
     | {"environment", "config", "setting", "feature", "flag", "name", "namespace", "member", "instance", "queue", "topic", "type"}
     | {"backend", "broker", "role", "lock", "leader", "key", "path", "prefix", "root", "i", "n", "sampling", "kind", "section"}
 )
@@ -102,8 +102,10 @@ def _grows(create: Operation) -> str:
     numbered = create.argument("sequence")
     if numbered is not None and numbered.value is True and create.key and "{}" not in create.key:
         return "call"
+    if create.key_words & {"config", "configuration", "setting"}:
+        return ""
     for filler in create.fillers:
-        said = words(filler)
+        said = words(filler) if filler not in create.vetted else frozenset()
         if said & _GROWING and not said & (_BOUNDED - {"key", "path"}):
             return filler
         if create.brought is not None and create.key_words and said and not (said | create.key_words) & (_BOUNDED - {"name", "key", "path"}):
@@ -118,7 +120,7 @@ def _removed(system: System, create: Operation) -> bool:
     listed = {o.symbol for o in system.operations(Op.LIST, backend=create.backend) if (o.key or "").rstrip("/") == parent}
     if system.freed(create.key):
         return True
-    named = {o.place for o in system.operations(Op.DELETE, backend=create.backend, named=True) if o.via and not o.vetted and o.key != "{}"}
+    named = {o.place for o in system.operations(Op.DELETE, backend=create.backend, named=True) if o.via}
     for delete in system.operations(Op.DELETE, backend=create.backend, named=True):
         gone = (delete.key or "").rstrip("/")
         if gone == key or (gone and "{}" not in gone and key.startswith(gone + "/")) or (gone and parent and gone.startswith(parent + "/")):
@@ -301,6 +303,19 @@ zk = KazooClient(hosts="zk:2181")
 
 def next_id():
     return int(zk.create("/generators/job-", b"", sequence=True)[-10:])  # finding: unbounded-keys
+
+=== good: a kind of event is one of a few
+--- jobs/begin.py
+import etcd3
+
+etcd = etcd3.client()
+KINDS = load()
+
+
+def follow(event, address):
+    if event not in KINDS:
+        raise ValueError(event)
+    etcd.put(f"/followers/{event}", address)
 
 === good: the key is deleted when the job ends
 --- jobs/begin.py

@@ -44,7 +44,7 @@ _SETTING = frozenset({"config", "configuration", "setting", "conf", "policy", "t
 @rule("CL207", severity=WARNING)
 def coordination_for_metrics(system: System) -> Iterator[Found]:
     told: set[tuple[str, str | None]] = set()
-    for write in sorted(system.operations(backend=COORDINATORS), key=lambda o: not o.loop):  # the write that repeats says most
+    for write in sorted(system.operations(backend=COORDINATORS, named=True), key=lambda o: not o.loop):  # the write that repeats says most
         is_counted = bool(write.key_words & _COUNTS) and not write.key_words & _NUMBERS and write.counts and _goes_on(system, write)
         if not (write.stores or write.op is Op.COUNTER) or not (write.key_words & _METRICS or is_counted) or write.key_words & _SETTING:
             continue

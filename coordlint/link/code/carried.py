@@ -33,6 +33,7 @@ from coordlint.link.code.values import (
     pieces,
     shown,
 )
+from coordlint.link.code.vetting import vetted
 from coordlint.link.code.vocabulary import QUORUM
 from coordlint.models.schema import Op
 from coordlint.source import Place
@@ -111,6 +112,7 @@ class Carrying:
             guards=step.guards,
             loop=step.loop,
             transaction=step.transaction,
+            vetted=vetted(scope),
             in_test=is_test(scope.path),
             via=touch.via,
             role=None,

@@ -20,6 +20,7 @@ from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Trace
 from coordlint.link.code.usage import names_in
 from coordlint.link.code.values import shown
+from coordlint.link.code.vetting import vetted
 from coordlint.source import Place
 
 _CARRIES = frozenset("request req flask.request bottle.request self.request self.req self.get_argument self.get_body_argument".split())
@@ -82,6 +83,7 @@ def _as_here(touch: Touch, scope: Scope, brought: Mapping[Place, Place]) -> Oper
         receiver=written(step.call.func.base) if isinstance(step.call.func, ir.Attribute) else "",
         via=touch.via,
         brought=brought.get(step.place),
+        vetted=vetted(scope),
         role=None,
     )
 

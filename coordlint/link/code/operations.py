@@ -33,6 +33,7 @@ from coordlint.link.code.values import (
     options,
     shown,
 )
+from coordlint.link.code.vetting import vetted
 from coordlint.models.schema import Late, Op
 from coordlint.models.sql_clauses import is_version
 from coordlint.source import Place
@@ -91,6 +92,7 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
         receiver=written(call.func.base) if isinstance(call.func, ir.Attribute) else "",
         client=_client(w.ev, owner),
         guessed=_is_guessed(owner),
+        vetted=vetted(w.scope) if key is not None and "{" in key.named and made.op in (Op.WRITE, Op.CREATE) else (),
         in_test=in_test(w.scope),
         is_async=made.model.is_async,
         meant=_meant(w, made, call),
