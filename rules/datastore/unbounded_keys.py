@@ -91,8 +91,8 @@ def _is_told(told: set[tuple[str, str | None]], create: Operation) -> bool:
 
 
 def _is_creation(create: Operation) -> bool:
-    """Whether it makes a key that was not there; of what functions of the project write, only what says so."""
-    if create.via and create.op is not Op.CREATE and create.absent is None:
+    """Whether it makes a key that was not there; of what functions of the project write, what says so, and what requests name."""
+    if create.via and create.op is not Op.CREATE and create.absent is None and create.brought is None:
         return False
     return create.stores and not (create.backend == "zookeeper" and create.op in (Op.WRITE, Op.CAS)) and create.op is not Op.CAS
 
