@@ -56,8 +56,9 @@ class Creations:
             return
         yield from self._upserts(trace)
         made = [*self.made(scope.symbol), *self._moved(trace)]
-        looks = [(s, False) for s in self.searches(scope.symbol)] if made else []
-        looks += [(s, True) for s in self._asked(trace)] if made else []
+        if not made:
+            return
+        looks = [*((s, False) for s in self.searches(scope.symbol)), *((s, True) for s in self._asked(trace))]
         flow = self._tracer.flow(scope.symbol)
         for row in made:
             led = [(s, how) for s, how in looks if s.symbol == row.symbol and s.place < row.begun and _would_find(s, row) and _leads(flow, s, row.begun, how)]

@@ -15,6 +15,7 @@ from coordlint import ir
 from coordlint.facts import Facts
 from coordlint.link.code import filling
 from coordlint.link.code.filling import Fill
+from coordlint.link.code.sharing import Shared
 from coordlint.link.code.statements import expressions, statements
 from coordlint.source import Place, Span
 
@@ -110,6 +111,7 @@ class Project:
         self._roots: set[str] = set()
         self._setters: dict[str, tuple[tuple[Scope, Binding], ...]] | None = None
         self._filled: list[tuple[ir.Expr, Fill]] = []
+        self._shared = Shared()
         added: list[tuple[Scope, ir.Module]] = []
         for one in sorted(facts, key=lambda f: f.path):
             folder, _, file = one.path.rpartition("/")
@@ -242,7 +244,9 @@ class Project:
             case _:
                 pass
         for expr in expressions(s):
-            for node in ir.walk(expr):
+            nodes = ir.walk(expr)
+            self._shared.nodes(nodes)
+            for node in nodes:
                 kind = type(node)
                 if kind is ir.Name or kind is ir.Attribute or kind is ir.Call:
                     continue  # nearly all
