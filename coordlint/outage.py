@@ -46,12 +46,21 @@ class WayIn(msgspec.Struct, frozen=True):
     confidence: Confidence = Confidence.HIGH
 
 
-def reads_configuration(call: Operation, way: WayIn | None) -> bool:
-    """Whether a read is of configuration: its key or function says so, or a program reads it in order to start."""
-    if call.op not in (Op.READ, Op.LIST):
+def reads_configuration(system: System, call: Operation, way: WayIn | None) -> bool:
+    """Whether a read is of configuration: its key or function says so, or a program reads it in order to start.
+
+    What the program counts or changes there itself is its state.
+    """
+    if call.op not in (Op.READ, Op.LIST) or _is_state(system, call):
         return False
     imported = way is not None and way.when == "import" and call.op is Op.READ and not call.call.endswith("exists")
     return call.is_configuration or imported
+
+
+def _is_state(system: System, read: Operation) -> bool:
+    """Whether what is read is written back, here or by another function that reads the same key, or set where it is missing."""
+    writes = [o for o in system.same_key(read) if o.stores]
+    return any(o.reads_back is not None or o.symbol == read.symbol for o in writes)
 
 
 def survives_outage(system: System, call: Operation) -> bool:

@@ -252,12 +252,15 @@ def both(version, a, b):
     t.set_data("/b", b)
     t.commit()  # finding: cas-result-ignored
 
-=== good: drafts have no version yet; nobody has read one
+=== good: drafts have no version yet, and a version that stays says which rows are meant
 --- shop/models.py
 from django.db import models
 
 
 class Price(models.Model):
+    list_id = models.IntegerField()
+    kind = models.TextField()
+    seen = models.BooleanField(default=False)
     version = models.IntegerField(null=True)
 --- shop/publish.py
 from shop.models import Price
@@ -265,6 +268,12 @@ from shop.models import Price
 
 def publish():
     Price.objects.filter(version=None).delete()
+
+
+def forget(list_id, version, kept):
+    prices = Price.objects.filter(list_id=list_id, version=version)
+    prices.exclude(kind__in=kept).delete()
+    prices.filter(kind__in=kept).update(seen=True)
 
 === good: the version chooses the rows, and none is expected
 --- app/labels.py

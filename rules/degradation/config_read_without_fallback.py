@@ -37,7 +37,7 @@ def config_read_without_fallback(system: System) -> Iterator[Found]:
     watched = {op.key for op in system.operations(Op.WATCH, backend=COORDINATORS) if op.key}
     for read in system.operations(Op.READ, Op.LIST, backend=COORDINATORS):
         way = way_in(system, read)
-        if way is None or not reads_configuration(read, way) or read.key in watched or survives_outage(system, read):
+        if way is None or not reads_configuration(system, read, way) or read.key in watched or survives_outage(system, read):
             continue
         yield found(
             f"Reads configuration from {backend_name(read.backend)}{_named(read)} with no last known value: an outage {way.harm}.",
@@ -104,6 +104,24 @@ etcd = etcd3.client(host="etcd")
 def price():
     rate, _ = etcd.get("/settings/rate")  # finding: config-read-without-fallback
     return rate.decode()
+
+=== good: a count that the program keeps there is no configuration
+--- svc/app.py
+import consul
+from flask import Flask
+
+client = consul.Consul(host="consul")
+app = Flask(__name__)
+
+if client.kv.get("visits")[1] is None:
+    client.kv.put("visits", "0")
+
+
+@app.get("/")
+def root():
+    _, item = client.kv.get("visits")
+    client.kv.put("visits", str(int(item["Value"]) + 1))
+    return item["Value"]
 
 === good: a default in the code
 --- svc/views.py

@@ -23,6 +23,7 @@ from coordlint import (
     Guard,
     Op,
     Operation,
+    Place,
     System,
     backend_name,
     found,
@@ -37,6 +38,7 @@ _REGISTRY = frozenset({"service", "instance", "endpoint", "upstream", "registry"
 
 @rule("CL603", severity=WARNING)
 def discovery_without_last_known(system: System) -> Iterator[Found]:
+    told: set[tuple[str, str, Place]] = set()
     watched = {op.key for op in system.operations(Op.WATCH, backend=COORDINATORS) if op.key}
     for lookup in system.operations(Op.DISCOVER, Op.LIST, backend=COORDINATORS):
         if not _is_lookup(lookup) or lookup.key in watched:
@@ -45,8 +47,9 @@ def discovery_without_last_known(system: System) -> Iterator[Found]:
         if forgetting is None and survives_outage(system, lookup):
             continue
         way = way_in(system, lookup)
-        if way is None:
-            continue
+        if way is None or (lookup.symbol, lookup.backend, way.place) in told:
+            continue  # one finding for each function and for each way in
+        told.add((lookup.symbol, lookup.backend, way.place))
         if forgetting is not None:
             yield found(
                 f"An outage of {backend_name(lookup.backend)} is answered with an empty list, as if no instance were there; the last known ones mostly still run.",

@@ -61,7 +61,7 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
     for call, way in calls:
         if way.when == "signal" or {call.symbol, (way.place, way.harm)} & told or survives_outage(system, call):
             continue  # one finding for each function and for each way in
-        if reads_configuration(call, way):
+        if reads_configuration(system, call, way):
             continue  # which has a rule and a cure of its own
         told |= {call.symbol, (way.place, way.harm)}
         if way.when == "save":

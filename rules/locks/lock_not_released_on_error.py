@@ -9,6 +9,8 @@ Fine when: `with`, `try ... finally` or an ExitStack release it; the lock is han
 because a short lease is meant to run out (a debounce); a lease of a minute at most ends a lock that nobody waits for and that only saves work; something else than the lock decides whether it is released early; the
 release stands in an `except` as well as behind the work; a lock of one process, in a command that the exception ends.
 
+It is a note where a lease of a minute at most ends a lock for which nobody waits.
+
 Known misses: code between acquire and release that cannot raise is not told from code that can, beyond what is known to do nothing outside.
 
 Sources: Python documentation, threading, "Using locks in the with statement"; redis-py documentation, Lock.
@@ -63,15 +65,20 @@ def lock_not_released_on_error(system: System) -> Iterator[Found]:
             f"an exception between acquire and release leaves {lock_name(section.lock)} taken ({how_long(section)})",
             at=section,
             because=distinct([*risky[:2], Evidence(last.place, "and then this release is not reached"), *trail(section)], besides=section.acquired),
-            severity=WARNING if section.effects or section.reads else INFO,
+            severity=WARNING if (section.effects or section.reads) and not ends_soon(section) else INFO,
             confidence=HIGH if section.effects or section.reads else MEDIUM,
         )
 
 
 def heals_itself(section: Section) -> bool:
     """A short lease of a lock that nobody waits for, and that only saves work: whoever comes a minute later finds it gone."""
+    return ends_soon(section) and section.purpose.kind == "performance"
+
+
+def ends_soon(section: Section) -> bool:
+    """A lease of a minute at most, for which nobody waits: who comes meanwhile leaves the work undone once."""
     lease = section.lock.lifetime.seconds
-    return lease is not None and lease <= SHORT and section.skips_when_busy and section.purpose.kind == "performance"
+    return lease is not None and lease <= SHORT and section.skips_when_busy
 
 
 def what_can_raise(system: System, section: Section) -> list[Evidence]:

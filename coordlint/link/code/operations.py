@@ -214,7 +214,7 @@ def _conditional(w: Walk, made: Meaning, owner: Value | None, step: Step, column
             return "unique constraint handled"
         if made.late is Late.APPEND and (field := _unique_field(w, made, owner)):
             return f"unique constraint on {field}"
-        if isinstance(owner, Instance):
+        if isinstance(owner, Instance) and (columns is None or is_version(columns.expected)):
             for arg in owner.arguments:
                 method, _, field = arg.name.partition(".")
                 if isinstance(arg.value, Literal):
