@@ -441,3 +441,14 @@ def test_a_lambda_with_a_name_is_a_function_like_any_other() -> None:
         """
     (found,) = [s for s in system(app=app).critical_sections() if s.symbol == "app.once"]
     assert (found.tested, found.skips_when_busy, [r.on_error for r in found.releases]) == (True, True, [True])
+
+
+@pytest.mark.parametrize(("passed", "seconds"), [("", 90), (", timeout=None", 90), (", timeout=20", None)])
+def test_a_limit_that_nobody_passes_is_what_stands_behind_the_or(passed: str, seconds: int | None) -> None:
+    text = (
+        "import redis\nr = redis.Redis()\nclass Turn:\n    LIMIT = 90\n"
+        "    def __init__(self, name, timeout=None):\n        self.name, self.life = f'lock:{name}', int((timeout or self.LIMIT) * 1000)\n"
+        "    def take(self):\n        return bool(r.set(self.name, 'x', nx=True, px=self.life))\n"
+        f"def run(name):\n    turn = Turn(name{passed})\n    if turn.take():\n        open('f', 'w')\n"
+    )
+    assert {s.lock.lifetime.seconds for s in system(turn=text).critical_sections()} == {seconds}

@@ -42,8 +42,7 @@ def combined(ev: Evaluator, expr: ir.Text | ir.Binary, scope: Scope) -> Value:
         return own
     match expr.op:
         case "or":
-            kept = [v for v in values[:-1] if not (isinstance(v, Literal) and not v.value)]
-            return one_of([*kept, values[-1]])
+            return one_of([*(v for v in values[:-1] if not _is_nothing(ev, v)), values[-1]])
         case "and":
             return values[-1]
         case "%" if _is_text(values[0]):
@@ -56,6 +55,12 @@ def combined(ev: Evaluator, expr: ir.Text | ir.Binary, scope: Scope) -> Value:
             return one_of(values)
         case _:
             return UNKNOWN
+
+
+def _is_nothing(ev: Evaluator, value: Value) -> bool:
+    """Whether what stands before an `or` is false in any case: the default of a parameter that nobody passes."""
+    given = options(ev.settle(value)) if isinstance(value, Parameter) else (value,)
+    return all(isinstance(v, Literal) and not v.value for v in given)
 
 
 def _from_process(values: list[Value]) -> Pattern | None:
