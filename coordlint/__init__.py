@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from coordlint.harm import is_behind_row_lock as is_behind_row_lock
     from coordlint.harm import is_beside_lock as is_beside_lock
     from coordlint.harm import is_decided as is_decided
-    from coordlint.harm import is_concrete as is_concrete, is_repeatable as is_repeatable, is_weighty as is_weighty, may_differ as may_differ
+    from coordlint.harm import is_concrete as is_concrete, is_long as is_long, is_repeatable as is_repeatable, is_weighty as is_weighty, may_differ as may_differ
     from coordlint.harm import names_money as names_money
     from coordlint.cures import cure_for as cure_for, fence_for as fence_for
     from coordlint.deployment import (
@@ -109,7 +109,7 @@ _HOMES = {
     "coordlint.contention": "Creation Mutation Rewrite RowOrder",
     "coordlint.coordination": "Argument Client Effect Entry Guard Lock Operation Outcome Release Section Time",
     "coordlint.cures": "cure_for fence_for",
-    "coordlint.harm": "is_behind_row_lock is_beside_lock is_concrete is_decided is_repeatable is_weighty may_differ names_money",
+    "coordlint.harm": "is_behind_row_lock is_beside_lock is_concrete is_decided is_long is_repeatable is_weighty may_differ names_money",
     "coordlint.deployment": "Coordinator Deployment Ensemble Port Workload",
     "coordlint.duration": "TaskLimit time_limit too_long too_often unenforced",
     "coordlint.finding": "Confidence Evidence Finding Fix Severity",

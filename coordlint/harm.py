@@ -80,7 +80,7 @@ def _goes_before(first: Effect, second: Effect) -> bool:
 
 def is_long(section: Section) -> bool:
     """Whether the lease is longer than a process is ever paused."""
-    return section.lock.lifetime.kind == "seconds" and (section.lock.lifetime.seconds or 0) > LONG_LEASE
+    return section.lock.lifetime.kind == "seconds" and (section.lock.lifetime.seconds or 0) >= LONG_LEASE
 
 
 def names_money(section: Section, operation: Operation) -> bool:

@@ -16,7 +16,7 @@ money nor anything else that leaves the system.
 
 It is a note, and no warning, where the effect is not certain: a call on the way may mean one of several functions. And where the harm is not plain: a blind delete or overwrite, which may be meant to repeat; a request or a task
 whose receiver is not seen, unless it names money; work that is skipped when the lock is busy. And where it is not likely: ownership is
-asked for again on the way, or the lease of more than ten minutes outlasts every pause of a process.
+asked for again on the way, or a lease of ten minutes or more outlasts every pause of a process.
 
 Known misses: a token that is checked by a service behind an HTTP call whose headers are built elsewhere. A write to a local
 file or the start of a program is not reported: whether others share it cannot be seen.
@@ -56,6 +56,7 @@ from coordlint import (
     is_beside_lock,
     is_concrete,
     is_decided,
+    is_long,
     is_repeatable,
     is_weighty,
     lock_name,
@@ -85,7 +86,7 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
             continue  # a factory that makes one of several locks
         reported.add((section.acquired, worst.place))
         plain = section.purpose.kind == "correctness" and is_concrete(worst.operation) and not is_repeatable(section, worst.operation)
-        proven = worst.operation.kind == "payment" or (plain and not section.asks_before(worst) and not is_beside_lock(section, worst.operation) and not may_differ(section, worst.operation))
+        proven = worst.operation.kind == "payment" or (plain and not is_long(section) and not section.asks_before(worst) and not is_beside_lock(section, worst.operation) and not may_differ(section, worst.operation))
         rivals = [(r.acquired, "the same lock is taken here") for r in system.rivals(section)[:2]]
         others = [(e.place, f"{effect_name(e.operation)} is not fenced either") for e in unfenced if e is not worst]
         yield found(
