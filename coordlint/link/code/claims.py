@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from coordlint.link.code.walk import Walk
 
 SKIP_LOCKED = "SKIP LOCKED"
-_KEYS = frozenset("id pk uuid uid guid key name slug".split())
+_KEYS = frozenset("id pk uuid uid guid key name slug code token".split())
 _COUNTS = ("update", "aupdate", "delete", "adelete")
 _STATEMENTS = ("sqlalchemy.Update", "sqlalchemy.Delete", "peewee.ModelUpdate", "peewee.ModelDelete")
 _INSERTS = ("sqlalchemy.Insert", "peewee.ModelInsert")

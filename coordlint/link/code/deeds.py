@@ -38,6 +38,7 @@ _WAITING = frozenset(  # tasks, futures and events of the process: how something
     "done cancelled cancel set_result set_exception create_task create_future ensure_future add_done_callback call_soon call_soon_threadsafe "
     "get_running_loop get_event_loop run_until_complete gather wait_for set clear start_soon is_alive".split()
 )
+_OF_QUERIES = frozenset("or_ and_ not_ exists case cast literal bindparam correlate Q F".split())  # they build a condition
 _LOGS = frozenset("log logger logging debug info warning warn error exception critical metric trace print".split())
 GENERAL = ("data-store", "occ", "counter", "client", "watch")  # roles that every other one is built from
 _LEFT_BEHIND = (Op.QUEUE_PUT, Op.INCREMENT, Op.EXPIRE, Op.TRANSACTION)
@@ -177,7 +178,7 @@ class Loads:
             return 0.0  # what a caller passes is the caller's work
         if step.called:
             return min(self.of(f.symbol, depth + 1) for f in step.functions[: step.called]) / 2
-        if not step.unresolved or _is_logging(step) or last_word(step.call.func) in _WAITING:
+        if not step.unresolved or _is_logging(step) or last_word(step.call.func) in _WAITING | _OF_QUERIES:
             return 0.0
         return 2.0 if depth and _WRITES.match(last_word(step.call.func)) else 0.5
 

@@ -191,8 +191,8 @@ def of_structure(members: list[Operation]) -> str | None:
         return "metrics"  # a HyperLogLog holds nothing that could be read back
     if Op.QUEUE_GET in ops:
         return "job-queue"
-    if is_log(members):
-        return "data-store"
+    if is_log(members) or any(".search." in o.call for o in members):
+        return "data-store"  # what is searched is data as well
     if Op.QUEUE_PUT in ops and (ops & {Op.LIST, Op.READ} or any(o.call.endswith(".ltrim") for o in members)):
         return None if any("job-queue" in (of_class(o), of_names(o)) for o in members) else "data-store"  # a list that nobody pops from is a log
     return None

@@ -198,7 +198,7 @@ class Roles:
             purposes = Counter(role for role in known if role in PURPOSES)
             role = min(purposes, key=lambda r: (-purposes[r], r), default="")
             silent = [o for o in members if self._is_open(o) and is_silent(o) and site(o) not in self._behind]
-            if role and 3 * purposes[role] >= 2 * len(known) and 2 * purposes[role] >= len(silent):
+            if role and 3 * purposes[role] >= 2 * len(known):
                 made.update({site(o): role for o in silent})
         self._tell(made)
         for members in self._groups.values():

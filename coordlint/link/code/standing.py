@@ -264,7 +264,8 @@ class Standings:
     def _conducts(self, symbol: str, claimed: frozenset[str]) -> bool:
         """Whether a function coordinates on the way; for who claims a row, looking into a cache or a setting is none of it, for nobody connecting."""
         roles = {role for _, role in self._reached[symbol]} if symbol in self._calls else set()
-        return symbol in self._calls and roles != {"client"} and not (bool(claimed) and roles <= _AMBIENT)
+        around = _AMBIENT | {"lock"} if "cache" in roles else _AMBIENT  # a cache may lock what it fills
+        return symbol in self._calls and roles != {"client"} and not (bool(claimed) and roles <= around)
 
     def _around(self, trace: Trace) -> Deed | None:
         """What a decorator and the functions in it do together."""
