@@ -130,3 +130,27 @@ class Shop:
 def test_asking_an_election_who_leads_is_the_election_also_through_others() -> None:
     found = sorted(u.place.line for u in system({"shop.py": REDIS + ELECTION}).uses() if u.via == ("is_leader",))
     assert found == [16]
+
+
+OFFICE = """
+from kazoo.client import KazooClient
+class Office:
+    def __init__(self):
+        self._zk = KazooClient()
+        self._lock = self._zk.Lock("/shop/office", "me")
+    def take(self):
+        return self._lock.acquire(timeout=1)
+    def give_up(self):
+        self._lock.release()
+    def has_it(self):
+        if not self._lock.is_acquired:
+            self.give_up()
+        return self._lock.is_acquired
+"""
+WORK = "from office import Office\noffice = Office()\ndef run():\n    while True:\n        office.take()\n        sweep()\ndef sweep():\n    if office.has_it():\n        print('swept')\n"
+
+
+@pytest.mark.parametrize(("more", "role"), [("", "leader-election"), ("def rest():\n    office.give_up()\n", "lock")])
+def test_a_lock_that_is_tried_again_asked_for_and_never_given_back_is_an_election(more: str, role: str) -> None:
+    found = sorted(system({"office.py": OFFICE, "work.py": WORK + more}).uses(), key=lambda u: u.place)
+    assert [u.role for u in found if u.place.path == "work.py" and u.place.line in (5, 8)] == [role, role]

@@ -20,11 +20,14 @@ MOST_ATTRIBUTES = 40  # attributes of one class that are looked at
 
 
 _CLIENTS = ("client", "handle", "connection", "connector", "driver", "redis", "zookeeper", "etcd", "consul", "memcached", "hazelcast")
+_WATCHERS = ("watcher", "listener", "subscriber", "notifier")
 
 
 def _said_by_name(name: str) -> str | None:
     """A QueueLock is a lock whatever its methods do most; a CacheClient a client, and so is what is called as the coordinator is."""
     last = spelled(name)[-1:]
+    if last and last[0] in _WATCHERS:
+        return "watch"
     return "client" if last and last[0] in _CLIENTS else by_head(name)
 
 

@@ -42,6 +42,7 @@ from coordlint.link.code.deeds import (
 )
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.project import Scope, is_test
+from coordlint.link.code.reigning import Reigns
 from coordlint.link.code.rowqueues import elsewhere
 from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.values import (
@@ -113,6 +114,7 @@ class Standings:
                         self._functions[symbol] = made
             self._classes.learn(self._functions, self._entries, lambda symbol: symbol in self._calls or self._loads.of(symbol) >= 1)
             order = self._with_makers() or order
+        self.reigns = Reigns(ev.project.scopes, self._functions, self._traces.values())  # the locks that are held for as long as a process lives
 
     def of_step(self, trace: Trace, step: Step) -> Deed | None:
         """What a call stands for, with the caller's arguments filled in; None when it calls no wrapper."""

@@ -43,6 +43,7 @@ def uses(
                 yield Use(step.place, row.role, row.backend, row.library, t.scope.symbol, row.key.text if row.key is not None else None)
     standings = Standings(ev, traces, _outermost(entries), roles, rows)
     calls = _calls(sections, traces)
+    reigns = standings.reigns
     for section in sorted(sections, key=lambda s: (s.acquired, s.lock.backend == "process-local")):
         if section.acquired in seen or section.in_test or not _reaches_others(section):
             continue
@@ -51,7 +52,7 @@ def uses(
             deed = standings.of_step(*calls[section.acquired]) if section.acquired in calls else None
             if deed is None:
                 continue  # business that ends with a lock held: its callers take no lock
-            role = role if deed.role == "client" else deed.role
+            role = role if deed.role == "client" else reigns.seen(*calls[section.acquired], deed).role
         yield Use(
             section.acquired, role, section.lock.backend, section.lock.library, section.symbol,
             section.lock.key_text or section.lock.key, via=section.lock.via,

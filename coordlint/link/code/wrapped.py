@@ -10,6 +10,7 @@ from coordlint.link.code.evaluate import last_name
 from coordlint.link.code.frameworks import INJECTS
 from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.registered import injecting
+from coordlint.link.code.reigning import Reigns
 from coordlint.link.code.standing import Standings, is_own
 from coordlint.link.code.trace import Trace
 from coordlint.source import Place
@@ -18,10 +19,11 @@ from coordlint.source import Place
 def wrapped(standings: Standings, operations: tuple[Operation, ...], traces: list[Trace], seen: set[Place]) -> Iterator[Use]:
     """Every call and decorator that stands for coordination through functions and classes of the project."""
     found: list[Called] = []
+    reigns = standings.reigns
     for t in traces:
         if is_test(t.scope.path):
             continue
-        for c in (*_decorating(standings, t.scope, seen), *_injected(standings, t.scope, seen), *_calling(standings, t, seen)):
+        for c in (*_decorating(standings, t.scope, seen), *_injected(standings, t.scope, seen), *_calling(standings, reigns, t, seen)):
             if c.place not in seen:
                 seen.add(c.place)
                 found.append(c)
@@ -30,13 +32,13 @@ def wrapped(standings: Standings, operations: tuple[Operation, ...], traces: lis
         yield Use(c.place, roles[c.place], c.deed.backend, c.deed.library, c.symbol, c.key, via=c.deed.via)
 
 
-def _calling(standings: Standings, t: Trace, seen: set[Place]) -> Iterator[Called]:
+def _calling(standings: Standings, reigns: Reigns, t: Trace, seen: set[Place]) -> Iterator[Called]:
     for step in t.steps:
         if step.place in seen or step.operation is not None:
             continue
         deed = standings.of_step(t, step)
         if deed is not None and (not is_own(t, step) or standings.is_told_inside(step, deed)):
-            yield called(step.place, t.scope, deed, step.call)
+            yield called(step.place, t.scope, reigns.seen(t, step, deed), step.call)
 
 
 def _decorating(standings: Standings, scope: Scope, seen: set[Place]) -> Iterator[Called]:
