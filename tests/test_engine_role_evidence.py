@@ -154,3 +154,9 @@ WORK = "from office import Office\noffice = Office()\ndef run():\n    while True
 def test_a_lock_that_is_tried_again_asked_for_and_never_given_back_is_an_election(more: str, role: str) -> None:
     found = sorted(system({"office.py": OFFICE, "work.py": WORK + more}).uses(), key=lambda u: u.place)
     assert [u.role for u in found if u.place.path == "work.py" and u.place.line in (5, 8)] == [role, role]
+
+
+@pytest.mark.parametrize(("first", "role"), [("0", "job-queue"), ("'-inf'", "job-queue"), ("now - 60", "data-store")])
+def test_things_that_are_asked_for_up_to_now_and_crossed_off_are_work_that_waits_for_its_time(first: str, role: str) -> None:
+    body = f"def put(x, at):\n    r.zadd('returns', {{x: at}})\ndef due(now):\n    for x in r.zrangebyscore('returns', {first}, now):\n        r.zrem('returns', x)\n"
+    assert in_order(REDIS + body) == [role] * 3

@@ -181,6 +181,14 @@ def is_log(members: list[Operation]) -> bool:
     return to_newest and any(o.op is Op.LIST for o in members) and not any(o.op is Op.QUEUE_GET for o in members)
 
 
+def is_due(members: list[Operation]) -> bool:
+    """Whether things are put down with the time at which they are due, asked for up to now, and crossed off: work that waits for its time."""
+    calls = {o.call.rpartition(".")[2]: o for o in members}
+    asked = calls["zrangebyscore"].argument("min") if "zrangebyscore" in calls else None
+    from_the_first = asked is not None and (asked.value == 0 or asked.value == "-inf" or asked.text.strip("'\"") in ("-inf", "0"))
+    return from_the_first and {"zadd", "zrem"} <= calls.keys()
+
+
 def of_structure(members: list[Operation]) -> str | None:
     ops = {o.op for o in members}
     if ops & set(_LOCKS):
@@ -189,7 +197,7 @@ def of_structure(members: list[Operation]) -> str | None:
         return next((said for o in members if o.op is Op.INCREMENT and (said := of_counting(o))), "counter")
     if any(o.call.rpartition(".")[2].startswith("pf") for o in members):
         return "metrics"  # a HyperLogLog holds nothing that could be read back
-    if Op.QUEUE_GET in ops:
+    if Op.QUEUE_GET in ops or is_due(members):
         return "job-queue"
     if is_log(members) or any(".search." in o.call for o in members):
         return "data-store"  # what is searched is data as well

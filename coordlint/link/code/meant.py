@@ -27,7 +27,8 @@ _LISTS = re.compile(r"(^|_)(scan|keys|list|find|match|glob)(_|$|iter)")
 _SAME = frozenset("list set sorted tuple reversed iter zip enumerate decode str".split())
 _PUTS = ("append", "extend", "add", "update")
 _PATTERNS = ("match", "pattern", "prefix")
-MOST = 8  # texts that one key is known to be, and callers that are asked
+MOST = 8  # texts that one key is known to be
+MOST_SITES = 40  # of a helper with more callers nobody says what its key is
 DEEPEST = 6  # names that are followed from a loop back to what it goes through
 
 
@@ -55,7 +56,10 @@ def _texts(value: Value) -> Iterator[Pattern]:
 
 def _passed(ev: Evaluator, parameter: Parameter) -> Iterable[Pattern]:
     """What callers pass; nothing where some of them only hand on what they are given: they stand for any key."""
-    values = [v for site in ev.sites.get(parameter.symbol, ())[:MOST] for v in options(site.argument(ev, parameter.name) or parameter)]
+    sites = ev.sites.get(parameter.symbol, ())
+    if len(sites) > MOST_SITES:
+        return ()
+    values = [v for site in sites for v in options(site.argument(ev, parameter.name) or parameter)]
     return () if any(isinstance(v, Parameter) for v in values) else [p for v in values for p in _texts(v)]
 
 

@@ -155,7 +155,7 @@ class Roles:
             role = known or of_mark(same) or of_structure(same) or names
             here = "membership" if (is_presence(same) or is_taken) and key not in _HELD else role
             for o in same:
-                if here == "lock" and is_leading(f"{fixed(o.key_text)} {function_name(o)}", renewed):
+                if here == "lock" and (of_class(o) == "leader-election" or is_leading(f"{fixed(o.key_text)} {function_name(o)}", renewed)):
                     here = "leader-election"
                 said = said_by_itself(o, here) or here
                 if said is not None and not is_plumbing(o):
