@@ -31,6 +31,7 @@ from coordlint.link.code.evidence import (
 from coordlint.link.code.resource import (
     Resource,
     abstraction,
+    class_name,
     function_name,
     is_plumbing,
     is_text_of_script,
@@ -155,7 +156,7 @@ class Roles:
             role = known or of_mark(same) or of_structure(same) or names
             here = "membership" if (is_presence(same) or is_taken) and key not in _HELD else role
             for o in same:
-                if here == "lock" and (of_class(o) == "leader-election" or is_leading(f"{fixed(o.key_text)} {function_name(o)}", renewed)):
+                if here == "lock" and (of_class(o) == "leader-election" or is_leading(said_around(o), renewed)):
                     here = "leader-election"
                 said = said_by_itself(o, here) or here
                 if said is not None and not is_plumbing(o):
@@ -212,6 +213,11 @@ class Roles:
                 after = [m for m in members[i + 1 :] if not is_plumbing(m) and (m.atomic == "pipeline" or m.receiver != o.receiver)]
                 told = [self._told[site(m)] for m in after if self._told.get(site(m), "client") != "client"]
                 self._told[site(o)] = told[0] if told else of_class(o) or of_function(o) or of_module(o) or "data-store"
+
+
+def said_around(o: Operation) -> str:
+    """What a lock's key and function are called, and its class where it has one lock, not one for each of many."""
+    return f"{fixed(o.key_text)} {function_name(o)} {'' if o.fillers else class_name(o)}"
 
 
 def most(votes: set[tuple[str, str | None]]) -> str | None:
