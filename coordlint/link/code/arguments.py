@@ -122,17 +122,23 @@ def is_bound_task(target: Scope) -> bool:
 def passed(ev: Evaluator, callee: FunctionRef | ClassRef, call: ir.Call, scope: Scope, name: str) -> Value | None:
     """What a call passes for one parameter; in a plain call the other arguments are not evaluated."""
     target, names = _signature(ev, callee)
-    is_plain = not any(type(a) is ir.Starred for a in call.args) and all(k.name for k in call.keywords)
-    gathers = target is not None and any(p.name == name and p.kind in ("args", "kwargs") for p in target.params())
-    if gathers:
+    if target is not None and name not in names and any(p.name == name and p.kind in ("args", "kwargs") for p in target.params()):
         return next((a.value for a in arguments_of(ev, callee, call, scope) if a.name == name), None)
-    if not is_plain:
+    if not _is_plain(call):
         return _spread(ev, names, call, scope, name)
     keyword = call.keyword(name)
     if keyword is not None:
         return ev.value(keyword, scope)
     position = names.index(name) if name in names else len(call.args)
     return ev.value(call.args[position], scope) if position < len(call.args) else None
+
+
+def _is_plain(call: ir.Call) -> bool:
+    """Whether all that a call passes is written out."""
+    for a in call.args:
+        if type(a) is ir.Starred:
+            return False
+    return all(k.name for k in call.keywords) if call.keywords else True
 
 
 def _spread(ev: Evaluator, names: tuple[str, ...], call: ir.Call, scope: Scope, name: str) -> Value | None:

@@ -22,7 +22,7 @@ from coordlint.link.code import (
 from coordlint.link.code.arguments import arguments_of, bind, bindings
 from coordlint.link.code.columns import noted
 from coordlint.link.code.project import Scope
-from coordlint.link.code.statements import expressions, statements
+from coordlint.link.code.statements import expressions
 from coordlint.link.code.values import (
     UNKNOWN,
     Arg,
@@ -326,14 +326,14 @@ def iterated(ev: Evaluator, value: Value) -> Value:
 
 def returned(scope: Scope) -> Iterator[ir.Expr]:
     """The expressions that a function returns."""
-    for s in statements(scope.function.body):
+    for s in scope.statements:
         if type(s) is ir.Return and s.value is not None:
             yield s.value
 
 
 def yielded(scope: Scope) -> Iterator[ir.Expr]:
     """The expressions that a generator yields."""
-    for s in statements(scope.function.body):
+    for s in scope.statements:
         for expr in expressions(s):
             for node in ir.walk(expr):
                 if type(node) is ir.Yield and node.value is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from coordlint import ir
 from coordlint.coordination import Argument, Client, Operation
 from coordlint.link.code.evaluate import Evaluator
-from coordlint.link.code.statements import expressions, statements
+from coordlint.link.code.statements import expressions
 from coordlint.link.code.trace import Trace
 from coordlint.link.code.values import FunctionRef, Instance, Literal, Method, options
 from coordlint.models.schema import Op
@@ -104,7 +104,7 @@ def _states(ev: Evaluator, listener: FunctionRef, depth: int = 0) -> frozenset[s
     """The session states that a listener names, itself or in functions that it calls."""
     scope = ev.project.scopes[listener.symbol]
     named: set[str] = set()
-    for s in statements(scope.function.body):
+    for s in scope.statements:
         for expr in expressions(s):
             for node in ir.walk(expr):
                 if isinstance(node, ir.Attribute) and node.name in _STATES:

@@ -16,7 +16,6 @@ from coordlint.link.code.classes import in_test
 from coordlint.link.code.flows import Flow
 from coordlint.link.code.project import Scope
 from coordlint.link.code.searches import Search
-from coordlint.link.code.statements import statements
 from coordlint.link.code.texts import written
 from coordlint.link.code.trace import Step, Trace
 from coordlint.link.code.tracer import Tracer
@@ -143,7 +142,7 @@ class Creations:
     def _moved(self, trace: Trace) -> Iterator[Made]:
         """Rows that were there, and are put into a state: `seat.status = SOLD` and a save."""
         scope = trace.scope
-        for s in statements(scope.function.body):
+        for s in scope.statements:
             match s:
                 case ir.Assign(targets=(ir.Attribute(base=ir.Name(id=name), name=field),), value=value) if value is not None and is_state(value):
                     place = scope.place(s.at)
@@ -180,7 +179,7 @@ def _stored(trace: Trace, made: Step, symbol: str) -> Iterator[Made]:
     """The row of a record that is made in memory: where it is saved or added, with what its attributes are set to on the way."""
     scope, given = trace.scope, _keywords(made.call)
     name = ""
-    for s in statements(scope.function.body):
+    for s in scope.statements:
         if isinstance(s, ir.Assign) and s.value is not None and bare(s.value) is made.call and len(s.targets) == 1:
             name = written(s.targets[0])
     if not name:  # `session.add(Job(...))`, `Job(...).save()`, `form.save()`
@@ -190,7 +189,7 @@ def _stored(trace: Trace, made: Step, symbol: str) -> Iterator[Made]:
         if around is not None:
             yield Made(symbol, given, made.place, around.place, _is_guarded(around))
         return
-    for s in statements(scope.function.body):
+    for s in scope.statements:
         if isinstance(s, ir.Assign) and s.value is not None:
             given |= {t.name: written(s.value) for t in s.targets if isinstance(t, ir.Attribute) and written(t.base) == name}
     for step in trace.steps:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from coordlint import ir
 from coordlint.link.code.project import Project, Scope
-from coordlint.link.code.statements import expressions, statements
+from coordlint.link.code.statements import expressions
 from coordlint.link.code.texts import written
 from coordlint.link.code.usage import calls_in
 
@@ -87,9 +87,7 @@ class Ducks:
 
 def _asked(function: Scope) -> Iterator[tuple[str, str]]:
     """Receivers that are called by a name, or with a flag, that only one library knows, with this library's type."""
-    node = function.node
-    assert isinstance(node, ir.Function | ir.Module | ir.Class)
-    for s in statements(node.body):
+    for s in function.statements:
         for expr in expressions(s):
             nodes = ir.walk(expr)
             if len(nodes) == 1 or not any(type(n) is ir.Attribute and n.name in _TELLING for n in nodes):

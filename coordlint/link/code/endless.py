@@ -8,7 +8,7 @@ from coordlint import ir
 from coordlint.link.code import classes
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.project import is_test
-from coordlint.link.code.statements import blocks, expressions, statements
+from coordlint.link.code.statements import blocks, expressions
 from coordlint.link.code.trace import Trace
 from coordlint.link.code.usage import calls_in, ends, last_word, names_in
 from coordlint.source import Place
@@ -24,7 +24,7 @@ def kept_up(trace: Trace) -> Iterator[Place]:
     if not any(s.loop in ("forever", "while") for s in trace.steps):
         return
     scope = trace.scope
-    for s in statements(scope.function.body if scope.kind == "function" else scope.node.body):
+    for s in scope.statements:
         if isinstance(s, ir.Loop) and s.target is None and _is_endless(s.test):
             yield from (scope.place(call.at) for call in _repeated(s.body))
 

@@ -59,6 +59,14 @@ class Scope:
     stars: list[Binding] = field(default_factory=list)  # from x import *
     children: list[Scope] = field(default_factory=list)
     is_package: bool = False
+    _statements: list[ir.Stmt] | None = None
+
+    @property
+    def statements(self) -> list[ir.Stmt]:
+        """All statements in order, through blocks, not into functions and classes: gathered once, as a dozen steps go through them."""
+        if self._statements is None:
+            self._statements = statements(self.node.body)
+        return self._statements
 
     @property
     def function(self) -> ir.Function:
@@ -112,15 +120,15 @@ class Project:
         self._setters: dict[str, tuple[tuple[Scope, Binding], ...]] | None = None
         self._filled: list[tuple[ir.Expr, Fill]] = []
         self._shared = Shared()
-        added: list[tuple[Scope, ir.Module]] = []
+        added: list[Scope] = []
         for one in sorted(facts, key=lambda f: f.path):
             folder, _, file = one.path.rpartition("/")
             if file in _ROOT_FILES:
                 self._roots.add(folder.replace("/", "."))
             if one.module is not None:
-                added.append((self._add(one.path, one.module), one.module))
-        for scope, module in added:  # after all modules: a function may be called like a module beside it
-            self._collect(scope, module.body)
+                added.append(self._add(one.path, one.module))
+        for scope in added:  # after all modules: a function may be called like a module beside it
+            self._collect(scope)
         self._found: dict[tuple[str, str, bool, int, bool], str | None] = {}
         self._prefixes: set[str] = set()  # dotted names below which modules lie
         for name in self.modules:
@@ -199,8 +207,8 @@ class Project:
 
     # -- scopes ------------------------------------------------------------------------------------------------
 
-    def _collect(self, scope: Scope, body: tuple[ir.Stmt, ...]) -> None:
-        for statement in statements(body):
+    def _collect(self, scope: Scope) -> None:
+        for statement in scope.statements:
             self._bind_statement(scope, statement)
 
     def _bind_statement(self, scope: Scope, s: ir.Stmt) -> None:
@@ -303,7 +311,7 @@ class Project:
         self.scopes[symbol] = made
         scope.children.append(made)
         scope.bind(node.name, Binding("def" if kind == "function" else "class", target=made, at=node.at))
-        self._collect(made, node.body)
+        self._collect(made)
 
 
 def _add_fill(home: dict[str, list[Fill]], name: str, fill: Fill) -> None:

@@ -47,8 +47,7 @@ class Registered:
         for scope in self.ev.project.scopes.values():
             if is_test(scope.path):
                 continue
-            body = scope.function.body if scope.kind == "function" else scope.node.body
-            for s in statements(body):
+            for s in scope.statements:
                 yield from self._statement(s, scope)
             if scope.kind == "class":
                 yield from self._worker_settings(scope)

@@ -29,7 +29,7 @@ def retries(ev: Evaluator, traces: Iterable[Trace]) -> tuple[dict[Place, Retry],
     several = [t for t in traces if not is_test(t.scope.path)]
     for t in several:
         body = t.scope.function.body if isinstance(t.scope.node, ir.Function) else t.scope.node.body
-        if any(isinstance(s, ir.Loop) for s in statements(body)):
+        if any(type(s) is ir.Loop for s in t.scope.statements):
             told = {s.place for s in t.steps if s.operation is not None or s.functions or s.parameter is not None}
             calls.update(_in_loops(ev, t.scope, body, told))
     functions: dict[str, Retry] = {}

@@ -9,7 +9,7 @@ from coordlint.link.code import classes, uniqueness
 from coordlint.link.code.columns import COMPARING, lookup
 from coordlint.link.code.evaluate import Evaluator
 from coordlint.link.code.project import Scope
-from coordlint.link.code.statements import expressions, statements
+from coordlint.link.code.statements import expressions
 from coordlint.link.code.texts import written
 from coordlint.link.code.usage import bare, calls_in, last_word
 from coordlint.link.code.values import ClassRef, External, Instance, Value, options
@@ -41,7 +41,7 @@ def searches(ev: Evaluator, scope: Scope) -> list[Search]:
     if not isinstance(scope.node, ir.Function):
         return []
     found: list[Search] = []
-    for s in statements(scope.node.body):
+    for s in scope.statements:
         inner: set[int] = set()
         for expr in expressions(s):
             for call in reversed(calls_in(expr)):
@@ -135,7 +135,7 @@ def _earlier(scope: Scope, root: ir.Expr) -> list[ir.Call]:
     if not isinstance(root, ir.Name):
         return []
     found: list[ir.Call] = []
-    for s in statements(scope.function.body):
+    for s in scope.statements:
         if isinstance(s, ir.Assign) and s.value is not None and any(isinstance(t, ir.Name) and t.id == root.id for t in s.targets):
             value = bare(s.value)
             found += _chain(value)[0] if isinstance(value, ir.Call) else []

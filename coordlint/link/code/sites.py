@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from coordlint import ir
 from coordlint.link.code.arguments import arguments_of, constructor, passed
 from coordlint.link.code.project import Scope, is_test
-from coordlint.link.code.statements import expressions, statements
+from coordlint.link.code.statements import expressions
 from coordlint.link.code.usage import last_word
 from coordlint.link.code.values import Arg, ClassRef, FunctionRef, Partial, Unknown, Value, options
 
@@ -56,8 +56,7 @@ def note(ev: Evaluator, walked: Iterable[str]) -> None:
 def _calls(ev: Evaluator, walked: Iterable[str]) -> Iterator[tuple[ir.Call, Scope]]:
     for symbol in walked:
         scope = ev.project.scopes[symbol]
-        body = scope.function.body if scope.kind == "function" else scope.node.body
-        for s in statements(body):
+        for s in scope.statements:
             for expr in expressions(s):
                 yield from _listed(expr, scope)
                 for call in ev.inside(expr).calls:

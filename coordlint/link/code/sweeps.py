@@ -24,7 +24,7 @@ def sweeps(trace: Trace) -> Iterator[Sweep]:
     scope = trace.scope
     if scope.kind != "function":
         return
-    for loop in statements(scope.function.body):
+    for loop in scope.statements:
         if not isinstance(loop, ir.Loop) or loop.target is None or loop.is_async:
             continue
         step = next((s for s in _updates(trace, loop) if not s.held), None)
@@ -76,10 +76,10 @@ def _has_no_order(source: ir.Expr, scope: Scope, depth: int = 0) -> bool:
         case ir.Name(id=name):
             values = [
                 s.value
-                for s in statements(scope.function.body)
+                for s in scope.statements
                 if isinstance(s, ir.Assign) and s.value is not None and any(isinstance(t, ir.Name) and t.id == name for t in s.targets)
             ]
-            sorts = any(written(c.func) == f"{name}.sort" for s in statements(scope.function.body) for e in expressions(s) for c in calls_in(e))
+            sorts = any(written(c.func) == f"{name}.sort" for s in scope.statements for e in expressions(s) for c in calls_in(e))
             return bool(values) and not sorts and depth < 4 and all(_has_no_order(v, scope, depth + 1) for v in values)
         case ir.Call(func=func):
             chain = {last_word(c.func) for c in calls_in(source)}
@@ -111,7 +111,7 @@ def _may_be_ordered(root: ir.Name, scope: Scope) -> bool:
         return True
     values = [
         s.value
-        for s in statements(scope.function.body)
+        for s in scope.statements
         if isinstance(s, ir.Assign) and s.value is not None and any(isinstance(t, ir.Name) and t.id == root.id for t in s.targets)
     ]
     return not values or any(last_word(c.func) in _ORDERED for v in values for c in calls_in(v))
