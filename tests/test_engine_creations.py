@@ -90,3 +90,17 @@ def test_a_row_that_gets_the_state_which_others_were_asked_for() -> None:
 def test_an_upsert_that_changes_what_it_looks_for_finds_no_second() -> None:
     assert [c.upsert for c in made("    Person.objects.get_or_create(email=email)\n")] == [True]
     assert made("    Person.objects.update_or_create(email=None, team=team, defaults={'email': email})\n") == []
+
+
+def test_what_a_helper_finds_or_makes_is_the_helpers_matter() -> None:
+    body = (
+        "    first = root(team)\n    if first is None:\n        return\n    Person.objects.create(team=team, email=email)\n"
+        "def root(team):\n    found = Person.objects.filter(team=team).first()\n    if found is None:\n        found = Person.objects.create(team=team)\n    return found\n"
+    )
+    assert [c.symbol for c in made(body)] == ["app.root"]
+
+
+def test_a_row_that_a_helper_gives_leads_to_another_only_where_it_is_missing() -> None:
+    helper = "def last(team):\n    return Person.objects.filter(team=team).first()\n"
+    assert made("    if last(team):\n        Person.objects.create(team=team)\n" + helper) == []
+    assert [c.columns for c in made("    if last(team) is None:\n        Person.objects.create(team=team)\n" + helper)] == [("team",)]

@@ -14,6 +14,7 @@ from coordlint import (
     Found,
     Mutation,
     Operation,
+    Place,
     System,
     effect_name,
     found,
@@ -37,8 +38,12 @@ _ALONE = frozenset({"command", "main", "import", "periodic", "test"})
 
 def made_rows(system: System) -> Iterator[Found]:
     """Rows of which a query found none, and that nothing keeps unique; and what a flag lets be done once."""
+    told: set[Place] = set()
     for row in system.creations():
+        if row.look in told:
+            continue  # however many rows hang on one query
         if not (row.refused or row.guarded or row.locked or system.is_locked(row) or _is_prepared(row)) and _matters(system, row):
+            told.add(row.look)
             yield _made_twice(system, row)
     for mutation in system.mutations():
         effect = done_once(system, mutation)

@@ -89,3 +89,16 @@ def _is_asked(expr: ir.Expr, names: set[str], look: Place, flow: Flow) -> bool:
         return flow.scope.place(expr.at) == look
     calls = any(flow.scope.place(c.at) == look for c in calls_in(expr))
     return calls or bool(names_in(expr) & names and isinstance(expr, ir.Name))
+
+
+def is_yes_or_no(expr: ir.Expr) -> bool:
+    """Whether an answer is true or false, and nothing else."""
+    match expr:
+        case ir.Const(value=bool()) | ir.Compare() | ir.Unary(op="not"):
+            return True
+        case ir.Conditional(yes=yes, no=no):
+            return is_yes_or_no(yes) and is_yes_or_no(no)
+        case ir.Call(func=ir.Name(id="bool")):
+            return True
+        case _:
+            return False

@@ -9,7 +9,7 @@ import msgspec
 
 from coordlint import ir
 from coordlint.coordination import Argument, Operation, Outcome
-from coordlint.link.code.absent import led_by_absence
+from coordlint.link.code.absent import is_yes_or_no, led_by_absence
 from coordlint.link.code.arguments import bindings, given_for
 from coordlint.link.code.calling import returned
 from coordlint.link.code.changing import adds, changes
@@ -238,21 +238,9 @@ def _tells(inner: Scope, touch: Touch, flow: Flow) -> str:
     names = flow.names_of(touch.step.place)
     made = [e for e in answers if names & names_in(e) or any(inner.place(c.at) == touch.step.place for c in calls_in(e))]
     decided = _decides(touch.step, inner, flow)
-    if answers and all(_is_yes_or_no(e) for e in answers):
+    if answers and all(is_yes_or_no(e) for e in answers):
         return "presence" if made or decided else ""
     return touch.tells if made else ""
-
-
-def _is_yes_or_no(expr: ir.Expr) -> bool:
-    match expr:
-        case ir.Const(value=bool()) | ir.Compare() | ir.Unary(op="not"):
-            return True
-        case ir.Conditional(yes=yes, no=no):
-            return _is_yes_or_no(yes) and _is_yes_or_no(no)
-        case ir.Call(func=ir.Name(id="bool")):
-            return True
-        case _:
-            return False
 
 
 def _is_same(read: Touch, write: Touch) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from coordlint import ir
 from coordlint.contention import Creation
 from coordlint.link.code import calling, classes, records, searches, uniqueness
-from coordlint.link.code.absent import led_by_absence, led_by_answer, led_by_failure
+from coordlint.link.code.absent import is_yes_or_no, led_by_absence, led_by_answer, led_by_failure
 from coordlint.link.code.arguments import given_for
 from coordlint.link.code.classes import in_test
 from coordlint.link.code.flows import Flow
@@ -57,7 +57,7 @@ class Creations:
         made = [*self.made(scope.symbol), *self._moved(trace)]
         if not made:
             return
-        looks = [*((s, False) for s in self.searches(scope.symbol)), *((s, True) for s in self._asked(trace))]
+        looks = [*((s, False) for s in self.searches(scope.symbol)), *self._asked(trace)]
         flow = self._tracer.flow(scope.symbol)
         for row in made:
             led = [(s, how) for s, how in looks if s.symbol == row.symbol and s.place < row.begun and _would_find(s, row) and _leads(flow, s, row.begun, how)]
@@ -101,15 +101,18 @@ class Creations:
             self._searches[symbol] = searches.searches(self._ev, self._ev.project.scopes[symbol])
         return self._searches[symbol]
 
-    def _asked(self, trace: Trace) -> Iterator[Search]:
-        """The queries whose answers functions of the project give: `if self.is_taken(email): raise`."""
+    def _asked(self, trace: Trace) -> Iterator[tuple[Search, bool]]:
+        """The queries whose answers functions of the project give, and whether as a yes or no: `if self.is_taken(email): raise`."""
         for step in trace.steps:
             inner = _one(step, self._ev.project.scopes)
             if inner is None or not _answers(inner):
                 continue
+            made = {row.symbol for row in self.made(inner.symbol)}
             for look in self.searches(inner.symbol):
-                if _gives(self._tracer.flow(inner.symbol), look, inner):
-                    yield look._replace(equal=_as_here(look.equal, step, inner, trace.scope), place=step.place, inner=frozenset((step.place,)))
+                told = _gives(self._tracer.flow(inner.symbol), look, inner)
+                if told and look.symbol not in made:
+                    here = look._replace(equal=_as_here(look.equal, step, inner, trace.scope), place=step.place, inner=frozenset((step.place,)))
+                    yield here, told == "yes or no"
 
     # -- what is made --------------------------------------------------------------------------------------------------
 
@@ -269,10 +272,11 @@ def _answers(inner: Scope) -> bool:
     return any(not (isinstance(e, ir.Const) and e.value is None) for e in calling.returned(inner))
 
 
-def _gives(flow: Flow, look: Search, inner: Scope) -> bool:
-    """Whether what a function answers is what a query found, or a yes or no that it decides."""
+def _gives(flow: Flow, look: Search, inner: Scope) -> str:
+    """What a function answers of what a query found: a "yes or no", the "rows" or one of them, or nothing of it."""
     names = flow.names_of(look.place)
-    answers: Iterable[ir.Expr] = calling.returned(inner)
-    return any(names & names_in(e) or any(inner.place(c.at) in look.inner for c in calls_in(e)) for e in answers) or all(
-        isinstance(e, ir.Const) and isinstance(e.value, bool) for e in calling.returned(inner)
-    )
+    answers = list(calling.returned(inner))
+    if all(is_yes_or_no(e) or (isinstance(bare(e), ir.Call) and look.asks == "exists") for e in answers):
+        return "yes or no"
+    found = any(names & names_in(e) or any(inner.place(c.at) in look.inner for c in calls_in(e)) for e in answers)
+    return "rows" if found else ""
