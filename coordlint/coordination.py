@@ -98,6 +98,8 @@ class Operation(msgspec.Struct, frozen=True):
     commits_alone: bool = False  # its connection was told to commit each statement
     ephemeral: bool | None = None  # bound to a session or lease; None: not known or not applicable
     ttl: Time | None = None
+    compares: tuple[tuple[str, str], ...] = ()  # columns that a change of rows is limited by, with how: "=", "in", "is", "!=", or "<" for every order
+    writes: tuple[tuple[str, str], ...] = ()  # columns that it gives a value: "=", "+=" where that is counted on, "null" where it is none
     token: bool = False  # a fencing token or version that was read flows into it
     row_lock: Place | None = None  # the query that it builds or runs locks its rows: where that was said
     reads_back: Place | None = None  # the value written was computed from what was read here, same record

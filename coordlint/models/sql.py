@@ -67,6 +67,7 @@ class SqlMeaning(msgspec.Struct, frozen=True):
     reads: tuple[str, ...] = ()  # columns of a select list, or on the right of SET
     writes: tuple[str, ...] = ()  # columns on the left of SET
     accumulates: tuple[str, ...] = ()  # of these, the ones computed from themselves: c = c + 1
+    empties: tuple[str, ...] = ()  # and those that are set to NULL
     where: tuple[str, ...] = ()  # columns that WHERE compares
     compares: tuple[tuple[str, str], ...] = ()  # the same with how: "=", "in", "is", "!=", or "<" for every order
     ignores: bool = False  # an insert that does nothing where the row is there already
@@ -273,6 +274,7 @@ def _update(statement: list[Word], start: int, flags: tuple[bool, bool, bool]) -
         reads=unique(column for each in sets for column in each.reads),
         writes=writes,
         accumulates=accumulates,
+        empties=tuple(each.column for each in sets if each.empties),
         where=unique(name for name, _ in comparisons(where)),
         compares=told_comparisons(where),
         returns=_returns(statement),

@@ -29,11 +29,12 @@ _STAMP = re.compile(r"updated|modified")  # older than some day is an age, not a
 
 
 class Assignment(NamedTuple):
-    """`column = value`; whether the value is computed from the column itself, and what it reads."""
+    """`column = value`; whether the value is computed from the column itself, what it reads, and whether it is NULL."""
 
     column: str
     from_itself: bool
     reads: tuple[str, ...]
+    empties: bool = False
 
 
 def row_lock_flags(statement: Sequence[Word]) -> tuple[bool, bool, bool]:
@@ -85,7 +86,8 @@ def _assignment(item: Sequence[Word]) -> Assignment | None:
     column, value = item[at - 1].text, item[at + 1 :]
     read = unique(word.text for at, word in enumerate(value) if _is_column(word) and not _is_call(value, at))
     computes = any(word.kind in ("sign", "word") and word.text in _COMPUTES for word in value)
-    return Assignment(column, column in read and computes, read)
+    empties = len(value) == 1 and value[0].text.lower() == "null"
+    return Assignment(column, column in read and computes, read, empties)
 
 
 def has_condition(statement: Sequence[Word], start: int) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 
 from coordlint import ir
 from coordlint.coordination import Outcome
-from coordlint.link.code.columns import COMPARING, EQUAL, assigned, compared
+from coordlint.link.code.columns import COMPARING, EMPTIED, EQUAL, assigned, compared
 from coordlint.link.code.meaning import Meaning
 from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.texts import written
@@ -75,7 +75,7 @@ def columns_of(w: Walk, made: Meaning, owner: Value | None, call: ir.Call) -> Co
             return None
         return Columns(
             tuple(made.sql.compares),
-            tuple((c, "+=" if c in made.sql.accumulates else "=") for c in made.sql.writes),
+            tuple((c, "+=" if c in made.sql.accumulates else EMPTIED if c in made.sql.empties else "=") for c in made.sql.writes),
             made.sql.table, made.sql.skip_locked, made.sql.kind == "insert" and made.sql.ignores, made.sql.returns,
         )  # fmt: skip
     name = made.model.name.rpartition(".")[2]

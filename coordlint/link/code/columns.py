@@ -11,6 +11,7 @@ from coordlint.link.code.values import Arg, Literal
 
 COMPARING = frozenset("where filter filter_by exclude having".split())
 WRITING = frozenset("values update aupdate set".split())
+EMPTIED = "null"  # how a column is written that is given no value
 EQUAL = frozenset({"=", "in", "is"})
 _SIGNS = {"==": "=", "is": "is", "in": "in", "!=": "!=", "is not": "!=", "not in": "!="}
 _METHODS = {"in_": "in", "is_": "is", "is_not": "!=", "isnot": "!=", "not_in": "!=", "notin_": "!=", "between": "<"}
@@ -114,7 +115,9 @@ def _entries(table: ir.Mapping) -> Iterator[Column]:
 
 
 def _how(column: str, value: ir.Expr) -> str:
-    """`F("n") + 1` and `Stock.n - 1` count on; anything else is a new value."""
+    """`F("n") + 1` and `Stock.n - 1` count on; None leaves it empty; anything else is a new value."""
+    if _is_none(value):
+        return EMPTIED
     if isinstance(value, ir.Binary):
         for node in ir.walk(value):
             if isinstance(node, ir.Attribute) and node.name == column:

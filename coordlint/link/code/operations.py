@@ -89,6 +89,8 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
         ephemeral=_ephemeral(w, made),
         ttl=lifetime(w.ev, made, step.place),
         row_lock=_row_lock(w, call, owner),
+        compares=columns.compared if columns is not None else (),
+        writes=columns.assigned if columns is not None else (),
         receiver=written(call.func.base) if isinstance(call.func, ir.Attribute) else "",
         client=_client(w.ev, owner),
         guessed=_is_guessed(owner),
