@@ -77,6 +77,11 @@ if TYPE_CHECKING:
     from coordlint.renewals import Renewal as Renewal, led_on as led_on, unchecked_renewals as unchecked_renewals
     from coordlint.retry import Retry as Retry
     from coordlint.source import Place as Place, Skip as Skip, Span as Span
+    from coordlint.rowleases import (
+        blind_releases as blind_releases,
+        blind_renewals as blind_renewals,
+        deaf_renewals as deaf_renewals,
+    )
     from coordlint.steps import (
         drained as drained,
         handed_back as handed_back,
@@ -119,6 +124,7 @@ _HOMES = {
     "coordlint.outage": "WayIn ends_quietly ends_threads reads_configuration sees_outage survives_outage unforeseen way_in",
     "coordlint.renewals": "Renewal led_on unchecked_renewals",
     "coordlint.retry": "Retry",
+    "coordlint.rowleases": "blind_releases blind_renewals deaf_renewals",
     "coordlint.source": "Place Skip Span",
     "coordlint.steps": "drained handed_back rewritten swept takeovers unclaimed",
     "coordlint.stores": "lock_held_in",

@@ -64,6 +64,7 @@ class Guard(msgspec.Struct, frozen=True):
     quiet_end: Place | None = None
     goes_on: bool = False  # what stands behind the `try` is reached all the same
     own: bool = False  # all that it catches are exceptions of the project, which no library raises
+    only_notes: bool = False  # it does no more than log
 
 
 _SETTINGS = frozenset("config configuration conf setting cfg parameter feature flag toggle".split())

@@ -31,14 +31,20 @@ def is_owner(column: str) -> bool:
 
 
 def takes(system: System) -> dict[str, Operation]:
-    """For each table whose rows are leased for a time: the change that takes one, or prolongs it where no other is seen."""
+    """For each table whose rows are leased for a time: the change that takes one. A time that nobody competes for is no lease."""
     found: dict[str, Operation] = {}
     for write in _changes(system):
         if any(is_until(c) for c in _given(write)):
             known = found.get(write.key or "")
-            if known is None or (write.op is Op.CAS and known.op is not Op.CAS) or len(_given(write)) > len(_given(known)):
+            if known is None or _plainness(write) > _plainness(known):
                 found[write.key or ""] = write
-    return found
+    return {table: write for table, write in found.items() if any(_plainness(write)) or _is_locked_here(system, write)}
+
+
+def _plainness(write: Operation) -> tuple[bool, bool, bool]:
+    """How plainly a change takes a row: it names the new owner, asks whether there is none, and looks at what came of it."""
+    free = any(how == "is" and (is_owner(c) or is_until(c)) for c, how in write.compares)
+    return free, any(is_owner(c) for c in _given(write)), write.op is Op.CAS
 
 
 def blind_releases(system: System) -> Iterator[tuple[Operation, Operation]]:
@@ -71,7 +77,7 @@ def deaf_renewals(system: System) -> Iterator[tuple[Operation, Operation]]:
         if not prolonged or write.loop not in ("while", "forever") or write.key not in taken or any(is_owner(c) for c in _given(write)):
             continue
         noted = next((g for g in write.guards if _BROAD & set(g.catches)), None)
-        if noted is not None and noted.action in ("swallow", "retry") and taken[write.key].symbol != write.symbol:
+        if noted is not None and noted.only_notes and taken[write.key].symbol != write.symbol:
             yield write, taken[write.key]
 
 

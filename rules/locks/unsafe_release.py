@@ -12,6 +12,8 @@ Fine when: the comparison and the delete are one script or stand between WATCH a
 which an operator frees a stuck lock. Where the lease is counted from the time limit of the task that holds it, nobody is left to release too late. It is a
 note where the lease is longer than an hour: who comes too late must have worked for hours.
 
+A lease in a row of a database (`claimed_until`, `locked_by`) is given back by an update whose WHERE names who has it.
+
 Known misses: a delete of a key that is computed in a way that hides that it is the lock's.
 
 Sources: Redis documentation, Distributed Locks (release with a script) and DELEX; Django documentation, cache.add.
@@ -35,6 +37,7 @@ from coordlint import (
     Release,
     Section,
     System,
+    blind_releases,
     call_name,
     distinct,
     fixed,
@@ -120,6 +123,16 @@ def unsafe_release(system: System) -> Iterator[Found]:
                 because=[(taken, "the lock is taken here"), (look.place, "in two steps, and without a name of its own"), (freed.deed, "what deletes it asks nothing")],
                 confidence=MEDIUM,
                 help=CURES["redis"],
+            )
+    for give, taken in blind_releases(system):
+        if not is_admin(system, give):
+            yield found(
+                f"the lease on a row of {give.key} is given back by its id alone: when it has run out, this frees the row of whoever has taken it since",
+                at=give,
+                because=[(taken.place, "a row is taken here, for a time")],
+                severity=WARNING,
+                confidence=MEDIUM,
+                help="Let WHERE name who has it as well (`claimed_by = :me`, or the `claimed_until` that was written when it was taken), and look at the count.",
             )
     for drop, listing in swept(system):
         if not is_admin(system, drop) and drop.place not in reported:

@@ -28,7 +28,9 @@ from coordlint import (
     Found,
     Op,
     System,
+    blind_renewals,
     call_name,
+    deaf_renewals,
     ends_quietly,
     found,
     led_on,
@@ -61,6 +63,29 @@ def unsafe_renewal(system: System) -> Iterator[Found]:
                 help="Use the lock's own extend() or reacquire(), which compare the token, and stop the work when they fail.",
             )
     yield from ends_without_a_word(system)
+    yield from of_rows(system)
+
+
+def of_rows(system: System) -> Iterator[Found]:
+    """Leases in rows: prolonged whoever has the row, or prolonged in vain without anybody who stops the work."""
+    for renewal, taken in blind_renewals(system):
+        yield found(
+            f"the lease on a row of {renewal.key} is prolonged by its id alone: once it has run out, that is another's",
+            at=renewal,
+            because=[(taken.place, "a row is taken here")],
+            confidence=MEDIUM,
+            help="Let WHERE name who has it (`claimed_by = :me`), and stop the work when the count is 0.",
+        )
+    for renewal, taken in deaf_renewals(system):
+        noted = next(g.place for g in renewal.guards if g.only_notes)
+        yield found(
+            f"a renewal of the lease on a row of {renewal.key} that fails is only noted, for ever: with the database away for longer than the lease the work "
+            "goes on beside the next owner's",
+            at=renewal,
+            because=[(noted, "whatever fails is logged here, and the loop goes on"), (taken.place, "the row is taken here, for a time")],
+            confidence=MEDIUM,
+            help="Note when the last renewal went well, and stop the work when that is as long ago as the lease.",
+        )
 
 
 def ends_without_a_word(system: System) -> Iterator[Found]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.coordination import Guard
-from coordlint.link.code.quiet import quiet_end
+from coordlint.link.code.quiet import only_notes, quiet_end
 from coordlint.link.code.texts import written
 from coordlint.link.code.usage import ends
 from coordlint.link.code.values import ClassRef, External
@@ -35,7 +35,7 @@ def guard(w: Walk, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
         action = "raise"
     quiet = quiet_end(w.scope, h, s) if around.loop in ("while", "forever") else None
     goes_on = not ending and action != "raise"
-    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet, goes_on, bool(own) and all(own))
+    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet, goes_on, bool(own) and all(own), only_notes(h))
 
 
 def _is_nothing(last: ir.Stmt) -> bool:

@@ -29,6 +29,11 @@ def quiet_end(scope: Scope, handler: ir.Handler, around: ir.Try) -> Place | None
     return scope.place(last.at)
 
 
+def only_notes(handler: ir.Handler) -> bool:
+    """Whether a handler does no more than log, and what follows goes on as before."""
+    return all(_is_quiet(s) for s in statements(handler.body)) and not ends(handler.body)
+
+
 def _behind(body: tuple[ir.Stmt, ...], loop: ir.Loop) -> Iterator[ir.Stmt]:
     """What can run after a loop, in its function: the statements further down, and those of a `finally` around it."""
     inside = {id(s) for s in statements(loop.body)}
