@@ -58,7 +58,7 @@ def probe_coupled_to_coordinator(system: System) -> Iterator[Found]:
                     f"the {name} of {workload.name} asks {backend_name(call.backend)}: `{probe.asked_path}` is answered by "
                     f"{entry.symbol.rpartition('.')[2]}(), and an outage there restarts every replica",
                     at=probe.place,
-                    because=[Evidence(entry.place, "this handler answers it"), Evidence(call.place, "and asks the store here"), *restarted],
+                    because=[Evidence(entry.place, "this handler answers it"), *way(system, entry, call), Evidence(call.place, "and asks the store here"), *restarted],
                     symbol=workload.symbol,
                     resource=probe.asked_path,
                     severity=workload.role.softened(ERROR),
@@ -95,6 +95,15 @@ def asked_by_handler(system: System, workload: Workload, path: str) -> tuple[Ent
             if call.symbol in reached and call.place.path and call.op.value != "client":
                 return entry, call
     return None
+
+
+def way(system: System, entry: Entry, call: Operation) -> list[Evidence]:
+    """The call in a handler by which it comes to what asks the store."""
+    for symbol in sorted(system.reached_from(entry.symbol) - {entry.symbol}):
+        for caller, place in system.callers(symbol):
+            if caller == entry.symbol and call.symbol in system.reached_from(symbol):
+                return [Evidence(place, f"by {symbol.rpartition('.')[2]}()")]
+    return []
 
 
 def asked_by_command(command: tuple[str, ...]) -> str:
@@ -139,6 +148,62 @@ spec:
           command: ["python", "app.py"]
           livenessProbe:  # finding: probe-coupled-to-coordinator
             httpGet: {path: /status, port: 5000}
+
+=== bad: the probe comes from the chart's values, the path from a helper, and the question is a message on a bus
+--- relay/bus.py
+import redis.asyncio as redis
+
+
+class Bus:
+    def __init__(self, url):
+        self.client = redis.from_url(url)
+
+    async def answers(self):
+        await self.client.publish("ping", "1")
+        return True
+--- relay/web.py
+import os
+
+from fastapi import FastAPI
+
+from relay.bus import Bus
+
+BASE = os.environ.get("BASE", "")
+app = FastAPI()
+bus = Bus("redis://redis")
+
+
+def under(path):
+    return BASE.rstrip("/") + path
+
+
+@app.get(under("/alive"))
+async def alive():
+    return {"bus": await bus.answers()}
+--- chart/Chart.yaml
+apiVersion: v2
+name: relay
+version: 0.1.0
+--- chart/values.yaml
+livenessProbe:
+  httpGet:
+    path: /alive
+    port: 80
+--- chart/templates/deployment.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: relay
+spec:
+  replicas: 3
+  template:
+    spec:
+      containers:
+        - name: relay
+          image: relay
+          command: ["uvicorn", "relay.web:app"]
+          livenessProbe:  # finding: probe-coupled-to-coordinator
+            {{- toYaml .Values.livenessProbe | nindent 12 }}
 
 === good: the probe asks for the root, and which path the handler has is not known
 --- app.py

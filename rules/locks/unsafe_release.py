@@ -124,12 +124,12 @@ def unsafe_release(system: System) -> Iterator[Found]:
                 confidence=MEDIUM,
                 help=CURES["redis"],
             )
-    for give, taken in blind_releases(system):
+    for give, lease in blind_releases(system):
         if not is_admin(system, give):
             yield found(
                 f"the lease on a row of {give.key} is given back by its id alone: when it has run out, this frees the row of whoever has taken it since",
                 at=give,
-                because=[(taken.place, "a row is taken here, for a time")],
+                because=[(lease.place, "a row is taken here, for a time")],
                 severity=WARNING,
                 confidence=MEDIUM,
                 help="Let WHERE name who has it as well (`claimed_by = :me`, or the `claimed_until` that was written when it was taken), and look at the count.",

@@ -18,7 +18,7 @@ from coordlint.link.code.plugged import declared
 from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.registered import Registered, takes_context
 from coordlint.link.code.texts import written
-from coordlint.link.code.values import External, Instance, Method, options
+from coordlint.link.code.values import External, Instance, Literal, Method, Pattern, options
 from coordlint.manifest import EntryPoints
 
 # Decorators by name alone, for objects that nobody knows: a parameter `app`, a decorator of the project's own.
@@ -59,7 +59,7 @@ def _of_function(ev: Evaluator, scope: Scope, named: dict[str, str]) -> Iterator
             decorated = True
             if kind in ("task", "periodic") and (name := _text(decorator, "name")):
                 named.setdefault(name, scope.symbol)
-            route = _route(decorator, _prefix(ev, decorator, scope)) if kind == "http" else ""
+            route = _route(decorator, _prefix(ev, decorator, scope)) or _computed_route(ev, decorator, scope) if kind == "http" else ""
             shown = written(decorator).removesuffix("()")
             if kind == "signal" and isinstance(decorator, ir.Call) and decorator.args:
                 shown = f"{shown}({written(decorator.args[0])})"
@@ -76,6 +76,19 @@ def _route(decorator: ir.Expr, prefix: str = "") -> str:
     first = decorator.args[0] if isinstance(decorator, ir.Call) and decorator.args else None
     path = first.value if isinstance(first, ir.Const) and isinstance(first.value, str) else None
     return prefix + path if path is not None and (path.startswith("/") or (prefix and not path)) else ""
+
+
+def _computed_route(ev: Evaluator, decorator: ir.Expr, scope: Scope) -> str:
+    """`@app.get(at("/health"))`, `@app.get(BASE + "/health")`: what the expression comes to, behind a base that is not known."""
+    given = (decorator.args[0] if decorator.args else decorator.keyword("path") or decorator.keyword("rule")) if isinstance(decorator, ir.Call) else None
+    for value in options(ev.settle(ev.value(given, scope.parent or scope))) if given is not None else ():
+        text = value.value if isinstance(value, Literal) else value.text if isinstance(value, Pattern) else None
+        if isinstance(text, str) and (path := text.removeprefix("{}")).startswith("/") and "{}" not in path:
+            return path
+    match given:
+        case ir.Call(args=(ir.Const(value=str(path)),), keywords=()) if path.startswith("/"):
+            return path  # whatever a helper of the project puts in front of it
+    return ""
 
 
 def _prefix(ev: Evaluator, decorator: ir.Expr, scope: Scope) -> str:
