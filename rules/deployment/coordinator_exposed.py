@@ -53,7 +53,7 @@ HOW = {
 def coordinator_exposed(system: System) -> Iterator[Found]:
     for ensemble in system.deployment.ensembles(*COORDINATORS, "redis", "hazelcast"):
         locks = holds_locks(system, ensemble)
-        users = () if locks else used_by_us(system, ensemble)
+        users = () if locks else used_by_us(system, ensemble) or meant_for_us(system, ensemble)
         if ensemble.backend not in COORDINATORS and (ensemble.has_password or not (locks or users)):
             continue
         reachable = [Evidence(port.place, told(port)) for port in ensemble.exposed]
@@ -87,6 +87,14 @@ def used_by_us(system: System, ensemble: Ensemble) -> tuple[Evidence, ...]:
     ours = {w.key for w in system.workloads() if w.runs or w.is_built_here}
     mine = [c for c in system.deployment.clients_of(*ensemble.keys) if c.source in ours]
     return tuple(Evidence(c.evidence[0].place, f"{c.source.name} keeps something there") for c in mine[:1])
+
+
+def meant_for_us(system: System, ensemble: Ensemble) -> tuple[Evidence, ...]:
+    """The first lock that this repository's code takes in such a store, where nobody is told which: its own chart has one, and lets anybody in."""
+    if not ensemble.anonymous or len({e.name for e in system.deployment.ensembles(ensemble.backend) if e.role == ensemble.role}) > 1:
+        return ()
+    first = next(iter(system.critical_sections(distributed=True, backend=ensemble.backend)), None)
+    return (Evidence(first.acquired, f"{lock_name(first.lock)} is held in such a store"),) if first is not None else ()
 
 
 def sentence(ensemble: Ensemble) -> str:
@@ -185,6 +193,62 @@ r = redis.Redis(host="redis")
 def close_books():
     with r.lock("books", timeout=30):
         r.set("books", "closed")
+
+=== bad: a chart's Redis that is told to let anybody in, and locks in the code
+--- seats/hold.py
+import redis
+
+r = redis.Redis.from_url("redis://store")
+
+
+def hold(seat):
+    with r.lock(f"seat:{seat}", timeout=10):
+        r.set(f"held:{seat}", "1")
+--- charts/redis/Chart.yaml
+apiVersion: v2
+name: redis
+version: 0.1.0
+--- charts/redis/templates/deployment.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: redis
+spec:
+  replicas: 1
+  template:
+    spec:
+      containers:
+        - name: redis
+          image: redis:7
+          command: ["sh", "-c", "redis-server --bind 0.0.0.0 --protected-mode no"]  # finding: coordinator-exposed
+
+=== good: the same with a password
+--- seats/hold.py
+import redis
+
+r = redis.Redis.from_url("redis://store")
+
+
+def hold(seat):
+    with r.lock(f"seat:{seat}", timeout=10):
+        r.set(f"held:{seat}", "1")
+--- charts/redis/Chart.yaml
+apiVersion: v2
+name: redis
+version: 0.1.0
+--- charts/redis/templates/deployment.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: redis
+spec:
+  replicas: 1
+  template:
+    spec:
+      containers:
+        - name: redis
+          image: redis:7
+          command: ["sh", "-c", "redis-server --bind 0.0.0.0 --protected-mode no --requirepass $PASSWORD"]
 
 === good: the published Redis is a cache, the locks are in the other
 --- compose.yaml
