@@ -11,15 +11,21 @@ from coordlint.link.code.locks import lock_instance, lock_model
 from coordlint.link.code.project import Scope, is_test
 from coordlint.link.code.statements import expressions, statements
 from coordlint.link.code.texts import written
-from coordlint.link.code.usage import bare, names_in
+from coordlint.link.code.trace import Trace
+from coordlint.link.code.usage import bare, last_word, names_in
 from coordlint.models.schema import Scope as Reach
+from coordlint.wording import words
 
 _ASKED = frozenset("owned is_owned locked is_locked is_acquired acquired release unlock".split())  # that takes nothing
+_QUESTIONS = _ASKED - {"release", "unlock"}
+_TAKES = frozenset("acquire acquired take taken enter obtain grab hold held locked wait".split())
 _BOTH = {"and": "only the last of them", "or": "only the first of them"}
 
 
-def untaken(ev: Evaluator, scope: Scope) -> Iterator[Untaken]:
+def untaken(ev: Evaluator, trace: Trace) -> Iterator[Untaken]:
     """The locks of one function that are asked about and given back only, and those that an `and` or `or` leaves out."""
+    scope = trace.scope
+    taken = {d.acquired for d in trace.drafts}
     if scope.kind != "function":
         return
     all_of_it = tuple(statements(scope.function.body))
@@ -29,6 +35,9 @@ def untaken(ev: Evaluator, scope: Scope) -> Iterator[Untaken]:
         released = _only_asked(name, all_of_it) if isinstance(bare(value), ir.Call) and [n for n, _ in made].count(name) == 1 else None
         if released is None or any(p.name == name for p in scope.function.params):
             continue
+        call = bare(value)
+        if scope.place(call.at) in taken or (isinstance(call, ir.Call) and words(last_word(call.func)) & _TAKES):
+            continue  # whoever hands it over has taken it
         lock = lock_instance(ev, ev.value(value, scope))
         model = lock_model(ev, lock.type) if lock is not None else None
         if lock is not None and lock.place is not None and model is not None and model.scope is not Reach.PROCESS:
@@ -38,6 +47,7 @@ def untaken(ev: Evaluator, scope: Scope) -> Iterator[Untaken]:
 def _only_asked(name: str, body: tuple[ir.Stmt, ...]) -> ir.Expr | None:
     """Where a variable is given back, if that and questions are all that it is used for: it is not taken, passed on, returned or kept."""
     released: ir.Expr | None = None
+    questions = 0
     asked: set[int] = set()
     for s in body:
         if isinstance(s, ir.Function | ir.Class) or (isinstance(s, ir.With) and any(written(i.context) == name for i in s.items)):
@@ -50,10 +60,11 @@ def _only_asked(name: str, body: tuple[ir.Stmt, ...]) -> ir.Expr | None:
                 if node.name not in _ASKED:
                     return None
                 asked.add(id(node.base))
+                questions += node.name in _QUESTIONS
                 released = node if node.name in ("release", "unlock") else released
             elif isinstance(node, ir.Name) and node.id == name and id(node) not in asked:
                 return None
-    return released
+    return released if questions else None
 
 
 def _left_out(ev: Evaluator, scope: Scope, body: tuple[ir.Stmt, ...]) -> Iterator[Untaken]:
