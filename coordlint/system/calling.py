@@ -98,7 +98,7 @@ class Calling(Seen):
         """The call sites that lead from one function to another, on a shortest way; empty when it is the same or there is none."""
         if entry == symbol or entry not in self._calls or symbol not in self._calls or not nx.has_path(self._calls, entry, symbol):
             return ()
-        steps = min(nx.all_shortest_paths(self._calls, entry, symbol))
+        steps = nx.shortest_path(self._calls, entry, symbol)  # of several the first, in the graph's own order
         return tuple(min(self._calls.edges[a, b]["places"]) for a, b in itertools.pairwise(steps))
 
     def handed_at(self, place: Place) -> tuple[str, ...]:
