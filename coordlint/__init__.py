@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     )
     from coordlint.steps import (
         drained as drained,
+        handed_on as handed_on,
         handed_back as handed_back,
         rewritten as rewritten,
         swept as swept,
@@ -126,7 +127,7 @@ _HOMES = {
     "coordlint.retry": "Retry",
     "coordlint.rowleases": "blind_releases blind_renewals deaf_renewals",
     "coordlint.source": "Place Skip Span",
-    "coordlint.steps": "drained handed_back rewritten swept takeovers unclaimed",
+    "coordlint.steps": "drained handed_back handed_on rewritten swept takeovers unclaimed",
     "coordlint.stores": "lock_held_in",
     "coordlint.system": "COORDINATORS System",
     "coordlint.telling": (

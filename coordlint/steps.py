@@ -29,6 +29,22 @@ def _is_whole(read: Operation) -> bool:
     return is_list and not read.atomic and read.outcome is not Outcome.DEAD
 
 
+def handed_on(system: System) -> Iterator[tuple[Operation, Operation, Operation]]:
+    """Entries of a sorted set that are read, and then handed on and taken off, whoever took them off: the removal, the read, the handing on."""
+    for drop in system.operations(Op.DELETE, backend="redis"):
+        if drop.call.rpartition(".")[2] != "zrem" or drop.outcome is not Outcome.DEAD or drop.conditional or drop.atomic == "script" or drop.loop != "for":
+            continue
+        here = list(system.operations_in([drop.symbol]))
+        if any(o.op in (Op.WATCH, Op.SCRIPT, Op.ACQUIRE, Op.CREATE) or (o.op in (Op.COMMIT, Op.TRANSACTION) and o.outcome is Outcome.TESTED) for o in here):
+            continue
+        read = next((o for o in here if o.op is Op.LIST and o.key_text == drop.key_text and o.key and o.place < drop.place and not o.atomic), None)
+        if read is None or read.outcome is Outcome.DEAD:
+            continue
+        on = next((o for o in here if o.place > read.place and (o.op is Op.QUEUE_PUT or o.kind in ("task", "message")) and o.key_text != drop.key_text), None)
+        if on is not None:
+            yield drop, read, on
+
+
 def rewritten(system: System) -> Iterator[tuple[Operation, Operation, Place]]:
     """All keys below one that are deleted, and then written anew one by one: the delete, a write, and where one function does both, maybe through others."""
     for drop in system.operations(Op.DELETE, backend=COORDINATORS):

@@ -16,6 +16,8 @@ takes for the same records. So it is where
 workers look for any record in a state and then set it, and where somebody outside is waited for between reading a row and saving all of its columns: what
 others have changed meanwhile is undone. A list in Redis that is read whole and then deleted loses what is put in between.
 A record of many keys that is deleted as a whole and written anew one by one is for a while a part of itself, and two writers leave a mixture.
+Entries of a sorted set that are read when they are due, put into a queue and taken off are put there twice by two that read them at the same time,
+unless only the one goes on whose ZREM answers 1. It is a note where no manifest runs it more than once.
 
 It is a note where names say that little hangs on it: an entry of a cache, the state of a limit (`cached`, `throttle`, `TokenBucket`);
 where only scheduled rounds come there; and for rows that are saved whole after a wait.
@@ -48,6 +50,8 @@ from coordlint import (
     backend_name,
     drained,
     found,
+    handed_on,
+    many_instances,
     rewritten,
     rule,
     words,
@@ -83,6 +87,7 @@ def lost_update(system: System) -> Iterator[Found]:
         )
     yield from _drains(system)
     yield from _rewrites(system)
+    yield from _hands_on(system)
     yield from lost_rows(system)
 
 
@@ -120,6 +125,22 @@ def _drains(system: System) -> Iterator[Found]:
                 because=[(read.place, "the list is read here"), (put.place, "and filled here"), *drop.origin],
                 help="Do both in one transaction (MULTI), take the entries with LPOP and a count, or LTRIM by the number that was read.",
             )
+
+
+def _hands_on(system: System) -> Iterator[Found]:
+    """Entries that are due are read, and each is handed on by everybody who has read it."""
+    for drop, read, on in handed_on(system):
+        if system.is_locked(drop) or system.is_by_command(drop.symbol):
+            continue
+        many = next((e for w in system.workloads_of(drop.symbol) if (e := many_instances(w)) is not None), None)
+        yield found(
+            f"Hands on what is due in `{drop.key_text or drop.key}` without looking whether it was the one to take it off: two that read the same entry both do.",
+            at=drop,
+            because=[(read.place, "the entries are read here"), (on.place, "and handed on here"), *(((many.place, many.message),) if many else ()), *drop.origin],
+            severity=WARNING if many else INFO,
+            confidence=MEDIUM,
+            help="Take it off first, and hand it on only where ZREM answers 1; or do both in one script; or take entries with ZPOPMIN.",
+        )
 
 
 def _rewrites(system: System) -> Iterator[Found]:
