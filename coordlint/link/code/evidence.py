@@ -31,7 +31,7 @@ _LAST_KIND = re.compile(r"\}([^{}]*)\{[^{}]*\}/?$")
 _QUEUES = re.compile(r"(^|[._])queue(_?name)?$", re.I)  # "active:{queue}" is what one queue keeps
 _HOLDS = re.compile(r"\b(reservation|reserved)\b")
 _LOGINS = re.compile(r"\b(login|logon|password|auth\w*|failure|attempt)\b")
-_PEOPLE = frozenset("user auth authentication authenticate login logout signin token cookie jwt jti oauth sso csrf web http request account password passport browser identity customer visitor".split())
+_PEOPLE = frozenset("user auth authentication authenticate login logout signin token cookie jwt jti sid oauth sso csrf web http request account password passport browser identity customer visitor".split())
 _NOTHING = ("''", '""', "b''", 'b""', "None", "", "b")
 _ITSELF = re.compile(r"hostname|\bhost\b|getpid|\bpid\b|\bfqdn\b|my_\w{0,40}id\b|\b(worker|instance|node|server|machine|process|consumer)_?(id|name)\b", re.I)
 
