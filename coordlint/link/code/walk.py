@@ -201,9 +201,11 @@ class Walk:
             decided = _parameter(branch.test, self.scope)
             with self._without(without + denied + others):
                 entering, drafts = list(self.held), len(self.trace.drafts)
+                refused = [] if _is_compound(branch.test) else [d for d in without if d not in self.elsewhere]
+                self.elsewhere += refused  # who did not get it gives nothing of it back
                 self.block(branch.body, inside if decided is None else replace(inside, given=(*around.given, decided)))
                 taken = self.trace.drafts[drafts:]
-                self.elsewhere += taken
+                self.elsewhere = [d for d in self.elsewhere if d not in refused] + taken
                 others += taken
                 if not (ending or s.orelse or len(s.branches) > 1):
                     releasing.note_chosen(self, entering, branch.test, [d for d, _ in verdicts])
@@ -402,3 +404,11 @@ def _parameter(test: ir.Expr, scope: Scope) -> tuple[str, bool] | None:
     if scope.kind != "function" or not isinstance(test, ir.Name) or test.id in scope.names:
         return None
     return (test.id + asks, sign) if any(p.name == test.id for p in scope.params()) else None
+
+
+def _is_compound(test: ir.Expr) -> bool:
+    """Whether a test is about more than one thing: `if late or not got:` comes here with the lock as well."""
+    test = bare(test)
+    while isinstance(test, ir.Unary):
+        test = bare(test.value)
+    return isinstance(test, ir.Binary) and test.op in ("and", "or")
