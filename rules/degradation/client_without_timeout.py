@@ -46,6 +46,7 @@ _BOUND = re.compile(r"(===?|~=|<=?|>=?)\s*(\d+)")
 _COORDINATES = (Op.MAKE_LOCK, Op.ACQUIRE, Op.EXTEND, Op.KEEPALIVE, Op.LOCK_DECORATOR, Op.CAS, Op.LEASE)
 _QUEUES = (Op.QUEUE_PUT, Op.QUEUE_GET)  # of work
 _ASKS = (Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.DELETE, Op.INCREMENT)  # of a coordinator, whatever for
+_DECIDES = (Op.SCRIPT,)  # that takes only where enough is left, or counts only so far
 _WAITED_FOR = ("http", "task", "periodic", "consumer")
 
 
@@ -81,10 +82,12 @@ def client_without_timeout(system: System) -> Iterator[Found]:
 def _uses(system: System, client: Client) -> Iterator[tuple[Operation, Entry]]:
     """Coordination through this client, or through one that the same function makes in its place, that something outside waits for."""
     here = {c.place for c in system.clients() if c.symbol == client.symbol and c.type == client.type and "." in c.symbol}
-    for operation in system.operations(*_COORDINATES, *_QUEUES, *(_ASKS if client.backend in COORDINATORS else ())):
+    for operation in system.operations(*_COORDINATES, *_QUEUES, *_DECIDES, *(_ASKS if client.backend in COORDINATORS else ())):
         if operation.client is None or operation.client not in {client.place, *here}:
             continue
         if operation.op in _QUEUES and operation.role != "job-queue":
+            continue
+        if operation.op in _DECIDES and (not operation.conditional or operation.role in ("cache", "session", "metrics")):
             continue
         for entry in system.entries_reaching(operation.symbol):
             if entry.kind in _WAITED_FOR and not is_rare(entry):
@@ -128,6 +131,32 @@ def _named(entry: Entry) -> str:
 
 
 EXAMPLES = '''
+=== bad: a script takes from what is left, and each request waits for its answer
+--- stock/store.py
+import redis
+
+client = redis.Redis(host="redis")  # finding: client-without-timeout
+
+take = client.register_script("""
+local left = tonumber(redis.call('GET', KEYS[1]))
+if left and left > 0 then return redis.call('DECR', KEYS[1]) end
+return -1
+""")
+--- stock/web.py
+from fastapi import FastAPI, HTTPException
+
+from stock.store import take
+
+app = FastAPI()
+
+@app.post("/seats/{show}")
+def seat(show: str):
+    if take(keys=[f"left:{show}"]) < 0:
+        raise HTTPException(409)
+    return {}
+--- requirements.txt
+redis==5.0.1
+
 === good: a client of a Sentinel, whose options come from elsewhere
 --- shop/store.py
 from redis.sentinel import Sentinel
