@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from systems import system, uses
 
-from coordlint.link.code.values import Pattern, fill
+from coordlint.link.code.evaluation.values import Pattern, fill
 
 LOCKED = ("lock", "redis")
 

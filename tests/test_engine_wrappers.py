@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from systems import system
 
-from coordlint.link.code.bottom_up import bottom_up
+from coordlint.link.code.scopes.bottom_up import bottom_up
 from coordlint.system import System
 
 

@@ -14,47 +14,35 @@ from coordlint.belief import Beliefs
 from coordlint.contention import Creation, Mutation
 from coordlint.coordination import Freed, FunctionInfo, Guard, Operation, Outcome, Section
 from coordlint.facts import Facts
-from coordlint.link.code import (
-    atomic,
-    calling,
-    clients,
+from coordlint.link.code.calls.trace import Step, Trace
+from coordlint.link.code.entrances import entries, multiplied, serving
+from coordlint.link.code.entrances.plugged import Plugged
+from coordlint.link.code.evaluation import calling, sites
+from coordlint.link.code.evaluation.classes import in_test
+from coordlint.link.code.evaluation.evaluate import Evaluator, last_name
+from coordlint.link.code.evaluation.values import FunctionRef, Pattern, shown
+from coordlint.link.code.inventory import suggesting, uses
+from coordlint.link.code.inventory.believing import beliefs
+from coordlint.link.code.loops import endless, retrying, rushing, swaps, sweeps
+from coordlint.link.code.purposes import clients
+from coordlint.link.code.purposes.roles import Roles
+from coordlint.link.code.rows import (
     creations,
-    decorating,
-    endless,
-    entries,
-    multiplied,
     naming,
     once,
     own_rows,
     picking,
-    purpose,
-    records,
-    retrying,
     rewriting,
     roworders,
-    rushing,
-    serving,
-    sites,
     states,
-    suggesting,
-    swaps,
-    sweeps,
     transitions,
-    untaken,
-    uses,
 )
-from coordlint.link.code.believing import beliefs
-from coordlint.link.code.carried import Carrying
-from coordlint.link.code.classes import in_test
-from coordlint.link.code.evaluate import Evaluator, last_name
-from coordlint.link.code.plugged import Plugged
-from coordlint.link.code.project import Project, Scope, is_test
-from coordlint.link.code.roles import Roles
-from coordlint.link.code.sections import Sections
-from coordlint.link.code.trace import Step, Trace
-from coordlint.link.code.tracer import Tracer
-from coordlint.link.code.values import FunctionRef, Pattern, shown
-from coordlint.link.code.walked import walked as walked_in
+from coordlint.link.code.rows.carried import Carrying
+from coordlint.link.code.scopes.project import Project, Scope, is_test
+from coordlint.link.code.scopes.walked import walked as walked_in
+from coordlint.link.code.walking import atomic, decorating, purpose, records, untaken
+from coordlint.link.code.walking.sections import Sections
+from coordlint.link.code.walking.tracer import Tracer
 from coordlint.link.deploy.deployment import NOTHING_UNREAD, link_deployment
 from coordlint.models import Models
 from coordlint.models.schema import Op

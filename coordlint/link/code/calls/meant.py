@@ -1,0 +1,95 @@
+"""What a key is that nobody writes where it is used: the pattern by which it was listed, or what callers pass."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from coordlint import ir
+from coordlint.link.code.evaluation.evaluate import Evaluator
+from coordlint.link.code.evaluation.values import (
+    Arg,
+    Instance,
+    Literal,
+    Parameter,
+    Pattern,
+    Value,
+    as_pattern,
+    options,
+    shown,
+)
+from coordlint.link.code.flow.usage import bare, last_word
+from coordlint.link.code.scopes.project import Scope
+from coordlint.link.code.scopes.statements import statements
+from coordlint.wording import fixed, words
+
+_LISTS = re.compile(r"(^|_)(scan|keys|list|find|match|glob)(_|$|iter)")
+_SAME = frozenset("list set sorted tuple reversed iter zip enumerate decode str".split())
+_PUTS = ("append", "extend", "add", "update")
+_PATTERNS = ("match", "pattern", "prefix")
+MOST = 8  # texts that one key is known to be
+MOST_SITES = 40  # of a helper with more callers nobody says what its key is
+DEEPEST = 6  # names that are followed from a loop back to what it goes through
+
+
+def meant(ev: Evaluator, given: Arg | None, expr: ir.Expr | None, scope: Scope) -> tuple[str, ...]:
+    """Texts that a key may be, where it has no words of its own; sorted, and () where it has."""
+    if given is None or any(isinstance(v, Literal | Pattern) and _says(as_pattern(v)) for v in options(given.value)):
+        return ()
+    found = [p for v in options(given.value) for p in (_passed(ev, v) if isinstance(v, Parameter) else _texts(v))]
+    if not found and expr is not None:
+        found = list(_listed(ev, bare(expr), scope, 0))
+    return tuple(sorted({shown(p.named) for p in found if _says(p)}))[:MOST]
+
+
+def _says(pattern: Pattern) -> bool:
+    return bool(words(fixed(shown(pattern.named))))
+
+
+def _texts(value: Value) -> Iterator[Pattern]:
+    """A text; of what came from a listing, the pattern that was asked for."""
+    if isinstance(value, Pattern) or (isinstance(value, Literal) and isinstance(value.value, str)):
+        yield as_pattern(value)
+    elif isinstance(value, Instance):
+        yield from (as_pattern(p) for a in value.arguments if a.name in _PATTERNS for p in options(a.value) if isinstance(p, Literal | Pattern))
+
+
+def _passed(ev: Evaluator, parameter: Parameter) -> Iterable[Pattern]:
+    """What callers pass; nothing where some of them only hand on what they are given: they stand for any key."""
+    sites = ev.sites.get(parameter.symbol, ())
+    if len(sites) > MOST_SITES:
+        return ()
+    values = [v for site in sites for v in options(site.argument(ev, parameter.name) or parameter)]
+    return () if any(isinstance(v, Parameter) for v in values) else [p for v in values for p in _texts(v)]
+
+
+def _listed(ev: Evaluator, expr: ir.Expr, scope: Scope, depth: int) -> Iterator[Pattern]:
+    """`for key in self._scan("jobs:*")`: what has come from a listing is like what was asked for, whoever lists."""
+    if depth > DEEPEST:
+        return
+    match bare(expr):
+        case ir.Name(id=name):
+            for source in _sources(name, scope):
+                yield from _listed(ev, source, scope, depth + 1)
+        case ir.Index(base=base):
+            yield from _listed(ev, base, scope, depth + 1)
+        case ir.Binary(values=several) | ir.Sequence(items=several):
+            for part in several:
+                yield from _listed(ev, part, scope, depth + 1)
+        case ir.Call(func=func, args=args, keywords=keywords):
+            if last_word(func) in _SAME:
+                for part in args or ((func.base,) if isinstance(func, ir.Attribute) else ()):
+                    yield from _listed(ev, part, scope, depth + 1)
+            elif _LISTS.search(last_word(func)) is not None:
+                for arg in (*args, *(k.value for k in keywords)):
+                    for v in options(ev.settle(ev.value(arg, scope))):
+                        yield from (p for p in _texts(v) if "*" in p.text or p.text.endswith((":", "/")))
+
+
+def _sources(name: str, scope: Scope) -> Iterator[ir.Expr]:
+    """What a name is bound to, goes through, or is filled with."""
+    yield from (b.expr for b in scope.names.get(name, ()) if b.expr is not None)
+    for s in statements(scope.function.body) if scope.kind == "function" else ():
+        match bare(s.value) if isinstance(s, ir.Evaluate) else None:
+            case ir.Call(func=ir.Attribute(base=ir.Name(id=filled), name=how), args=args) if filled == name and how in _PUTS:
+                yield from args

@@ -1,0 +1,1 @@
+"""What something outside of the project calls or starts."""

@@ -1,0 +1,1 @@
+"""What an expression can be, across files, on demand and symbolically. Nothing of the project is run."""

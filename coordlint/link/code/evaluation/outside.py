@@ -1,0 +1,98 @@
+"""Attributes and items that are set on an object from outside of its class: `app.redis = Redis()`, `app["redis"] = Redis()`.
+
+Where the object is known, it is the same object by its type. Where it is not, only the name joins the place that sets with
+the place that reads: it must say what it is, and everything that is set under it must be of one type.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coordlint.link.code.evaluation import containers
+from coordlint.link.code.evaluation.values import (
+    UNKNOWN,
+    ClassRef,
+    External,
+    FunctionRef,
+    Instance,
+    Items,
+    ModuleRef,
+    Object,
+    Table,
+    Unknown,
+    Value,
+    one_of,
+    options,
+)
+from coordlint.wording import words
+
+if TYPE_CHECKING:
+    from coordlint.link.code.evaluation.evaluate import Evaluator
+
+_TELLING = frozenset("redis zk zookeeper kazoo etcd consul lock locks mutex cache memcache coordinator valkey election leader".split())
+MOST = 20  # assignments of one name that are looked at
+
+
+def attribute(ev: Evaluator, base: Value, name: str) -> Value:
+    """What other code sets as an attribute of a value, where the value itself says nothing of it."""
+    found = ev.project.outside.get(name, ())[:MOST]
+    if found:
+        kinds = {k for v in options(base) if (k := _kind(v))}
+        fitting = [(b, scope) for on, scope, b in found if kinds & {_kind(v) for v in options(ev.settle(ev.value(on, scope)))}] if kinds else []
+        made = one_of([ev.settle(ev.binding(b, scope, name)) for b, scope in fitting])
+        if not isinstance(made, Unknown):
+            return containers.filled(ev, made, [fill for _, fill in ev.project.outside_fills.get(name, ())])
+    is_typed = any(isinstance(v, Object | Instance | ClassRef | ModuleRef) for v in options(base))
+    return _by_name(ev, name, is_typed)
+
+
+def _by_name(ev: Evaluator, name: str, is_typed: bool) -> Value:
+    said = words(name)
+    is_telling, is_long = bool(said & _TELLING), len(said) > 1 and not is_typed
+    found = ev.project.outside.get(name, ())[:MOST]
+    inside = () if is_typed else ev.project.setters(name)[:MOST]
+    if not (is_telling or is_long) or not (found or (inside and is_telling and is_long)):
+        return UNKNOWN
+    values = [ev.settle(ev.binding(b, scope, name)) for _, scope, b in found]
+    return _agreed([*values, *[ev.settle(ev.binding(b, scope, name)) for scope, b in inside]])
+
+
+def item(ev: Evaluator, key: str) -> Value:
+    """What is set as an item of some object under a key that says what it is."""
+    if key not in ev.project.outside_items or not words(key) & _TELLING:
+        return UNKNOWN
+    return _agreed([ev.settle(ev.value(expr, scope)) for expr, scope in ev.project.outside_items[key][:MOST]])
+
+
+def _agreed(values: list[Value]) -> Value:
+    """What values are, when all that are known are of one type."""
+    known = [v for value in values for v in options(value) if _types(v)]
+    types = {t for v in known for t in _types(v)}
+    return known[0] if len(types) == 1 and all(not isinstance(v, Table | Items) for v in known) else one_of(known) if len(types) == 1 else UNKNOWN
+
+
+def _types(value: Value) -> frozenset[str]:
+    """The types of objects that a value is, or holds."""
+    match value:
+        case Instance(type=name):
+            return frozenset((name,))
+        case Object(symbol=symbol):
+            return frozenset((symbol,))
+        case Items(items=items):
+            return frozenset(t for v in items for o in options(v) for t in _types(o))
+        case Table(entries=entries):
+            return frozenset(t for _, v in entries for o in options(v) for t in _types(o))
+        case _:
+            return frozenset()
+
+
+def _kind(value: Value) -> str:
+    match value:
+        case Instance(type=name) | External(name=name) | ModuleRef(name=name):
+            return name
+        case Object(symbol=symbol) | FunctionRef(symbol=symbol):
+            return symbol
+        case ClassRef(symbol=symbol):
+            return f"class {symbol}"
+        case _:
+            return ""

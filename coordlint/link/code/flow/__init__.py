@@ -1,0 +1,1 @@
+"""What becomes of names and values inside one function, as far as its own statements say."""

@@ -1,0 +1,53 @@
+"""Handlers that leave a loop for good and tell nobody but the log: a thread that ends there is missed by no one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import ir
+from coordlint.link.code.flow.usage import bare, ends
+from coordlint.link.code.scopes.project import Scope
+from coordlint.link.code.scopes.spelling import written
+from coordlint.link.code.scopes.statements import statements
+from coordlint.source import Place
+from coordlint.wording import words
+
+_TO_THE_LOG = frozenset("log logger logging print warn warning warnings traceback pprint echo".split())
+
+
+def quiet_end(scope: Scope, handler: ir.Handler, around: ir.Try) -> Place | None:
+    """Where a handler leaves the function's loop, when neither it nor anything behind the loop does more than log."""
+    if scope.kind != "function" or ends(handler.body) not in ("break", "return") or not all(_is_quiet(s) for s in statements(handler.body)):
+        return None
+    body = scope.function.body
+    loop = next((s for s in statements(body) if isinstance(s, ir.Loop) and any(t is around for t in statements(s.body))), None)
+    if loop is None or loop.target is not None:
+        return None
+    last = handler.body[-1]
+    if not all(_is_quiet(s) for s in _behind(body, loop)):
+        return None
+    return scope.place(last.at)
+
+
+def only_notes(handler: ir.Handler) -> bool:
+    """Whether a handler does no more than log, and what follows goes on as before."""
+    return all(_is_quiet(s) for s in statements(handler.body)) and not ends(handler.body)
+
+
+def _behind(body: tuple[ir.Stmt, ...], loop: ir.Loop) -> Iterator[ir.Stmt]:
+    """What can run after a loop, in its function: the statements further down, and those of a `finally` around it."""
+    inside = {id(s) for s in statements(loop.body)}
+    for s in statements(body):
+        if id(s) not in inside and s is not loop and s.at.line > loop.at.line:
+            yield s
+
+
+def _is_quiet(s: ir.Stmt) -> bool:
+    match s:
+        case ir.Jump() | ir.Return(value=None | ir.Const()):
+            return True
+        case ir.Evaluate(value=value):
+            call = bare(value)
+            return isinstance(call, ir.Const) or (isinstance(call, ir.Call) and bool(words(written(call.func)) & _TO_THE_LOG))
+        case _:
+            return False

@@ -1,0 +1,1 @@
+"""Which functions stand for a use of coordination, and the list of all uses."""

@@ -1,0 +1,65 @@
+"""Loops that a program means to keep up: without an end, or until somebody says stop. Not those that wait for something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from coordlint import ir
+from coordlint.link.code.calls.trace import Trace
+from coordlint.link.code.evaluation import classes
+from coordlint.link.code.evaluation.evaluate import Evaluator
+from coordlint.link.code.flow.usage import calls_in, ends, last_word, names_in
+from coordlint.link.code.scopes.project import is_test
+from coordlint.link.code.scopes.statements import blocks, expressions
+from coordlint.source import Place
+from coordlint.wording import words
+
+_UNTIL_TOLD = frozenset(
+    "stop stopped stopping running run active alive shutdown exit exiting exited quit quitting closed closing terminate terminated finished enabled".split()
+)
+
+
+def kept_up(trace: Trace) -> Iterator[Place]:
+    """The calls of a function that such a loop repeats."""
+    if not any(s.loop in ("forever", "while") for s in trace.steps):
+        return
+    scope = trace.scope
+    for s in scope.statements:
+        if isinstance(s, ir.Loop) and s.target is None and _is_endless(s.test):
+            yield from (scope.place(call.at) for call in _repeated(s.body))
+
+
+def _repeated(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Call]:
+    """The calls of a block, but for those after which the loop is left."""
+    if ends(body) in ("break", "return"):
+        return
+    for s in body:
+        for expr in expressions(s):
+            yield from calls_in(expr)
+        for block in blocks(s):
+            yield from _repeated(block)
+
+
+def _is_endless(test: ir.Expr) -> bool:
+    if isinstance(test, ir.Const):
+        return bool(test.value)
+    return any(words(name.rpartition(".")[2]) & _UNTIL_TOLD or words(name.rpartition(".")[0].rpartition(".")[2]) & _UNTIL_TOLD for name in names_in(test))
+
+
+
+_THREADS = ("threading.Thread", "threading.Timer", "multiprocessing.Process", "multiprocessing.process.BaseProcess")
+_ASKS = ("is_alive", "isAlive", "exitcode")
+
+
+def own_threads(ev: Evaluator, traces: Sequence[Trace]) -> Iterator[tuple[str, Place]]:
+    """The `run()` of classes that are threads, with where one is made; none where somebody looks whether threads are still alive."""
+    if any(last_word(s.call.func) in _ASKS for t in traces for s in t.steps):
+        return
+    for cls in ev.project.classes():
+        above, libraries = classes.ancestry(ev, cls.symbol) if not is_test(cls.path) else ((), ())
+        run = ev.project.scopes.get(f"{cls.symbol}.run")
+        if run is None or run.kind != "function" or not any(name in _THREADS for name in libraries):
+            continue
+        inits = {f"{c.symbol}.__init__" for c in above[:1]}
+        made = (s.place for t in traces if not is_test(t.scope.path) for s in t.steps if any(f.symbol in inits for f in s.functions[: s.called]))
+        yield run.symbol, min(made, default=run.place(run.function.at))

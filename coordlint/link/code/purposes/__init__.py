@@ -1,0 +1,1 @@
+"""What the calls of stores and coordinators are used for, judged together."""

@@ -1,0 +1,1 @@
+"""Stored records and rows: how they are looked for, claimed, counted, changed and saved."""

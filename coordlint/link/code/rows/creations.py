@@ -1,0 +1,284 @@
+"""Rows that are made because a query found none: what looks, what makes, and whether the database would refuse a second one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from coordlint import ir
+from coordlint.contention import Creation
+from coordlint.link.code.calls.trace import Step, Trace
+from coordlint.link.code.evaluation import calling, classes
+from coordlint.link.code.evaluation.arguments import given_for
+from coordlint.link.code.evaluation.classes import in_test
+from coordlint.link.code.evaluation.values import ClassRef, External, Object, options
+from coordlint.link.code.flow.flows import Flow
+from coordlint.link.code.flow.usage import bare, calls_in, last_word, names_in
+from coordlint.link.code.rows import searches, uniqueness
+from coordlint.link.code.rows.searches import Search
+from coordlint.link.code.rows.transitions import is_state
+from coordlint.link.code.scopes.project import Scope
+from coordlint.link.code.scopes.spelling import written
+from coordlint.link.code.walking import records
+from coordlint.link.code.walking.absent import is_yes_or_no, led_by_absence, led_by_answer, led_by_failure
+from coordlint.link.code.walking.tracer import Tracer
+from coordlint.source import Place
+
+_MAKING = frozenset("create acreate save asave add".split())
+_UNIQUE = ("IntegrityError", "UniqueViolation", "DuplicateKeyError", "UniqueViolationError", "DBDuplicateEntry", "DuplicateEntry")
+DEEPEST = 2  # functions within functions that look or make for their caller
+
+
+class Made(NamedTuple):
+    """A new row, as one function makes it."""
+
+    symbol: str
+    given: dict[str, str]  # its columns, as written
+    begun: Place  # where it is made; what leads here leads to the row
+    stored: Place
+    guarded: bool  # the database's refusal is handled
+    state: str = ""  # of a row that was there before: what it is put into
+
+
+class Creations:
+    """What each function looks for and makes, for itself and on behalf of its callers; asked for on demand, remembered."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer, self._ev = tracer, tracer.ev
+        self._searches: dict[str, list[Search]] = {}
+        self._made: dict[str, list[Made]] = {}
+
+    def of(self, trace: Trace) -> Iterator[Creation]:
+        """The rows that a function makes because it found none."""
+        scope = trace.scope
+        if scope.kind != "function":
+            return
+        yield from self._upserts(trace)
+        made = [*self.made(scope.symbol), *self._moved(trace)]
+        if not made:
+            return
+        looks = [*((s, False) for s in self.searches(scope.symbol)), *self._asked(trace)]
+        flow = self._tracer.flow(scope.symbol)
+        for row in made:
+            led = [(s, how) for s, how in looks if s.symbol == row.symbol and s.place < row.begun and _would_find(s, row) and _leads(flow, s, row.begun, how)]
+            if led:
+                yield self._creation(trace, led[0][0], row)
+
+    def _creation(self, trace: Trace, look: Search, row: Made) -> Creation:
+        step = next((s for s in trace.steps if s.place in look.inner), None)
+        equal = tuple(sorted(look.equal))
+        return Creation(
+            place=row.stored,
+            symbol=trace.scope.symbol,
+            type=row.symbol,
+            look=look.place,
+            asks=look.asks,
+            columns=equal,
+            counts=look.counts,
+            refused=uniqueness.refused_by(self._ev, row.symbol, equal, _shared(row), look.ranged or look.counts),
+            guarded=row.guarded,
+            state=row.state,
+            locked=tuple(sorted({d.lock.identity for d in step.held})) if step is not None else (),
+            in_test=in_test(trace.scope),
+        )
+
+    def _upserts(self, trace: Trace) -> Iterator[Creation]:
+        """`get_or_create` looks and makes in two steps, and leaves it to the database to refuse."""
+        if not any(last_word(s.call.func).endswith(("get_or_create", "update_or_create")) for s in trace.steps):
+            return
+        for look in self.searches(trace.scope.symbol):
+            if look.asks in ("get_or_create", "update_or_create") and not look.changes & look.equal.keys():
+                step = next((s for s in trace.steps if s.place == look.place), None)
+                if step is not None:
+                    row = Made(look.symbol, {}, look.place, look.place, _is_guarded(step))
+                    yield replace(self._creation(trace, look, row), upsert=True)
+
+    # -- what is looked for --------------------------------------------------------------------------------------------
+
+    def searches(self, symbol: str) -> list[Search]:
+        """The queries of a function."""
+        if symbol not in self._searches:
+            self._searches[symbol] = searches.searches(self._ev, self._ev.project.scopes[symbol])
+        return self._searches[symbol]
+
+    def _asked(self, trace: Trace) -> Iterator[tuple[Search, bool]]:
+        """The queries whose answers functions of the project give, and whether as a yes or no: `if self.is_taken(email): raise`."""
+        for step in trace.steps:
+            inner = _one(step, self._ev.project.scopes)
+            if inner is None or not _answers(inner):
+                continue
+            made = {row.symbol for row in self.made(inner.symbol)}
+            for look in self.searches(inner.symbol):
+                told = _gives(self._tracer.flow(inner.symbol), look, inner)
+                if told and look.symbol not in made:
+                    here = look._replace(equal=_as_here(look.equal, step, inner, trace.scope), place=step.place, inner=frozenset((step.place,)))
+                    yield here, told == "yes or no"
+
+    # -- what is made --------------------------------------------------------------------------------------------------
+
+    def made(self, symbol: str, depth: int = 0) -> list[Made]:
+        """The rows that a function makes, by itself or through the functions that it calls."""
+        if symbol not in self._made:
+            self._made[symbol] = []
+            trace = self._tracer.trace(symbol)
+            if any(last_word(s.call.func) in _MAKING or s.functions for s in trace.steps):
+                self._made[symbol] = sorted(self._found(trace, depth), key=lambda m: m.begun)
+        return self._made[symbol]
+
+    def _found(self, trace: Trace, depth: int) -> Iterator[Made]:
+        scope = trace.scope
+        for step in trace.steps:
+            if step.deferred:
+                continue
+            name = last_word(step.call.func)
+            if name in ("create", "acreate") and isinstance(step.call.func, ir.Attribute):
+                if symbol := searches.about(self._ev, self._ev.value(step.call.func.base, scope)):
+                    yield Made(symbol, _keywords(step.call), step.place, step.place, _is_guarded(step))
+            elif symbol := self._class_of(step.call, name, scope):
+                yield from _stored(trace, step, symbol)
+            elif (inner := _one(step, self._ev.project.scopes)) is not None and depth < DEEPEST:
+                for row in self.made(inner.symbol, depth + 1):
+                    given = _as_here(row.given, step, inner, scope)
+                    if given:
+                        yield row._replace(given=given, begun=step.place, stored=step.place, guarded=row.guarded or _is_guarded(step))
+
+    def _moved(self, trace: Trace) -> Iterator[Made]:
+        """Rows that were there, and are put into a state: `seat.status = SOLD` and a save."""
+        scope = trace.scope
+        for s in scope.statements:
+            match s:
+                case ir.Assign(targets=(ir.Attribute(base=ir.Name(id=name), name=field),), value=value) if value is not None and is_state(value):
+                    place = scope.place(s.at)
+                    record, saves = records.loaded(self._ev, name, scope, place), records.saved(trace, name, place)
+                    if record is not None and saves:
+                        yield Made(record.symbol, {field: written(value)}, place, saves[0], False, f"{field} = {written(value)}")
+                case _:
+                    pass
+
+    def _class_of(self, call: ir.Call, name: str, scope: Scope) -> str:
+        """The class of the record that a call makes in memory: `Job(...)`, or `form.save(commit=False)`, `serializer.save(owner=user)`."""
+        for option in options(self._ev.value(call.func, scope)):
+            if isinstance(option, ClassRef) and classes.is_record(self._ev, option.symbol):
+                return option.symbol
+        if name == "save" and isinstance(call.func, ir.Attribute):
+            for option in options(self._ev.settle(self._ev.value(call.func.base, scope))):
+                if isinstance(option, Object) and not any(a.name == "instance" for a in option.arguments or ()):
+                    return self._model_of(option.symbol)
+        return ""
+
+    def _model_of(self, symbol: str) -> str:
+        """The records that a form or serializer makes, by its inner `Meta`."""
+        for scope in classes.ancestry(self._ev, symbol)[0]:
+            meta = next((c for c in scope.children if c.kind == "class" and c.symbol.endswith(".Meta")), None)
+            for option in options(self._ev.name("model", meta)) if meta is not None and "model" in meta.names else ():
+                if isinstance(option, ClassRef) and classes.is_record(self._ev, option.symbol):
+                    return option.symbol
+                if isinstance(option, External) and uniqueness.is_known(option.name):
+                    return option.name
+        return ""
+
+
+def _stored(trace: Trace, made: Step, symbol: str) -> Iterator[Made]:
+    """The row of a record that is made in memory: where it is saved or added, with what its attributes are set to on the way."""
+    scope, given = trace.scope, _keywords(made.call)
+    name = ""
+    for s in scope.statements:
+        if isinstance(s, ir.Assign) and s.value is not None and bare(s.value) is made.call and len(s.targets) == 1:
+            name = written(s.targets[0])
+    if not name:  # `session.add(Job(...))`, `Job(...).save()`, `form.save()`
+        around = next((s for s in trace.steps if s.place != made.place and last_word(s.call.func) in _MAKING and made.call in _parts(s.call)), None)
+        if last_word(made.call.func) in ("save", "asave"):
+            around = made
+        if around is not None:
+            yield Made(symbol, given, made.place, around.place, _is_guarded(around))
+        return
+    for s in scope.statements:
+        if isinstance(s, ir.Assign) and s.value is not None:
+            given |= {t.name: written(s.value) for t in s.targets if isinstance(t, ir.Attribute) and written(t.base) == name}
+    for step in trace.steps:
+        if step.place > made.place and last_word(step.call.func) in _MAKING and name in (written(e) for e in _parts(step.call)):
+            yield Made(symbol, given, made.place, step.place, _is_guarded(step))
+            return
+    if last_word(made.call.func) == "save" and made.call.keyword("commit") is None:
+        yield Made(symbol, given, made.place, made.place, _is_guarded(made))
+
+
+def _parts(call: ir.Call) -> tuple[ir.Expr, ...]:
+    """What is saved by `x.save()`, added by `session.add(x)`."""
+    return (*((call.func.base,) if isinstance(call.func, ir.Attribute) else ()), *call.args)
+
+
+def _keywords(call: ir.Call) -> dict[str, str]:
+    return {k.name: written(k.value) for k in call.keywords if k.name}
+
+
+def _is_guarded(step: Step) -> bool:
+    """Whether the refusal of a second row is handled, by its name or with everything else."""
+    return any(c.rpartition(".")[2] in _UNIQUE for g in step.guards for c in g.catches)
+
+
+def _one(step: Step, scopes: dict[str, Scope]) -> Scope | None:
+    """The function of the project that a step calls, where it is one and runs here."""
+    if not step.called or step.deferred or len({f.symbol for f in step.functions[: step.called]}) != 1:
+        return None
+    scope = scopes[step.functions[0].symbol]
+    return scope if scope.kind == "function" and not scope.function.is_generator else None
+
+
+def _as_here(texts: dict[str, str], step: Step, inner: Scope, scope: Scope) -> dict[str, str]:
+    """What a function writes of its parameters, in its caller's words; what the caller does not name is left out."""
+    given = {name: written(expr) for name, expr in given_for(step.args, step.call, scope).items()}
+    on_self = isinstance(step.call.func, ir.Attribute) and written(step.call.func.base) == "self"
+    here: dict[str, str] = {}
+    for column, text in texts.items():
+        first, dot, rest = text.partition(".")
+        if given.get(first):
+            here[column] = given[first] + dot + rest
+        elif searches.is_literal(text) or (on_self and first == "self"):
+            here[column] = text
+    return here
+
+
+def _plain(column: str, text: str) -> tuple[str, str]:
+    """A column and its value without the endings that say the same: `user_id=user.id` is `user=user`."""
+    for ending in (".id", ".pk", "_id"):
+        text = text.removesuffix(ending)
+    return column.removesuffix("_id"), text
+
+
+def _would_find(look: Search, row: Made) -> bool:
+    """Whether the query would have found the new row: nothing that is known of both differs, and they share what the function was asked for."""
+    asked = dict(_plain(c, t) for c, t in look.equal.items() if t)
+    given = dict(_plain(c, t) for c, t in row.given.items() if t)
+    both = asked.keys() & given.keys()
+    if row.state:  # the others of the kind that are in the state already
+        return bool(both) and len(asked) > 1 and not asked.keys() & {"id", "pk"} and all(asked[c] == given[c] for c in both)
+    return any(not searches.is_literal(asked[c]) for c in both) and all(asked[c] == given[c] for c in both)
+
+
+def _shared(row: Made) -> list[str]:
+    """The columns of a new row that another one may get alike: all but those that are empty, or made anew each time."""
+    return [c for c, text in row.given.items() if text != "None" and not searches.is_fresh(text)]
+
+
+def _leads(flow: Flow, look: Search, act: Place, answered: bool) -> bool:
+    if answered or look.counts:
+        return led_by_answer(flow, look.place, act)
+    return led_by_absence(flow, look.place, act) or led_by_failure(flow, look.place, act)
+
+
+def _answers(inner: Scope) -> bool:
+    """Whether a function gives back something."""
+    return any(not (isinstance(e, ir.Const) and e.value is None) for e in calling.returned(inner))
+
+
+def _gives(flow: Flow, look: Search, inner: Scope) -> str:
+    """What a function answers of what a query found: a "yes or no", the "rows" or one of them, or nothing of it."""
+    names = flow.names_of(look.place)
+    answers = list(calling.returned(inner))
+    if all(is_yes_or_no(e) or (isinstance(bare(e), ir.Call) and look.asks == "exists") for e in answers):
+        return "yes or no"
+    found = any(names & names_in(e) or any(inner.place(c.at) in look.inner for c in calls_in(e)) for e in answers)
+    return "rows" if found else ""

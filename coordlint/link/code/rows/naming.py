@@ -1,0 +1,96 @@
+"""Who names the key of a general wrapper: `store.write(f"orders/{number}", body)` writes as much as the library's call inside.
+
+There the operation stands a second time, under the key that this caller makes of it. And where what a request or message carries becomes
+a part of the key, each key says so: nobody then knows how many there will be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from coordlint import ir
+from coordlint.coordination import Argument, Entry, Operation
+from coordlint.link.code.calls.trace import Trace
+from coordlint.link.code.evaluation.values import shown
+from coordlint.link.code.flow.flows import Flow
+from coordlint.link.code.flow.usage import names_in
+from coordlint.link.code.flow.vetting import vetted
+from coordlint.link.code.rows.carried import Carrying, Touch
+from coordlint.link.code.scopes.project import Scope, is_test
+from coordlint.link.code.scopes.spelling import written
+from coordlint.link.code.walking.records import is_write
+from coordlint.source import Place
+
+_CARRIES = frozenset("request req flask.request bottle.request self.request self.req self.get_argument self.get_body_argument".split())
+_BRINGING = ("http", "consumer")
+
+
+def named(carrying: Carrying, traces: Iterable[Trace], brought: Mapping[Place, Place]) -> Iterator[Operation]:
+    """The reads and writes of wrappers, once more at the calls that name their keys."""
+    for t in traces:
+        if is_test(t.scope.path) or t.scope.kind != "function" or not any(s.functions for s in t.steps):
+            continue
+        told: set[tuple[Place, bool]] = set()
+        for touch in carrying.touches(t.scope.symbol):
+            at = (touch.step.place, is_write(touch.operation))
+            if touch.via and touch.named_at == touch.step.place and at not in told:
+                told.add(at)
+                yield _as_here(touch, t.scope, brought)
+
+
+def brought(carrying: Carrying, started: Iterable[Entry]) -> dict[Place, Place]:
+    """The calls that name a key, by their places, with the place at which a handler takes a part of that key out of its request."""
+    found: dict[Place, Place] = {}
+    for entry in started:
+        scope = carrying.scope(entry.symbol)
+        if entry.kind not in _BRINGING or scope is None or scope.kind != "function":
+            continue
+        given = _given(scope)
+        for touch in carrying.touches(entry.symbol):
+            if touch.named_at is not None and "{}" in touch.key.text and _carried(touch, given, carrying.flow(entry.symbol)):
+                found.setdefault(touch.named_at, touch.step.place)
+    return found
+
+
+def _carried(touch: Touch, given: frozenset[str], flow: Flow) -> bool:
+    names = {n for e in touch.naming for n in names_in(e)}
+    return bool(flow.sources(names) & given)
+
+
+def _given(scope: Scope) -> frozenset[str]:
+    """What a handler gets of its request: its parameters, but for those that a framework injects."""
+    params = (p for p in scope.params() if not isinstance(p.default, ir.Call) and p.name not in ("self", "cls"))
+    return frozenset(p.name for p in params) | _CARRIES
+
+
+def _as_here(touch: Touch, scope: Scope, brought: Mapping[Place, Place]) -> Operation:
+    step = touch.step
+    key = Argument("key", text=shown(touch.key.named), place=_place(touch.naming, scope), mentions=_names(touch.naming))
+    value = Argument("value", text=", ".join(written(e) for e in touch.value), place=_place(touch.value, scope), mentions=_names(touch.value))
+    return msgspec.structs.replace(
+        touch.operation,
+        place=step.place,
+        symbol=scope.symbol,
+        key=touch.key.text,
+        key_text=shown(touch.key.named),
+        arguments=(key, value) if touch.value else (key,),
+        guards=step.guards,
+        loop=step.loop or touch.operation.loop,
+        outcome=touch.operation.outcome if is_write(touch.operation) else step.outcome,
+        transaction=step.transaction,
+        receiver=written(step.call.func.base) if isinstance(step.call.func, ir.Attribute) else "",
+        via=touch.via,
+        brought=brought.get(step.place),
+        vetted=vetted(scope),
+        role=None,
+    )
+
+
+def _place(exprs: tuple[ir.Expr, ...], scope: Scope) -> Place | None:
+    return scope.place(exprs[0].at) if exprs else None
+
+
+def _names(exprs: tuple[ir.Expr, ...]) -> tuple[str, ...]:
+    return tuple(sorted({n for e in exprs for n in names_in(e)}))

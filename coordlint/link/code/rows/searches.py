@@ -1,0 +1,170 @@
+"""Queries of rows, as one function writes them: of which class, by which columns, and what they ask."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from coordlint import ir
+from coordlint.link.code.evaluation import classes
+from coordlint.link.code.evaluation.columns import COMPARING, lookup
+from coordlint.link.code.evaluation.evaluate import Evaluator
+from coordlint.link.code.evaluation.values import ClassRef, External, Instance, Value, options
+from coordlint.link.code.flow.usage import bare, calls_in, last_word
+from coordlint.link.code.rows import uniqueness
+from coordlint.link.code.scopes.project import Scope
+from coordlint.link.code.scopes.spelling import written
+from coordlint.link.code.scopes.statements import expressions
+from coordlint.source import Place
+
+_ASKING = frozenset("exists first last get count one one_or_none scalar scalar_one scalar_one_or_none all get_or_none".split())
+_UPSERTS = frozenset({"get_or_create", "update_or_create"})
+_RUNNING = frozenset({"execute", "scalars", "scalar", "exec"})
+_LOCKING = frozenset({"select_for_update", "with_for_update"})
+_FRESH = frozenset({"uuid1", "uuid4", "now", "utcnow", "token_hex", "token_urlsafe", "token_bytes", "urandom", "get_random_string", "random", "choice", "time"})
+_MORE = 4  # assignments of one variable that are joined to a query
+
+
+class Search(NamedTuple):
+    """One query of rows."""
+
+    symbol: str  # their class
+    asks: str  # its last step: "exists", "first", "get", "filter" where its rows are looped over
+    equal: dict[str, str]  # columns that must equal something, with that as it is written
+    changes: frozenset[str]  # columns that an upsert gives new values
+    ranged: bool  # columns are held against an order, or joined by "or", as well
+    counts: bool
+    place: Place
+    inner: frozenset[Place]  # the calls of its chain
+
+
+def searches(ev: Evaluator, scope: Scope) -> list[Search]:
+    """All queries of a function, in their order."""
+    if not isinstance(scope.node, ir.Function):
+        return []
+    found: list[Search] = []
+    for s in scope.statements:
+        inner: set[int] = set()
+        for expr in expressions(s):
+            for call in reversed(calls_in(expr)):
+                if id(call) in inner:
+                    continue
+                links, root = _chain(call)
+                inner |= {id(link) for link in links}
+                if made := _search(ev, scope, links, root):
+                    found.append(made)
+    return sorted(found, key=lambda f: f.place)
+
+
+def about(ev: Evaluator, value: Value) -> str:
+    """The class of records that a query or manager is about."""
+    for option in options(ev.settle(value)):
+        match option:
+            case Instance():
+                model = option.argument("model")
+                several = (model,) if model is not None else option.arguments[:1] if option.type.startswith("sqlalchemy") else ()
+                for arg in several:
+                    if isinstance(arg.value, ClassRef) and classes.is_record(ev, arg.value.symbol):
+                        return arg.value.symbol
+            case External(name=name) if name.endswith(".objects") and uniqueness.is_known(name.removesuffix(".objects")):
+                return name.removesuffix(".objects")
+            case _:
+                pass
+    return ""
+
+
+def _chain(call: ir.Call) -> tuple[list[ir.Call], ir.Expr]:
+    """`a.b().c().d()`: its calls, the last first, and what they start from."""
+    links: list[ir.Call] = []
+    expr: ir.Expr = call
+    while True:
+        expr = bare(expr)
+        if isinstance(expr, ir.Call) and isinstance(expr.func, ir.Attribute):
+            links.append(expr)
+            expr = expr.func.base
+        elif isinstance(expr, ir.Call):
+            return [*links, expr], expr  # select(Job)
+        else:
+            return links, expr
+
+
+def _search(ev: Evaluator, scope: Scope, links: list[ir.Call], root: ir.Expr) -> Search | None:
+    names = [last_word(link.func) for link in links]
+    asks = next((n for name in names if (n := name.removeprefix("a") if name[:1] == "a" and name[1:] in _ASKING | _UPSERTS else name) in _ASKING | _UPSERTS), "")
+    if asks == "" and not set(names) & COMPARING:
+        return None
+    run = next((link for link in links if last_word(link.func) in _RUNNING and link.args), None)
+    if run is not None:
+        statement = bare(run.args[0])
+        links_of, root = _chain(statement) if isinstance(statement, ir.Call) else ([], statement)
+        links = [*links, *links_of]
+    symbol = next((s for e in (root, *links[::-1]) if (s := about(ev, ev.value(e, scope)))), "")
+    if not symbol:
+        return None
+    links = [*links, *_earlier(scope, root)]
+    equal: dict[str, str] = {}
+    ranged = False
+    for link in links:
+        of_link, more = _compared(link)
+        equal |= of_link
+        ranged = ranged or more
+    if any(is_fresh(text) for text in equal.values()) or any(last_word(link.func) in _LOCKING for link in links):
+        return None  # nobody else looks for that; or what it finds is locked, and another rule's matter
+    counts = asks == "count" or any(last_word(link.func) == "count" for link in links)
+    places = frozenset(scope.place(link.at) for link in links)
+    changes = frozenset(key.value for link in links for key in _defaults(link) if isinstance(key, ir.Const) and isinstance(key.value, str))
+    return Search(symbol, asks or names[0], equal, changes, ranged, counts, scope.place(links[0].at), places)
+
+
+def is_fresh(text: str) -> bool:
+    """Whether a value is made anew each time: `uuid4()`, `now()`."""
+    return bool(_FRESH & set(text.replace("()", "").split(".")))
+
+
+def is_literal(text: str) -> bool:
+    """Whether a value, as it is written, is a constant or the name of one."""
+    return bool(text) and (text[0] in "'\"-0123456789" or text in ("True", "False", "None") or text.rpartition(".")[2].isupper())
+
+
+def _defaults(link: ir.Call) -> tuple[ir.Expr | None, ...]:
+    """The columns that `update_or_create(..., defaults={...})` gives new values."""
+    given = link.keyword("defaults")
+    return given.keys if isinstance(given, ir.Mapping) else ()
+
+
+def _earlier(scope: Scope, root: ir.Expr) -> list[ir.Call]:
+    """The steps that were kept in a variable before: `query = query.filter(...)`."""
+    if not isinstance(root, ir.Name):
+        return []
+    found: list[ir.Call] = []
+    for s in scope.statements:
+        if isinstance(s, ir.Assign) and s.value is not None and any(isinstance(t, ir.Name) and t.id == root.id for t in s.targets):
+            value = bare(s.value)
+            found += _chain(value)[0] if isinstance(value, ir.Call) else []
+    return found[: _MORE * 4]
+
+
+def _compared(link: ir.Call) -> tuple[dict[str, str], bool]:
+    """The columns that a step of a query holds equal to something, and whether it compares in other ways as well."""
+    name = last_word(link.func)
+    if name == "exclude":
+        return {}, False
+    if name not in COMPARING and name.removeprefix("a") not in ("get", *_UPSERTS, "get_or_none"):
+        return {}, False
+    equal: dict[str, str] = {}
+    ranged = False
+    for keyword in link.keywords:
+        if keyword.name and keyword.name != "defaults":
+            column, sign = lookup(keyword.name)
+            if sign == "=":
+                equal[column] = written(keyword.value)
+            elif sign == "<":
+                ranged = True
+    for arg in link.args:
+        match arg:
+            case ir.Compare(ops=("==",), values=(ir.Attribute(name=column), value)):
+                equal[column] = written(value)
+            case ir.Const() | ir.Name() | ir.Call(func=ir.Attribute(name="is_" | "is_not" | "isnot" | "in_")):
+                pass  # get(7)
+            case _:
+                ranged = True
+    return equal, ranged

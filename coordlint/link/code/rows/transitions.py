@@ -1,0 +1,127 @@
+"""Fields of stored records that are found in one state and then put into another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from coordlint import ir
+from coordlint.contention import Mutation
+from coordlint.link.code.calls.trace import Trace
+from coordlint.link.code.evaluation.evaluate import Evaluator
+from coordlint.link.code.evaluation.values import Object, options
+from coordlint.link.code.flow.usage import bare, ends, last_word
+from coordlint.link.code.scopes.project import Scope, is_test
+from coordlint.link.code.scopes.spelling import written
+from coordlint.link.code.scopes.statements import blocks
+from coordlint.link.code.walking import records
+from coordlint.source import Place, Span
+
+Tested = Mapping[str, Span]  # "booking.status" -> where it was held against a state
+
+
+def transitions(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
+    """`if order.state == OPEN: order.state = PAID` and a save, of a record that was read and not locked."""
+    if scope.kind != "function":
+        return
+    last: dict[tuple[str, str], Mutation] = {}  # one for each field: where the function has come furthest
+    for assigned, test in _moved(scope.function.body, {}):
+        base, _, field = written(assigned.targets[0]).rpartition(".")
+        place = scope.place(assigned.at)
+        saves = [p for p in records.saved(trace, base, place) if p.line >= place.line]
+        record = records.loaded(ev, base, scope, place) if saves and not is_locked(ev, base, scope) else None
+        if record is None:
+            continue
+        held = [d for s in trace.steps if s.place in saves for d in s.held]
+        last[base, field] = Mutation(
+            place=place,
+            symbol=scope.symbol,
+            record=base,
+            type=record.symbol,
+            field=field,
+            read=scope.place(test),
+            written=saves[0],
+            versioned=records.is_versioned(ev, record.symbol),
+            locked=tuple(sorted({d.lock.identity for d in held})),
+            arithmetic=False,
+            in_test=is_test(scope.path),
+            moved=True,
+            flag=_is_flag(assigned.value),
+            absorbed=isinstance(assigned.value, ir.Const) and isinstance(assigned.value.value, bool) and _is_narrow(trace, saves[0]),
+        )
+    yield from last.values()
+
+
+def is_locked(ev: Evaluator, base: str, scope: Scope) -> bool:
+    """Whether a record of this name was ever read with its row locked."""
+    known = options(ev.settle(ev.name(base, scope))) if base.isidentifier() else ()
+    return any(isinstance(o, Object) and o.loaded == "locked" for o in known)
+
+
+def _moved(body: tuple[ir.Stmt, ...], tested: Tested) -> Iterator[tuple[ir.Assign, Span]]:
+    """Assignments of a state to an attribute whose state decided the way to them, with that test."""
+    known = dict(tested)
+    for s in body:
+        match s:
+            case ir.Assign(targets=(ir.Attribute() as target,), value=value) if (is_state(value) or _is_flag(value)) and written(target) in known:
+                yield s, known[written(target)]
+            case ir.If(branches=branches, orelse=orelse):
+                here = dict(known)
+                for branch in branches:
+                    here |= _asked(branch.test)
+                    yield from _moved(branch.body, here)
+                yield from _moved(orelse, here)
+                if any(ends(b.body) in ("return", "raise", "continue") for b in branches):
+                    known = here
+                continue
+            case _:
+                pass
+        for block in blocks(s):
+            yield from _moved(block, known)
+
+
+def _asked(test: ir.Expr) -> dict[str, Span]:
+    """The attributes that a test holds against a state, or asks whether they are set."""
+    match bare(test):
+        case ir.Binary(op="and" | "or", values=values):
+            return {name: at for v in values for name, at in _asked(v).items()}
+        case ir.Unary(op="not", value=value):
+            return _asked(value)
+        case ir.Compare(ops=("==" | "!=" | "in" | "not in",), values=(ir.Attribute() as asked, state)) if is_state(state):
+            return _named(asked)
+        case ir.Compare(ops=("is" | "is not",), values=(ir.Attribute() as asked, ir.Const(value=None))) | (ir.Attribute() as asked):
+            return _named(asked)
+        case _:
+            return {}
+
+
+def _named(asked: ir.Attribute) -> dict[str, Span]:
+    return {written(asked): asked.at} if isinstance(asked.base, ir.Name) else {}
+
+
+def _is_narrow(trace: Trace, save: Place) -> bool:
+    """Whether a save writes some of the columns only."""
+    return any(s.place == save and s.call.keyword("update_fields") is not None for s in trace.steps)
+
+
+def _is_flag(value: ir.Expr | None) -> bool:
+    """`True`, or the time at which it was done: `timezone.now()`."""
+    match value:
+        case ir.Const(value=True):
+            return True
+        case ir.Call(func=func):
+            return last_word(func) in ("now", "utcnow", "today", "localtime")
+        case _:
+            return False
+
+
+def is_state(value: ir.Expr | None) -> bool:
+    """A constant, the member of an enumeration, or several."""
+    match value:
+        case ir.Const(value=known):
+            return known is not None
+        case ir.Sequence(items=items):
+            return all(is_state(i) for i in items)
+        case ir.Attribute(name=name) | ir.Name(id=name):
+            return name.isupper() or (isinstance(value, ir.Attribute) and name == "value" and is_state(value.base))
+        case _:
+            return False

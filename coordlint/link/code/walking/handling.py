@@ -1,0 +1,64 @@
+"""Exception handlers: what they catch, what they do at their end, and whether they are about locks."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from coordlint import ir
+from coordlint.coordination import Guard
+from coordlint.link.code.evaluation.values import ClassRef, External
+from coordlint.link.code.flow.quiet import only_notes, quiet_end
+from coordlint.link.code.flow.usage import ends
+from coordlint.link.code.scopes.spelling import written
+
+if TYPE_CHECKING:
+    from coordlint.link.code.walking.walk import Around, Walk
+
+
+def guard(w: Walk, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
+    """What a handler catches, and what it does at its end."""
+    names: list[str] = []
+    own: list[bool] = []
+    for t in h.types:
+        value = w.ev.value(t, w.scope)
+        own.append(isinstance(value, ClassRef))
+        name = value.name if isinstance(value, External) else written(t)
+        names.append(w.ev.models.canonical(name) or name)
+    ending = ends(h.body)
+    action = {"raise": "raise", "return": "return", "exit": "exit", "continue": "retry", "break": "return"}.get(ending, "swallow")
+    if not ending and ends(s.body) in ("return", "break"):
+        action = "retry" if around.loop else "return"  # success has left; the failure goes another way
+    elif not ending and (s.orelse or any(isinstance(x, ir.Assign | ir.Augment) for x in h.body)):
+        action = "return"
+    if any(isinstance(x, ir.Raise) for x in h.body):
+        action = "raise"
+    quiet = quiet_end(w.scope, h, s) if around.loop in ("while", "forever") else None
+    goes_on = not ending and action != "raise"
+    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet, goes_on, bool(own) and all(own), only_notes(h))
+
+
+def _is_nothing(last: ir.Stmt) -> bool:
+    """`return []`, `found = {}`."""
+    match last:
+        case ir.Return(value=ir.Sequence(items=())) | ir.Assign(value=ir.Sequence(items=())):
+            return True
+        case ir.Return(value=ir.Mapping(values=())) | ir.Assign(value=ir.Mapping(values=())):
+            return True
+        case _:
+            return False
+
+
+def is_broad(h: ir.Handler) -> bool:
+    """Whether a handler catches whatever the work may raise."""
+    types = [i for t in h.types for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
+    return not types or any(written(t).rpartition(".")[2] in ("Exception", "BaseException") for t in types)
+
+
+_BUSY = re.compile(r"lock|busy|acquir|mutex|semaphore|quorum", re.IGNORECASE)
+
+
+def is_about_locks(h: ir.Handler) -> bool:
+    """Whether a handler is for a lock that could not be had, by the names that it catches."""
+    types = [i for t in h.types for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
+    return any(_BUSY.search(written(t).rpartition(".")[2]) for t in types)

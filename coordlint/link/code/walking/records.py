@@ -1,0 +1,332 @@
+"""Read-modify-write of stored records, and writes whose value was computed from a read of the same key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from coordlint import ir
+from coordlint.contention import Mutation
+from coordlint.coordination import Operation, Outcome, Use
+from coordlint.link.code.calls.trace import Trace
+from coordlint.link.code.evaluation import calling, classes
+from coordlint.link.code.evaluation.arguments import bindings
+from coordlint.link.code.evaluation.calling import returned
+from coordlint.link.code.evaluation.classes import in_test
+from coordlint.link.code.evaluation.evaluate import Evaluator
+from coordlint.link.code.evaluation.values import (
+    UNKNOWN,
+    Literal,
+    Object,
+    Parameter,
+    Pattern,
+    Value,
+    fill,
+    options,
+    shown,
+)
+from coordlint.link.code.flow.changing import adds, changes, checked
+from coordlint.link.code.flow.flows import Flow
+from coordlint.link.code.flow.usage import calls_in, last_word, names_in
+from coordlint.link.code.scopes.project import Scope, is_test
+from coordlint.link.code.scopes.spelling import written
+from coordlint.link.code.scopes.statements import blocks, expressions, statements
+from coordlint.link.code.walking.absent import led_by_absence
+from coordlint.models.schema import Late, Op
+from coordlint.source import Place, Span
+from coordlint.wording import words
+
+_WRITES = (Op.WRITE, Op.CREATE, Op.EFFECT, Op.TRANSACTION_STEP)
+_SAVES = ("save", "asave", "commit", "flush")
+
+
+def mark_reads(ev: Evaluator, trace: Trace, flow: Callable[[], Flow], of: Callable[[str], Trace]) -> None:
+    """Marks the writes of one function whose value comes from a read of the same record; `of` gives a callee's trace."""
+    steps = [s for s in trace.steps if s.operation is not None]
+    operations = [s.operation for s in steps if s.operation is not None]
+    writes = any(is_write(o) and _record_of(o) for o in operations)
+    marked = with_reads([*operations, *_wrapped_reads(ev, trace, of)] if writes else operations, flow)[: len(operations)]
+    marked = [_with_look(o, marked, flow) for o in marked]
+    changed = {m.written: m for m in mutations(ev, trace.scope, trace)}
+    for step, operation in zip(steps, marked, strict=True):
+        mutation = changed.get(step.place)
+        step.operation = operation if mutation is None else _written_back(operation, mutation, flow())
+
+
+def _with_look(write: Operation, all_: list[Operation], flow: Callable[[], Flow]) -> Operation:
+    """A write with the look-up before it that found nothing at the same key, where that led to it."""
+    if not is_write(write) or not write.backend or write.reads_back is not None or not _record_of(write):
+        return write
+    looks = [o for o in all_ if o.op is Op.READ and o.outcome is Outcome.TESTED and o.place < write.place and _is_beside(o, write)]
+    absent = next((o.place for o in looks[::-1] if led_by_absence(flow(), o.place, write.place)), None)
+    return write if absent is None else msgspec.structs.replace(write, absent=absent)
+
+
+def _is_beside(look: Operation, write: Operation) -> bool:
+    """Whether both are about one key of one store, and of a hash about one field."""
+    fields = [next((a.text for a in o.arguments if a.name in ("key", "field")), "") for o in (look, write)] if write.op is Op.SET_ADD else ["", ""]
+    same = look.backend == write.backend and look.key == write.key and _record_of(look) == _record_of(write)
+    return same and (fields[0] == fields[1] or not all(fields))
+
+
+def _wrapped_reads(ev: Evaluator, trace: Trace, of: Callable[[str], Trace]) -> Iterator[Operation]:
+    """`self.load(a)`, where the project's own `load` reads a key that its parameters make up and returns what it read."""
+    for step in trace.steps:
+        if step.operation is not None or not step.functions or step.deferred or not step.called:
+            continue
+        function = step.functions[0]
+        inner = of(function.symbol)
+        reads = [s for s in inner.steps if s.operation is not None and s.operation.op is Op.READ and s.key is not None and "\x00" in s.key.named]
+        if not reads or inner.scope.kind != "function":
+            continue
+        flow, given = Flow(inner.scope), {name: key_value(value) for name, value in bindings(ev, function, step.args).items()}
+        for read in reads:
+            assert read.operation is not None and read.key is not None
+            if _gives_back(inner.scope, read.place, flow):
+                key = fill(read.key, given)
+                yield msgspec.structs.replace(read.operation, place=step.place, key=key.text, key_text=shown(key.named))
+
+
+def key_value(value: Value) -> Value:
+    """The first alternative that can be a key, as it is taken for the keys of operations."""
+    return next((v for v in options(value) if isinstance(v, Pattern | Parameter) or (isinstance(v, Literal) and isinstance(v.value, str))), value)
+
+
+def _gives_back(scope: Scope, read: Place, flow: Flow) -> bool:
+    """Whether what a function returns comes from a read."""
+    names = flow.names_of(read)
+    return any(names & names_in(e) or any(scope.place(c.at) == read for c in calls_in(e)) for e in returned(scope))
+
+
+def _written_back(operation: Operation, mutation: Mutation, flow: Flow) -> Operation:
+    """The save of a changed record; a commit that flushes one is a write of it."""
+    return msgspec.structs.replace(
+        operation,
+        reads_back=mutation.read,
+        is_checked=checked(flow, {f"{mutation.record}.{mutation.field}"}, operation.place),
+        kind=operation.kind or "database",
+        key=operation.key or mutation.type.rpartition(".")[2],
+        late=Late.OVERWRITE if operation.late is Late.UNKNOWN else operation.late,
+    )
+
+
+def with_reads(operations: list[Operation], flow: Callable[[], Flow]) -> list[Operation]:
+    """The operations of one function, with the read that a write's value comes from."""
+    reads = [o for o in operations if o.op in (Op.READ, Op.DB_READ, Op.LIST) and _record_of(o) and not is_about(o)]
+    made: list[Operation] = []
+    for o in operations:
+        source = next((r for r in reversed(reads) if _feeds_back(r, o, flow)), None) if is_write(o) and _record_of(o) else None
+        if source is not None:
+            here, fed = flow().towards(o.place), _feeds(source, o, flow())
+            names = flow().names_of(source.place)
+            o = msgspec.structs.replace(
+                o,
+                reads_back=source.place,
+                through=tuple(sorted(names)),
+                is_checked=checked(here, names, o.place),
+                is_counted=flow().is_counted(fed),
+                adds=adds(here, o.place),
+                changes=changes(here, source.place, o.place),
+            )
+        made.append(o)
+    return made
+
+
+def _feeds_back(read: Operation, write: Operation, flow: Callable[[], Flow]) -> bool:
+    """Whether the value that is written comes from this read of the same record, in the branch in which the write stands.
+
+    What was found in the database by means of it is another value.
+    """
+    if read.backend != write.backend or _record_of(read) != _record_of(write) or read.place.line > write.place.line:
+        return False
+    by_it = flow().records if read.op is not Op.DB_READ else set()
+    return bool(_feeds(read, write, flow()) - by_it and _feeds(read, write, flow().towards(write.place)) - by_it)
+
+
+def is_write(operation: Operation) -> bool:
+    """Whether a value is put in place of another; a field of a hash is one, a member of a set is none."""
+    return operation.op in _WRITES or (operation.op is Op.SET_ADD and operation.late is Late.OVERWRITE)
+
+
+def _record_of(operation: Operation) -> str:
+    """The key as far as it is known; within one function, a variable or an attribute that holds it is as good."""
+    if operation.key:
+        return "" if operation.key_text == "{}" else operation.key_text
+    first = operation.arguments[0].text if operation.arguments and operation.backend else ""
+    return f"{{{first}}}" if first.replace(".", "_").isidentifier() else ""
+
+
+_ABOUT = ("ttl", "pttl", "exists", "expiretime", "pexpiretime", "type", "strlen", "touch")
+
+
+def is_about(read: Operation) -> bool:
+    """Reads that tell something about a record and not its value: how long it lives, whether it is there."""
+    return read.call.rpartition(".")[2] in _ABOUT
+
+
+def _feeds(read: Operation, write: Operation, flow: Flow) -> set[str]:
+    """The names in a write that hold what a read gave, or what was computed from it."""
+    names = flow.names_of(read.place)
+    if not names and read.receiver:
+        names = flow.spread({read.receiver}) - {read.receiver}  # a cursor: the rows come out of it later
+    values = [a for a in write.arguments if a.text != write.key_text or not a.text]
+    fed = {name for a in values for name in names & set(a.mentions)}
+    return fed - flow.replaced(names | {read.receiver}, read.place, write.place)
+
+
+def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
+    """`record.field = f(record.field)` and the save or commit that follows."""
+    if scope.kind != "function":
+        return
+    if not _saves(trace):
+        return
+    for target, read, at, arithmetic in assignments(scope.function.body):
+        base, _, field = target.rpartition(".")
+        place = scope.place(at)
+        record = loaded(ev, base, scope, place)
+        after = saved(trace, base, place)
+        if record is None or not after or is_set_before(scope, target, place) or not classes.may_be_column(ev, record.symbol, field):
+            continue
+        held = [d for s in trace.steps if s.place in after for d in s.held]
+        yield Mutation(
+            place=place,
+            symbol=scope.symbol,
+            record=base,
+            type=record.symbol,
+            field=field,
+            read=scope.place(read),
+            written=after[0],
+            versioned=record.loaded == "locked" or is_versioned(ev, record.symbol),
+            locked=tuple(sorted({d.lock.identity for d in held})),
+            arithmetic=arithmetic,
+            since=arithmetic and _is_since(scope.function.body, base, at),
+            in_test=in_test(scope),
+        )
+
+
+def is_set_before(scope: Scope, target: str, place: Place) -> bool:
+    """Whether the function gives an attribute a value of its own first, and then adds to that: `run.total = 0`."""
+    before = (s for s in statements(scope.function.body) if isinstance(s, ir.Assign) and s.at.line < place.line)
+    return any(isinstance(s.value, ir.Const) and any(written(t) == target for t in s.targets) for s in before)
+
+
+def _saves(trace: Trace) -> list[tuple[Place, str]]:
+    return [(s.place, written(s.call.func)) for s in trace.steps if last_word(s.call.func) in _SAVES]
+
+
+def saved(trace: Trace, base: str, place: Place) -> list[Place]:
+    """Where a record that was changed at a place is saved, or its session committed."""
+    return [
+        p
+        for p, text in _saves(trace)
+        if (p.line >= place.line and text.rpartition(".")[0] in (base, "")) or text.rpartition(".")[2] in ("commit", "flush")
+    ]
+
+
+def loaded(ev: Evaluator, base: str, scope: Scope, before: Place) -> Object | None:
+    """The stored record that a name stands for, when it is known to have been read: here, by who hands it in, or anew by a refresh."""
+    value = _value(ev, base, scope)
+    record = next((o for o in options(ev.settle(value)) if isinstance(o, Object)), None)
+    if record is None or not classes.is_record(ev, record.symbol):
+        return None
+    if record.loaded:
+        return record
+    refreshed = scope.kind == "function" and _is_fresh(scope.function.body, base, before.line)
+    return msgspec.structs.replace(record, loaded="query") if refreshed or _handed(ev, value) == {"query"} else None
+
+
+def _is_fresh(body: tuple[ir.Stmt, ...], base: str, line: int, fresh: bool = False) -> bool | None:
+    """Whether `base.refresh_from_db()` stands on every way to a line; None when the line is not in here. A refresh with arguments may lock."""
+    for s in body:
+        inner = tuple(blocks(s))
+        for block in inner:
+            if (told := _is_fresh(block, base, line, fresh)) is not None:
+                return told
+        if not inner:
+            if s.at.line == line:
+                return fresh
+            calls = [c for e in expressions(s) for c in calls_in(e) if not c.args and not c.keywords]
+            fresh = fresh or any(written(c.func) in (f"{base}.refresh_from_db", f"{base}.arefresh_from_db") for c in calls)
+    return None
+
+
+def _handed(ev: Evaluator, value: Value) -> set[str]:
+    """How the records were read that a framework gives for a parameter, by its default: `key: Key = Depends(current_key)`."""
+    if not isinstance(value, Parameter):
+        return set()
+    return {o.loaded for o in options(ev.settle(ev.default_of(value))) if isinstance(o, Object) and o.loaded}
+
+
+_STALE = ("StaleDataError", "RecordModifiedError")  # what a mapper raises when another writer was first
+
+
+def versions(ev: Evaluator, traces: Iterable[Trace]) -> Iterator[Use]:
+    """Optimistic concurrency that the mapper does: where a class names its version column, and where a refusal is handled."""
+    for scope in ev.project.classes():
+        at = _version_declared(ev, scope)
+        if at is not None and not is_test(scope.path):
+            name = scope.symbol.rpartition(".")[2]
+            yield Use(scope.place(at), "occ", "database-row", "sqlalchemy", scope.symbol, name, options=(("condition", "version_id_col"),))
+    seen: set[Place] = set()
+    for trace in traces:
+        for guard in (g for s in trace.steps for g in s.guards):
+            if guard.place not in seen and not is_test(trace.scope.path) and any(c.rpartition(".")[2] in _STALE for c in guard.catches):
+                seen.add(guard.place)
+                yield Use(guard.place, "occ", "database-row", "sqlalchemy", trace.scope.symbol, None)
+
+
+def _version_declared(ev: Evaluator, scope: Scope) -> Span | None:
+    """The `__mapper_args__` of a class that name a version column: an attribute, or a method that gives them."""
+    for b in scope.names.get("__mapper_args__", ()):
+        given = [(b.expr, b.at)] if b.expr is not None else []
+        if b.target is not None and b.target.kind == "function":
+            given = [(expr, expr.at) for expr in calling.returned(b.target)]
+        for expr, at in given:
+            keys = expr.keys if isinstance(expr, ir.Mapping) else ()
+            if any(isinstance(k, ir.Const) and k.value == "version_id_col" for k in keys):
+                return at or expr.at
+    return None
+
+
+def _value(ev: Evaluator, base: str, scope: Scope) -> Value:
+    return ev.name(base, scope) if base.isidentifier() else UNKNOWN
+
+
+def assignments(body: tuple[ir.Stmt, ...]) -> Iterator[tuple[str, Span, Span, bool]]:
+    """Attributes that are computed from themselves: as written, where it is read, where it stands, whether by arithmetic."""
+    for s in body:
+        match s:
+            case ir.Augment(target=ir.Attribute() as target, value=value) if not _is_expression(value):
+                yield written(target), target.at, s.at, True
+            case ir.Assign(targets=(ir.Attribute() as target,), value=ir.Binary(op="+" | "-" | "*" | "/") as value):
+                if written(target) in names_in(value) and not _is_expression(value):
+                    yield written(target), value.at, s.at, True
+            case _:
+                pass
+        for block in blocks(s):
+            yield from assignments(block)
+
+
+_WHEN = frozenset("modified updated changed last since at date time timestamp seen".split())
+
+
+def _is_since(body: tuple[ir.Stmt, ...], base: str, at: Span) -> bool:
+    """Whether what is added comes from a time that the same record keeps: `days = today - record.updated`, `record.days += days`."""
+    inside = list(statements(body))
+    added = next((s.value for s in inside if isinstance(s, ir.Augment) and s.at == at), None)
+    if added is None:
+        return False
+    names = names_in(added)
+    names |= {n for s in inside if isinstance(s, ir.Assign) and s.value is not None and s.at < at for t in s.targets if written(t) in names for n in names_in(s.value)}
+    return any(n.startswith(f"{base}.") and words(n.removeprefix(f"{base}.").partition(".")[0]) & _WHEN for n in names)
+
+
+def _is_expression(value: ir.Expr) -> bool:
+    """`F("n") + 1` is computed by the database."""
+    return any(isinstance(n, ir.Call) and written(n.func).rpartition(".")[2] == "F" for n in ir.walk(value))
+
+
+def is_versioned(ev: Evaluator, symbol: str) -> bool:
+    """Whether the mapper compares a version column of this class when it writes."""
+    return any(_version_declared(ev, scope) is not None for scope in classes.ancestry(ev, symbol)[0])
