@@ -40,7 +40,7 @@ class Asking:
         self._level = 0
         self._cut = _NEVER  # the lowest level at which a question came up again
         self._open: dict[_Question, int | _Passing] = {}  # questions that are being answered, with their level, and answers of open circles
-        self._passing: list[tuple[int, _Question]] = []
+        self._passing: dict[int, list[_Question]] = {}  # by the level at which they were cut
 
     def answer(self, memory: Memory[K], key: K, make: Callable[[*Ts], Value], *args: *Ts) -> Value:
         """The remembered answer, else the one that is made now."""
@@ -76,28 +76,29 @@ class Asking:
             del self._open[question]
             self._level = level
         cut, hangs = self._cut, self.hangs
+        if level in self._passing:
+            self._assumed(level, made == UNKNOWN, cut, hangs)
         if cut < level:
             self._open[question] = (made, cut, hangs)
-            self._passing.append((cut, question))
+            self._passing.setdefault(cut, []).append(question)
             self._cut = min(cut, cut_above)
         else:
-            if cut == level:
-                self._close(level, made == UNKNOWN)
             self._cut = cut_above
             memory, key = question
             (memory.loose if hangs else memory.firm)[key] = made
         self.hangs = hangs or hangs_above
         return made
 
-    def _close(self, level: int, is_settled: bool) -> None:
-        """The head of a circle has its answer. Was it what the cut had assumed, so are the answers made of it; else they are asked again."""
-        kept = []
-        for cut, question in self._passing:
-            if cut < level:
-                kept.append((cut, question))
-                continue
+    def _assumed(self, level: int, is_right: bool, cut: int, hangs: bool) -> None:
+        """A question that was cut short below has its answer. Was it what the cut had assumed, so are the answers made of it, as far as
+        its own is: they are of the circle around, where there is one. Else they are asked again."""
+        for question in self._passing.pop(level):
             found = self._open.pop(question, None)
-            if is_settled and isinstance(found, tuple):
+            if not is_right or not isinstance(found, tuple):
+                continue
+            if cut < level:
+                self._open[question] = (found[0], cut, hangs or found[2])
+                self._passing.setdefault(cut, []).append(question)
+            else:
                 memory, key = question
-                (memory.loose if found[2] else memory.firm)[key] = found[0]
-        self._passing = kept
+                (memory.loose if hangs or found[2] else memory.firm)[key] = found[0]
