@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from coordlint.link.code.memory import Asking, Memory
-from coordlint.link.code.values import UNKNOWN, Literal, Value, one_of
+from coordlint.link.code.evaluation.memory import Asking, Memory
+from coordlint.link.code.evaluation.values import UNKNOWN, Literal, Value, one_of
 
 HOME = Literal("home")
 
