@@ -22,6 +22,7 @@ from coordlint import (
 )
 
 from ._outside import done_once
+from ._refused import is_handled, is_order
 from ._worth import DEAR, ORDERS, SET_UP
 
 _WORTH = DEAR | ORDERS | frozenset({"account", "membership", "vote", "enrollment", "enrolment", "seat", "slot"})
@@ -32,6 +33,12 @@ _ONLY_ONE = (
     "constraint can say it, lock a row that both must pass (SELECT ... FOR UPDATE on the parent) before the query."
 )
 _LIMIT = "Lock a row that both must pass (SELECT ... FOR UPDATE on the parent) before counting, or count in the parent by UPDATE ... WHERE n < :most and test the row count."
+_NEXT = (
+    "Let the database number (a sequence, an identity column), count in the parent by UPDATE ... SET last = last + 1 RETURNING last, or lock the parent (SELECT ... FOR UPDATE) before "
+    "asking; with a unique constraint, handle its error by asking again."
+)
+_FIRST = "Insert first (ON CONFLICT DO NOTHING, get_or_create), or handle the error of the unique constraint by reading the row that won and answering with it."
+_REPLAYED = frozenset({"idempotency", "idempotent", "idempotence", "dedup", "dedupe", "deduplication"})  # keys by which a caller asks again
 _ONE = frozenset({"get", "one", "one_or_none", "scalar_one", "scalar_one_or_none", "get_or_none", "get_or_create", "update_or_create"})
 _ALONE = frozenset({"command", "main", "import", "periodic", "test"})
 
@@ -42,6 +49,11 @@ def made_rows(system: System) -> Iterator[Found]:
     for row in system.creations():
         if row.look in told:
             continue  # however many rows hang on one query
+        if _is_told_apart(system, row):
+            told.add(row.look)
+            yield _numbered_twice(row) if row.numbered else _not_replayed(row)
+        if row.numbered or row.look in told:
+            continue
         if not (row.refused or row.guarded or row.locked or system.is_locked(row) or _is_prepared(row)) and _matters(system, row):
             told.add(row.look)
             yield _made_twice(system, row)
@@ -49,6 +61,47 @@ def made_rows(system: System) -> Iterator[Found]:
         effect = done_once(system, mutation)
         if effect is not None and not (mutation.versioned or mutation.locked or system.is_locked(mutation) or _is_alone(system, mutation.symbol)):
             yield _done_twice(mutation, effect)
+
+
+def _is_told_apart(system: System, row: Creation) -> bool:
+    """Whether a row gets a number that another may get at the same time, or is found in vain by one whose own the database then refuses."""
+    if row.guarded or row.locked or row.upsert or row.counts or row.state or not (row.numbered or (row.clashes and row.answers)):
+        return False
+    if row.numbered and (is_order(row.numbered) or not (row.clashes or row.refused in ("", None))):
+        return False
+    kinds = {entry.kind for entry in system.entries_reaching(row.symbol)}
+    return "http" in kinds and not (_is_prepared(row) or system.is_locked(row) or is_handled(system, row))
+
+
+def _numbered_twice(row: Creation) -> Found:
+    name = row.type.rpartition(".")[2]
+    seen = {"max": "the highest there is", "count": "how many there are", "last": "that of the last one"}.get(row.asks, row.asks)
+    then = "the database refuses the second, and nobody handles that" if row.clashes else "both rows bear it"
+    return found(
+        f"The next `{row.numbered}` of a {name} is computed from {seen}: two callers at a time both see the same and get one number, and {then}.",
+        at=row.look,
+        symbol=row.symbol,
+        resource=f"{row.type}.{row.numbered}",
+        because=[(row.place, "the number may be taken by the time the row is stored here")],
+        severity=WARNING if not row.clashes and _worth(row) else INFO,
+        confidence=LOW if row.refused is None else MEDIUM,
+        help=_NEXT,
+    )
+
+
+def _not_replayed(row: Creation) -> Found:
+    name = row.type.rpartition(".")[2]
+    by = ", ".join(row.columns)
+    return found(
+        f"A query by {by} answers with the {name} that is there, else one is made: two callers at a time both find none, and the one whom the database refuses gets an error instead of that answer.",
+        at=row.look,
+        symbol=row.symbol,
+        resource=row.type,
+        because=[(row.place, "the second one is refused when it is stored here")],
+        severity=WARNING if words(by) & _REPLAYED else INFO,
+        confidence=MEDIUM,
+        help=_FIRST,
+    )
 
 
 def _made_twice(system: System, row: Creation) -> Found:

@@ -35,7 +35,7 @@ class Flow:
             match s:
                 case ir.Assign(targets=targets, value=value) if value is not None:
                     self._flow(value, [n for t in targets for n in _names(t)])
-                    if any(_counts(node) for node in ir.walk(value)):
+                    if any(counts(node) for node in ir.walk(value)):
                         self._counted |= {n for t in targets for n in _names(t)}
                 case ir.Augment(target=target, op=op, value=value):
                     self._flow(value, _names(target))
@@ -142,7 +142,7 @@ class Flow:
         return reached
 
 
-def _counts(node: ir.Expr) -> bool:
+def counts(node: ir.Expr) -> bool:
     """`a + 1`, `a - b`; adding two names may as well join two texts."""
     if not isinstance(node, ir.Binary) or node.op not in ("+", "-"):
         return False

@@ -16,7 +16,7 @@ from coordlint.link.code.evaluation.classes import in_test
 from coordlint.link.code.evaluation.values import ClassRef, External, Object, options
 from coordlint.link.code.flow.flows import Flow
 from coordlint.link.code.flow.usage import bare, calls_in, last_word, names_in
-from coordlint.link.code.rows import searches, uniqueness
+from coordlint.link.code.rows import numbering, replaying, searches, uniqueness
 from coordlint.link.code.rows.searches import Search
 from coordlint.link.code.rows.transitions import is_state
 from coordlint.link.code.scopes.project import Scope
@@ -65,6 +65,7 @@ class Creations:
             led = [(s, how) for s, how in looks if s.symbol == row.symbol and s.place < row.begun and _would_find(s, row) and _leads(flow, s, row.begun, how)]
             if led:
                 yield self._creation(trace, led[0][0], row)
+        yield from self._numbered(trace, made, flow)
 
     def _creation(self, trace: Trace, look: Search, row: Made) -> Creation:
         step = next((s for s in trace.steps if s.place in look.inner), None)
@@ -79,10 +80,28 @@ class Creations:
             counts=look.counts,
             refused=uniqueness.refused_by(self._ev, row.symbol, equal, _shared(row), look.ranged or look.counts),
             guarded=row.guarded,
+            clashes=self._clashes(look, row),
+            answers=replaying.is_answer(self._tracer.flow(trace.scope.symbol), look.place, row.begun),
             state=row.state,
             locked=tuple(sorted({d.lock.identity for d in step.held})) if step is not None else (),
             in_test=in_test(trace.scope),
         )
+
+    def _clashes(self, look: Search, row: Made) -> bool:
+        """Whether the database surely refuses a second one: columns that are asked for, and that the row gets, are unique."""
+        both = {c: t for c, t in look.equal.items() if c in row.given and row.given[c] != "None"}
+        return uniqueness.is_refused(self._ev, row.symbol, both)
+
+    def _numbered(self, trace: Trace, made: list[Made], flow: Flow) -> Iterator[Creation]:
+        """The rows that get the next number."""
+        asked = list(numbering.highest(self._ev, trace.scope, self.searches(trace.scope.symbol)))
+        for row in made:
+            for most in asked if not row.state else ():
+                column = numbering.next_number(most, row.given, row.begun, trace.scope, flow) if most.symbol == row.symbol else ""
+                if column and numbering.is_among(most, row.given):
+                    look = Search(row.symbol, most.kind, {**most.equal, column: "next"}, frozenset(), False, False, most.place, frozenset((most.place,)))
+                    yield replace(self._creation(trace, look, row), numbered=column)
+                    break
 
     def _upserts(self, trace: Trace) -> Iterator[Creation]:
         """`get_or_create` looks and makes in two steps, and leaves it to the database to refuse."""
@@ -135,7 +154,7 @@ class Creations:
             name = last_word(step.call.func)
             if name in ("create", "acreate") and isinstance(step.call.func, ir.Attribute):
                 if symbol := searches.about(self._ev, self._ev.value(step.call.func.base, scope)):
-                    yield Made(symbol, _keywords(step.call), step.place, step.place, _is_guarded(step))
+                    yield Made(symbol, _keywords(step.call, scope), step.place, step.place, _is_guarded(step))
             elif symbol := self._class_of(step.call, name, scope):
                 yield from _stored(trace, step, symbol)
             elif (inner := _one(step, self._ev.project.scopes)) is not None and depth < DEEPEST:
@@ -182,7 +201,7 @@ class Creations:
 
 def _stored(trace: Trace, made: Step, symbol: str) -> Iterator[Made]:
     """The row of a record that is made in memory: where it is saved or added, with what its attributes are set to on the way."""
-    scope, given = trace.scope, _keywords(made.call)
+    scope, given = trace.scope, _keywords(made.call, trace.scope)
     name = ""
     for s in scope.statements:
         if isinstance(s, ir.Assign) and s.value is not None and bare(s.value) is made.call and len(s.targets) == 1:
@@ -210,8 +229,8 @@ def _parts(call: ir.Call) -> tuple[ir.Expr, ...]:
     return (*((call.func.base,) if isinstance(call.func, ir.Attribute) else ()), *call.args)
 
 
-def _keywords(call: ir.Call) -> dict[str, str]:
-    return {k.name: written(k.value) for k in call.keywords if k.name}
+def _keywords(call: ir.Call, scope: Scope) -> dict[str, str]:
+    return {name: written(value) for name, value in searches.named(call, scope).items()}
 
 
 def _is_guarded(step: Step) -> bool:
@@ -241,17 +260,10 @@ def _as_here(texts: dict[str, str], step: Step, inner: Scope, scope: Scope) -> d
     return here
 
 
-def _plain(column: str, text: str) -> tuple[str, str]:
-    """A column and its value without the endings that say the same: `user_id=user.id` is `user=user`."""
-    for ending in (".id", ".pk", "_id"):
-        text = text.removesuffix(ending)
-    return column.removesuffix("_id"), text
-
-
 def _would_find(look: Search, row: Made) -> bool:
     """Whether the query would have found the new row: nothing that is known of both differs, and they share what the function was asked for."""
-    asked = dict(_plain(c, t) for c, t in look.equal.items() if t)
-    given = dict(_plain(c, t) for c, t in row.given.items() if t)
+    asked = dict(searches.plain(c, t) for c, t in look.equal.items() if t)
+    given = dict(searches.plain(c, t) for c, t in row.given.items() if t)
     both = asked.keys() & given.keys()
     if row.state:  # the others of the kind that are in the state already
         return bool(both) and len(asked) > 1 and not asked.keys() & {"id", "pk"} and all(asked[c] == given[c] for c in both)

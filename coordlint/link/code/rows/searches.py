@@ -104,7 +104,7 @@ def _search(ev: Evaluator, scope: Scope, links: list[ir.Call], root: ir.Expr) ->
     equal: dict[str, str] = {}
     ranged = False
     for link in links:
-        of_link, more = _compared(link)
+        of_link, more = compared(link)
         equal |= of_link
         ranged = ranged or more
     if any(is_fresh(text) for text in equal.values()) or any(last_word(link.func) in _LOCKING for link in links):
@@ -125,6 +125,29 @@ def is_literal(text: str) -> bool:
     return bool(text) and (text[0] in "'\"-0123456789" or text in ("True", "False", "None") or text.rpartition(".")[2].isupper())
 
 
+def named(call: ir.Call, scope: Scope) -> dict[str, ir.Expr]:
+    """What a call gives by name, also by a table that stands in the function: `Job(**{"name": x})`, `Job(**fields)`."""
+    found: dict[str, ir.Expr] = {}
+    for k in call.keywords:
+        if k.name:
+            found[k.name] = k.value
+            continue
+        tables = [k.value]
+        if isinstance(k.value, ir.Name):
+            tables = [s.value for s in scope.statements if isinstance(s, ir.Assign) and s.value is not None and any(written(t) == k.value.id for t in s.targets)]
+        if len(tables) == 1 and isinstance(tables[0], ir.Mapping):
+            pairs = zip(tables[0].keys, tables[0].values, strict=True)
+            found |= {key.value: value for key, value in pairs if isinstance(key, ir.Const) and isinstance(key.value, str)}
+    return found
+
+
+def plain(column: str, text: str) -> tuple[str, str]:
+    """A column and its value without the endings that say the same: `user_id=user.id` is `user=user`."""
+    for ending in (".id", ".pk", "_id"):
+        text = text.removesuffix(ending)
+    return column.removesuffix("_id"), text
+
+
 def _defaults(link: ir.Call) -> tuple[ir.Expr | None, ...]:
     """The columns that `update_or_create(..., defaults={...})` gives new values."""
     given = link.keyword("defaults")
@@ -143,7 +166,7 @@ def _earlier(scope: Scope, root: ir.Expr) -> list[ir.Call]:
     return found[: _MORE * 4]
 
 
-def _compared(link: ir.Call) -> tuple[dict[str, str], bool]:
+def compared(link: ir.Call) -> tuple[dict[str, str], bool]:
     """The columns that a step of a query holds equal to something, and whether it compares in other ways as well."""
     name = last_word(link.func)
     if name == "exclude":

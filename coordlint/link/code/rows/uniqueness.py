@@ -57,6 +57,13 @@ def refused_by(ev: Evaluator, symbol: str, equal: Iterable[str], others: Iterabl
     return "" if whole else None
 
 
+def is_refused(ev: Evaluator, symbol: str, equal: Iterable[str]) -> bool:
+    """Whether it is seen that the database refuses a second row that is equal in these columns."""
+    given = {_plain(c) for c in equal}
+    found = _OF_LIBRARIES[symbol] if symbol in _OF_LIBRARIES else [g for scope in classes.ancestry(ev, symbol)[0] for g in groups(scope)]
+    return any(g and g <= given for g in found)
+
+
 def groups(scope: Scope) -> Iterator[Group]:
     """The columns, alone or together, that a class declares unique; an empty group for a constraint that is not understood, or holds on a condition."""
     for name, bindings in scope.names.items():
