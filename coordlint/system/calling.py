@@ -71,7 +71,7 @@ class Calling(Seen):
         return tuple(sorted({p for callee in self._calls.successors(symbol) for p in self._calls.edges[symbol, callee]["places"]}))
 
     def unheeded(self, symbol: str) -> tuple[Place, ...]:
-        """The calls of a function that throw its answer away, where it takes something and answers True or False."""
+        """The calls of a function that throw its answer away, where that says whether something was taken or swapped."""
         return self._world.unheeded.get(symbol, ())
 
     def happens_before(self, section: Section, effect: Effect) -> bool:

@@ -3,7 +3,7 @@
 Why: compare-and-set protects the data only by refusing: when another writer was first, nothing is written. A program
 that does not look at the refusal goes on as if its value were stored, so an order counts as paid, a slot as claimed or a
 counter as raised although the store still holds the other value. Most APIs refuse quietly: etcd's `replace` and Consul's
-`kv.put(cas=...)` answer False, an etcd transaction answers (False, ...), memcached's `cas` False or None, an UPDATE with a
+`kv.put(cas=...)` answer False, an etcd transaction answers (False, ...), a Lua script what its refusing branch returns, memcached's `cas` False or None, an UPDATE with a
 version in its WHERE clause reports a row count of 0, and a kazoo transaction returns exceptions in its result list
 instead of raising them. Where the API does raise, an empty `except` does the same.
 
@@ -34,6 +34,7 @@ from coordlint import (
     System,
     backend_name,
     call_name,
+    effect_name,
     found,
     rule,
     words,
@@ -68,6 +69,11 @@ def cas_result_ignored(system: System) -> Iterator[Found]:
                 confidence=MEDIUM,
                 help="Test the answer and replace the old value where it differs, or write with put() if the last one is to win.",
             )
+    yield from _scripts(system)
+    for update in system.operations(Op.CAS, Op.SCRIPT):
+        if update.outcome is Outcome.RETURNED and (update.refusal or (update.backend in _ANSWERS and update.library not in _RAISING)):
+            for place in system.unheeded(update.symbol):
+                yield _handed_up(system, update, place)
     for transaction in system.operations(Op.TRANSACTION, backend="etcd"):
         if transaction.outcome is Outcome.DEAD and _compares(transaction):
             yield _ignored(system, transaction, "answers (False, ...) when a comparison fails")
@@ -89,6 +95,36 @@ def cas_result_ignored(system: System) -> Iterator[Found]:
             yield _ignored(system, write, "matches no row when another writer was first, and says so only by its row count")
         elif (guard := _swallowing(write)) is not None and _compares_version(write):
             yield _swallowed(write, guard)
+
+
+def _scripts(system: System) -> Iterator[Found]:
+    """Lua scripts that refuse by what they answer, where nobody decides by it, here or behind."""
+    for script in system.operations(Op.SCRIPT):
+        if not script.refusal or not script.only_told:
+            continue
+        behind = [o for o in system.operations_in((script.symbol,)) if o.place > script.place and o.harmful_late and o.kind]
+        if script.outcome is Outcome.DEAD or behind:
+            yield found(
+                f"The script on `{script.key_text or script.key}` answers {script.refusal} when it changes nothing, and nobody looks: "
+                + ("the program goes on as if it had." if behind else "what was refused counts as done."),
+                at=script,
+                because=[*((o.place, f"{effect_name(o)} follows either way") for o in behind[:1]), *script.origin] or [(script.place, "its answer decides nothing")],
+                severity=ERROR if behind else WARNING,
+                confidence=HIGH if behind else MEDIUM,
+                help=f"Test the answer, and stop where it is {script.refusal}: nothing was taken, so that nothing is to be given back either.",
+            )
+
+
+def _handed_up(system: System, update: Operation, place: Place) -> Found:
+    name = update.symbol.rpartition(".")[2]
+    return found(
+        f"Nobody looks whether {name}() could change `{update.key_text or update.key}`: it answers {update.refusal or 'False'} when another writer was first.",
+        at=place,
+        symbol=next((caller for caller, at in system.callers(update.symbol) if at == place), ""),
+        because=[(update.place, "the answer comes from here"), *update.origin],
+        severity=WARNING,
+        confidence=MEDIUM,
+    )
 
 
 def _matters(create: Operation) -> bool:

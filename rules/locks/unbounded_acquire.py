@@ -9,10 +9,13 @@ a hint to retry, or the task put back into the queue.
 It is a note where nobody outside is held up: a worker's task or a message waits for its turn, and the lock ends with its lease or its session; or
 a request that only fills a cache waits for another one that fills it.
 
+A synchronous call in a coroutine that locks rows is worse: while another transaction holds them, the event loop stands still, and with it every
+other request, maybe the one that would give the rows back.
+
 Fine when: a command or a one-shot script waits for its turn; the limit comes from configuration, or stands around the wait (`asyncio.timeout(5)`); the lock belongs to a transaction with a lock
 timeout; a standby waits to become leader.
 
-Known misses: a limit that the server sets (lock_timeout in Postgres).
+Known misses: a limit that the server sets by itself (lock_timeout in Postgres's configuration).
 
 Sources: redis-py and kazoo documentation of acquire; AWS Builders' Library, Timeouts, retries and backoff with jitter.
 """
@@ -68,6 +71,43 @@ def unbounded_acquire(system: System) -> Iterator[Found]:
             confidence=MEDIUM,
             help="Give the acquire a limit (blocking_timeout=, acquire(timeout=)) and answer 'busy' when it passes.",
         )
+    yield from row_locks_in_coroutines(system)
+
+
+def row_locks_in_coroutines(system: System) -> Iterator[Found]:
+    """Rows that a synchronous call locks in a coroutine: while another transaction holds them, the event loop stands still."""
+    for section in system.critical_sections(scopes=(Scope.DB_TRANSACTION,)):
+        if section.how != "row-lock" or not section.is_async or section.blocking is not True or not stops_the_loop(system, section):
+            continue
+        entries = waiting(system, section)
+        if not entries or is_limited_by_the_server(system, section):
+            continue
+        yield found(
+            f"a coroutine waits for {lock_name(section.lock)} with a synchronous call: as long as another transaction holds it, the event loop serves nobody",
+            at=section,
+            because=[told_entry(entry) for entry in entries[:2]],
+            confidence=MEDIUM,
+            help="Make the handler a plain function, which runs in a thread, or await an asynchronous session; and bound the wait: with_for_update(nowait=True) or SET LOCAL lock_timeout.",
+        )
+
+
+_RUNS = frozenset({"execute", "scalars", "scalar", "get", "get_one", "first", "one", "one_or_none", "all", "refresh"})
+
+
+def stops_the_loop(system: System, section: Section) -> bool:
+    """Whether the statement that locks is run by a call that is not awaited. What a query object is asked is synchronous in itself."""
+    if section.lock.type.startswith("sqlalchemy.orm.Query."):
+        return True
+    runs = [o for o in system.operations_in((section.symbol,)) if o.backend == "database-row" and o.call.rpartition(".")[2] in _RUNS and not o.call.startswith("sqlalchemy.Select.")]
+    near = [o for o in runs if o.place.line >= section.acquired.line - 1]
+    return bool(near) and not any(o.is_async for o in runs)
+
+
+def is_limited_by_the_server(system: System, section: Section) -> bool:
+    """Whether a statement of the function, or how the engine is made, ends the wait: lock_timeout, statement_timeout."""
+    said = [a.text or str(a.value) for o in system.operations_in((section.symbol,)) for a in o.arguments]
+    said += [a.text or str(a.value) for o in system.operations() if "engine" in o.call or o.call.endswith("connect") for a in o.arguments]
+    return any("_timeout" in text or text.startswith("sqlite") for text in said)
 
 
 def waiting(system: System, section: Section) -> list[Entry]:
@@ -101,6 +141,98 @@ def told_entry(entry: Entry) -> tuple[Place, str]:
 
 
 EXAMPLES = r'''
+=== bad: a coroutine locks rows by a synchronous session, made in another module
+--- shop/db.py
+from sqlalchemy import create_engine
+from sqlalchemy.orm import sessionmaker
+
+Local = sessionmaker(bind=create_engine("postgresql://db/shop"))
+--- shop/api.py
+from fastapi import FastAPI
+from sqlalchemy import select
+
+from shop.db import Local
+from shop.models import Seat
+
+app = FastAPI()
+
+@app.post("/seats/{number}")
+async def take(number: int):
+    db = Local()
+    seat = db.query(Seat).filter(Seat.id == number).with_for_update().first()  # finding: unbounded-acquire
+    seat.taken = True
+    db.commit()
+
+@app.delete("/seats/{number}")
+async def free(number: int):
+    with Local() as db:
+        query = select(Seat).where(Seat.id == number).with_for_update()  # finding: unbounded-acquire
+        seat = db.execute(query).scalar_one()
+        seat.taken = False
+        db.commit()
+--- shop/models.py
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+class Base(DeclarativeBase):
+    pass
+
+class Seat(Base):
+    __tablename__ = "seats"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    taken: Mapped[bool]
+
+=== good: awaited, at once or never, with a limit of the server, or in a thread
+--- shop/api.py
+from fastapi import FastAPI
+from sqlalchemy import create_engine, select, text
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from sqlalchemy.orm import sessionmaker
+
+from shop.models import Seat
+
+app = FastAPI()
+Local = sessionmaker(bind=create_engine("postgresql://db/shop"))
+Awaited = async_sessionmaker(create_async_engine("postgresql+asyncpg://db/shop"))
+
+@app.post("/seats/{number}")
+async def take(number: int):
+    async with Awaited() as db:
+        seat = (await db.execute(select(Seat).where(Seat.id == number).with_for_update())).scalar_one()
+        seat.taken = True
+        await db.commit()
+
+@app.put("/seats/{number}")
+async def change(number: int):
+    db = Local()
+    seat = db.query(Seat).filter(Seat.id == number).with_for_update(nowait=True).first()
+    seat.taken = True
+    db.commit()
+
+@app.delete("/seats/{number}")
+async def free(number: int):
+    db = Local()
+    db.execute(text("SET LOCAL lock_timeout = '2s'"))
+    seat = db.query(Seat).filter(Seat.id == number).with_for_update().first()
+    seat.taken = False
+    db.commit()
+
+@app.patch("/seats/{number}")
+def swap(number: int):
+    db = Local()
+    seat = db.query(Seat).filter(Seat.id == number).with_for_update().first()
+    seat.taken = not seat.taken
+    db.commit()
+--- shop/models.py
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+class Base(DeclarativeBase):
+    pass
+
+class Seat(Base):
+    __tablename__ = "seats"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    taken: Mapped[bool]
+
 === bad: a view waits, through a factory in another module
 --- shop/locks.py
 import redis

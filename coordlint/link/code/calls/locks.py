@@ -19,6 +19,7 @@ from coordlint.link.code.evaluation.values import (
     Literal,
     Object,
     Pattern,
+    Table,
     Value,
     options,
     shown,
@@ -110,14 +111,14 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
     if made.scope and model is not BY_HAND:
         model = msgspec.structs.replace(model, scope=made.scope)
         backend = "file-lock" if backend == "process-local" and made.scope is Scope.HOST else backend
-    waits = made.op is Op.ROW_LOCK
+    waits = _queues(made) if made.op is Op.ROW_LOCK else False
     if made.rest is not None:
         library, backend = None, made.rest.backend
     if made.sql is not None:
         scope = Scope.DB_TRANSACTION if "xact" in made.sql.kind or made.sql.kind in ("row-lock", "table-lock") else Scope.DB_SESSION
         model = LockModel(scope, session_bound=True, on_busy=OnBusy.BLOCKS)
         backend = "mysql-get-lock" if made.sql.kind == "get-lock" else "postgres-advisory" if "advisory" in made.sql.kind else "database-row"
-        waits = not made.sql.kind.startswith("try")
+        waits = waits if made.op is Op.ROW_LOCK else not made.sql.kind.startswith("try")
     elif made.op is Op.ROW_LOCK:
         model = LockModel(Scope.DB_TRANSACTION, session_bound=True, on_busy=OnBusy.BLOCKS)
         backend = "database-row"
@@ -134,7 +135,7 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
         key=key.text if key else None,
         key_text=named,
         lifetime=life,
-        wait=FOREVER if waits else AT_ONCE,
+        wait=UNKNOWN_TIME if waits is None else FOREVER if waits else AT_ONCE,
         blocking=waits,
         made=at,
         via=via,
@@ -143,6 +144,16 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
         masters=_masters(owner) if isinstance(owner, Instance) else None,
         identity=f"{backend}:{key.text}" if key is not None and says_something(key) else f"{at}",
     )
+
+
+def _queues(made: Meaning) -> bool | None:
+    """Whether a query waits for the rows that others have locked: not with NOWAIT or SKIP LOCKED; None where that is computed."""
+    if made.sql is not None:
+        return not (made.sql.nowait or made.sql.skip_locked)
+    told = [e for a in made.args if a.name == "with_for_update" for o in options(a.value) if isinstance(o, Table) for e in o.entries]
+    given = [(a.name, a.value) for a in made.args] + told
+    said = [v.value if isinstance(v, Literal) else None for name, v in given if name in ("nowait", "skip_locked")]
+    return False if True in said else None if None in said or any(name == "**" for name, _ in given) else True
 
 
 def _backend(ev: Evaluator, made: Instance, built: Meaning | None) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from coordlint.coordination import UNKNOWN_TIME, Argument, Time
+from coordlint.link.code.calls.refusals import refusal
 from coordlint.link.code.calls.rest import Rest, requested
 from coordlint.link.code.calls.scripts import FOREVER, SHAPES, lua_shape, setting_line
 from coordlint.link.code.evaluation.arguments import expanded
@@ -48,6 +49,7 @@ class Meaning(msgspec.Struct, frozen=True):
     sql: SqlMeaning | None = None
     rest: Rest | None = None  # a request to a coordinator's REST interface
     lua: str = ""  # what a script does: "compare-and-delete", "compare-and-expire", "acquire", ...
+    refusal: str = ""  # what a script answers where it refuses to change anything
     lua_sets: Place | None = None  # the line of its text that writes the key, where that can be told
 
     def arg(self, name: str) -> Arg | None:
@@ -141,7 +143,7 @@ def _script(ev: Evaluator, made: Meaning, owner: Value | None) -> Meaning:
                 lua = lua_shape(body) if isinstance(body, str) else ""
                 if lua and not made.model.name.endswith(("register_script", "script_load")):  # which run nothing yet
                     place = setting_line(option.value, option.place) if isinstance(option, Literal) and isinstance(option.value, str) else None
-                    return replace(made, op=SHAPES.get(lua, Op.SCRIPT), lua=lua, lua_sets=place, late=Late.CONDITIONAL)
+                    return replace(made, op=SHAPES.get(lua, Op.SCRIPT), lua=lua, lua_sets=place, late=Late.CONDITIONAL, refusal=refusal(body) if isinstance(body, str) else "")
     return replace(made, late=Late.UNKNOWN)
 
 

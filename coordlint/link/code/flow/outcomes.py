@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from coordlint import ir
 from coordlint.coordination import Outcome
-from coordlint.link.code.flow.usage import Usage, bare, calls_in, last_word
+from coordlint.link.code.flow.usage import Usage, bare, calls_in, last_word, names_in
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import expressions, statements
 
@@ -136,3 +136,42 @@ def _is_test_inside(expr: ir.Expr, call: ir.Call) -> bool:
             case _:
                 pass
     return False
+
+
+_TOLD = frozenset("print debug info warning warn error exception critical log dumps append".split())
+
+
+def is_only_told(call: ir.Call, s: ir.Stmt, body: tuple[ir.Stmt, ...]) -> bool:
+    """Whether an answer is only logged, or put into what somebody outside reads: nothing here is decided by it."""
+    match s:
+        case ir.Evaluate(value=value):
+            return bare(value) is call
+        case ir.Assign(targets=(ir.Name(id=name),), value=value) if value is not None and bare(value) is call:
+            return all(_tells(expr, name, isinstance(other, ir.Return)) for other in statements(body) for expr in expressions(other) if not _is_target(other, expr))
+        case _:
+            return False
+
+
+def _is_target(s: ir.Stmt, expr: ir.Expr) -> bool:
+    return isinstance(s, ir.Assign) and any(t is expr for t in s.targets)
+
+
+def _tells(expr: ir.Expr, name: str, is_answer: bool) -> bool:
+    """Whether each mention of a name in an expression stands in a log, a text or an entry of a message."""
+    if name not in names_in(expr):
+        return True
+    shown = {id(n) for part in _shown(expr) for n in ir.walk(part)}
+    return all(id(n) in shown for n in ir.walk(expr) if isinstance(n, ir.Name) and n.id == name) and not (is_answer and written(bare(expr)) == name)
+
+
+def _shown(expr: ir.Expr) -> Iterator[ir.Expr]:
+    for node in ir.walk(expr):
+        match node:
+            case ir.Mapping(values=values):
+                yield from values
+            case ir.Text(parts=parts):
+                yield from parts
+            case ir.Call(func=func, args=args) if last_word(func) in _TOLD:
+                yield from args
+            case _:
+                pass

@@ -31,7 +31,7 @@ from coordlint.link.code.evaluation.values import (
     options,
     shown,
 )
-from coordlint.link.code.flow.outcomes import is_never_sent, outcome_of, outcome_of_count
+from coordlint.link.code.flow.outcomes import is_never_sent, is_only_told, outcome_of, outcome_of_count
 from coordlint.link.code.flow.usage import bare, calls_in, last_word, names_in, starts
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
@@ -271,6 +271,8 @@ def _note(w: Walk, made: Step, meaning: Meaning, owner: Value | None, call: ir.C
         made.outcome = Outcome.DEAD
     if made.operation is None:
         made.operation = describe(w, made, meaning, owner, call, around)
+        if meaning.refusal and meaning.op is Op.SCRIPT and w.scope.kind == "function":
+            made.operation = replace_fields(made.operation, refusal=meaning.refusal, only_told=is_only_told(call, s, w.scope.function.body))
     holding.note_lock(w, made, meaning, owner, call, s, around)
 
 
