@@ -74,6 +74,8 @@ if TYPE_CHECKING:
         unforeseen as unforeseen,
         way_in as way_in,
     )
+    from coordlint.beside import beside_database as beside_database
+    from coordlint.starting import EarlyCall as EarlyCall, early_calls as early_calls
     from coordlint.renewals import Renewal as Renewal, led_on as led_on, unchecked_renewals as unchecked_renewals
     from coordlint.retry import Retry as Retry
     from coordlint.source import Place as Place, Skip as Skip, Span as Span
@@ -123,6 +125,8 @@ _HOMES = {
     "coordlint.pipeline": "check",
     "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
     "coordlint.outage": "WayIn ends_quietly ends_threads reads_configuration sees_outage survives_outage unforeseen way_in",
+    "coordlint.beside": "beside_database",
+    "coordlint.starting": "EarlyCall early_calls",
     "coordlint.renewals": "Renewal led_on unchecked_renewals",
     "coordlint.retry": "Retry",
     "coordlint.rowleases": "blind_releases blind_renewals deaf_renewals",

@@ -30,6 +30,7 @@ _CONNECTS = (Op.CONNECT, Op.REGISTER)  # what a program does first, wherever its
 _STARTS, _STOPS = ("start", "startup", "on_startup", "init_host"), ("stop", "shutdown", "on_shutdown", "del_host", "close")
 _ENDS = (Op.CLOSE, Op.LEAVE, Op.DEREGISTER)
 _OF_RECORDS = ("pre_save", "post_save", "pre_delete", "post_delete", "m2m_changed")  # signals that Django sends inside the change
+_LOGGED = ("celery", "signals.", "worker_", "beat_", "before_first_request")  # starts of workers that a failing handler does not keep from starting
 _HOSTED = frozenset({"service", "server", "mixin", "worker", "daemon", "agent", "manager", "plugin", "extension"})
 
 
@@ -117,9 +118,16 @@ def way_in(system: System, call: Operation) -> WayIn | None:
     if interrupt is not None and call.op not in _CONNECTS:
         harm = "breaks off the handler of a signal, and what stands behind the call is not done"
         return WayIn(interrupt.place, f"it handles a signal of the operating system: {interrupt.reason}", harm, "signal", Confidence.MEDIUM)
+    if (starts := start_of(system, call.symbol)) is not None:
+        return WayIn(starts.place, f"the application runs it when it starts: {starts.reason}", "keeps the application from starting", "start", Confidence.MEDIUM)
     if (call.op in _AT_START and module) or (call.op in _CONNECTS and any(e.kind == "main" for e in entries)):
         return _at_start(system, module or call.symbol, call, at)
     return _by_its_host(system, call) if call.op in _CONNECTS and not entries else None
+
+
+def start_of(system: System, symbol: str) -> Entry | None:
+    """The handler of the application's start that waits for a function; Celery's signals log what fails, and go on."""
+    return next((e for e in system.entries_calling(symbol) if e.kind == "startup" and not any(word in e.reason for word in _LOGGED)), None)
 
 
 def _by_its_host(system: System, call: Operation) -> WayIn | None:

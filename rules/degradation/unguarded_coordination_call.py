@@ -5,6 +5,8 @@ program breaks; kazoo's `start()` then raises after 15 s, etcd and Consul client
 makes the import fail, so that the process cannot even start to say what is wrong, and every replica that restarts during
 the outage stays away. A call in a request handler turns an outage of the registry into an outage of the product, although
 the addresses or settings that it asks for were known a second ago; in a signal that Django sends it fails the save of the record.
+Where a record is committed first, or a locked row of the database decides, a request that fails with the store is worse than one that is late: it is
+sent again, and the record made twice.
 Where the work of a message has a handler that notes its failure, an outage that passes it by leaves the work as if it still ran. A handler of a
 signal that fails does not do what stands behind the call. A thread whose loop asks the coordinator ends with the first failure that nothing handles: the program runs on, and its addresses,
 its leases or its work stay as they were.
@@ -48,6 +50,8 @@ from coordlint import (
     way_in,
 )
 
+from ._beside import ended_at_start, failing_beside
+
 _BACKENDS = (*COORDINATORS, "tooz")
 _ROUND_TRIPS = (Op.CONNECT, Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.DELETE, Op.REGISTER)
 
@@ -77,6 +81,8 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
         )
     yield from _in_threads(system, told)
     yield from _of_messages(system, told)
+    yield from failing_beside(system, told)
+    yield from ended_at_start(system, told)
     for call, way in interrupted:
         if {call.symbol, (way.place, way.harm)} & told or survives_outage(system, call):
             continue

@@ -12,7 +12,9 @@ Fine when: the client retries with back-off, so that the order does not matter; 
 coordinator in compose without a restart policy: what no crash and no reboot brings back is there to try things with. It is information as well for a Redis
 with a healthcheck whose client is started again when it fails: the client connects when it is first asked.
 
-Known misses: clients that connect by themselves without stating any order.
+A service that states no order at all is told where its code is seen to ask the store at its start, nothing handles that, and nothing starts it again.
+
+Known misses: clients that connect by themselves when they are first asked.
 
 Sources: Compose specification, depends_on (service_started, service_healthy); Kubernetes documentation, Liveness, Readiness and Startup Probes.
 """
@@ -26,12 +28,15 @@ from coordlint import (
     INFO,
     MEDIUM,
     WARNING,
+    EarlyCall,
     Ensemble,
     Evidence,
     Found,
     System,
     Workload,
     backend_name,
+    call_name,
+    early_calls,
     found,
     lock_held_in,
     rule,
@@ -42,13 +47,19 @@ RETRYING = ("connection_retry", "retry", "retry_on_error", "retries", "max_retri
 
 @rule("CL709", severity=WARNING)
 def coordinator_without_healthcheck(system: System) -> Iterator[Found]:
+    early: dict[object, list[EarlyCall]] = {}
+    for asked in early_calls(system, *COORDINATORS, "redis"):
+        early.setdefault(asked.store.workload.key, []).append(asked)
     for ensemble in system.deployment.ensembles(*COORDINATORS, "redis"):
-        if not ensemble.is_ours_to_run or ensemble.role == "test" or (ensemble.backend == "redis" and not holds_locks(system, ensemble)):
+        if not ensemble.is_ours_to_run or ensemble.role == "test" or retries(system, ensemble):
             continue
-        if retries(system, ensemble):
-            continue
+        matters = ensemble.backend != "redis" or holds_locks(system, ensemble)
         if ensemble.first.workload.kind == "compose":
-            yield from started_only(system, ensemble)
+            ordered = list(started_only(system, ensemble)) if matters else []
+            unordered = [asked for key in ensemble.keys for asked in early.get(key, ())]
+            yield from ordered or ([asked_at_start(ensemble, unordered)] if unordered else [])
+        elif not matters:
+            continue
         elif not any(probe.kind in ("readiness", "liveness") for probe in ensemble.first.workload.probes):
             workload = ensemble.first.workload
             yield found(
@@ -59,6 +70,29 @@ def coordinator_without_healthcheck(system: System) -> Iterator[Found]:
                 resource=ensemble.backend,
                 severity=workload.role.softened(WARNING),
             )
+
+
+def asked_at_start(ensemble: Ensemble, early: list[EarlyCall]) -> Found:
+    """Services that ask it while they start, end when it does not answer, and state no order at all; one finding for all of them."""
+    asked = early[0]
+    others = len({e.workload.key for e in early}) - 1
+    more = f" (and {others} more)" if others else ""
+    checked = any(not p.is_disabled for c in ensemble.coordinators for p in c.workload.probes)
+    missing = "does not wait for its healthcheck" if checked else "waits for it in no way, and it has no healthcheck"
+    return found(
+        f"{asked.workload.name}{more} asks {backend_name(ensemble.backend)} ({ensemble.name}) in order to start, {missing}; nothing starts it again",
+        at=ensemble.first.workload.place,
+        because=[
+            (asked.workload.place, f"{asked.workload.name} is started here, in any order"),
+            (asked.call.place, f"{call_name(asked.call)} fails until the store answers"),
+            (asked.starts, f"and is done at the start: {asked.reason}"),
+            *((e.workload.place, f"{e.workload.name} as well") for e in early[1:4] if e.workload.key != asked.workload.key),
+        ],
+        symbol=ensemble.first.workload.symbol,
+        resource=ensemble.backend,
+        severity=ensemble.first.workload.role.softened(WARNING),
+        confidence=MEDIUM,
+    )
 
 
 def started_only(system: System, ensemble: Ensemble) -> Iterator[Found]:
@@ -168,6 +202,92 @@ r = redis.Redis(host="redis")
 def close_books():
     with r.lock("books", timeout=30):
         print("closing")
+
+=== bad: asked in order to start, with no order stated
+--- compose.yaml
+services:
+  redis:  # finding: coordinator-without-healthcheck
+    image: redis:7
+  web:
+    build: .
+    command: python serve.py
+--- Dockerfile
+FROM python:3.12
+WORKDIR /app
+COPY . .
+--- serve.py
+import redis
+
+r = redis.Redis(host="redis")
+
+
+def check():
+    try:
+        r.ping()
+    except redis.ConnectionError:
+        raise SystemExit("no Redis at redis:6379")
+
+
+def main():
+    check()
+    print("serving")
+
+
+if __name__ == "__main__":
+    main()
+
+=== good: asked at the start again and again, until it answers
+--- compose.yaml
+services:
+  redis:
+    image: redis:7
+  web:
+    build: .
+    command: python serve.py
+--- Dockerfile
+FROM python:3.12
+WORKDIR /app
+COPY . .
+--- serve.py
+import time
+
+import redis
+
+r = redis.Redis(host="redis")
+
+
+def main():
+    while True:
+        try:
+            r.ping()
+            break
+        except redis.ConnectionError:
+            time.sleep(1)
+    print("serving")
+
+
+if __name__ == "__main__":
+    main()
+
+=== good: an entry point that waits for it
+--- compose.yaml
+services:
+  redis:
+    image: redis:7
+  web:
+    build: .
+    command: ./wait-for-it.sh redis:6379 -- python serve.py
+--- Dockerfile
+FROM python:3.12
+WORKDIR /app
+COPY . .
+--- serve.py
+import redis
+
+r = redis.Redis(host="redis")
+
+if __name__ == "__main__":
+    r.ping()
 
 === good: waits for health
 --- compose.yaml
