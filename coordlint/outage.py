@@ -108,7 +108,7 @@ def way_in(system: System, call: Operation) -> WayIn | None:
         if hit is not None:
             return hit
     entries = system.entries_reaching(call.symbol)
-    request = next((e for e in entries if e.kind == "http"), None)
+    request = next((e for e in system.entries_waiting(call.symbol) if e.kind == "http"), None)
     if request is not None and not _has_error_handler(system):
         return WayIn(request.place, f"a request comes in here: {request.reason}", "fails the request", "request")
     saved = next((e for e in entries if e.kind == "signal" and any(signal in e.reason for signal in _OF_RECORDS)), None)
@@ -170,6 +170,9 @@ def _at_import(system: System, module: str, at: Place) -> WayIn | None:
     served = next((e for e in system.entries("http") if e.symbol.startswith(module + ".")), None)
     if served is not None:
         return WayIn(served.place, f"the same module serves requests: {served.reason}", "keeps the application from starting", "import")
+    consumes = next((e for e in system.entries("consumer") if e.symbol.startswith(module + ".")), None)
+    if consumes is not None:
+        return WayIn(consumes.place, f"the same module takes messages: {consumes.reason}", "ends the program when it starts", "start", Confidence.MEDIUM)
     return None
 
 

@@ -199,6 +199,16 @@ class Calling(Seen):
             todo += sorted(more)
         return tuple(e for e in self.entries_reaching(symbol) if e.symbol in above)
 
+    def entries_waiting(self, symbol: str) -> tuple[Entry, ...]:
+        """The entry points that wait for a function: what a thread, a timer or a task of its own does happens beside them."""
+        above, todo = {symbol}, [symbol]
+        while todo:
+            callee = todo.pop()
+            more = {caller for caller, at in self.callers(callee) if caller not in above and (callee, at) not in self._world.started}
+            above |= more
+            todo += sorted(more)
+        return tuple(e for e in self.entries_reaching(symbol) if e.symbol in above)
+
     def is_by_command(self, symbol: str) -> bool:
         """Whether only operators' commands lead there: nobody else does the same at the same time."""
         kinds = {entry.kind for entry in self.entries_reaching(symbol)} - {"test", "import"}

@@ -50,6 +50,7 @@ _LASTING = frozenset(
 )
 _DATED = frozenset({"time", "timestamp", "heartbeat", "expire", "expiry", "seen", "deadline", "utcnow", "now"})
 _WORKING = frozenset({"worker", "executor", "instance", "replica", "agent", "participant", "member", "runner"})  # who comes and goes by itself
+_PROCESS = frozenset({"pid", "getpid", "hostname", "gethostname"})  # what one process is called by
 _ATTRIBUTE = frozenset({"url", "uri", "addr", "address", "ip", "port", "endpoint", "host", "hostname"})
 _CHECKS = ("check", "checks", "ttl", "interval", "script", "http", "tcp", "grpc", "**")  # "**": a mapping of unknown content
 
@@ -72,7 +73,7 @@ def membership_without_lease(system: System) -> Iterator[Found]:
     for write in system.operations(backend=COORDINATORS):
         if (write.symbol, write.key) in told or not write.stores or _may_end(system, write) or _lasts(write):
             continue
-        if not _names_member(write) and not _is_counted_among(system, write):
+        if not _names_member(write) and not _is_named_by_process(write) and not _is_counted_among(system, write):
             continue
         told.add((write.symbol, write.key))
         yield found(
@@ -100,6 +101,14 @@ def _names_member(write: Operation) -> bool:
     if _said(write) & _ADDRESS:
         return True
     return bool(write.symbol_words & _REGISTERS) and write.argument("value") is not None
+
+
+def _is_named_by_process(write: Operation) -> bool:
+    """An entry of one process among those that work: "/workers/{pid}", whatever is written into it."""
+    before, hole, after = (write.key_text or "").rpartition("{")
+    if not hole or not after.endswith("}") or write.late is Late.ADD_MEMBER or write.argument("value") is None:
+        return False
+    return bool(words(after.removesuffix("}")) & _PROCESS and words(fixed(before)) & _WORKING)
 
 
 def _is_counted_among(system: System, write: Operation) -> bool:
@@ -230,6 +239,34 @@ def remove(pool, worker):
 
 def workers(pool):
     return [name for name, _ in store.get_prefix("pools/%s/worker" % pool)]
+
+=== bad: what starts workers notes them by the number of their process, and nobody takes off the one that dies
+--- pool/start.py
+import subprocess
+
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+zk.start()
+
+
+def start():
+    pid = subprocess.Popen(["python", "worker.py"]).pid
+    zk.create("/worker/standby/" + str(pid), b"running", makepath=True)  # finding: membership-without-lease
+
+
+def stop(pid):
+    zk.delete("/worker/standby/" + str(pid))
+
+=== good: the worker itself notes its process, for as long as its session lives
+--- pool/worker.py
+import os
+
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+zk.start()
+zk.create("/worker/standby/" + str(os.getpid()), b"running", ephemeral=True, makepath=True)
 
 === good: where a function is served, one entry of the function
 --- pool/address.py

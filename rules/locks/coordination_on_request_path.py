@@ -56,7 +56,7 @@ def coordination_on_request_path(system: System) -> Iterator[Found]:
     for operation in system.operations(*ROUND_TRIPS, backend=COORDINATORS):
         if operation.key in watched - {None} or is_cached(system, operation.symbol):
             continue
-        entries = [e for e in system.entries_reaching(operation.symbol) if e.kind in TRAFFIC and not is_rare(e)]
+        entries = [e for e in system.entries_waiting(operation.symbol) if e.kind in TRAFFIC and not is_rare(e)]
         entries = [e for e in entries if not is_cached(system, e.symbol)]
         if entries:
             by_file.setdefault((operation.place.path, operation.backend), []).append((operation, entries))
@@ -310,6 +310,28 @@ c = consul.Consul(host="consul")
 def set_flag(name):
     c.kv.put(f"flags/{name}", "on")
     return "ok"
+
+=== good: a request only starts the timer, whose thread asks
+--- web/scaling.py
+import threading
+
+from flask import Flask
+from kazoo.client import KazooClient
+
+app = Flask(__name__)
+zk = KazooClient(hosts="zk:2181")
+zk.start()
+
+
+def rescale():
+    zk.set("/pool/wanted", b"3")
+    threading.Timer(120, rescale).start()
+
+
+@app.route("/")
+def index():
+    threading.Timer(120, rescale).start()
+    return "", 204
 
 === good: read once, at start
 --- app.py
