@@ -87,6 +87,7 @@ class Creation(msgspec.Struct, frozen=True):
     in_test: bool = False
     upsert: bool = False  # `get_or_create`, which is both
     state: str = ""  # the state that the row is put into, and that the query looked for: "status = 'SOLD'"
+    table: bool = False  # statements of SQL look and make: `type` is the name of a table
     clashes: bool = False  # it is seen that the database refuses a second one, by columns that the query asks for
     answers: bool = False  # what the query finds is the function's answer, or is worked on: a replay
     numbered: str = ""  # the column that gets the next number after the highest of those that the query saw

@@ -206,7 +206,7 @@ def _mutations(ev: Evaluator, traces: list[Trace]) -> list[Mutation]:
 
 
 def _creations(tracer: Tracer, traces: list[Trace]) -> tuple[Creation, ...]:
-    making = creations.Creations(tracer)
+    making = creations.Creations(tracer, traces)
     return tuple(sorted((c for t in traces for c in making.of(t)), key=lambda c: (c.place, c.look)))
 
 

@@ -74,7 +74,7 @@ def _is_told_apart(system: System, row: Creation) -> bool:
 
 
 def _numbered_twice(row: Creation) -> Found:
-    name = row.type.rpartition(".")[2]
+    name = _name(row)
     seen = {"max": "the highest there is", "count": "how many there are", "last": "that of the last one"}.get(row.asks, row.asks)
     then = "the database refuses the second, and nobody handles that" if row.clashes else "both rows bear it"
     return found(
@@ -90,7 +90,7 @@ def _numbered_twice(row: Creation) -> Found:
 
 
 def _not_replayed(row: Creation) -> Found:
-    name = row.type.rpartition(".")[2]
+    name = _name(row)
     by = ", ".join(row.columns)
     return found(
         f"A query by {by} answers with the {name} that is there, else one is made: two callers at a time both find none, and the one whom the database refuses gets an error instead of that answer.",
@@ -105,8 +105,9 @@ def _not_replayed(row: Creation) -> Found:
 
 
 def _made_twice(system: System, row: Creation) -> Found:
-    name = row.type.rpartition(".")[2]
+    name = _name(row)
     by = ", ".join(row.columns)
+    kept = "nothing that the code shows keeps that unique" if row.table and row.refused is None else "nothing keeps that unique"
     breaks = "from then on the query raises, because it finds two" if row.asks in _ONE else "both think it the only one"
     if row.state:
         told = f"A query by {by} decides whether one more {name} gets `{row.state}`, and nothing keeps that unique: two callers at a time both find none, and both get it."
@@ -115,7 +116,7 @@ def _made_twice(system: System, row: Creation) -> Found:
     elif row.upsert:
         told = f"{row.asks} looks for a {name} by {by}, which nothing keeps unique: two callers at a time both make one, and {breaks}."
     else:
-        told = f"A query by {by} decides whether a {name} is made, and nothing keeps that unique: two callers at a time both make one, and {breaks}."
+        told = f"A query by {by} decides whether a {name} is made, and {kept}: two callers at a time both make one, and {breaks}."
     return found(
         told,
         at=row.look,
@@ -153,6 +154,10 @@ def _done_twice(mutation: Mutation, effect: Operation) -> Found:
         confidence=MEDIUM,
         help="Set it by an update that expects the old state and test the row count (UPDATE ... WHERE NOT sent), or lock the row (SELECT ... FOR UPDATE) from the test to the commit.",
     )
+
+
+def _name(row: Creation) -> str:
+    return f"row of {row.type}" if row.table else row.type.rpartition(".")[2]
 
 
 def _worth(row: Creation) -> bool:

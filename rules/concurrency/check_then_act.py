@@ -8,7 +8,7 @@ Instead: let the store decide in one step: a unique constraint and its error han
 INSERT ... ON CONFLICT DO NOTHING with the row count tested), Redis SET with nx=True or HSETNX, ZooKeeper `create` and NodeExistsError,
 etcd `put_if_not_exists`. To spend from a balance: UPDATE ... WHERE balance >= :amount, and test the row count.
 
-Rows of databases are told where a query by some columns decides, in the same function or in one that is asked there, whether a row with the same values
+Rows of databases, by way of classes or of statements of SQL, are told where a query by some columns decides, in the same function or in one that is asked there, whether a row with the same values
 is made, or put into the state that was looked for, and the class declares nothing that keeps these columns unique (which is what `get_or_create` relies on); where a number
 of rows is held against a limit; where the next number is computed from the highest there is (`MAX(number) + 1`); where a row is found and answered with, else made, and nobody turns the refusal of a
 unique constraint into that answer (a note, and a warning for idempotency keys); and where a flag of a record (`sent`, `paid_at`) is tested and then set so that a mail, a message or a payment goes out once. It is a note
@@ -17,7 +17,7 @@ where names do not say that much hangs on it.
 Fine when: the database refuses the second one (a unique column, columns that are unique together, a constraint of exclusion), the step is get_or_create over unique
 columns or an upsert, a lock is held around both, the key ends by itself; a command, a script or a migration does it.
 
-Known misses: constraints that the database has and the models do not show (so this is a preview); rows that are matched in Python or by JSON columns before one is made.
+Known misses: constraints that the database has and neither models nor schemas in the code show (so this is a preview); rows that are matched in Python or by JSON columns before one is made.
 
 Sources: Django documentation, get_or_create (atomic only with unique fields); CWE-367 (time-of-check time-of-use).
 """

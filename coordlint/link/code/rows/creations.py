@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -16,7 +16,7 @@ from coordlint.link.code.evaluation.classes import in_test
 from coordlint.link.code.evaluation.values import ClassRef, External, Object, options
 from coordlint.link.code.flow.flows import Flow
 from coordlint.link.code.flow.usage import bare, calls_in, last_word, names_in
-from coordlint.link.code.rows import numbering, replaying, searches, uniqueness
+from coordlint.link.code.rows import numbering, replaying, searches, stated, tables, uniqueness
 from coordlint.link.code.rows.searches import Search
 from coordlint.link.code.rows.transitions import is_state
 from coordlint.link.code.scopes.project import Scope
@@ -45,8 +45,9 @@ class Made(NamedTuple):
 class Creations:
     """What each function looks for and makes, for itself and on behalf of its callers; asked for on demand, remembered."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, traces: Iterable[Trace] = ()) -> None:
         self._tracer, self._ev = tracer, tracer.ev
+        self._tables = tables.Tables(tracer.ev, traces)
         self._searches: dict[str, list[Search]] = {}
         self._made: dict[str, list[Made]] = {}
 
@@ -70,15 +71,18 @@ class Creations:
     def _creation(self, trace: Trace, look: Search, row: Made) -> Creation:
         step = next((s for s in trace.steps if s.place in look.inner), None)
         equal = tuple(sorted(look.equal))
+        table = row.symbol.removeprefix(stated.TABLE) if row.symbol.startswith(stated.TABLE) else ""
+        ranged = look.ranged or look.counts
         return Creation(
             place=row.stored,
             symbol=trace.scope.symbol,
-            type=row.symbol,
+            type=table or row.symbol,
+            table=bool(table),
             look=look.place,
             asks=look.asks,
             columns=equal,
             counts=look.counts,
-            refused=uniqueness.refused_by(self._ev, row.symbol, equal, _shared(row), look.ranged or look.counts),
+            refused=self._tables.refused_by(table, equal, _shared(row)) if table else uniqueness.refused_by(self._ev, row.symbol, equal, _shared(row), ranged),
             guarded=row.guarded,
             clashes=self._clashes(look, row),
             answers=replaying.is_answer(self._tracer.flow(trace.scope.symbol), look.place, row.begun),
@@ -119,7 +123,8 @@ class Creations:
     def searches(self, symbol: str) -> list[Search]:
         """The queries of a function."""
         if symbol not in self._searches:
-            self._searches[symbol] = searches.searches(self._ev, self._ev.project.scopes[symbol])
+            stated_here = stated.searches(self._ev, self._tracer.trace(symbol))
+            self._searches[symbol] = sorted([*searches.searches(self._ev, self._ev.project.scopes[symbol]), *stated_here], key=lambda f: f.place)
         return self._searches[symbol]
 
     def _asked(self, trace: Trace) -> Iterator[tuple[Search, bool]]:
@@ -142,12 +147,14 @@ class Creations:
         if symbol not in self._made:
             self._made[symbol] = []
             trace = self._tracer.trace(symbol)
-            if any(last_word(s.call.func) in _MAKING or s.functions for s in trace.steps):
+            if any(last_word(s.call.func) in _MAKING or s.functions or s.operation is not None for s in trace.steps):
                 self._made[symbol] = sorted(self._found(trace, depth), key=lambda m: m.begun)
         return self._made[symbol]
 
     def _found(self, trace: Trace, depth: int) -> Iterator[Made]:
         scope = trace.scope
+        for new in stated.insertions(self._ev, trace):
+            yield Made(stated.TABLE + new.table, new.given, new.step.place, new.step.place, _is_guarded(new.step))
         for step in trace.steps:
             if step.deferred:
                 continue
