@@ -423,3 +423,4 @@ class FunctionInfo(msgspec.Struct, frozen=True):
     class_name: str = ""
     followed: tuple[str, ...] = ()  # those of its decorators that the project defines, and that call it in sight
     shield: tuple[Guard, ...] = ()  # the handlers that they have around every call of it
+    kept: Place | None = None  # where it gives back what an earlier call kept in the process, before it asks anybody

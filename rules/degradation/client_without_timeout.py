@@ -56,7 +56,9 @@ def client_without_timeout(system: System) -> Iterator[Found]:
     told: set[Place] = set()
     for user in system.clients():
         client = pools.get(user.pool, user) if user.pool is not None else user
-        if client.library not in _WITHOUT_DEFAULT or client.timeouts or user.timeouts or client.place in told or _may_have_one(client):
+        if client.library not in _WITHOUT_DEFAULT or client.timeouts or user.timeouts or client.place in told:
+            continue
+        if _may_have_one(client) or _is_replaced(system, client):
             continue
         use = next(_uses(system, user), None)
         old = _old_version(system, client)
@@ -119,6 +121,14 @@ def _may_have_one(client: Client) -> bool:
         if argument.name == "url" and "timeout" in f"{argument.value} {argument.text} {' '.join(argument.mentions)}".lower():
             return True
     return False
+
+
+def _is_replaced(system: System, client: Client) -> bool:
+    """Whether a constructor makes it of nothing, and a later method of the class makes the one that is used: `init_app`."""
+    owner, _, method = client.symbol.rpartition(".")
+    if method != "__init__" or client.arguments:
+        return False
+    return any(c.type == client.type and c.arguments and c.symbol.rpartition(".")[0] == owner and c.symbol != client.symbol for c in system.clients())
 
 
 def _is_configured(client: Client) -> bool:
@@ -195,6 +205,34 @@ app = Flask(__name__)
 def held():
     with store.lock("held", timeout=10):
         return "held"
+
+=== good: what the constructor makes is there for tests; the application brings its own, with a limit
+--- shop/store.py
+import redis
+
+
+class Store:
+    def __init__(self, app=None):
+        self.primary = redis.Redis()
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app):
+        self.primary = redis.Redis(host=app.config["REDIS_HOST"], socket_timeout=app.config.get("REDIS_TIMEOUT", 0.5))
+--- shop/views.py
+from flask import Flask
+
+from shop.store import Store
+
+app = Flask(__name__)
+store = Store()
+store.init_app(app)
+
+
+@app.post("/buy")
+def buy():
+    with store.primary.lock("stock", timeout=10, blocking_timeout=2):
+        return "bought"
 
 === bad: requests read settings through a gateway client that nobody limits
 --- shop/store.py

@@ -7,12 +7,12 @@ the outage of everything. It is made for what changes rarely and is read from a 
 Instead: read once and keep a local copy that a watch refreshes (kazoo's DataWatch and ChildrenWatch, etcd's watch, Consul's blocking queries), and serve
 from it, stale if need be. Locks around a request belong into the database that the request writes to.
 
-Fine when: the answer comes from a copy that a watch or a cache with a time to live keeps; an operator's endpoint that is called now and then.
+Fine when: the answer comes from a copy that a watch, a cache with a time to live or the function itself keeps; an operator's endpoint that is called now and then.
 
-It is a note where asking the coordinator is all that the handler does, and where a third of all handlers ask it (three at least): then it is
+It is a note where asking the coordinator, or storing something in it, is all that the handler does, and where a third of all handlers ask it (three at least): then it is
 what the program is built on, and no copy of a value cures that.
 
-Known misses: a copy kept by hand, with a time stamp, is not told from none.
+Known misses: a copy that one function keeps for another is not told from none.
 
 Sources: ZooKeeper documentation, guarantees and watches; etcd documentation, performance; Consul documentation, consistency modes and blocking queries.
 """
@@ -45,6 +45,7 @@ ROUND_TRIPS = (
     Op.QUEUE_PUT, Op.LEASE,
 )  # fmt: skip
 READS = (Op.READ, Op.LIST, Op.DISCOVER)
+STORES = (Op.WRITE, Op.CREATE, Op.CAS, Op.DELETE)
 TRAFFIC = {"http": "HTTP request", "consumer": "consumed message"}
 CACHING = frozenset({"lru_cache", "cache", "cached", "ttl_cache", "memoize", "cachedmethod", "cached_property", "alru_cache"})
 
@@ -94,17 +95,17 @@ def taken(system: System, backend: str, entries: list[Entry]) -> list[Section]:
 
 
 def is_what_it_is_for(system: System, operation: Operation, entries: list[Entry]) -> bool:
-    """Whether the handlers ask the coordinator themselves, and do nothing else to the world: to ask it is what they are for."""
-    if any(e.symbol != operation.symbol for e in entries):
+    """Whether the handlers ask the coordinator themselves, or store something in it, and do nothing else to the world: that is what they are for."""
+    if operation.op not in STORES and any(e.symbol != operation.symbol for e in entries):
         return False
     reached = (o for e in entries for o in system.operations_in(system.reached_from(e.symbol)))
     return all(o.backend in (operation.backend, "process-local") or o.call == "builtins.open" for o in reached)
 
 
 def is_cached(system: System, symbol: str, depth: int = 0) -> bool:
-    """Whether a decorator keeps what the function returned, or what all who call it returned."""
+    """Whether a decorator, or the function itself, keeps what it returned, or what all who call it returned."""
     function = system.function(symbol)
-    if function is not None and not CACHING.isdisjoint(function.decorators):
+    if function is not None and (function.kept is not None or not CACHING.isdisjoint(function.decorators)):
         return True
     callers = {caller for caller, _ in system.callers(symbol)} - {symbol} if depth < 3 else set()
     return bool(callers) and all(is_cached(system, caller, depth + 1) for caller in callers)
@@ -130,6 +131,88 @@ app = Flask(__name__)
 @app.route("/pay")
 def pay():
     return address("billing")
+
+=== good: what was read is kept for a while, by hand
+--- flags.py
+import consul
+from cachetools import TTLCache
+
+c = consul.Consul(host="consul")
+kept = TTLCache(maxsize=50, ttl=20)
+
+def flag(name):
+    if name in kept:
+        return kept[name]
+    _, found = c.kv.get(f"flags/{name}")
+    kept[name] = bool(found)
+    return kept[name]
+--- app.py
+from flask import Flask
+
+from flags import flag
+
+app = Flask(__name__)
+
+@app.route("/pay")
+def pay():
+    return "new" if flag("pay") else "old"
+
+=== good: a copy with a time stamp
+--- flags.py
+import time
+
+import consul
+
+
+class Flags:
+    def __init__(self):
+        self.client = consul.Consul(host="consul")
+        self.copy = None
+        self.until = 0.0
+
+    def all(self):
+        copy = self.copy
+        if copy is not None and time.monotonic() < self.until:
+            return copy
+        _, found = self.client.kv.get("flags/", recurse=True)
+        self.copy = {item["Key"]: item["Value"] for item in found or ()}
+        self.until = time.monotonic() + 20
+        return self.copy
+--- app.py
+from flask import Flask
+
+from flags import Flags
+
+app = Flask(__name__)
+flags = Flags()
+
+@app.route("/pay")
+def pay():
+    return "new" if flags.all().get("flags/pay") else "old"
+
+=== bad: what is kept is for the next function, and nobody gives it back
+--- flags.py
+import consul
+
+c = consul.Consul(host="consul")
+seen = {}
+
+def flag(name):
+    if not name:
+        return None
+    _, found = c.kv.get(f"flags/{name}")  # finding: coordination-on-request-path
+    seen[name] = found
+    return found
+--- app.py
+from flask import Flask
+
+from flags import flag
+
+app = Flask(__name__)
+
+@app.route("/pay")
+def pay():
+    return "new" if flag("pay") else "old"
 
 === bad: a setting is read from ZooKeeper in every request
 --- app.py

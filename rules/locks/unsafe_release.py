@@ -86,7 +86,7 @@ def unsafe_release(system: System) -> Iterator[Found]:
         forever = section.lock.lifetime.kind == "never"
         severity = INFO if ends_with_its_task(section) or outlives_work(section) else WARNING if forever or is_renewed(system, section) else ERROR
         yield found(
-            f"{lock_name(section.lock)} is released by {how}: after its lease ({told(section.lock.lifetime)}) this frees "
+            f"{lock_name(section.lock)} is released by {how}: after its lease{_of(section)} this frees "
             "the lock of whoever holds it by then",
             at=place,
             because=distinct(trail(section), besides=place),
@@ -277,3 +277,8 @@ def is_admin(system: System, operation: Operation) -> bool:
         return True
     entries = [entry for entry in system.entries_reaching(operation.symbol) if entry.kind != "test"]
     return bool(entries) and all(e.kind == "command" and SERVES.isdisjoint(words(e.symbol.rpartition(".")[2])) for e in entries)
+
+
+def _of(section: Section) -> str:
+    """How long the lease is, where the code says it."""
+    return f" ({told(section.lock.lifetime)})" if section.lock.lifetime.seconds is not None else ""

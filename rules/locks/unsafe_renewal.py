@@ -27,6 +27,7 @@ from coordlint import (
     WARNING,
     Found,
     Op,
+    Section,
     System,
     blind_renewals,
     call_name,
@@ -49,8 +50,7 @@ def unsafe_renewal(system: System) -> Iterator[Found]:
             continue  # what a leader does behind it is told as a leader without fencing
         if section is not None:
             yield found(
-                f"{call_name(operation)} prolongs {lock_name(section.lock)} whoever holds it: after the lease of {told(section.lock.lifetime)} it may be "
-                "another's",
+                f"{call_name(operation)} prolongs {lock_name(section.lock)} whoever holds it: after its lease{_of(section)} it may be another's",
                 at=operation,
                 because=[(renewal.taken, "the lock is taken here")],
                 confidence=HIGH if operation.op is Op.EXPIRE else MEDIUM,
@@ -102,6 +102,11 @@ def ends_without_a_word(system: System) -> Iterator[Found]:
                 confidence=MEDIUM,
                 help="Set a flag that the work looks at before each effect, or end the process; and try again while the lease still runs.",
             )
+
+
+def _of(section: Section) -> str:
+    """How long the lease is, where the code says it."""
+    return f" of {told(section.lock.lifetime)}" if section.lock.lifetime.seconds is not None else ""
 
 
 EXAMPLES = r'''

@@ -53,7 +53,8 @@ def coordination_for_metrics(system: System) -> Iterator[Found]:
         if (write.place.path, write.key) in told:
             continue
         told.add((write.place.path, write.key))
-        often = f", every {write.pause.told}" if write.loop and write.pause and write.pause.told else ", in a loop" if write.loop else ""
+        known = write.pause is not None and write.pause.kind == "seconds"
+        often = f", every {write.pause.told}" if write.loop and write.pause is not None and known else ", in a loop" if write.loop else ""
         readers = [(o.place, "and collected here") for o in system.same_key(write) if o.op in (Op.READ, Op.LIST)]
         yield found(
             f"{'Keeps a count in' if is_counted else 'Writes readings to'} {backend_name(write.backend)}{often}: `{write.key_text or write.key}`.",
