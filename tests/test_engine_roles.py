@@ -319,3 +319,35 @@ def test_what_belongs_to_a_node_is_no_node() -> None:
 
 def test_a_setting_whose_key_is_not_known_at_all_is_data() -> None:
     assert in_order("import etcd\nc = etcd.Client()\ndef f(*args):\n    return c.read(*args)\n") == ["data-store"]
+
+
+KEPT = "from django.core.cache import cache\ndef save(head):\n    cache.set('chain:head', head, None)\n"
+
+
+def test_what_never_ends_in_a_cache_and_is_found_nowhere_else_is_data() -> None:
+    read = "def load():\n    return cache.get('chain:head')\n"
+    assert in_order(KEPT + read) == ["data-store", "data-store"]
+    assert in_order(KEPT.replace(", None", ", 60") + read) == ["cache", "cache"]
+
+
+def test_what_is_asked_elsewhere_when_a_cache_misses_it_is_only_cached() -> None:
+    asked = "def load():\n    head = cache.get('chain:head')\n    if head is None:\n        head = newest()\n    return head\n"
+    either = "def load():\n    return cache.get('chain:head') or newest()\n"
+    newest = "def newest():\n    return 1\n"
+    assert in_order(KEPT + newest + asked) == ["cache", "cache"]
+    assert in_order(KEPT + newest + either) == ["cache", "cache"]
+    told = asked.replace("head = newest()", "newest()")
+    assert in_order(KEPT + newest + told) == ["data-store", "data-store"]
+
+
+def test_what_is_called_a_lock_and_neither_ends_nor_is_taken_away_is_none() -> None:
+    body = "def write(account, word):\n    cache.set(f'{account}:lock', word, None)\ndef read(account):\n    return cache.get(f'{account}:lock')\n"
+    start = "from django.core.cache import cache\n"
+    assert in_order(start + body) == ["data-store", "data-store"]
+    assert in_order(start + body.replace("word, None", "True, None")) == ["lock", "lock"]
+    assert in_order(start + body + "def free(account):\n    cache.delete(f'{account}:lock')\n") == ["lock", "lock", "lock"]
+
+
+def test_the_lock_of_a_cache_lives_in_its_server() -> None:
+    uses = system({"app.py": "from django.core.cache import cache\ndef f():\n    with cache.lock('a'):\n        cache.set('b', 1)\n"}).uses()
+    assert {(u.role, u.backend) for u in uses} == {("lock", "redis"), ("cache", "django-cache")}

@@ -167,6 +167,8 @@ def _backend(w: Walk, made: Meaning, owner: Value | None) -> str:
             return "other"
         return "postgres-advisory" if "advisory" in made.sql.kind else "database-row" if made.op is Op.ROW_LOCK else ""
     found = backend_of(w.ev, made.model, made.args, owner)
+    if found == "django-cache" and made.op is Op.MAKE_LOCK:
+        found = w.ev.models.backend_of(made.model.returns) or found  # the lock of a cache that has locks is that of its server
     return "other" if found == "database-row" and made.op in (Op.SUBSCRIBE, Op.PUBLISH) else found  # LISTEN and NOTIFY hold no row
 
 

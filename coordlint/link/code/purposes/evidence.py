@@ -30,6 +30,7 @@ _STANDING = ("leader-election", "lock", "membership")  # whoever holds these may
 _LOCKS = (Op.ACQUIRE, Op.RELEASE, Op.EXTEND, Op.CHECK, Op.FORCE_RELEASE, Op.MAKE_LOCK)
 SHORT = 600  # seconds up to which what was just done is not done again; after that it is a note of what was done
 _QUEUE_OPS = (Op.QUEUE_PUT, Op.QUEUE_GET, Op.QUEUE_ACK, Op.MAKE_QUEUE)
+_OF_RECORDS = (Op.READ, Op.LIST, Op.WRITE, Op.DELETE)
 _BY_TIME = ("zadd", "zpopmin", "zpopmax", "bzpopmin", "zrangebyscore", "xadd", "xreadgroup")
 _OF_NUMBERS = ("get", "set", "setex", "exists", "delete", "unlink", "expire", "ttl", "incr", "incrby", "decr", "decrby", "getset", "getdel", "pipeline")
 _ADDRESSES = re.compile(r"(^|[\W_])(ip|remote_?addr(ess)?|ip_?addr(ess)?)($|[\W_])", re.I)
@@ -187,6 +188,21 @@ def is_log(members: list[Operation]) -> bool:
     cuts = [o.argument("start") for o in members if o.call.rpartition(".")[2] == "ltrim"]
     to_newest = any(a is not None and (a.value == 0 or (isinstance(a.value, int) and a.value < 0) or a.text.startswith("-")) for a in cuts)
     return to_newest and any(o.op is Op.LIST for o in members) and not any(o.op is Op.QUEUE_GET for o in members)
+
+
+def is_kept(members: list[Operation]) -> bool:
+    """Whether what stands in a cache is kept for good: no write lets it end, and nobody who misses it looks elsewhere."""
+    stored = [o for o in members if o.stores]
+    for_good = all(o.ttl is not None and o.ttl.kind == "never" and o.absent is None for o in stored)
+    return bool(stored) and for_good and all(o.backend == "django-cache" and o.op in _OF_RECORDS and o.made_good is None for o in members)
+
+
+def is_no_lock(members: list[Operation]) -> bool:
+    """Whether a key called a lock is none: nobody takes it away, it does not end by itself, and what is written into it is no constant."""
+    stored = [o for o in members if o.stores]
+    given = [next((a for a in o.arguments if a.name in ("value", "data")), None) for o in stored]
+    says_more = bool(given) and all(a is not None and not a.literal for a in given)
+    return says_more and all(o.op in (Op.READ, Op.WRITE) for o in members) and all(o.ttl is not None and o.ttl.kind == "never" for o in stored)
 
 
 def is_due(members: list[Operation]) -> bool:

@@ -26,7 +26,9 @@ from coordlint.link.code.flow.vocabulary import QUORUM, by_words, is_leading
 from coordlint.link.code.purposes.evidence import (
     PURPOSES,
     is_entry,
+    is_kept,
     is_log,
+    is_no_lock,
     is_of_people,
     is_presence,
     is_signal,
@@ -145,8 +147,10 @@ class Roles:
         key = most({(o.symbol, of_key(o, members)) for o in members})
         if key == "cache" and is_log(members):
             key = "data-store"
+        if key == "lock" and is_no_lock(members):
+            key = None
         known = "watch" if is_signal(members) else key
-        names = of_structure(members) or most({(o.symbol, of_names(o)) for o in members})
+        names = of_structure(members) or ("data-store" if key is None and is_kept(members) else None) or most({(o.symbol, of_names(o)) for o in members})
         alike: dict[str, list[Operation]] = defaultdict(list)
         for o in members:
             alike[o.key_text].append(o)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import msgspec
+
 from coordlint import ir
+from coordlint.coordination import Operation
+from coordlint.link.code.calls.trace import Step, Trace
 from coordlint.link.code.flow.flows import Flow, within
 from coordlint.link.code.flow.usage import bare, calls_in, ends, last_word, names_in
-from coordlint.link.code.scopes.statements import statements
+from coordlint.link.code.scopes.project import Scope
+from coordlint.link.code.scopes.statements import expressions, statements
+from coordlint.models.schema import Op
 from coordlint.source import Place
 
 
@@ -13,6 +21,34 @@ def led_by_absence(flow: Flow, look: Place, act: Place) -> bool:
     """`if not has(key): put(key)`, `if has(key): ... else: put(key)`, `if has(key): raise` and a put behind it."""
     names = flow.names_of(look)
     return any(isinstance(s, ir.If) and _leads(s, names, look, act, flow) for s in statements(flow.body))
+
+
+def mark_misses(trace: Trace, flow: Callable[[], Flow]) -> None:
+    """Notes at each read of a cache what its function asks or makes elsewhere, where nothing was found: `if value is None: value = compute()`."""
+    for step in trace.steps:
+        if step.operation is not None and step.operation.op is Op.READ and step.operation.backend in _CACHES:
+            acts = [s.place for s in trace.steps if s.place != step.place and _may_stand_for(s, step.operation)]
+            good = next((act for act in acts if flow().names_of(step.place) and led_by_absence(flow(), step.place, act)), None)
+            if good is None and acts:
+                instead = _instead(trace.scope, step.place)
+                good = next((act for act in acts if act in instead), None)
+            step.operation = msgspec.structs.replace(step.operation, made_good=good)
+
+
+def _may_stand_for(step: Step, look: Operation) -> bool:
+    """Whether a call answers something, or writes what was looked for."""
+    o = step.operation
+    return (o is not None and o.stores and o.key == look.key) or (not step.ignored and (o is not None or bool(step.functions[: step.called])))
+
+
+def _instead(scope: Scope, look: Place) -> set[Place]:
+    """The calls behind the `or` of `cache.get(key) or compute()`."""
+    found: set[Place] = set()
+    for s in statements(scope.function.body) if scope.kind == "function" else ():
+        for node in (n for expr in expressions(s) for n in ir.walk(expr)):
+            if isinstance(node, ir.Binary) and node.op == "or" and any(scope.place(c.at) == look for c in calls_in(node.values[0])):
+                found.update(scope.place(c.at) for v in node.values[1:] for c in calls_in(v))
+    return found
 
 
 def led_by_failure(flow: Flow, look: Place, act: Place) -> bool:
@@ -40,6 +76,7 @@ def led_by_answer(flow: Flow, look: Place, act: Place) -> bool:
     return False
 
 
+_CACHES = ("django-cache", "memcached")
 _NOTHING = ("DoesNotExist", "NoResultFound", "NotFound", "NoResultError")
 
 
