@@ -96,7 +96,7 @@ def _is_checked(system: System, operation: Operation) -> bool:
     """Whether something compares the owner in the same step: a script, or a pipeline that watches. A plain pipeline only sends together."""
     if operation.atomic != "pipeline":
         return bool(operation.atomic or operation.conditional)
-    watching = any(o.symbol == operation.symbol and o.call.endswith("Pipeline.watch") for o in system.operations(Op.WATCH, backend="redis"))
+    watching = operation.unwatched is None and any(o.symbol == operation.symbol and o.call.endswith("Pipeline.watch") for o in system.operations(Op.WATCH, backend="redis"))
     return watching or bool(operation.conditional)
 
 

@@ -15,6 +15,7 @@ and given to whoever asked: both are told that it is theirs. So it is where a st
 takes for the same records. So it is where
 workers look for any record in a state and then set it, and where somebody outside is waited for between reading a row and saving all of its columns: what
 others have changed meanwhile is undone. A list in Redis that is read whole and then deleted loses what is put in between.
+WATCH in Redis helps only from before the read to EXEC: UNWATCH, RESET or the end of the pipeline's `with` in between give it up.
 A record of many keys that is deleted as a whole and written anew one by one is for a while a part of itself, and two writers leave a mixture.
 Entries of a sorted set that are read when they are due, put into a queue and taken off are put there twice by two that read them at the same time,
 unless only the one goes on whose ZREM answers 1. It is a note where no manifest runs it more than once.
@@ -45,6 +46,7 @@ from coordlint import (
     Found,
     Op,
     Operation,
+    Place,
     Severity,
     System,
     backend_name,
@@ -81,7 +83,7 @@ def lost_update(system: System) -> Iterator[Found]:
             f"Reads `{key}` from {backend_name(write.backend)}, changes it and writes it back with neither lock nor version: a write "
             "in between is lost.",
             at=write,
-            because=[(write.reads_back, "the value that is changed was read here"), *rivals[:2], *write.origin],
+            because=[(write.reads_back, "the value that is changed was read here"), *_unwatched(write), *rivals[:2], *write.origin],
             severity=_weight(write),
             confidence=MEDIUM if write.via or (_owned(write) and not rivals) else HIGH,
         )
@@ -111,8 +113,15 @@ def _in_one_step(system: System, write: Operation) -> bool:
     """Whether the read is part of the same step: MULTI makes the writes one, and nobody looks at the read unless WATCH stands before it."""
     if write.atomic != "pipeline":
         return bool(write.atomic)
+    if write.unwatched is not None:
+        return False
     inside = [o for o in system.operations(Op.READ, Op.LIST, Op.WATCH) if o.symbol == write.symbol]
     return any(o.op is Op.WATCH for o in inside) or not any(o.place == write.reads_back and not o.atomic for o in inside)
+
+
+def _unwatched(write: Operation) -> Iterator[tuple[Place, str]]:
+    if write.unwatched is not None and write.reads_back is not None:
+        yield write.unwatched, "the key is not watched from the read to EXEC: here WATCH is given up, or begins too late"
 
 
 def _drains(system: System) -> Iterator[Found]:

@@ -45,7 +45,7 @@ _BY_VERSION = (
 @rule("CL504", severity=WARNING)
 def non_atomic_counter(system: System) -> Iterator[Found]:
     for write in system.operations(Op.WRITE, backend=_COUNTING, carried=True):
-        if write.counts and write.reads_back and not (write.atomic or write.conditional or system.is_locked(write)):
+        if write.counts and write.reads_back and not (_in_one_step(write) or write.conditional or system.is_locked(write)):
             yield found(
                 f"Counts in {backend_name(write.backend)} by reading `{write.key_text or _first_text(write)}` and setting it: two processes "
                 "at a time count once.",
@@ -79,6 +79,11 @@ def non_atomic_counter(system: System) -> Iterator[Found]:
                 confidence=MEDIUM,
                 help="Take the same lock around the delete, and look again inside whether the count is still what it was.",
             )
+
+
+def _in_one_step(write: Operation) -> bool:
+    """Whether a script, or a transaction whose WATCH still stands, makes it one step with the read."""
+    return bool(write.atomic) and write.unwatched is None
 
 
 def _is_windowed(count: Operation) -> bool:
