@@ -36,6 +36,7 @@ class Mutation(msgspec.Struct, frozen=True):
     own: bool = False  # a method counts in the row of its own object
     unread: bool = False  # nobody is seen to read that object before
     flag: bool = False  # the new state is a yes, or the time at which it was: `sent = True`, `paid_at = now()`
+    until: tuple[Place, ...] = ()  # of a new state: the calls behind it that are made before it is saved
 
 
 class RowOrder(msgspec.Struct, frozen=True):
@@ -89,6 +90,7 @@ class Creation(msgspec.Struct, frozen=True):
     state: str = ""  # the state that the row is put into, and that the query looked for: "status = 'SOLD'"
     table: bool = False  # statements of SQL look and make: `type` is the name of a table
     clashes: bool = False  # it is seen that the database refuses a second one, by columns that the query asks for
+    before: tuple[Place, ...] = ()  # the calls that are made on every way from the query to the row
     answers: bool = False  # what the query finds is the function's answer, or is worked on: a replay
     numbered: str = ""  # the column that gets the next number after the highest of those that the query saw
 

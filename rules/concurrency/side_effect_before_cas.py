@@ -4,10 +4,17 @@ Why: of two processes that come to the same record, the conditional write lets o
 charged before that write, both have done it by the time one of them is told that it lost; the store stays correct and the
 customer pays twice. A retry after a conflict repeats the effect once more.
 
+The same holds for what decides only when it is committed: a row whose state was set in memory, a message published or a stock in Redis raised, and
+then the commit; a reservation made at another service, and then the insert of which a unique key refuses the second. When the commit fails, the
+message comes again and finds the old state.
+
 Instead: claim first, act then: write the new state on condition of the old one, test the outcome, and only the winner goes on. If the
 effect can fail, record what is to be done in the same write (an outbox row) and let one worker do it with an idempotency key.
 
-Fine when: the effect carries an idempotency key, only reads, or is undone when the claim fails.
+Fine when: the effect carries an idempotency key, only reads, or is undone when the claim fails; it is done first and only then noted, by the one worker of an
+outbox: that is at-least-once on purpose.
+
+Known misses: transactions that end with a `with` (Django's `atomic`): there `on_commit` is the cure. Counters are told by what their keys say (stock, seats, balance).
 
 Sources: Stripe API, Idempotent requests; ZooKeeper, Data Model (conditional updates).
 """
@@ -31,6 +38,8 @@ from coordlint import (
     rule,
     words,
 )
+
+from ._early_effects import early_effects
 
 _OUTSIDE = ("payment", "email", "message", "http", "task")
 _VERSION = frozenset({"version", "revision", "rev", "state", "status", "epoch", "fence"})
@@ -56,6 +65,7 @@ def side_effect_before_cas(system: System) -> Iterator[Found]:
             because=[(update.place, f"{call_name(update)} decides only here, and its outcome is looked at")],
             confidence=HIGH if effect.kind in ("payment", "email") else MEDIUM,
         )
+    yield from early_effects(system)
 
 
 def _decides(update: Operation) -> bool:

@@ -14,6 +14,7 @@ from coordlint.link.code.evaluation import calling, classes
 from coordlint.link.code.evaluation.arguments import given_for
 from coordlint.link.code.evaluation.classes import in_test
 from coordlint.link.code.evaluation.values import ClassRef, External, Object, options
+from coordlint.link.code.flow.between import calls_before
 from coordlint.link.code.flow.flows import Flow
 from coordlint.link.code.flow.usage import bare, calls_in, last_word, names_in
 from coordlint.link.code.rows import numbering, replaying, searches, stated, tables, uniqueness
@@ -85,6 +86,7 @@ class Creations:
             refused=self._tables.refused_by(table, equal, _shared(row)) if table else uniqueness.refused_by(self._ev, row.symbol, equal, _shared(row), ranged),
             guarded=row.guarded,
             clashes=self._clashes(look, row),
+            before=calls_before(self._tracer.flow(trace.scope.symbol), look.place, row.begun),
             answers=replaying.is_answer(self._tracer.flow(trace.scope.symbol), look.place, row.begun),
             state=row.state,
             locked=tuple(sorted({d.lock.identity for d in step.held})) if step is not None else (),

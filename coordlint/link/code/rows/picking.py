@@ -9,6 +9,7 @@ from coordlint.contention import Mutation
 from coordlint.link.code.calls.trace import Trace
 from coordlint.link.code.evaluation.classes import in_test
 from coordlint.link.code.evaluation.evaluate import Evaluator
+from coordlint.link.code.flow.between import calls_until
 from coordlint.link.code.flow.usage import bare, calls_in
 from coordlint.link.code.rows import searches
 from coordlint.link.code.rows.searches import Search, is_literal
@@ -53,6 +54,7 @@ def picked(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
             arithmetic=False,
             in_test=in_test(scope),
             moved=True,
+            until=calls_until(scope, s, saves[0]),
             picked=is_one and look.asks in _ANY and _is_any(look) and not _is_undone(s.value),
         )
 

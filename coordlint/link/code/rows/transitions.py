@@ -9,6 +9,7 @@ from coordlint.contention import Mutation
 from coordlint.link.code.calls.trace import Trace
 from coordlint.link.code.evaluation.evaluate import Evaluator
 from coordlint.link.code.evaluation.values import Object, options
+from coordlint.link.code.flow.between import calls_until
 from coordlint.link.code.flow.usage import bare, ends, last_word
 from coordlint.link.code.scopes.project import Scope, is_test
 from coordlint.link.code.scopes.spelling import written
@@ -46,6 +47,7 @@ def transitions(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]
             in_test=is_test(scope.path),
             moved=True,
             flag=_is_flag(assigned.value),
+            until=calls_until(scope, assigned, saves[0]),
             absorbed=isinstance(assigned.value, ir.Const) and isinstance(assigned.value.value, bool) and _is_narrow(trace, saves[0]),
         )
     yield from last.values()

@@ -1,0 +1,46 @@
+"""What happens between two places of a function: behind a statement, on the ways that lead on to another."""
+
+from __future__ import annotations
+
+from coordlint import ir
+from coordlint.link.code.flow.flows import Flow
+from coordlint.link.code.flow.usage import calls_in, ends
+from coordlint.link.code.scopes.project import Scope
+from coordlint.link.code.scopes.statements import Body, blocks, expressions
+from coordlint.source import Place
+
+
+def calls_until(scope: Scope, changed: ir.Stmt, save: Place) -> tuple[Place, ...]:
+    """The calls behind a change of a record in memory that are made before it is saved, where the function does not leave in between."""
+    behind = _behind(scope.function.body, changed) or []
+    return tuple(sorted(p for p in _places(scope, tuple(behind)) if p < save))
+
+
+def calls_before(flow: Flow, look: Place, act: Place) -> tuple[Place, ...]:
+    """The calls that are made on every way from a look-up to what it led to."""
+    return tuple(sorted(p for p in _own(flow.scope, flow.before(act)) if look < p < act and p.line > look.span.end_line))
+
+
+def _behind(body: Body, changed: ir.Stmt) -> list[ir.Stmt] | None:
+    """The statements that follow one, in its block and around it."""
+    for position, s in enumerate(body):
+        if s is changed:
+            return list(body[position + 1 :])
+        for block in blocks(s):
+            if (inner := _behind(block, changed)) is not None:
+                return inner if ends(block) else [*inner, *body[position + 1 :]]
+    return None
+
+
+def _places(scope: Scope, body: Body) -> list[Place]:
+    found = _own(scope, body)
+    for s in body:
+        inner = (s.body, s.orelse, s.final) if isinstance(s, ir.Try) else blocks(s)
+        for block in inner:
+            if not ends(block):
+                found += _places(scope, block)
+    return found
+
+
+def _own(scope: Scope, body: Body | list[ir.Stmt]) -> list[Place]:
+    return [scope.place(c.at) for s in body for expr in expressions(s) for c in calls_in(expr)]
