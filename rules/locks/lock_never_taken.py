@@ -1,9 +1,9 @@
-r"""A lock is built and never taken: a lock object that nobody acquires or enters, a row lock whose query never runs, a pipeline never sent.
+r"""A lock is built and never taken: a lock object that nobody acquires or enters, a row lock whose query never runs.
 
 Why: `lock = client.lock("x")` makes an object and asks the server nothing; `select_for_update()` makes a query that has not run. The code below reads as if
 it were protected, and passes every test that has one process.
 
-A command in a pipeline waits for `execute()` likewise. And Django drops FOR UPDATE where it asks for a sum, a maximum or a count: the rows are
+And Django drops FOR UPDATE where it asks for a sum, a maximum or a count: the rows are
 computed with, and none is locked.
 
 Instead: `with lock:`, or `lock.acquire()` with its result tested; evaluate the query (`.get()`, `list(...)`) inside `transaction.atomic()`. For the
@@ -21,9 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import ERROR, Found, Op, Operation, Outcome, System, call_name, found, rule, sounds_like_lock
+from coordlint import ERROR, Found, Op, Outcome, System, call_name, found, rule
 
-WRITES = (Op.ACQUIRE, Op.CREATE, Op.WRITE)
 LAZY = ("select_for_update", "with_for_update")
 COMPUTING = ("aggregate", "aaggregate", "count", "acount")  # Django asks for these without FOR UPDATE
 
@@ -43,7 +42,6 @@ def lock_never_taken(system: System) -> Iterator[Found]:
         )
     yield from only_asked(system)
     yield from never_evaluated(system)
-    yield from never_sent(system)
     yield from aggregated(system)
 
 
@@ -66,31 +64,6 @@ def only_asked(system: System) -> Iterator[Found]:
             because=[(lock.shown, "the release of what was not taken")],
             help="Take it before the work, and look whether it was obtained: `if not lock.acquire(): return`.",
         )
-
-
-def never_sent(system: System) -> Iterator[Found]:
-    """A lock key that is written in a pipeline which nobody executes: the command never leaves the process."""
-    for pipeline in system.operations(Op.TRANSACTION, backend="redis"):
-        if pipeline.outcome is not Outcome.DEAD:
-            continue
-        queued = [o for o in system.operations(*WRITES, backend="redis") if o.symbol == pipeline.symbol and o.atomic == "pipeline"]
-        for write in queued:
-            if write.place > pipeline.place and claims(system, write):
-                yield found(
-                    f'{call_name(write)} of "{write.key_text or write.key}" waits in a pipeline that is never executed: the key is not written and '
-                    "everybody finds it free",
-                    at=write,
-                    because=[(pipeline.place, "the pipeline is made here, and execute() is called nowhere in the function")],
-                    help="Call pipe.execute() and look at its result.",
-                )
-                break
-
-
-def claims(system: System, write: Operation) -> bool:
-    """Whether a write takes something: conditional, after a look whether it is free, or by its name."""
-    if write.op is not Op.WRITE or sounds_like_lock(write.key_text, write.key, write.symbol.rpartition(".")[2]):
-        return True
-    return any(o.op is Op.READ and o.outcome is Outcome.TESTED and o.symbol == write.symbol for o in system.same_key(write))
 
 
 def never_evaluated(system: System) -> Iterator[Found]:
