@@ -108,3 +108,14 @@ class Rewrite(msgspec.Struct, frozen=True):
     whole: bool  # all columns are written back as they were read
     locked: bool
     in_test: bool = False
+
+
+class Restated(msgspec.Struct, frozen=True):
+    """What a loop finds of each of several things, written down in every round of a loop without end, with nothing that asks whether it is new."""
+
+    place: Place  # the call in the loop over the things
+    symbol: str
+    loop: Place
+    write: Place  # the library's call
+    way: tuple[Place, ...]  # the calls between them
+    round: Place  # the call that the loop without end repeats

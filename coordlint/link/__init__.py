@@ -24,7 +24,7 @@ from coordlint.link.code.evaluation.values import FunctionRef, Pattern, shown
 from coordlint.link.code.flow.kept import kept_answer
 from coordlint.link.code.inventory import suggesting, uses
 from coordlint.link.code.inventory.believing import beliefs
-from coordlint.link.code.loops import endless, retrying, rushing, swaps, sweeps
+from coordlint.link.code.loops import endless, restating, retrying, rushing, swaps, sweeps
 from coordlint.link.code.purposes import clients
 from coordlint.link.code.purposes.roles import Roles
 from coordlint.link.code.rows import (
@@ -123,6 +123,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
     plugged = Plugged(ev, facts)
     seen = frozenset(walked)
     assumed = [(t, s, method) for t in traces for s, method in plugged.calls(t)]
+    kept_up = frozenset(place for t in traces for place in endless.kept_up(t))
     return World(
         functions={s.symbol: _info(s, tracer if s.symbol in seen else None) for s in project.functions()},
         operations=operations,
@@ -152,7 +153,8 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         retried_functions=functions_again,
         started=frozenset((f.symbol, s.place) for t in traces if not is_test(t.scope.path) for s in t.steps if s.deferred for f in s.functions)
         | frozenset(endless.own_threads(ev, traces)),
-        kept_up=frozenset(place for t in traces for place in endless.kept_up(t)),
+        kept_up=kept_up,
+        restated=tuple(sorted(restating.restated(ev, traces, kept_up), key=lambda r: (r.place, r.write))),
         looped=frozenset(s.place for t in traces for s in t.steps if s.functions and s.loop),
         laps={s.place: s.each for t in traces for s in t.steps if s.each is not None},
         states=_states(traces),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from coordlint.contention import Creation, Mutation, Rewrite, RowOrder, Swap
+from coordlint.contention import Creation, Mutation, Restated, Rewrite, RowOrder, Swap
 from coordlint.coordination import (
     Client,
     Effect,
@@ -125,6 +125,10 @@ class Seen:
     def swaps(self) -> tuple[Swap, ...]:
         """Calls of the project's own compare-and-swap that are made again until one wins."""
         return self._world.swaps
+
+    def restated(self) -> tuple[Restated, ...]:
+        """What is found of each of several things and written down in every round, whether or not it is new."""
+        return self._world.restated
 
     def functions(self) -> Iterator[FunctionInfo]:
         """Every function that was read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from coordlint.contention import Creation, Mutation, Rewrite, RowOrder, Swap, Sweep
+from coordlint.contention import Creation, Mutation, Restated, Rewrite, RowOrder, Swap, Sweep
 from coordlint.coordination import (
     Client,
     Entry,
@@ -56,6 +56,7 @@ class World:
     call_guards: Mapping[Place, tuple[Guard, ...]] = field(default_factory=dict)
     started: frozenset[tuple[str, Place]] = frozenset()  # functions that a call starts beside its own: threads, tasks
     kept_up: frozenset[Place] = frozenset()  # calls that a loop repeats which has no end but that it is told to stop
+    restated: tuple[Restated, ...] = ()
     looped: frozenset[Place] = frozenset()  # calls of the project's functions that a loop repeats
     laps: Mapping[Place, Place] = field(default_factory=dict)  # calls in loops over things of unknown number, with the loop
     states: Mapping[Place, frozenset[tuple[str, str, Place]]] = field(default_factory=dict)  # calls that are made only where a field of what a call gave has a value

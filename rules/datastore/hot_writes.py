@@ -1,4 +1,4 @@
-"""A coordinator is written to in a tight loop, or at an interval below a second.
+"""A coordinator is written to in a tight loop, at an interval below a second, or in each round of a loop for each of many things.
 
 Why: each write is a round of consensus with a disk flush on a majority of members, and the members do them one after another. One process that writes ten times a second takes a visible share of what the ensemble
 can do at all, fills etcd's revision history until compaction, and wakes every watcher of the key each time.
@@ -9,7 +9,10 @@ positions and progress in Redis, a database or a metrics system.
 A loop over things of unknown number that pauses for a fraction of a second between two writes knows that they are many. One that does nothing but
 make the same write, in order to bring a sequence forward, leaves a node behind for each round.
 
-Fine when: the loop waits a second or more, or for an event; it tries a conditional write again until it succeeds; it writes a few different keys.
+A loop without end that looks at many things, and writes down what it sees of each whether or not that has changed, costs a round of consensus for each
+thing in each round; nearly all of them write what is there already, and wake the watchers for nothing.
+
+Fine when: the loop waits a second or more, or for an event; what is written is compared with what was there; the key goes with a lease; it tries a conditional write again until it succeeds; it writes a few different keys.
 
 Known misses: loops that are paced by a queue or a socket.
 
@@ -33,6 +36,29 @@ def hot_writes(system: System) -> Iterator[Found]:
             f"Writes to {backend_name(write.backend)} every {write.pause.told}{_named(write)}.",
             at=write,
             because=[(write.pause.place, "the only pause in the loop"), *write.origin],
+        )
+    yield from _restated(system)
+
+
+def _restated(system: System) -> Iterator[Found]:
+    """What a loop sees of each thing is written in every round, as if it were new."""
+    for again in system.restated():
+        write = next((o for o in system.operations(Op.WRITE) if o.place == again.write), None)
+        if write is None:
+            continue
+        yield found(
+            f"Writes what it sees of each thing to {backend_name(write.backend)} in every round of a loop without end, whether or not it has changed.",
+            at=again.place,
+            symbol=again.symbol,
+            because=[
+                (again.loop, "once for each of these"),
+                *((at, "the value goes on from here") for at in again.way),
+                (write.place, "written here, and nothing on the way asks what was there"),
+                *([(again.round, "the loop without end starts it here")] if again.round != again.place else []),
+                *write.origin,
+            ],
+            confidence=MEDIUM,
+            help="Keep the last value in memory, or read it, and write only when it differs.",
         )
 
 
@@ -68,140 +94,3 @@ def _is_one_of_many(system: System, write: Operation) -> bool:
 
 def _named(write: Operation) -> str:
     return f": `{write.key_text or write.key}`" if write.key else ""
-
-
-EXAMPLES = '''
-=== bad: five times a second, through a client of another module
---- app/store.py
-import etcd3
-
-etcd = etcd3.client(host="etcd")
---- app/progress.py
-import time
-
-from app.store import etcd
-
-
-def report(job):
-    while True:
-        etcd.put("/progress/current", str(job.done))  # finding: hot-writes
-        time.sleep(0.2)
-
-=== bad: a node for each row, ten in a second
---- app/store.py
-from kazoo.client import KazooClient
-
-zk = KazooClient(hosts="zk:2181")
---- app/hand_over.py
-import time
-
-from app.store import zk
-
-
-def hand_over(rows, target):
-    for row in rows:
-        time.sleep(0.1)
-        zk.create(f"/inbox/{target}/{row['id']}", row["text"])  # finding: hot-writes
-
-=== bad: a sequence is brought forward, one node after the other
---- app/numbers.py
-from kazoo.client import KazooClient
-
-zk = KazooClient(hosts="zk:2181")
-
-
-def draw():
-    return int(zk.create("/numbers/n", sequence=True)[-10:])
-
-
-def skip(used):
-    for _ in range(used):
-        draw()  # finding: hot-writes
-
-=== good: three numbers; a few tries with a pause; what is drawn is used
---- app/numbers.py
-import time
-
-from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException
-
-zk = KazooClient(hosts="zk:2181")
-
-
-def draw():
-    return int(zk.create("/numbers/n", sequence=True)[-10:])
-
-
-def skip():
-    for _ in range(3):
-        draw()
-
-
-def label(things):
-    return [(draw(), thing) for thing in things]
-
-
-def tell(name, value):
-    for _ in range(5):
-        try:
-            zk.create(f"/config/{name}", value)
-            return
-        except KazooException:
-            time.sleep(0.5)
-
-=== good: tried again until it is the first
---- app/claim.py
-import time
-
-import etcd
-
-client = etcd.Client(host="etcd")
-
-
-def claim(me):
-    while True:
-        try:
-            client.test_and_set("/owner", me, "nobody")
-            return
-        except etcd.EtcdCompareFailed:
-            time.sleep(0.1)
-
-=== good: every ten seconds
---- app/progress.py
-import time
-
-import etcd3
-
-etcd = etcd3.client()
-
-
-def report(job):
-    while True:
-        etcd.put("/progress/current", str(job.done))
-        time.sleep(10)
-
-=== good: a few keys when something is deployed
---- app/deploy.py
-import etcd3
-
-etcd = etcd3.client()
-
-
-def deploy(settings):
-    for name, value in settings.items():
-        etcd.put(f"/config/{name}", value)
-
-=== good: Redis
---- app/progress.py
-import time
-
-import redis
-
-r = redis.Redis()
-
-
-def report(job):
-    while True:
-        r.set("progress", job.done)
-        time.sleep(0.2)
-'''

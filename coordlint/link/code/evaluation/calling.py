@@ -126,7 +126,7 @@ def of_function(ev: Evaluator, callee: FunctionRef, args: tuple[Arg, ...], place
     made = ev.returns(callee.symbol)
     if isinstance(made, Unknown):
         return callee.receiver if isinstance(callee.receiver, ClassRef) and loading.loads_plugin(ev, scope) else made
-    filled = called.filled(ev, substitute(made, bindings(ev, callee, args)))
+    filled = called.filled(ev, substitute(classes.inherited(callee, scope, made), bindings(ev, callee, args)))
     return one_of([_through(v, scope, place) for v in options(filled)])
 
 

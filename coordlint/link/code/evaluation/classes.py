@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from coordlint import ir
 from coordlint.link.code.evaluation.values import (
     ClassRef,
     External,
+    FunctionRef,
     Instance,
     Object,
     Unknown,
@@ -16,6 +19,7 @@ from coordlint.link.code.evaluation.values import (
     options,
 )
 from coordlint.link.code.scopes.project import Scope, is_test
+from coordlint.link.code.scopes.statements import expressions
 
 if TYPE_CHECKING:
     from coordlint.link.code.evaluation.evaluate import Evaluator
@@ -159,3 +163,16 @@ def really(ev: Evaluator, promised: Object, passed: Value) -> Value:
 def _related(ev: Evaluator, one: str, other: str) -> bool:
     """Whether one class is the other, or below it or above it."""
     return any(scope.symbol == b for a, b in ((one, other), (other, one)) for scope in ancestry(ev, a)[0])
+
+
+def inherited(callee: FunctionRef, function: Scope, made: Value) -> Value:
+    """What a method gives that is called on a subclass: its `cls(...)` and its `self` are of that class."""
+    of, owner = callee.receiver, function.owner
+    if owner is None or not isinstance(of, ClassRef | Object) or of.symbol == owner.symbol:
+        return made
+    if not any(isinstance(v, Object) and v.symbol == owner.symbol for v in options(made)):
+        return made
+    named = (n for s in function.statements for e in expressions(s) for n in ir.walk(e) if isinstance(n, ir.Name))
+    if any(n.id == owner.node.name for n in named if isinstance(owner.node, ir.Class)):
+        return made  # it may make one of its own class on purpose
+    return one_of([replace(v, symbol=of.symbol) if isinstance(v, Object) and v.symbol == owner.symbol else v for v in options(made)])

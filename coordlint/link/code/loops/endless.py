@@ -26,16 +26,18 @@ def kept_up(trace: Trace) -> Iterator[Place]:
     scope = trace.scope
     for s in scope.statements:
         if isinstance(s, ir.Loop) and s.target is None and _is_endless(s.test):
-            yield from (scope.place(call.at) for call in _repeated(s.body))
+            yield from (scope.place(made.at) for made in _repeated(s.body))
 
 
-def _repeated(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Call]:
-    """The calls of a block, but for those after which the loop is left."""
+def _repeated(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Expr]:
+    """The calls of a block, and the attributes that it sets (a setter may be called), but for those after which the loop is left."""
     if ends(body) in ("break", "return"):
         return
     for s in body:
         for expr in expressions(s):
             yield from calls_in(expr)
+        if isinstance(s, ir.Assign):
+            yield from (t for t in s.targets if isinstance(t, ir.Attribute))
         for block in blocks(s):
             yield from _repeated(block)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import msgspec
 
 from coordlint import ir
@@ -17,7 +19,7 @@ from coordlint.link.code.evaluation.values import (
 from coordlint.link.code.flow.flows import Flow
 from coordlint.link.code.flow.usage import Usage
 from coordlint.link.code.scopes.project import Scope
-from coordlint.link.code.walking import absent, decorating, one_by_one, records, watches
+from coordlint.link.code.walking import absent, decorating, one_by_one, records, setting, watches
 from coordlint.link.code.walking.walk import Walk
 
 MOST_OPEN = 60  # calls within calls that one walk may follow
@@ -33,6 +35,11 @@ class Tracer:
         self._usages: dict[str, Usage] = {}
         self.requests: frozenset[str] = frozenset()  # functions that a framework runs in a database transaction each
         self._open = 0  # walks that have begun and not ended
+
+    @cached_property
+    def setters(self) -> setting.Setters:
+        """The setters of properties, which assignments call."""
+        return setting.setters(self.ev.project)
 
     def usage(self, scope: Scope) -> Usage:
         """What a scope does with its names."""

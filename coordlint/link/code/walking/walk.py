@@ -21,7 +21,7 @@ from coordlint.link.code.flow.usage import NOTHING, Usage, bare, calls_in, ends,
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import expressions
-from coordlint.link.code.walking import entering, handing, handling, releasing, stepping
+from coordlint.link.code.walking import entering, handing, handling, releasing, setting, stepping
 from coordlint.models.schema import Op
 from coordlint.source import Place
 
@@ -109,6 +109,8 @@ class Walk:
         if type(s) not in _OF_THEIR_OWN:
             for expr in expressions(s):
                 self.calls(expr, s, around)
+            if type(s) is ir.Assign:
+                setting.assign(self, s, around)
             if self.held:
                 stepping.note_names(self, s)
             self._jumps(s)
