@@ -35,6 +35,6 @@ def test_what_a_class_method_makes_of_its_class_is_of_the_class_that_was_asked()
 
 
 def test_a_class_that_is_made_by_its_own_name_is_that_class() -> None:
-    base = "class Record:\n    @classmethod\n    def find(cls, key):\n        return Record()\n"
+    base = "class Record:\n    @classmethod\n    def find(cls, key):\n        return Record()\n    def take(self):\n        return open('job')\n"
     work = "import redis\nfrom base import Record\nclass Job(Record):\n    def take(self):\n        return redis.Redis().lock('job', timeout=9)\ndef run(key):\n    with Job.find(key).take(): pass\n"
     assert not [u for u in uses(system(None, base=base, work=work)) if u[0] == "work.py:7"]
