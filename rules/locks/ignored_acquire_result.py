@@ -49,10 +49,14 @@ TAKES = (Op.ACQUIRE, Op.CREATE, Op.WRITE)
 
 @rule("CL106", severity=ERROR)
 def ignored_acquire_result(system: System) -> Iterator[Found]:
-    outcomes = {operation.place: operation.outcome for operation in system.operations(Op.ACQUIRE, Op.CREATE)}
+    acquires = list(system.operations(Op.ACQUIRE, Op.CREATE))
+    outcomes = {operation.place: operation.outcome for operation in acquires}
+    queued = {operation.place for operation in acquires if operation.atomic == "pipeline" and not _is_sent_and_forgotten(system, operation)}
     for section in system.critical_sections():
         if section.how in ("with", "decorator", "row-lock") or section.can_fail is not True or section.tested is not False:
             continue
+        if section.acquired in queued:
+            continue  # the answer comes with the others, to whoever executes the pipeline
         outcome = outcomes.get(section.acquired)
         if outcome in (Outcome.TESTED, Outcome.RETURNED) or (outcome is None and section.escapes):
             continue
@@ -92,6 +96,12 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
                 confidence=MEDIUM,
                 help="Test the answer, and stop or try again where it is False; log success only after it is True.",
             )
+
+
+def _is_sent_and_forgotten(system: System, queued: Operation) -> bool:
+    """Whether the pipeline in which a claim waits is executed in the same function, and nobody looks at what came back."""
+    sent = [o for o in system.operations(Op.COMMIT) if o.symbol == queued.symbol and o.backend == queued.backend and o.place > queued.place]
+    return bool(sent) and all(o.outcome is Outcome.DEAD for o in sent)
 
 
 def never_sent(system: System) -> Iterator[Found]:
