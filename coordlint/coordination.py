@@ -110,6 +110,7 @@ class Operation(msgspec.Struct, frozen=True):
     changes: bool = False  # and what was read is seen to be changed on the way, not only handed on
     is_checked: bool = False  # a comparison of what was read decides on the way whether it is written at all
     absent: Place | None = None  # it is done because this look-up found nothing there
+    notes: tuple[Place, ...] = ()  # it writes what a call gave that was made because nothing was found at its key: the look-up and the call
     unwatched: Place | None = None  # of a write in a transaction: the WATCH before it was given up here, or began here, after the value was read
     made_good: Place | None = None  # of a read of a cache: what is asked or made elsewhere, here, because it found nothing
     read_each: Place | None = None  # of a listing: its entries are read one by one here

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from coordlint import Operation, words
+
 MONEY = frozenset(
     {"balance", "amount", "credit", "debit", "money", "fund", "wallet", "ledger", "price", "paid", "stock", "inventory"}
     | {"seat", "quantity", "point", "bonus", "quota", "points"}
@@ -15,3 +17,10 @@ ORDERS = frozenset({"order", "purchase", "ticket", "deposit", "transaction"})
 LIMITS = frozenset({"throttle", "throttled", "throttling", "bucket", "limiter", "ratelimit", "ratelimiter"})
 # Code that runs once, or by one hand.
 SET_UP = frozenset({"setup", "init", "initialize", "initialise", "install", "migrate", "upgrade", "bootstrap", "seed", "sample", "populate", "fixture", "demo"})
+
+_OF_REQUESTS = frozenset({"idempotency", "idempotent", "idempotence", "idem", "dedup", "dedupe", "deduplicate", "deduplication"})
+
+
+def is_record_of_requests(note: Operation) -> bool:
+    """Whether a record is there so that a request that comes twice is served once, and not to save the work."""
+    return bool(_OF_REQUESTS & (note.key_words | note.symbol_words | words(note.symbol) | {w for a in note.arguments[:1] for m in a.mentions for w in words(m)}))

@@ -41,7 +41,7 @@ from coordlint import (
 )
 
 from ._made_rows import made_rows
-from ._worth import SET_UP
+from ._worth import SET_UP, is_record_of_requests
 
 _CREATES = (Late.APPEND, Late.OVERWRITE, Late.ADD_MEMBER)
 _NEW = re.compile(r"\buuid[14]\(|\btoken_(?:hex|bytes|urlsafe)\(")
@@ -53,6 +53,8 @@ def check_then_act(system: System) -> Iterator[Found]:
     for act in system.operations(Op.WRITE, Op.CREATE, Op.SET_ADD, backend="redis"):
         if act.absent is None or act.key in (None, "None") or act.late not in _CREATES or act.conditional or act.atomic or _is_brief(system, act) or system.is_locked(act):
             continue
+        if act.notes and is_record_of_requests(act):
+            continue  # told below
         yield found(
             f"`{act.key_text or act.key}` is looked up and then created in {backend_name(act.backend)} because it was not there: two callers at a time both do it.",
             at=act.absent,
@@ -61,6 +63,7 @@ def check_then_act(system: System) -> Iterator[Found]:
             because=[(act.place, "the answer may be old by the time it is used here"), *act.origin],
             confidence=MEDIUM,
         )
+    yield from _served_twice(system)
     yield from made_rows(system)
     for act in system.operations(Op.WRITE, backend=COORDINATORS, carried=True):
         if act.absent is None or act.conditional or act.atomic or act.ttl or _is_constant(act) or _is_setting_up(act) or system.is_locked(act):
@@ -73,6 +76,22 @@ def check_then_act(system: System) -> Iterator[Found]:
             because=[(act.place, "the answer may be old by the time it is written here"), *act.origin],
             confidence=MEDIUM,
         )
+
+
+def _served_twice(system: System) -> Iterator[Found]:
+    """A record of requests that were served, which is written without a condition when one has been."""
+    for note in system.operations(Op.WRITE, backend=("redis", "django-cache", "memcached")):
+        if note.notes and is_record_of_requests(note) and not system.is_locked(note):
+            look, work = note.notes
+            yield found(
+                f"`{note.key_text or note.key}` is looked up, the request is served because it was not there, and only then is it written: two deliveries at a time are both served.",
+                at=look,
+                symbol=note.symbol,
+                resource=note.key,
+                because=[(work, "the request is served here"), (note.place, "and noted here"), *note.origin],
+                confidence=MEDIUM,
+                help="Claim the key before the work (SET NX with an expiry, cache.add, a row with a unique key), and put the answer in its place afterwards.",
+            )
 
 
 def _is_constant(act: Operation) -> bool:

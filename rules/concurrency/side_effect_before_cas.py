@@ -7,6 +7,8 @@ customer pays twice. A retry after a conflict repeats the effect once more.
 The same holds for what decides only when it is committed: a row whose state was set in memory, a message published or a stock in Redis raised, and
 then the commit; a reservation made at another service, and then the insert of which a unique key refuses the second. When the commit fails, the
 message comes again and finds the old state.
+So it is with the record that an idempotency key leads to: one that is looked for before the work and made only after it stops the second delivery
+that comes later, not the one that comes at the same time.
 
 Instead: claim first, act then: write the new state on condition of the old one, test the outcome, and only the winner goes on. If the
 effect can fail, record what is to be done in the same write (an outbox row) and let one worker do it with an idempotency key.
@@ -22,6 +24,7 @@ Sources: Stripe API, Idempotent requests; ZooKeeper, Data Model (conditional upd
 from collections.abc import Iterator
 
 from coordlint import (
+    COORDINATORS,
     HIGH,
     MEDIUM,
     WARNING,
@@ -40,8 +43,10 @@ from coordlint import (
 )
 
 from ._early_effects import early_effects
+from ._worth import is_record_of_requests
 
 _OUTSIDE = ("payment", "email", "message", "http", "task")
+_STORES = (*COORDINATORS, "redis", "memcached", "django-cache", "dynamodb")
 _VERSION = frozenset({"version", "revision", "rev", "state", "status", "epoch", "fence"})
 
 
@@ -66,6 +71,22 @@ def side_effect_before_cas(system: System) -> Iterator[Found]:
             confidence=HIGH if effect.kind in ("payment", "email") else MEDIUM,
         )
     yield from early_effects(system)
+    yield from _late_notes(system)
+
+
+def _late_notes(system: System) -> Iterator[Found]:
+    """A record of what was done already, which is looked for before the work, and made on condition only after it."""
+    for note in system.operations(Op.ACQUIRE, Op.CREATE, backend=_STORES):
+        if not note.notes or not is_record_of_requests(note) or system.is_locked(note):
+            continue
+        look, work = note.notes
+        yield found(
+            f"The record `{note.key_text or note.key}` that says that this was done already is made only when it has been done: two deliveries at a time both find none, and both do it.",
+            at=note,
+            because=[(look, "the record is looked for here"), (work, "the work is done here"), *note.origin],
+            confidence=MEDIUM,
+            help="Claim the key first (SET NX with an expiry, a row with a unique key), do the work only as the one who made it, and put the result in the same place afterwards.",
+        )
 
 
 def _decides(update: Operation) -> bool:
@@ -93,6 +114,84 @@ def pay(order, amount):
     stripe.Charge.create(amount=amount, currency="eur")  # finding: side-effect-before-cas
     if not etcd.replace(f"/orders/{order}", "open", "paid"):
         raise RuntimeError("already paid")
+
+=== bad: the answer to a request is kept on condition, after the work
+--- api/once.py
+import functools
+import json
+
+from redis.asyncio import Redis
+
+
+def idempotent(store: Redis, name):
+    def around(handler):
+        @functools.wraps(handler)
+        async def once(message):
+            key = f"idempotency:{name}:{message['id']}"
+            kept = await store.get(key)
+            if kept:
+                return json.loads(kept)
+            answer = await handler(message)
+            if not await store.set(key, json.dumps(answer), nx=True, ex=86400):  # finding: side-effect-before-cas
+                return json.loads(await store.get(key))
+            return answer
+
+        return once
+
+    return around
+--- api/pay.py
+import stripe
+from redis.asyncio import Redis
+
+from api.once import idempotent
+
+
+@idempotent(Redis(), "pay")
+async def pay(message):
+    return stripe.Charge.create(amount=message["amount"], currency="eur").id
+
+=== good: the key is claimed before the work
+--- api/once.py
+import functools
+import json
+
+import redis
+
+store = redis.Redis()
+
+
+def idempotent(handler):
+    @functools.wraps(handler)
+    def once(message):
+        key = f"idempotency:{message['id']}"
+        kept = store.get(key)
+        if kept:
+            return json.loads(kept)
+        if not store.set(f"{key}:running", "1", nx=True, ex=60):
+            raise RuntimeError("somebody is at it")
+        answer = handler(message)
+        store.set(key, json.dumps(answer), nx=True, ex=86400)
+        return answer
+
+    return once
+
+=== good: what is kept only saves work
+--- pages/kept.py
+import json
+
+import redis
+
+store = redis.Redis()
+
+
+def rendered(page, render):
+    kept = store.get(f"page:{page}")
+    if kept:
+        return json.loads(kept)
+    made = render(page)
+    if not store.set(f"page:{page}", json.dumps(made), nx=True, ex=600):
+        return json.loads(store.get(f"page:{page}"))
+    return made
 
 === good: claimed, then charged
 --- shop/pay.py

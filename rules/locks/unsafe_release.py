@@ -72,6 +72,7 @@ TAKEOVERS = {
 LEASES = frozenset({"lease", "ttl", "ex", "px", "timeout", "expire"})  # arguments that say how long a key stays
 HOURS = 3600.0  # seconds
 ADMIN = frozenset({"force", "forced", "admin", "reset", "purge", "flush"})
+ALONE = ("task", "periodic", "consumer")  # nobody stands by and has looked
 SERVES = frozenset({"worker", "serve", "server", "daemon", "scheduler", "beat", "pool", "consumer"})  # commands that start what stays
 MEMBERS = frozenset({"member", "members", "worker", "workers", "instance", "instances", "service", "services", "nodes", "agents"})
 
@@ -272,10 +273,10 @@ def key_names(operation: Operation) -> frozenset[str]:
 
 
 def is_admin(system: System, operation: Operation) -> bool:
-    """Reached from commands only, or called so: an operator frees a lock by hand."""
-    if not ADMIN.isdisjoint(operation.symbol_words):
-        return True
+    """Reached from commands only, or called so and by no work that runs by itself: an operator frees a lock by hand."""
     entries = [entry for entry in system.entries_reaching(operation.symbol) if entry.kind != "test"]
+    if not ADMIN.isdisjoint(operation.symbol_words):
+        return not any(e.kind in ALONE for e in entries)
     return bool(entries) and all(e.kind == "command" and SERVES.isdisjoint(words(e.symbol.rpartition(".")[2])) for e in entries)
 
 

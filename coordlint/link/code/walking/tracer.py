@@ -19,7 +19,7 @@ from coordlint.link.code.evaluation.values import (
 from coordlint.link.code.flow.flows import Flow
 from coordlint.link.code.flow.usage import Usage
 from coordlint.link.code.scopes.project import Scope
-from coordlint.link.code.walking import absent, decorating, one_by_one, records, setting, watches
+from coordlint.link.code.walking import absent, decorating, noting, one_by_one, records, setting, watches
 from coordlint.link.code.walking.walk import Walk
 
 MOST_OPEN = 60  # calls within calls that one walk may follow
@@ -61,6 +61,7 @@ class Tracer:
         self._open -= 1
         records.mark_reads(self.ev, made, lambda: self.flow(symbol), self.trace)
         watches.mark_unwatched(made)
+        noting.mark_notes(made, lambda: self.flow(symbol))
         absent.mark_misses(made, lambda: self.flow(symbol))
         one_by_one.mark_listings(made, lambda: self.flow(symbol), self.trace)
         made.complete = True
