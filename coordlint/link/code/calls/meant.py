@@ -9,6 +9,7 @@ from coordlint import ir
 from coordlint.link.code.evaluation.evaluate import Evaluator
 from coordlint.link.code.evaluation.values import (
     Arg,
+    Environment,
     Instance,
     Literal,
     Parameter,
@@ -47,8 +48,10 @@ def _says(pattern: Pattern) -> bool:
 
 
 def _texts(value: Value) -> Iterator[Pattern]:
-    """A text; of what came from a listing, the pattern that was asked for."""
-    if isinstance(value, Pattern) or (isinstance(value, Literal) and isinstance(value.value, str)):
+    """A text; of a setting what holds where nobody sets it; of what came from a listing, the pattern that was asked for."""
+    if isinstance(value, Environment) and value.default is not None:
+        yield from (as_pattern(v) for v in options(value.default) if isinstance(v, Literal) and isinstance(v.value, str))
+    elif isinstance(value, Pattern) or (isinstance(value, Literal) and isinstance(value.value, str)):
         yield as_pattern(value)
     elif isinstance(value, Instance):
         yield from (as_pattern(p) for a in value.arguments if a.name in _PATTERNS for p in options(a.value) if isinstance(p, Literal | Pattern))

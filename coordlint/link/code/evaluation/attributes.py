@@ -46,6 +46,8 @@ def attribute(ev: Evaluator, base: Value, name: str) -> Value:
     if type(made) is Unknown or is_none(made):
         later = outside.attribute(ev, known, name)
         return made if isinstance(later, Unknown) else later
+    if type(made) is Literal and made.value == "" and outside.is_set(ev, known, name):
+        return UNKNOWN  # `name = ""` is a place for a text, where others set it
     return made
 
 

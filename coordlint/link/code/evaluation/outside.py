@@ -6,6 +6,7 @@ the place that reads: it must say what it is, and everything that is set under i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from coordlint.link.code.evaluation import containers
@@ -24,6 +25,7 @@ from coordlint.link.code.evaluation.values import (
     one_of,
     options,
 )
+from coordlint.link.code.scopes.project import Binding, Scope
 from coordlint.wording import words
 
 if TYPE_CHECKING:
@@ -35,15 +37,26 @@ MOST = 20  # assignments of one name that are looked at
 
 def attribute(ev: Evaluator, base: Value, name: str) -> Value:
     """What other code sets as an attribute of a value, where the value itself says nothing of it."""
-    found = ev.project.outside.get(name, ())[:MOST]
-    if found:
-        kinds = {k for v in options(base) if (k := _kind(v))}
-        fitting = [(b, scope) for on, scope, b in found if kinds & {_kind(v) for v in options(ev.settle(ev.value(on, scope)))}] if kinds else []
+    fitting = list(_fitting(ev, base, name))
+    if fitting:
         made = one_of([ev.settle(ev.binding(b, scope, name)) for b, scope in fitting])
         if not isinstance(made, Unknown):
             return containers.filled(ev, made, [fill for _, fill in ev.project.outside_fills.get(name, ())])
     is_typed = any(isinstance(v, Object | Instance | ClassRef | ModuleRef) for v in options(base))
     return _by_name(ev, name, is_typed)
+
+
+def is_set(ev: Evaluator, base: Value, name: str) -> bool:
+    """Whether other code sets an attribute of a value's kind."""
+    return any(True for _ in _fitting(ev, base, name))
+
+
+def _fitting(ev: Evaluator, base: Value, name: str) -> Iterator[tuple[Binding, Scope]]:
+    found = ev.project.outside.get(name, ())[:MOST]
+    kinds = {k for v in options(base) if (k := _kind(v))} if found else set()
+    for on, scope, b in found:
+        if kinds and kinds & {_kind(v) for v in options(ev.settle(ev.value(on, scope)))}:
+            yield b, scope
 
 
 def _by_name(ev: Evaluator, name: str, is_typed: bool) -> Value:

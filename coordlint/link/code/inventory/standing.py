@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from coordlint import ir
+from coordlint.link.code.calls.meant import meant
 from coordlint.link.code.calls.trace import Step, Trace
 from coordlint.link.code.evaluation.arguments import arguments_of, bindings
 from coordlint.link.code.evaluation.attributes import attribute
@@ -320,13 +321,15 @@ class Standings:
 
     def _filled(self, deed: Deed, function: FunctionRef, args: tuple[Arg, ...], name: str) -> Deed:
         """The deed as this caller makes it: its key with the caller's arguments filled in."""
-        key, named_at = deed.key, None
+        key, named_at, means = deed.key, None, deed.meant
         if key is not None and "\x00" in key.named:
             open_holes = {h.strip("\x00").split("\x01")[1] for h, is_hole in pieces(key.named) if is_hole and h.startswith(hole_of(function.symbol))}
-            named_at = next((a.place for a in args if a.name in open_holes), None)
+            naming = next((a for a in args if a.name in open_holes), None)
+            named_at = naming.place if naming is not None else None
             key = fill(key, bindings(self._ev, function, args))
+            means = meant(self._ev, naming, None, self._ev.project.scopes[function.symbol]) if key.text == "{}" else ()
         weight = deed.weight if deed.role == "client" else min(max(deed.weight, MAKING), 1.0)
-        return replace(deed, key=key, via=(name, *deed.via)[:MOST_VIA], weight=weight, named_at=named_at)
+        return replace(deed, key=key, via=(name, *deed.via)[:MOST_VIA], weight=weight, named_at=named_at, meant=means)
 
     def _through(self, function: FunctionRef, step: Step, symbol: str) -> Deed | None:
         """A helper that calls what it is given: `retry(store.get, key)` is what `store.get(key)` is."""

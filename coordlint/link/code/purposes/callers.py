@@ -46,6 +46,7 @@ def called(place: Place, scope: Scope, deed: Deed, call: ir.Call | None = None) 
         symbol=scope.symbol if deed.named_at is not None else operation.symbol,
         key=deed.key.text if deed.key is not None else None,
         key_text=shown(deed.key.named) if deed.key is not None else "",
+        meant=deed.meant,
         arguments=(_naming(deed, scope, call), *operation.arguments[1:]),
         receiver=written(call.func.base) if call is not None and isinstance(call.func, ir.Attribute) else "",
         via=deed.via,

@@ -67,6 +67,7 @@ class Deed:
     at: Place | None = None  # of a wrapper: where in it this is done
     is_over: bool = False  # a lock that was taken, worked under and given back in the wrapper
     named_at: Place | None = None  # the caller's argument that names the key
+    meant: tuple[str, ...] = ()  # what that argument is elsewhere, where it has no words of its own
 
 
 def own(step: Step, role_of: Roles) -> Deed | None:

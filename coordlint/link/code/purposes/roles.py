@@ -51,6 +51,7 @@ _BEHIND = {  # what a wrapper is for, and what it may be for in a caller's hands
     "cache": frozenset(("session", "rate-limit", "job-queue", "semaphore", "leader-election", "lock", "data-store", "membership")),
     "counter": frozenset(("rate-limit", "metrics")),
 }
+_SHARE = {"lock": 2, "config": 5}  # one in so many functions has to say so: who takes a lock, or configures, may look at what it is for
 _HELD = ("leader-election", "lock", "semaphore", "service-discovery")  # what else ends with its session, or names its holder
 Site = tuple[Place, str]
 Evidence = Callable[[Operation], "str | None"]
@@ -125,8 +126,8 @@ class Roles:
             left = [o for o in members if self._is_open(o)]
             votes = {(o.symbol, evidence(o)) for o in left}
             role = most(votes)
-            if role == "lock" and 2 * sum(told == role for _, told in votes) < len(votes):
-                role = None  # who takes a lock may look at what it is for
+            if role in _SHARE and _SHARE[role] * sum(told == role for _, told in votes) < len(votes):
+                role = None
             self._tell({site(o): role for o in left if role is not None})
 
     def _tell(self, roles: Mapping[Site, str]) -> None:
