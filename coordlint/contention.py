@@ -1,4 +1,4 @@
-"""What several at a time do to the rows of one table: nouns that the linker fills and rules ask for."""
+"""What several at a time do, to the rows of one table or as the leader that there should be one of: nouns that the linker fills and rules ask for."""
 
 from __future__ import annotations
 
@@ -119,3 +119,15 @@ class Restated(msgspec.Struct, frozen=True):
     write: Place  # the library's call
     way: tuple[Place, ...]  # the calls between them
     round: Place  # the call that the loop without end repeats
+
+
+class Led(msgspec.Struct, frozen=True):
+    """A look at a flag that says that this process leads, and the calls that are made because it did."""
+
+    place: Place
+    symbol: str  # the function that looks
+    told: str  # the test, as written: "node.is_leader"
+    owners: frozenset[str]  # classes or modules whose lease the flag speaks of
+    set_at: Place  # where it comes to say so
+    calls: tuple[tuple[Place, Place | None], ...]  # with the loop around each that does not look again
+    asked: frozenset[str]  # other functions that look at it

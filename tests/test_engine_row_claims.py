@@ -63,3 +63,32 @@ def test_who_calls_it_uses_the_lock() -> None:
         "def pack(session: Session, it, me):\n    print(it)\n    let_go(session, it, me)\n"
     )
     assert told(body) == ["lock", "lock"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "roles"),
+    [
+        ("UPDATE leader_lease SET expires_at = now() WHERE owner = %s", ["leader-election"]),
+        ("SELECT owner FROM leader_lease WHERE expires_at > now()", ["leader-election"]),
+        ("UPDATE cluster_nodes SET last_heartbeat = now() WHERE name = %s", ["membership"]),
+        ("DELETE FROM cluster_nodes WHERE last_heartbeat < now()", ["membership"]),
+        ("UPDATE team SET leader = %s WHERE id = 1", []),
+        ("UPDATE worker_jobs SET heartbeat_at = now() WHERE id = 1", []),
+        ("UPDATE sessions SET last_seen = now() WHERE id = 1", []),
+        ("SELECT name FROM cluster_nodes", []),
+    ],
+)
+def test_rows_that_say_who_leads_or_who_is_there_are_uses_by_their_table_and_columns(statement: str, roles: list[str]) -> None:
+    body = f"import psycopg2\ndb = psycopg2.connect('dbname=x')\ndef f(me):\n    cursor = db.cursor()\n    cursor.execute('{statement}', (me,))\n"
+    assert [u.role for u in system(a=body).uses() if u.backend == "database-row" and u.symbol == "a.f"] == roles
+
+
+def test_who_calls_what_renews_a_leadership_in_rows_uses_the_election() -> None:
+    body = (
+        "import psycopg2\nclass Reign:\n    def __init__(self, me):\n        self.me = me\n        self.db = psycopg2.connect('dbname=x')\n"
+        "    def renew(self):\n        cursor = self.db.cursor()\n"
+        "        cursor.execute('UPDATE leader SET until = now() WHERE owner = %s', (self.me,))\n        return cursor.rowcount == 1\n"
+        "def keep():\n    reign = Reign('a')\n    while reign.renew():\n        pass\n"
+    )
+    found = {(u.place.line, u.role) for u in system(a=body).uses() if u.backend == "database-row"}
+    assert {(8, "leader-election"), (12, "leader-election")} <= found

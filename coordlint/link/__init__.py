@@ -24,7 +24,7 @@ from coordlint.link.code.evaluation.values import FunctionRef, Pattern, shown
 from coordlint.link.code.flow.kept import kept_answer
 from coordlint.link.code.inventory import suggesting, uses
 from coordlint.link.code.inventory.believing import beliefs
-from coordlint.link.code.loops import endless, restating, retrying, rushing, swaps, sweeps
+from coordlint.link.code.loops import endless, leading, restating, retrying, rushing, swaps, sweeps
 from coordlint.link.code.purposes import clients
 from coordlint.link.code.purposes.roles import Roles
 from coordlint.link.code.rows import (
@@ -137,6 +137,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         rewrites=tuple(sorted((r for t in traces for r in rewriting.rewrites(ev, t.scope, t)), key=lambda r: r.place)),
         creations=_creations(tracer, traces),
         row_orders=tuple(sorted(set(roworders.row_orders(ev, traces)), key=lambda r: (r.second_at, r.first_at, r.symbol, r.first, r.second))),
+        led=tuple(sorted(leading.led(ev, traces), key=lambda look: look.place)),
         swaps=tuple(sorted(swaps.swaps(traces, calls_again), key=lambda w: w.place)),
         sweeps=tuple(sorted((w for t in traces for w in sweeps.sweeps(t)), key=lambda w: w.place)),
         multiplied=tuple(sorted(set(multiplied.multiplied(ev, traces)), key=lambda m: (m.place, m.symbol))),

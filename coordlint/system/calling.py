@@ -70,6 +70,15 @@ class Calling(Seen):
             return ()
         return tuple(sorted({p for callee in self._calls.successors(symbol) for p in self._calls.edges[symbol, callee]["places"]}))
 
+    def called_at(self, symbol: str, place: Place) -> tuple[str, ...]:
+        """The functions that a call in a function runs, not those that it hands over or starts beside itself."""
+        return tuple(callee for callee, at in self.calls_from(symbol) if at == place)
+
+    def calls_from(self, symbol: str) -> tuple[tuple[str, Place], ...]:
+        """The functions that a function runs, with the calls."""
+        pairs = ((callee, at) for callee in (self._calls.successors(symbol) if symbol in self._calls else ()) for at in self._calls.edges[symbol, callee]["places"])
+        return tuple(sorted((pair for pair in pairs if pair not in self._world.handed and pair not in self._world.started), key=lambda pair: (pair[1], pair[0])))
+
     def unheeded(self, symbol: str) -> tuple[Place, ...]:
         """The calls of a function that throw its answer away, where that says whether something was taken or swapped."""
         return self._world.unheeded.get(symbol, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from coordlint.contention import Creation, Mutation, Restated, Rewrite, RowOrder, Swap
+from coordlint.contention import Creation, Led, Mutation, Restated, Rewrite, RowOrder, Swap
 from coordlint.coordination import (
     Client,
     Effect,
@@ -129,6 +129,10 @@ class Seen:
     def restated(self) -> tuple[Restated, ...]:
         """What is found of each of several things and written down in every round, whether or not it is new."""
         return self._world.restated
+
+    def led(self) -> tuple[Led, ...]:
+        """Looks at flags that say that this process leads, with what is done behind each."""
+        return self._world.led
 
     def functions(self) -> Iterator[FunctionInfo]:
         """Every function that was read."""

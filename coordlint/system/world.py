@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from coordlint.contention import Creation, Mutation, Restated, Rewrite, RowOrder, Swap, Sweep
+from coordlint.contention import Creation, Led, Mutation, Restated, Rewrite, RowOrder, Swap, Sweep
 from coordlint.coordination import (
     Client,
     Entry,
@@ -44,6 +44,7 @@ class World:
     sweeps: tuple[Sweep, ...] = ()
     row_orders: tuple[RowOrder, ...] = ()
     swaps: tuple[Swap, ...] = ()
+    led: tuple[Led, ...] = ()
     multiplied: tuple[Multiplied, ...] = ()  # what the program itself starts several times
     in_transaction: frozenset[Place] = frozenset()  # calls of the project's functions that stand in a database transaction
     freed: tuple[Freed, ...] = ()

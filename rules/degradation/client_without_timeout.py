@@ -3,10 +3,10 @@
 Why: when the store's host vanishes (a network partition, a lost node, a firewall that drops packets) no error comes back:
 redis-py before 8.0 waits on the socket with no limit of its own (since 8.0 for 5 s), and the clients etcd3,
 etcd3gw and etcd3-py wait for their call as long. Each worker that asks for a lock then hangs for ever, until no worker is left to answer the requests that need no lock. A renewal thread
-that hangs lets the lease run out while the work goes on.
+that hangs lets the lease run out while the work goes on. So it does on a connection to a database where a row says who leads.
 
 Instead: give the client a limit well below the lease: `Redis(socket_timeout=2, socket_connect_timeout=2)`,
-`etcd3.client(timeout=3)`; where only a URL is configured, `?socket_timeout=2` does it for redis-py. Then handle the
+`etcd3.client(timeout=3)`, `psycopg2.connect(dsn, connect_timeout=3, options="-c statement_timeout=3000")`; where only a URL is configured, `?socket_timeout=2` does it for redis-py. Then handle the
 timeout: refuse, or go on without.
 
 Fine when: a timeout stands in any layer: the constructor, the URL, the settings, the pool; redis-py is required in version 8
@@ -31,18 +31,22 @@ from coordlint import (
     Client,
     Entry,
     Found,
+    Late,
     Op,
     Operation,
     Place,
     System,
     backend_name,
     found,
+    is_lead_in_rows,
     is_rare,
     rule,
 )
 
 _WITHOUT_DEFAULT = ("redis", "valkey", "etcd3", "etcd3gw", "etcd3-py")  # libraries whose clients wait without limit when nothing is said
 _BOUND = re.compile(r"(===?|~=|<=?|>=?)\s*(\d+)")
+_DATABASES = ("psycopg2", "psycopg", "pymysql", "mysqlclient")  # drivers whose connections wait for an answer without limit when nothing is said
+_LIMIT = re.compile(r"timeout|keepalive|max_execution_time", re.I)
 _COORDINATES = (Op.MAKE_LOCK, Op.ACQUIRE, Op.EXTEND, Op.KEEPALIVE, Op.LOCK_DECORATOR, Op.CAS, Op.LEASE)
 _QUEUES = (Op.QUEUE_PUT, Op.QUEUE_GET)  # of work
 _ASKS = (Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.DELETE, Op.INCREMENT)  # of a coordinator, whatever for
@@ -79,6 +83,39 @@ def client_without_timeout(system: System) -> Iterator[Found]:
             ],
             confidence=MEDIUM if old is None or _is_configured(client) else HIGH,
         )
+    yield from _of_leaders(system)
+
+
+def _of_leaders(system: System) -> Iterator[Found]:
+    """Connections to a database on which a loop renews a leadership, and on which it would hang with the leadership still believed."""
+    if any(_LIMIT.search(f"{a.value} {a.text}") for o in system.operations(kind="database") for a in o.arguments if o.key is None):
+        return  # SET statement_timeout
+    clients = [c for c in system.clients() if c.library in _DATABASES and c.arguments and not _is_limited(c)]
+    limited = {c.library for c in system.clients() if c.arguments and _is_limited(c)}
+    told: set[Place] = set()
+    for renewal in system.operations(kind="database"):
+        if renewal.late is Late.DELETE or not is_lead_in_rows(renewal) or not system.is_repeated(renewal):
+            continue
+        own = [c for c in clients if c.place == renewal.client]
+        alike = [c for c in clients if c.library == renewal.library and c.library not in limited] if renewal.client is None else []
+        client = min(own or alike, key=lambda c: ("Pool" not in c.type, c.place), default=None)  # which of several pools is not known
+        if client is None or client.place in told:
+            continue
+        told.add(client.place)
+        yield found(
+            "These connections have no timeout, and a leadership is renewed on them: when the database hangs, the renewal hangs with it, and the leader goes on believing that it leads.",
+            at=client.place,
+            symbol=client.symbol,
+            because=[(renewal.place, "the leadership is renewed here, in a loop")],
+            confidence=MEDIUM,
+            help="Give them `connect_timeout`, `tcp_user_timeout` and a `statement_timeout` well below the lease, and let the leader stop by its own clock when the lease runs out.",
+        )
+
+
+def _is_limited(client: Client) -> bool:
+    """Whether a connection is told how long to wait, or may be by what is not known."""
+    said = (f"{a.name} {a.value} {a.text} {' '.join(a.mentions)}" for a in client.arguments)
+    return bool(client.timeouts) or any(a.name in ("**", "", "kwargs") for a in client.arguments) or any(_LIMIT.search(text) for text in said)
 
 
 def _uses(system: System, client: Client) -> Iterator[tuple[Operation, Entry]]:

@@ -16,32 +16,49 @@ Sources: AWS Builders' Library, Leader election in distributed systems.
 
 from collections.abc import Iterator
 
-from coordlint import MEDIUM, WARNING, Found, Late, Operation, Place, System, found, rule, words
+from coordlint import (
+    MEDIUM,
+    WARNING,
+    Found,
+    Late,
+    Operation,
+    Place,
+    System,
+    found,
+    is_lead_in_rows,
+    rule,
+    words,
+)
 
-_LEADERS = frozenset({"leader", "leadership", "master", "primary", "elected", "election"})
-_BEATS = frozenset({"heartbeat", "beat", "expire", "lease", "seen", "ping", "renewed", "until"})
+_OWNER = frozenset({"leader", "master", "primary", "owner", "holder", "node", "instance", "host", "hostname", "worker", "by"})
 
 
 @rule("CL406", severity=WARNING)
 def database_leader_election(system: System) -> Iterator[Found]:
-    told: set[str] = set()
+    by_table: dict[str, list[Operation]] = {}
     for write in system.operations(kind="database"):
-        text = _statement(write)
-        said = words(text) | words(write.key or "")
-        if write.late in (Late.READ, Late.UNKNOWN) or not said & _LEADERS or not said & _BEATS or write.symbol in told:
-            continue
-        told.add(write.symbol)
+        if is_lead_in_rows(write):
+            by_table.setdefault(write.key or write.symbol, []).append(write)
+    for writes in by_table.values():  # one election each: taken here, renewed and given back elsewhere
+        write = min(writes, key=lambda w: (w.late is Late.DELETE, not _names_leader(w), w.place))
         readers = [o for o in system.same_key(write) if o.late is Late.READ]
+        renewals = [o for o in writes if o.symbol != write.symbol and o.late is not Late.DELETE]
         yield found(
             f"Leadership hangs on a row of `{write.key}` that is refreshed by a timer.",
             at=write,
-            because=[*((o.place, "and looked at here") for o in readers[:1]), *write.origin] or [(_place(write), "the statement")],
+            because=[
+                *((o.place, "it is refreshed here") for o in renewals[:1]),
+                *((o.place, "and looked at here") for o in readers[:1]),
+                *write.origin,
+            ]
+            or [(_place(write), "the statement")],
             confidence=MEDIUM,
         )
 
 
-def _statement(write: Operation) -> str:
-    return " ".join(str(a.value) if isinstance(a.value, str) else a.text for a in write.arguments)
+def _names_leader(write: Operation) -> bool:
+    """Whether it says who leads, and not only until when."""
+    return any(words(column) & _OWNER for column, _ in write.writes)
 
 
 def _place(write: Operation) -> Place:
@@ -65,6 +82,32 @@ def lead(me):
         (me, me),
     )
     return cursor.rowcount == 1
+
+=== bad: one election with three statements is told where it is won
+--- app/lead.py
+import psycopg2
+
+connection = psycopg2.connect("dbname=app")
+
+
+class Reign:
+    def __init__(self, me):
+        self.me = me
+
+    def prolong(self):
+        cursor = connection.cursor()
+        cursor.execute("UPDATE leader_lease SET expires_at = now() + interval '30 s' WHERE owner = %s", (self.me,))
+        return cursor.rowcount == 1
+
+    def leave(self):
+        connection.cursor().execute("DELETE FROM leader_lease WHERE owner = %s AND expires_at > now()", (self.me,))
+
+    def win(self):
+        cursor = connection.cursor()
+        cursor.execute(  # finding: database-leader-election
+            "UPDATE leader_lease SET owner = %s, expires_at = now() + interval '30 s' WHERE expires_at < now()", (self.me,)
+        )
+        return cursor.rowcount == 1
 
 === good: an advisory lock
 --- app/lead.py

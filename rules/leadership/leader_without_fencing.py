@@ -8,6 +8,9 @@ disk, and the last writer wins whoever it is.
 The same happens where the renewal itself cannot fail: EXPIRE on the leader's key prolongs it whoever holds it, so that a leader that was
 paused beyond its lease never hears of its successor, keeps that one's key alive, and works on.
 
+And where a flag says that the process leads, which a thread sets and clears as it renews the lease: a loop that looks at it once and then
+goes through many things acts on what was true when it began.
+
 Instead: give each reign a number that grows (ZooKeeper: the number at the end of `election.lock.node`, etcd: the key's create
 revision) and let the sink refuse smaller ones; check before each round of work that the leadership still holds, with a flag that
 the session listener clears at SUSPENDED and LOST; on Kubernetes end the process in `onstopped_leading` with `os._exit`.
@@ -44,6 +47,7 @@ from coordlint import (
     found,
     led_on,
     lock_name,
+    reigns,
     rule,
     trail,
     unchecked_renewals,
@@ -57,6 +61,7 @@ def leader_without_fencing(system: System) -> Iterator[Found]:
     configs = [o for o in system.operations(Op.MAKE_ELECTION) if o.argument(ON_LOSS) is not None and not o.in_test]
     yield from reigns_without_end(system, configs)
     yield from leads_on(system)
+    yield from behind_a_flag(system)
     handled = {o.backend for o in configs}
     for section in system.critical_sections(distributed=True):
         if section.lock.backend in handled:
@@ -91,6 +96,33 @@ def leads_on(system: System) -> Iterator[Found]:
             because=[(effect.place, "the leader works here"), (renewal.taken, "the leadership is taken here")],
             confidence=MEDIUM,
             help="Renew with the token compared in the same step, and stop before the next effect when that fails.",
+        )
+
+
+def behind_a_flag(system: System) -> Iterator[Found]:
+    """A flag that another thread clears is looked at once, and then a loop goes through many things."""
+    told: set[Place] = set()
+    for reign in reigns(system):
+        if reign.effect.place in told:
+            continue
+        told.add(reign.effect.place)
+        yield found(
+            f"Whether this process leads is looked at once (`{reign.led.told}`), and then a loop performs {effect_name(reign.effect)} again and again: "
+            f"when the lease is lost meanwhile, two lead; done late, it {does_late(reign.effect)}.",
+            at=reign.way[0] if reign.way else reign.effect,
+            because=distinct(
+                [
+                    Evidence(reign.led.place, "the flag is looked at here"),
+                    Evidence(reign.loop, "this loop does not look again"),
+                    *([Evidence(reign.effect.place, "and does this")] if reign.way else []),
+                    Evidence(reign.led.set_at, "the flag is set here"),
+                    Evidence(reign.held.place, "and speaks of this lease"),
+                ],
+                besides=reign.way[0] if reign.way else reign.effect.place,
+            ),
+            symbol=reign.led.symbol,
+            confidence=MEDIUM,
+            help="Look at the lease again before each effect, by the time until which it runs, and let the effect carry the term, so that what comes late is refused.",
         )
 
 

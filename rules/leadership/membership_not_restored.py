@@ -8,6 +8,7 @@ them all when it is restarted.
 
 Instead: put the registration into a function, call it at the start and again from a thread that the state listener wakes at
 CONNECTED after LOST (the listener itself must not block); or use a recipe that joins again. With Consul, register again from time to time, and give the agent a data directory.
+Where members are rows of a table and old ones are swept away, let the sign of life make the row again.
 
 Fine when: a state listener, a retry loop or the creation in a loop brings the node back.
 
@@ -17,13 +18,28 @@ again).
 
 from collections.abc import Iterator
 
-from coordlint import HIGH, MEDIUM, WARNING, Client, Found, Op, Operation, System, found, rule
+from coordlint import (
+    HIGH,
+    MEDIUM,
+    WARNING,
+    Client,
+    Found,
+    Late,
+    Op,
+    Operation,
+    Outcome,
+    System,
+    found,
+    rule,
+    words,
+)
 
 _MEMBERS = frozenset(
     {"service", "provider", "node", "member", "instance", "worker", "server", "broker", "host", "master", "agent", "peer"}
     | {"replica", "backend", "registry", "discovery", "alive", "live", "online", "participant", "executor", "candidate"}
 )
 _REGISTERS = frozenset({"register", "registration", "announce", "advertise", "join", "enroll"})
+_BEATS = frozenset({"heartbeat", "beat", "seen", "ping", "alive"})
 _RECIPES = frozenset({"lock", "mutex", "election", "barrier", "semaphore", "queue"})
 
 
@@ -53,6 +69,7 @@ def membership_not_restored(system: System) -> Iterator[Found]:
             because=[(client.place, "no listener on this client tells of a new session")],
         )
     yield from _in_a_forgetful_agent(system)
+    yield from _in_swept_rows(system)
 
 
 def _in_a_forgetful_agent(system: System) -> Iterator[Found]:
@@ -72,6 +89,35 @@ def _in_a_forgetful_agent(system: System) -> Iterator[Found]:
             confidence=MEDIUM,
             help="Register again from time to time (registering twice does no harm), and run the agent with a data directory.",
         )
+
+
+def _in_swept_rows(system: System) -> Iterator[Found]:
+    """Rows of members that others delete when their sign of life is old, and that the next sign of life does not bring back."""
+    told: set[str] = set()
+    for beat in system.operations(kind="database"):
+        written = {column for column, how in beat.writes if how != "null" and words(column) & _BEATS}
+        if not written or not beat.key or beat.key in told or beat.outcome is not Outcome.DEAD or not system.is_repeated(beat):
+            continue
+        if not any(sign == "=" for _, sign in beat.compares):
+            continue  # an insert, or one that makes the row where it is missing
+        table = [o for o in system.same_key(beat) if o.symbol != beat.symbol]
+        swept = next((o for o in table if o.late is Late.DELETE and written & {column for column, sign in o.compares if sign == "<"}), None)
+        made = next((o for o in table if _inserts(o)), None)
+        if swept is None or made is None or any(_inserts(o) for o in (*table, beat) if system.is_repeated(o)):
+            continue
+        told.add(beat.key)
+        yield found(
+            f"The sign of life only changes the row in `{beat.key}`, and nobody looks whether it was there: a member whose row was removed while it paused is never seen again.",
+            at=beat,
+            because=[(swept.place, "rows with an old sign of life are removed here"), (made.place, "and the row is made here, once")],
+            confidence=MEDIUM,
+            help="Let the sign of life make the row where it is missing (INSERT ... ON CONFLICT DO UPDATE), or look at the count of changed rows and register again when it is zero.",
+        )
+
+
+def _inserts(operation: Operation) -> bool:
+    """Whether a statement makes the row."""
+    return any(str(a.value).lstrip()[:7].lower() in ("insert ", "insert\n", "replace", "merge i") for a in operation.arguments if isinstance(a.value, str))
 
 
 def _is_membership(registration: Operation) -> bool:

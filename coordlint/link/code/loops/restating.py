@@ -136,7 +136,7 @@ def _is_from_store(ev: Evaluator, trace: Trace, loop: ir.Loop, values: set[str],
     over = [loop.test, *(s.value for s in trace.scope.statements if isinstance(s, ir.Assign) and s.value is not None and any(isinstance(t, ir.Name) and t.id in names for t in s.targets))]
     calls = {trace.scope.place(c.at) for e in over for c in calls_in(e)}
     asked = [s for s in trace.steps if s.place in calls]
-    if any(f.symbol in readers for s in asked for f in s.functions) or any(s.operation is not None for s in asked):
+    if any(f.symbol in readers for s in asked for f in s.functions) or any(s.operation is not None and s.operation.op is not Op.MAKE for s in asked):
         return True
     return any(isinstance(v, Object | Result) for e in over for v in options(ev.settle(ev.value(e, trace.scope))) if not isinstance(v, External))
 

@@ -20,12 +20,19 @@ from coordlint.link.code.purposes.deeds import Deed
 from coordlint.link.code.scopes.project import Scope, is_test
 from coordlint.models.schema import Op
 from coordlint.models.sql import classify_sql
+from coordlint.wording import words
 
 _LEASE = re.compile(
     r"^((claimed|leased|locked|reserved)_(by|at|until|till|expires?(_at)?)|(lease|lock|claim|reservation)_(owner|holder|until|token|expir\w*|expires?_at|expiry))$"
 )
 _KEPT = re.compile(r"(updated|modified|changed)_(at|on|time|date)$|^(id|pk|uuid)$|_(id|pk|uuid|key)$")
 _RUNS = frozenset("execute exec scalar scalars fetch fetchrow fetchval fetch_one fetch_all first one all update aupdate get_or_none executemany run_sql".split())
+_STATEMENT = re.compile(r"\b(select|insert|update|delete|merge|replace)\b", re.I)
+_LEADERS = frozenset("leader leadership master primary election elected".split())
+_BEATS = frozenset("heartbeat beat expire expires lease seen ping renewed until alive".split())
+_ALIVE = frozenset("heartbeat beat seen ping alive".split())
+_MEMBERS = frozenset("node member worker instance agent host server replica runner peer controller broker executor scheduler process".split())
+_WORK = frozenset("job task run execution message step".split())
 DEEPEST = 3  # names that are followed from a call back to the query that it runs
 
 
@@ -34,7 +41,7 @@ def claimed(t: Trace, s: Step) -> Deed | None:
     o = s.operation
     if o is None or is_test(t.scope.path) or not (o.kind == "database" or o.backend == "database-row"):
         return None
-    role = _as_queue(t, s, o) or _as_lease(t, s, o)
+    role = _as_queue(t, s, o) or _as_lease(t, s, o) or _as_sign_of_life(s, o)
     return None if role is None else Deed(role, "database-row", o.library, 1.0, None, Pattern(o.key, o.key_text or o.key) if o.key else None)
 
 
@@ -56,6 +63,19 @@ def _as_lease(t: Trace, s: Step, o: Operation) -> str | None:
         return "lock" if o.op in (Op.CAS, Op.DB_STATEMENT, Op.SQL, Op.EFFECT) else None  # taken, or kept
     others = {name for name in asked if not _KEPT.search(name)}
     return "lock" if not others or (any(_LEASE.match(name) for name in others) and len(others) == 1) else None  # given back by who has it
+
+
+def _as_sign_of_life(s: Step, o: Operation) -> str | None:
+    """Statements about rows that say who leads, or who is there, and until or since when: the columns and the table say it."""
+    text = next((a.value for a in o.arguments if isinstance(a.value, str) and _STATEMENT.search(a.value)), None)
+    if text is None or o.key is None or last_word(s.call.func) not in _RUNS:
+        return None
+    table, said = words(o.key), words(text)
+    if not said & _BEATS:
+        return None
+    if table & _LEADERS:
+        return "leader-election"
+    return "membership" if table & _MEMBERS and said & _ALIVE and not table & _WORK else None
 
 
 def _columns(scope: Scope, call: ir.Call, o: Operation) -> tuple[dict[str, bool], set[str]]:

@@ -1,0 +1,105 @@
+"""What a process does as the leader because a flag said so once, while only another thread would learn that it leads no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from coordlint.contention import Led
+from coordlint.coordination import Operation
+from coordlint.models.schema import Late, Op
+from coordlint.source import Place
+from coordlint.system import System
+from coordlint.wording import words
+
+_LEADERS = frozenset({"leader", "leadership", "master", "primary", "elected", "election"})
+_BEATS = frozenset({"heartbeat", "beat", "expire", "lease", "seen", "ping", "renewed", "until"})
+_HOLDS = (Op.ACQUIRE, Op.EXTEND, Op.KEEPALIVE, Op.LEASE, Op.CAS, Op.EXPIRE, Op.CREATE)
+_ROLES = ("leader-election", "lock")
+_ASIDE = frozenset("log event audit history metric stat heartbeat beat".split())  # what is only told
+DEEPEST = 6  # calls from the look at the flag to what is done
+MOST = 400  # functions that are gone through for one look
+
+
+class Reign(msgspec.Struct, frozen=True):
+    """What is done in a loop behind one look at a flag."""
+
+    led: Led
+    effect: Operation
+    loop: Place
+    way: tuple[Place, ...]  # the calls from the function of the look to the effect
+    held: Operation  # how the lease is taken or kept that the flag speaks of
+
+
+def is_lead_in_rows(operation: Operation) -> bool:
+    """Whether a change of rows is of a leader's lease: what it says speaks of leaders, and of a time or a sign of life."""
+    if operation.kind != "database" or operation.late in (Late.READ, Late.UNKNOWN):
+        return False
+    said = _said(operation)
+    return bool(said & _LEADERS and said & _BEATS)
+
+
+def _said(operation: Operation) -> frozenset[str]:
+    return words(" ".join(str(a.value) if isinstance(a.value, str) else a.text for a in operation.arguments)) | words(operation.key or "")
+
+
+def reigns(system: System) -> Iterator[Reign]:
+    """One for each look at a flag behind which a loop does what is harmful when late, without looking again."""
+    for led in system.led():
+        held = _lease(system, led)
+        if held is None or held.symbol in system.runs(led.symbol) or _listens(system, held):
+            continue  # whoever asks for the lease in the same round knows
+        done = next(_effects(system, led), None)
+        if done is not None:
+            yield Reign(led, *done, held)
+
+
+def _lease(system: System, led: Led) -> Operation | None:
+    """How the class that keeps the flag takes or keeps its lease."""
+    own = [f.symbol for f in system.functions() if f.symbol.rpartition(".")[0] in led.owners]
+    inside = sorted({symbol for f in own for symbol in system.runs(f)})
+    holds = [o for o in system.operations_in(inside) if is_lead_in_rows(o) or _is_held(o)]
+    return min(holds, key=lambda o: (o.late is Late.DELETE, o.place), default=None)
+
+
+def _is_held(o: Operation) -> bool:
+    """Whether it takes or keeps a lock or lease that others see, or changes on a condition what speaks of a leader or of a time."""
+    if o.backend in ("process-local", "file-lock", "") or o.late is Late.READ:
+        return False
+    return (o.op in _HOLDS and o.role in _ROLES) or (bool(o.conditional) and bool((_said(o) | o.symbol_words) & (_LEADERS | _BEATS)))
+
+
+def _listens(system: System, held: Operation) -> bool:
+    """A session's listener clears the flag at once."""
+    return any({"LOST", "CONNECTED"} & set(c.listens_for) for c in system.clients(backend=held.backend))
+
+
+def _effects(system: System, led: Led) -> Iterator[tuple[Operation, Place, tuple[Place, ...]]]:
+    found: list[tuple[bool, Operation, Place, tuple[Place, ...]]] = []
+    seen: set[tuple[str, bool]] = set()
+    todo: list[tuple[tuple[str, ...], Place | None, tuple[Place, ...]]] = []
+    for place, loop in led.calls:
+        todo.append((system.called_at(led.symbol, place), loop, (place,)))
+        if loop is not None:
+            found += ((not o.kind or o.kind == "database", o, loop, ()) for o in system.operations_in((led.symbol,)) if o.place == place and _harms(o))
+    while todo and len(seen) < MOST:
+        callees, loop, way = todo.pop(0)
+        for callee in callees:
+            if (callee, loop is None) in seen or callee in led.asked or len(way) > DEEPEST:
+                continue
+            seen.add((callee, loop is None))
+            for o in system.operations_in((callee,)):
+                around = loop or system.lap(o.place)
+                if around is not None and _harms(o):
+                    found.append((not o.kind or o.kind == "database", o, around, way))
+            todo += [((further,), loop or system.lap(at), (*way, at)) for further, at in system.calls_from(callee)]
+    yield from ((o, loop, way) for _, o, loop, way in sorted(found, key=lambda f: (f[0], len(f[3]), f[1].place)))
+
+
+def _harms(o: Operation) -> bool:
+    """Whether it does harm beside a new leader's: what is written into a file here is nobody else's, and what is noted of the work does none."""
+    if not o.harmful_late or o.conditional or o.token or o.kind == "file" or o.backend == "process-local" or o.in_test:
+        return False
+    said = o.key_words | words(o.symbol.rpartition(".")[2])
+    return o.role not in ("leader-election", "membership", "metrics", "lock", "client") and not said & _ASIDE and not is_lead_in_rows(o)
