@@ -1,8 +1,11 @@
-r"""What the lock protects happens outside of it: the transaction commits after the release.
+r"""What the lock protects happens outside of it: the transaction commits after the release, or the write stands behind it.
 
 Why: until the commit nobody else sees the write. A lock that is released before, because it stands inside the transaction, lets the next holder read the
 old row: both have held the lock, one after the other, and one update is lost all the same. The same happens when the statement that saves stands
 behind the `with`.
+
+So it is where the lock is held for the look alone: a status is read under it and found free, and set after the release, by the caller or where a framework
+goes on (`is_valid()` and then `save()`). Two callers look one after the other, both find it free, and both go on.
 
 Instead: turn them round: the lock outside, the transaction inside, so that the commit happens before the release. Or leave the lock to the
 database: SELECT ... FOR UPDATE in the transaction is released by the commit.
@@ -23,6 +26,7 @@ from coordlint import (
     ERROR,
     HIGH,
     INFO,
+    MEDIUM,
     WARNING,
     Effect,
     Evidence,
@@ -30,6 +34,7 @@ from coordlint import (
     Late,
     Op,
     Operation,
+    Outcome,
     Scope,
     Section,
     System,
@@ -46,6 +51,17 @@ ENDS = ("__exit__", "__aexit__", "release")
 
 @rule("CL118", severity=WARNING)
 def lock_scope_too_small(system: System) -> Iterator[Found]:
+    for section in system.critical_sections(distributed=True):
+        seen = only_looked(system, section)
+        if seen is not None:
+            look, write = seen
+            yield found(
+                f"{lock_name(section.lock)} is held for the look at `{look.key_text or look.key}` alone: it is written after the release, so two callers both find it as it was and both go on",
+                at=section,
+                because=distinct([Evidence(look.place, "looked at here, under the lock"), Evidence(write.place, "written here, without it"), *trail(section)], besides=section.acquired),
+                confidence=MEDIUM,
+                help="Hold the lock until the write is done, or do both in one step without it: SET NX, cache.add, a script, an UPDATE whose WHERE names the state that was read.",
+            )
     for section in system.critical_sections(scopes=(Scope.DISTRIBUTED, Scope.DB_SESSION, Scope.PROCESS, Scope.HOST)):
         writes = [effect for effect in section.effects if effect.operation.kind == "database" and effect.harmful_when_late]
         if not writes or section.escapes or not section.releases or is_freed_by_commit(system, section):
@@ -69,6 +85,38 @@ def lock_scope_too_small(system: System) -> Iterator[Found]:
                 severity=severity,
                 confidence=HIGH,
             )
+
+
+def only_looked(system: System, section: Section) -> tuple[Operation, Operation] | None:
+    """What a section only reads and decides by, and the write of the same key that comes after its release."""
+    if section.escapes or not section.releases or any(e.operation.op is not Op.COMMIT for e in section.effects):
+        return None
+    looks = [r.operation for r in section.reads if r.operation.op is Op.READ and r.operation.role not in ("cache", "lock")]
+    for look in looks:
+        for write in system.same_key(look):
+            decides = look.outcome is Outcome.TESTED or write.reads_back == look.place
+            if decides and is_of_the_same(look, write) and not write.conditional and not write.atomic and not system.is_locked(write) and comes_after(system, section, write):
+                return look, write
+    return None
+
+
+def is_of_the_same(look: Operation, write: Operation) -> bool:
+    """Whether a write sets what was looked at: the value of the key, or the same field of a hash."""
+    fields = {a.text for o in (look, write) for a in o.arguments if a.name in ("key", "field")}
+    return write.op is Op.WRITE or (write.op is Op.SET_ADD and look.call.endswith("hget") and write.call.endswith("hset") and len(fields) == 1)
+
+
+def comes_after(system: System, section: Section, write: Operation) -> bool:
+    """Whether a write stands behind the section: in its function, or in what a caller does after the call."""
+    last = max([section.acquired.line, *(e.place.line for e in section.reads if not e.chain), *(r.place.line for r in section.releases)])
+    here = [(section.symbol, last), *((caller, at.line) for caller, at in system.callers(section.symbol))]
+    paths = {section.symbol: section.acquired.path, **{caller: at.path for caller, at in system.callers(section.symbol)}}
+    for symbol, line in here:
+        if write.symbol == symbol and write.place.path == paths[symbol] and write.place.line > line:
+            return True
+        if any(caller == symbol and at.line > line for caller, at in system.callers(write.symbol)):
+            return True
+    return False
 
 
 def opened(system: System, section: Section) -> list[Evidence]:
@@ -111,186 +159,3 @@ def commit_behind(system: System, section: Section) -> Operation | None:
     ]  # fmt: skip
     return behind[0] if behind else None
 
-
-EXAMPLES = r'''
-=== bad: the lock stands inside the transaction
---- bank/locks.py
-import redis
-
-client = redis.Redis(host="redis")
-
-def account_lock(pk):
-    return client.lock(f"account:{pk}", timeout=10)
---- bank/services.py
-from django.db import transaction
-
-from bank.locks import account_lock
-from bank.models import Account
-
-def deposit(pk, amount):
-    with transaction.atomic():
-        with account_lock(pk):  # finding: lock-scope-too-small
-            account = Account.objects.get(pk=pk)
-            account.balance += amount
-            account.save()
---- bank/models.py
-from django.db import models
-
-class Account(models.Model):
-    balance = models.IntegerField()
-
-=== good: a lock of the project that the commit gives back
---- bank/locks.py
-import redis
-from django.db import transaction
-
-client = redis.Redis(host="redis")
-
-class Held:
-    def __init__(self, name):
-        self.lock = client.lock(name, timeout=10)
-
-    def __enter__(self):
-        self.lock.acquire()
-        return self
-
-    def __exit__(self, *why):
-        self.free()
-
-    def free(self):
-        transaction.on_commit(self.drop)
-
-    def drop(self):
-        self.lock.release()
---- bank/services.py
-from django.db import transaction
-
-from bank.locks import Held
-from bank.models import Account
-
-@transaction.atomic
-def deposit(pk, amount):
-    with Held(f"account:{pk}"):
-        account = Account.objects.get(pk=pk)
-        account.balance += amount
-        account.save()
---- bank/models.py
-from django.db import models
-
-class Account(models.Model):
-    balance = models.IntegerField()
-
-=== bad: the commit stands behind the with
---- bank.py
-import psycopg2
-import redis
-
-r = redis.Redis()
-db = psycopg2.connect("dbname=bank")
-
-def deposit(pk, amount):
-    cur = db.cursor()
-    with r.lock(f"account:{pk}", timeout=10):  # finding: lock-scope-too-small
-        cur.execute("SELECT balance FROM accounts WHERE id = %s", (pk,))
-        balance = cur.fetchone()[0]
-        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance + amount, pk))
-    db.commit()
-
-=== bad: each request is a transaction
---- bank/settings.py
-DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "ATOMIC_REQUESTS": True}}
---- bank/urls.py
-from django.urls import path
-
-from bank import views
-
-urlpatterns = [path("deposit/", views.deposit)]
---- bank/views.py
-import redis
-
-from bank.models import Account
-
-r = redis.Redis(host="redis")
-
-def deposit(request):
-    with r.lock(f"account:{request.user.pk}", timeout=10):  # finding: lock-scope-too-small
-        account = Account.objects.get(pk=request.user.pk)
-        account.balance += int(request.POST["amount"])
-        account.save()
---- bank/models.py
-from django.db import models
-
-class Account(models.Model):
-    balance = models.IntegerField()
-
-=== good: the transaction stands inside the lock
---- bank/services.py
-import redis
-from django.db import transaction
-
-from bank.models import Account
-
-r = redis.Redis()
-
-def deposit(pk, amount):
-    with r.lock(f"account:{pk}", timeout=10):
-        with transaction.atomic():
-            account = Account.objects.get(pk=pk)
-            account.balance += amount
-            account.save()
---- bank/models.py
-from django.db import models
-
-class Account(models.Model):
-    balance = models.IntegerField()
-
-=== good: the commit stands inside
---- bank.py
-import psycopg2
-import redis
-
-r = redis.Redis()
-db = psycopg2.connect("dbname=bank")
-
-def deposit(pk, amount):
-    cur = db.cursor()
-    with r.lock(f"account:{pk}", timeout=10):
-        cur.execute("UPDATE accounts SET balance = balance + %s WHERE id = %s", (amount, pk))
-        db.commit()
-
-=== good: autocommit inside the section
---- bank/services.py
-import redis
-
-from bank.models import Account
-
-r = redis.Redis()
-
-def deposit(pk, amount):
-    with r.lock(f"account:{pk}", timeout=10):
-        account = Account.objects.get(pk=pk)
-        account.balance += amount
-        account.save()
---- bank/models.py
-from django.db import models
-
-class Account(models.Model):
-    balance = models.IntegerField()
-
-=== good: a row lock ends with the transaction
---- bank/services.py
-from django.db import transaction
-
-from bank.models import Account
-
-def deposit(pk, amount):
-    with transaction.atomic():
-        account = Account.objects.select_for_update().get(pk=pk)
-        account.balance += amount
-        account.save()
---- bank/models.py
-from django.db import models
-
-class Account(models.Model):
-    balance = models.IntegerField()
-'''

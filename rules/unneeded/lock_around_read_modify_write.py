@@ -28,6 +28,7 @@ from coordlint import (
     Found,
     Late,
     Op,
+    Operation,
     Section,
     System,
     call_name,
@@ -39,6 +40,7 @@ from coordlint import (
     trail,
 )
 
+EMPTY = ("", "[]", "{}", "()", "''", '""', "None", "set()", "list()", "dict()", "'[]'", "'{}'")
 STORES = ("redis", "memcached", "zookeeper", "etcd", "consul", "dynamodb")
 ATOMIC = {
     "redis": "INCRBY, or a Lua script that reads and writes in one step, needs no lock.",
@@ -46,6 +48,7 @@ ATOMIC = {
     "zookeeper": "set(path, value, version=<the version read>) with a retry on BadVersionError needs no lock.",
     "etcd": "A transaction that compares the key's mod_revision needs no lock.",
     "consul": "put(key, value, cas=<ModifyIndex>) with a tested result needs no lock.",
+    "django-cache": "cache.incr counts in one step; a list belongs into the server behind the cache: get_redis_connection(...).rpush(key, entry) needs no lock.",
     "dynamodb": "update_item with ADD, or a ConditionExpression on a version, needs no lock.",
 }
 
@@ -64,6 +67,7 @@ def lock_around_read_modify_write(system: System) -> Iterator[Found]:
         write = the_only_write(section)
         if write is None or write.operation.reads_back is None:
             yield from one_script(section)
+            yield from one_exchange(section)
             continue
         read = write.operation.reads_back
         yield found(
@@ -100,179 +104,36 @@ def one_script(section: Section) -> Iterator[Found]:
     )
 
 
+def one_exchange(section: Section) -> Iterator[Found]:
+    """All that is done is to read a record and to leave nothing in its place: one command takes it out."""
+    done, reads = [e.operation for e in section.effects], [e.operation for e in section.reads]
+    if len(done) != 1 or len(reads) != 1 or done[0].op is not Op.WRITE or done[0].backend not in ("redis", "django-cache") or done[0].loop:
+        return
+    empties, read = done[0], reads[0]
+    value = next((a for a in empties.arguments if a.name in ("value", "data")), None)
+    if read.op is not Op.READ or read.key != empties.key or not read.key or read.role in ("cache", "lock") or value is None or value.mentions or value.text not in EMPTY:
+        return
+    yield found(
+        f"{lock_name(section.lock)} guards that `{read.key_text or read.key}` is read and emptied: one command does both",
+        at=section,
+        because=distinct([Evidence(read.place, "the record is read here"), Evidence(empties.place, "and emptied here")], besides=section.acquired),
+        confidence=MEDIUM,
+        help="Redis: GETDEL or SET with GET take a value out in one step, LPOP with a count or RENAME a list; put entries with RPUSH, and neither side needs the lock.",
+    )
+
+
+def is_kept(write: Operation) -> bool:
+    """Whether what is changed in a cache stands nowhere else."""
+    return write.backend == "django-cache" and write.role != "cache" and write.changes
+
+
 def the_only_write(section: Section) -> Effect | None:
     """The section's single stored write, with nothing else done to the world between; None otherwise."""
     effects = [effect for effect in section.effects if effect.operation.op is not Op.COMMIT]
     if len(effects) != 1 or effects[0].conditional:
         return None
     write = effects[0]
-    is_stored = write.operation.kind == "database" or write.operation.backend in STORES
+    is_stored = write.operation.kind == "database" or write.operation.backend in STORES or is_kept(write.operation)
     records = {read.operation.key for read in section.reads} - {"{}"}
     return write if is_stored and len(records) <= 1 else None
 
-
-EXAMPLES = r'''
-=== bad: a balance of one row, the lock from another module
---- bank/locks.py
-import redis
-
-client = redis.Redis(host="redis")
-
-def account_lock(pk):
-    return client.lock(f"account:{pk}", timeout=10)
---- bank/models.py
-from django.db import models
-
-class Account(models.Model):
-    balance = models.IntegerField()
---- bank/services.py
-from bank.locks import account_lock
-from bank.models import Account
-
-def deposit(pk, amount):
-    with account_lock(pk):  # finding: lock-around-read-modify-write
-        account = Account.objects.get(pk=pk)
-        account.balance += amount
-        account.save()
-
-=== bad: SQL, under a ZooKeeper lock
---- bank.py
-import psycopg2
-from kazoo.client import KazooClient
-
-zk = KazooClient(hosts="zk:2181")
-db = psycopg2.connect("dbname=bank")
-
-def deposit(pk, amount):
-    with zk.Lock(f"/locks/account/{pk}"):  # finding: lock-around-read-modify-write
-        cur = db.cursor()
-        cur.execute("SELECT balance FROM accounts WHERE id = %s", (pk,))
-        balance = cur.fetchone()[0]
-        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance + amount, pk))
-        db.commit()
-
-=== bad: a value in Redis, guarded by a lock in Redis
---- wallet.py
-import redis
-
-r = redis.Redis()
-
-def deposit(pk, amount):
-    with r.lock(f"lock:wallet:{pk}", timeout=10):  # finding: lock-around-read-modify-write
-        balance = int(r.get(f"wallet:{pk}") or 0)
-        r.set(f"wallet:{pk}", balance + amount)
-
-=== bad: two records, all of it in Redis
---- purse.py
-import redis
-
-r = redis.Redis(host="redis")
-
-def move(giver, taker, amount):
-    with r.lock("purses", timeout=5):  # finding: lock-around-read-modify-write
-        left = int(r.hget(f"purse:{giver}", "coins"))
-        had = int(r.hget(f"purse:{taker}", "coins"))
-        if left < amount:
-            raise ValueError(amount)
-        r.hset(f"purse:{giver}", "coins", left - amount)
-        r.hset(f"purse:{taker}", "coins", had + amount)
-
-=== good: what is written comes from outside of Redis
---- purse.py
-import redis
-import requests
-
-r = redis.Redis(host="redis")
-
-def refresh(giver, taker):
-    with r.lock("purses", timeout=5):
-        if r.hget(f"purse:{giver}", "coins") is None:
-            r.hset(f"purse:{giver}", "coins", requests.get("https://bank.example.org/coins", timeout=2).text)
-            r.hset(f"purse:{taker}", "coins", 0)
-
-=== good: two rows change together
---- bank.py
-import psycopg2
-import redis
-
-r = redis.Redis()
-db = psycopg2.connect("dbname=bank")
-
-def transfer(source, target, amount):
-    with r.lock("transfers", timeout=10):
-        cur = db.cursor()
-        cur.execute("SELECT balance FROM accounts WHERE id = %s", (source,))
-        left = cur.fetchone()[0]
-        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (left - amount, source))
-        cur.execute("UPDATE accounts SET balance = balance + %s WHERE id = %s", (amount, target))
-        db.commit()
-
-=== good: an outside call stands between read and write
---- bank.py
-import psycopg2
-import redis
-import requests
-
-r = redis.Redis()
-db = psycopg2.connect("dbname=bank")
-
-def convert(pk):
-    with r.lock(f"account:{pk}", timeout=10):
-        cur = db.cursor()
-        cur.execute("SELECT balance FROM accounts WHERE id = %s", (pk,))
-        balance = cur.fetchone()[0]
-        rate = requests.post("https://rates.example.org", json={"amount": balance}, timeout=5).json()["rate"]
-        cur.execute("UPDATE accounts SET balance = %s WHERE id = %s", (balance * rate, pk))
-        db.commit()
-
-=== good: an atomic update
---- bank.py
-import psycopg2
-import redis
-
-r = redis.Redis()
-db = psycopg2.connect("dbname=bank")
-
-def deposit(pk, amount):
-    with r.lock(f"account:{pk}", timeout=10):
-        db.cursor().execute("UPDATE accounts SET balance = balance + %s WHERE id = %s", (amount, pk))
-        db.commit()
-
-=== good: a row lock in the transaction of the write
---- bank.py
-from django.db import transaction
-
-from models import Account
-
-def deposit(pk, amount):
-    with transaction.atomic():
-        account = Account.objects.select_for_update().get(pk=pk)
-        account.balance += amount
-        account.save()
---- models.py
-from django.db import models
-
-class Account(models.Model):
-    balance = models.IntegerField()
-
-=== good: written only if it is still the version that was read
---- bank.py
-import psycopg2
-import redis
-
-r = redis.Redis()
-db = psycopg2.connect("dbname=bank")
-
-def deposit(pk, amount):
-    with r.lock(f"account:{pk}", timeout=10):
-        cur = db.cursor()
-        cur.execute("SELECT balance, version FROM accounts WHERE id = %s", (pk,))
-        balance, version = cur.fetchone()
-        cur.execute(
-            "UPDATE accounts SET balance = %s, version = version + 1 WHERE id = %s AND version = %s",
-            (balance + amount, pk, version),
-        )
-        if cur.rowcount == 0:
-            raise RuntimeError("changed meanwhile")
-        db.commit()
-'''

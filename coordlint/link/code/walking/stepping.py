@@ -14,7 +14,7 @@ from coordlint.link.code.calls import queries
 from coordlint.link.code.calls.meaning import Meaning, understand
 from coordlint.link.code.calls.operations import describe
 from coordlint.link.code.calls.trace import Step
-from coordlint.link.code.evaluation import arguments, attributes, calling, dispatching
+from coordlint.link.code.evaluation import arguments, attributes, calling, dispatching, hooks
 from coordlint.link.code.evaluation.values import (
     ClassRef,
     External,
@@ -74,6 +74,8 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
                 functions += [f for f in options(called) if isinstance(f, FunctionRef)]
             case _:
                 pass
+    hooked = hooks.hooks(w.ev, call, w.scope) if not functions and isinstance(callee, Unknown) else []
+    functions += hooked
     understood = understood or (not functions and _statement(w, made, call, s, around))
     entering.stack(w, call, s, around)
     if isinstance(raw, Parameter):
@@ -96,7 +98,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
             inner.operation = told_via(inner.operation, a.helper)
             w.push(inner)
     for function in functions:
-        made.args = arguments.arguments_of(w.ev, function, by_name.get(function.symbol, call), w.scope)
+        made.args = () if hooked else arguments.arguments_of(w.ev, function, by_name.get(function.symbol, call), w.scope)
         holding.call_project(w, made, function, made.args, call, s, around)
 
 
