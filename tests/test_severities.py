@@ -228,3 +228,18 @@ def test_the_same_goes_for_a_record(check: str, loudly: Severity) -> None:
         f"{check}        depot.left -= wanted\n        depot.save()\n"
     )
     assert loud("CL202", text) == {loudly}
+
+
+@pytest.mark.parametrize(("key", "loudly"), [("votes:{paper}", Severity.WARNING), ("retries:{paper}", Severity.INFO)])
+def test_a_try_more_than_allowed_is_a_note(key: str, loudly: Severity) -> None:
+    text = f"import redis\nr = redis.Redis()\ndef again(paper):\n    n = int(r.get(f'{key}') or 0)\n    r.set(f'{key}', n + 1)\n"
+    assert loud("CL504", text) == {loudly}
+
+
+@pytest.mark.parametrize(("done", "loudly"), [("", Severity.INFO), ("    requests.post('https://mill.example/told', json={})\n", Severity.WARNING)])
+def test_storing_what_a_request_is_for_is_a_note(done: str, loudly: Severity) -> None:
+    text = (
+        "import consul, requests\nfrom flask import Flask, request\napp = Flask(__name__)\nc = consul.Consul()\ndef keep(name, value):\n    c.kv.put(name, value)\n"
+        f"@app.route('/flags/<name>', methods=['PUT'])\ndef put(name):\n    keep(name, request.data)\n{done}    return 'kept'\n"
+    )
+    assert loud("CL117", text) == {loudly}

@@ -11,6 +11,8 @@ Instead: count in the store, with INCRBY, memcached `incr`, or `UPDATE ... SET n
 Fine when: the two commands are sent in one MULTI pipeline or stand in one script; the counter is only counted up; a lock is
 held around both.
 
+It is a note where the key names the time for which it counts, and where it counts how often work was tried again.
+
 Sources: two such bugs and their fixes: alisaifee/limits#14 (INCR then EXPIRE), jazzband/django-axes#784 (get then set); redis-py and
 Django cache documentation (incr, add).
 """
@@ -35,6 +37,7 @@ from coordlint import (
 
 _COUNTING = ("redis", "memcached", "django-cache", "zookeeper", "etcd", "consul")
 _BY_HAND = frozenset({"reset", "flush", "purge", "admin", "clear"})
+_TRIES = frozenset({"retry", "retries", "retried", "restart", "restarts"})
 _WINDOW = frozenset({"minute", "hour", "day", "date", "window", "bucket", "slot", "now", "time", "timestamp", "today", "month"})
 _BY_VERSION = (
     "write on condition that nobody has written since, and try again a few times: ZooKeeper `set(path, n, version=stat.version)` or kazoo's Counter recipe, "
@@ -51,7 +54,7 @@ def non_atomic_counter(system: System) -> Iterator[Found]:
                 "at a time count once.",
                 at=write,
                 because=[(write.reads_back, "the old count is read here"), *write.origin],
-                severity=INFO if _is_windowed(write) else WARNING,
+                severity=INFO if _is_windowed(write) or _counts_tries(write) else WARNING,
                 confidence=HIGH if write.key else MEDIUM,
                 help=_BY_VERSION if write.backend in COORDINATORS else "",
             )
@@ -89,6 +92,11 @@ def _in_one_step(write: Operation) -> bool:
 def _is_windowed(count: Operation) -> bool:
     """Whether its key names the time for which it counts."""
     return any(words(filler) & _WINDOW for filler in count.fillers)
+
+
+def _counts_tries(count: Operation) -> bool:
+    """Whether it counts how often a piece of work was begun again: one try more than allowed harms nobody."""
+    return bool((count.key_words | count.symbol_words | words(_first_text(count))) & _TRIES)
 
 
 def _expiry_after(system: System, count: Operation) -> Operation | None:
