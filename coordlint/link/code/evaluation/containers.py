@@ -80,17 +80,57 @@ def _with_key(computed: tuple[Value, ...], key: Value) -> tuple[Value, ...]:
 
 def filled(ev: Evaluator, base: Value, fills: list[Fill]) -> Value:
     """A container with what the project puts into it; a name that is no container stays what it is."""
-    made = list(options(base))
-    if not any(isinstance(v, Table | Items) for v in made):
+    if not any(isinstance(v, Table | Items) for v in options(base)):
         return base
+    made: list[Value | _Growing] = [_growing(v) for v in options(base)]
     for fill in fills:
         value = ev.value(fill.value, fill.scope)
         named = [UNKNOWN if key is None else ev.value(key, fill.scope) for key in fill.keys]
         if len(named) == 1 and isinstance(named[0], Pattern):
-            made = [replace(v, computed=_with_key(v.computed, named[0])) if isinstance(v, Table) else v for v in made]
-        if not isinstance(value, Unknown):
-            made = [_put(ev, v, tuple(_key(key) for key in named), value, fill.spreads) for v in made]
-    return one_of(made)
+            for grown in made:
+                if isinstance(grown, _Growing):
+                    grown.computed = _with_key(grown.computed, named[0])
+        if isinstance(value, Unknown):
+            continue
+        keys = tuple(_key(key) for key in named)
+        made = [v.put(ev, keys, value, fill.spreads) if isinstance(v, _Growing) else _growing(_put(ev, v, keys, value, fill.spreads)) for v in made]
+    return one_of([v.table if isinstance(v, _Growing) else v for v in made])
+
+
+class _Growing:
+    """A dict while it is filled: some have hundreds of entries, and a new tuple for each of them would be made hundreds of times."""
+
+    __slots__ = ("computed", "entries", "where")
+
+    def __init__(self, table: Table) -> None:
+        self.entries = list(table.entries)
+        self.computed = table.computed
+        self.where: dict[str, list[int]] = {}
+        for at, (key, _) in enumerate(self.entries):
+            self.where.setdefault(key, []).append(at)
+
+    @property
+    def table(self) -> Table:
+        return Table(tuple(self.entries), self.computed)
+
+    def put(self, ev: Evaluator, keys: tuple[str, ...], value: Value, spreads: bool) -> Value | _Growing:
+        """What it is with one thing more in it: itself, where a key is named."""
+        if not keys:
+            return _growing(_put(ev, self.table, keys, value, spreads))
+        if len(keys) > DEEPEST or len(self.entries) >= MOST_ENTRIES:
+            return self
+        key, found = keys[0], self.where.get(keys[0])
+        after = _below(ev, UNKNOWN if found is None else self.entries[found[0]][1], keys[1:], value, spreads)
+        if found is None:
+            self.where[key] = [len(self.entries)]
+            self.entries.append((key, after))
+        for at in found or ():
+            self.entries[at] = (key, after)
+        return self
+
+
+def _growing(value: Value) -> Value | _Growing:
+    return _Growing(value) if isinstance(value, Table) else value
 
 
 def _put(ev: Evaluator, base: Value, keys: tuple[str, ...], value: Value, spreads: bool) -> Value:

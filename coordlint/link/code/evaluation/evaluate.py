@@ -66,6 +66,7 @@ class Evaluator(Asking):
         self._returns = Memory[str]()
         self._settled = Memory[tuple[str, str]]()
         self._yields = Memory[str]()
+        self.outside = Memory[tuple[str, frozenset[str]]]()  # attributes that are set from outside, by name and what they are set on
         self._annotations: dict[tuple[str, Span], ir.Expr] = {}
         self.calls_of_calls = 0  # how deep the calls of what callers pass are nested just now
         self.ducks = Ducks(project)
@@ -91,7 +92,7 @@ class Evaluator(Asking):
 
     def forget(self) -> None:
         """Drops the answers that hang on call sites; what is known of these stays."""
-        memories: list[Memory[Any]] = [*self._inside.values(), self._returns, self._settled, self._yields]
+        memories: list[Memory[Any]] = [*self._inside.values(), self._returns, self._settled, self._yields, self.outside]
         for memory in memories:
             memory.loose.clear()
 

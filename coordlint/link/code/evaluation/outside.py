@@ -37,25 +37,33 @@ MOST = 20  # assignments of one name that are looked at
 
 def attribute(ev: Evaluator, base: Value, name: str) -> Value:
     """What other code sets as an attribute of a value, where the value itself says nothing of it."""
-    fitting = list(_fitting(ev, base, name))
-    if fitting:
-        made = one_of([ev.settle(ev.binding(b, scope, name)) for b, scope in fitting])
+    if kinds := _kinds(ev, base, name):
+        made = ev.answer(ev.outside, (name, kinds), _set_on, ev, name, kinds)
         if not isinstance(made, Unknown):
-            return containers.filled(ev, made, [fill for _, fill in ev.project.outside_fills.get(name, ())])
+            return made
     is_typed = any(isinstance(v, Object | Instance | ClassRef | ModuleRef) for v in options(base))
     return _by_name(ev, name, is_typed)
 
 
 def is_set(ev: Evaluator, base: Value, name: str) -> bool:
     """Whether other code sets an attribute of a value's kind."""
-    return any(True for _ in _fitting(ev, base, name))
+    return any(True for _ in _fitting(ev, name, _kinds(ev, base, name)))
 
 
-def _fitting(ev: Evaluator, base: Value, name: str) -> Iterator[tuple[Binding, Scope]]:
-    found = ev.project.outside.get(name, ())[:MOST]
-    kinds = {k for v in options(base) if (k := _kind(v))} if found else set()
-    for on, scope, b in found:
-        if kinds and kinds & {_kind(v) for v in options(ev.settle(ev.value(on, scope)))}:
+def _kinds(ev: Evaluator, base: Value, name: str) -> frozenset[str]:
+    """What a value may be, where anybody sets that attribute of something."""
+    return frozenset(k for v in options(base) if (k := _kind(v))) if name in ev.project.outside else frozenset()
+
+
+def _set_on(ev: Evaluator, name: str, kinds: frozenset[str]) -> Value:
+    """What is set as an attribute of things of these kinds, with what is put into it."""
+    made = one_of([ev.settle(ev.binding(b, scope, name)) for b, scope in list(_fitting(ev, name, kinds))])
+    return containers.filled(ev, made, [fill for _, fill in ev.project.outside_fills.get(name, ())])
+
+
+def _fitting(ev: Evaluator, name: str, kinds: frozenset[str]) -> Iterator[tuple[Binding, Scope]]:
+    for on, scope, b in ev.project.outside.get(name, ())[:MOST] if kinds else ():
+        if kinds & {_kind(v) for v in options(ev.settle(ev.value(on, scope)))}:
             yield b, scope
 
 
