@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from coordlint import ir
 from coordlint.link.code.evaluation import attributes, called, calling, outside
 from coordlint.link.code.evaluation.values import (
