@@ -95,6 +95,25 @@ class Creation(msgspec.Struct, frozen=True):
     numbered: str = ""  # the column that gets the next number after the highest of those that the query saw
 
 
+class Missed(msgspec.Struct, frozen=True):
+    """A call of a function of the project that happens because another, of the same class or module and asked for the same thing, found nothing.
+
+    Or, where `state` names an attribute: because an object that a function gave was not found in a state, into which the call puts it.
+    """
+
+    place: Place
+    symbol: str
+    look: Place
+    asked: str  # as written: "Crew.find"
+    finder: str  # the function that looks, qualified
+    called: str  # as written: "Crew.open"
+    maker: str  # the function that is called then
+    subject: str  # what both are given, as written: "name"; or the object
+    locked: tuple[str, ...]  # identities of the locks held
+    state: str = ""
+    in_test: bool = False
+
+
 class Rewrite(msgspec.Struct, frozen=True):
     """A row that one function reads, changes and saves again."""
 

@@ -113,6 +113,7 @@ class Operation(msgspec.Struct, frozen=True):
     notes: tuple[Place, ...] = ()  # it writes what a call gave that was made because nothing was found at its key: the look-up and the call
     unwatched: Place | None = None  # of a write in a transaction: the WATCH before it was given up here, or began here, after the value was read
     made_good: Place | None = None  # of a read of a cache: what is asked or made elsewhere, here, because it found nothing
+    room: Place | None = None  # how many there are under its key was counted here, and a bound let it through
     read_each: Place | None = None  # of a listing: its entries are read one by one here
     sought: bool = False  # and held against something, to find one
     vetted: tuple[str, ...] = ()  # of those that fill its key: names that only pass when a known set has them

@@ -29,6 +29,7 @@ from coordlint.link.code.purposes import clients
 from coordlint.link.code.purposes.roles import Roles
 from coordlint.link.code.rows import (
     creations,
+    missed,
     naming,
     once,
     own_rows,
@@ -136,6 +137,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         mutations=tuple(sorted(_mutations(ev, traces), key=lambda m: m.place)),
         rewrites=tuple(sorted((r for t in traces for r in rewriting.rewrites(ev, t.scope, t)), key=lambda r: r.place)),
         creations=_creations(tracer, traces),
+        missed=tuple(sorted((m for t in traces for m in missed.missed(tracer, t)), key=lambda m: (m.place, m.look))),
         row_orders=tuple(sorted(set(roworders.row_orders(ev, traces)), key=lambda r: (r.second_at, r.first_at, r.symbol, r.first, r.second))),
         led=tuple(sorted(leading.led(ev, traces), key=lambda look: look.place)),
         swaps=tuple(sorted(swaps.swaps(traces, calls_again), key=lambda w: w.place)),

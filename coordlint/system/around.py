@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 
-from coordlint.contention import Creation, Mutation, Rewrite, Sweep
+from coordlint.contention import Creation, Missed, Mutation, Rewrite, Sweep
 from coordlint.coordination import (
     Guard,
     Operation,
@@ -76,10 +76,10 @@ class Around(Calling):
         """The callers of a function but for tests."""
         return [(c, p) for c, p in self.callers(symbol) if not getattr(self.function(c), "in_test", False)]
 
-    def is_locked(self, what: Operation | Mutation | Creation | Rewrite) -> bool:
+    def is_locked(self, what: Operation | Mutation | Creation | Missed | Rewrite) -> bool:
         """Whether some lock is held around it on every known way to it; tests are no way."""
         places, sites = self._under_lock
-        place = what.written if isinstance(what, Mutation) else what.look if isinstance(what, Creation) else what.place
+        place = what.written if isinstance(what, Mutation) else what.look if isinstance(what, Creation | Missed) else what.place
         return place in places or place in sites or self._is_locked(what.symbol, frozenset())
 
     def _is_locked(self, symbol: str, seen: frozenset[str]) -> bool:

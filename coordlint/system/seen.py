@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from coordlint.contention import Creation, Led, Mutation, Restated, Rewrite, RowOrder, Swap
+from coordlint.contention import Creation, Led, Missed, Mutation, Restated, Rewrite, RowOrder, Swap
 from coordlint.coordination import (
     Client,
     Effect,
@@ -114,6 +114,10 @@ class Seen:
     def creations(self, *, tests: bool = False) -> Iterator[Creation]:
         """Rows that are made because a query before found none, or not too many."""
         return (c for c in self._world.creations if tests or not c.in_test)
+    def missed(self, *, tests: bool = False) -> Iterator[Missed]:
+        """Calls of functions of the project that happen because another one found nothing, or another state."""
+        return (m for m in self._world.missed if tests or not m.in_test)
+
     def row_orders(self) -> tuple[RowOrder, ...]:
         """In which order transactions lock rows of two related tables."""
         return self._world.row_orders

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from coordlint.contention import Creation, Led, Mutation, Restated, Rewrite, RowOrder, Swap, Sweep
+from coordlint.contention import Creation, Led, Missed, Mutation, Restated, Rewrite, RowOrder, Swap, Sweep
 from coordlint.coordination import (
     Client,
     Entry,
@@ -41,6 +41,7 @@ class World:
     mutations: tuple[Mutation, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     creations: tuple[Creation, ...] = ()
+    missed: tuple[Missed, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     row_orders: tuple[RowOrder, ...] = ()
     swaps: tuple[Swap, ...] = ()

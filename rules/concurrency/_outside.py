@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from coordlint import Late, Mutation, Operation, Place, Rewrite, System
+from coordlint import Late, Mutation, Operation, Place, Rewrite, System, words
 
+_ACTS = frozenset("submit order purchase buy charge pay send book refund transfer dispatch ship notify publish launch".split())
 _OUTSIDE = frozenset({"payment", "email", "message"})
 
 
@@ -18,7 +19,9 @@ def done_once(system: System, mutation: Mutation) -> Operation | None:
     own = [o for o in system.operations_in((mutation.symbol,)) if o.place > mutation.read]
     behind = [f for f in sorted(system.reached_from(mutation.symbol)) if any(c == mutation.symbol and p > mutation.read for c, p in system.callers(f))]
     below = [o for f in behind for o in system.operations_in((f, *sorted(system.reached_from(f))))]
-    found = [o for o in (*own, *below) if (o.kind in kinds or (mutation.flag and o.call.endswith(".post"))) and o.late is not Late.READ and not o.conditional and not o.in_test]
+    said = {f for f in behind if words(f.rpartition(".")[2]) & _ACTS}  # by its name it does something to somebody, whatever method it is given
+    sent = [o for f in sorted(said) for o in system.operations_in((f, *sorted(system.reached_from(f)))) if o.call.endswith(".request")]
+    found = [o for o in (*own, *below) if (o.kind in kinds or (mutation.flag and (o.call.endswith(".post") or o in sent))) and (o.late is not Late.READ or o in sent) and not o.conditional and not o.in_test]
     return min(found, key=lambda o: (o.kind != "payment", o.symbol != mutation.symbol, o.place), default=None)
 
 

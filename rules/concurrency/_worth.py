@@ -17,6 +17,8 @@ ORDERS = frozenset({"order", "purchase", "ticket", "deposit", "transaction"})
 LIMITS = frozenset({"throttle", "throttled", "throttling", "bucket", "limiter", "ratelimit", "ratelimiter"})
 # Code that runs once, or by one hand.
 SET_UP = frozenset({"setup", "init", "initialize", "initialise", "install", "migrate", "upgrade", "bootstrap", "seed", "sample", "populate", "fixture", "demo"})
+# What is filled again whoever fills it.
+CACHED = frozenset({"cache", "cached", "memo", "tmp", "temp"})
 
 _OF_REQUESTS = frozenset({"idempotency", "idempotent", "idempotence", "idem", "dedup", "dedupe", "deduplicate", "deduplication"})
 

@@ -8,7 +8,8 @@ Instead: let the store decide in one step: a unique constraint and its error han
 INSERT ... ON CONFLICT DO NOTHING with the row count tested), Redis SET with nx=True or HSETNX, ZooKeeper `create` and NodeExistsError,
 etcd `put_if_not_exists`. To spend from a balance: UPDATE ... WHERE balance >= :amount, and test the row count.
 
-Rows of databases, by way of classes or of statements of SQL, are told where a query by some columns decides, in the same function or in one that is asked there, whether a row with the same values
+Told of keys of stores: what is looked up and written where it was not there, also through the functions of a class or module that keeps things there; the state of a copy that
+is asked and then written; members that are added where a count showed room. Rows of databases, by way of classes or of statements of SQL, are told where a query by some columns decides, in the same function or in one that is asked there, whether a row with the same values
 is made, or put into the state that was looked for, and the class declares nothing that keeps these columns unique (which is what `get_or_create` relies on); where a number
 of rows is held against a limit; where the next number is computed from the highest there is (`MAX(number) + 1`); where a row is found and answered with, else made, and nobody turns the refusal of a
 unique constraint into that answer (a note, and a warning for idempotency keys); and where a flag of a record (`sent`, `paid_at`) is tested and then set so that a mail, a message or a payment goes out once. It is a note
@@ -33,6 +34,7 @@ from coordlint import (
     Late,
     Op,
     Operation,
+    Place,
     System,
     backend_name,
     found,
@@ -41,20 +43,23 @@ from coordlint import (
 )
 
 from ._made_rows import made_rows
-from ._worth import SET_UP, is_record_of_requests
+from ._missed import is_constant, made_when_missed
+from ._room import added_where_room
+from ._worth import CACHED, SET_UP, is_record_of_requests
 
 _CREATES = (Late.APPEND, Late.OVERWRITE, Late.ADD_MEMBER)
 _NEW = re.compile(r"\buuid[14]\(|\btoken_(?:hex|bytes|urlsafe)\(")
-_CACHED = frozenset({"cache", "cached", "memo", "tmp", "temp"})
 
 
 @rule("CL507", severity=WARNING, preview=True)
 def check_then_act(system: System) -> Iterator[Found]:
+    told: set[Place] = set()
     for act in system.operations(Op.WRITE, Op.CREATE, Op.SET_ADD, backend="redis"):
         if act.absent is None or act.key in (None, "None") or act.late not in _CREATES or act.conditional or act.atomic or _is_brief(system, act) or system.is_locked(act):
             continue
         if act.notes and is_record_of_requests(act):
             continue  # told below
+        told.add(act.absent)
         yield found(
             f"`{act.key_text or act.key}` is looked up and then created in {backend_name(act.backend)} because it was not there: two callers at a time both do it.",
             at=act.absent,
@@ -64,10 +69,12 @@ def check_then_act(system: System) -> Iterator[Found]:
             confidence=MEDIUM,
         )
     yield from _served_twice(system)
+    yield from added_where_room(system)
     yield from made_rows(system)
     for act in system.operations(Op.WRITE, backend=COORDINATORS, carried=True):
-        if act.absent is None or act.conditional or act.atomic or act.ttl or _is_constant(act) or _is_setting_up(act) or system.is_locked(act):
+        if act.absent is None or act.conditional or act.atomic or act.ttl or is_constant(act) or _is_setting_up(act) or system.is_locked(act):
             continue
+        told.add(act.absent)
         yield found(
             f"`{act.key_text}` is looked up in {backend_name(act.backend)} and then written because it was not there, with no condition on the write: two "
             "callers at a time both write it, and the first is lost.",
@@ -76,6 +83,7 @@ def check_then_act(system: System) -> Iterator[Found]:
             because=[(act.place, "the answer may be old by the time it is written here"), *act.origin],
             confidence=MEDIUM,
         )
+    yield from (made for made in made_when_missed(system) if made.place not in told)
 
 
 def _served_twice(system: System) -> Iterator[Found]:
@@ -94,210 +102,19 @@ def _served_twice(system: System) -> Iterator[Found]:
             )
 
 
-def _is_constant(act: Operation) -> bool:
-    """Whether all write the same: a flag."""
-    given = [a.text.rpartition(".")[2] for a in act.arguments if a.name not in ("key", "path", "name")]
-    return all(not text or text.isupper() or text[0] in "\"'0123456789" for text in given)
-
-
 def _is_setting_up(act: Operation) -> bool:
     """Whether it stands in code that runs once."""
     return bool(words(act.symbol) & SET_UP)
 
 
+def _is_cached(act: Operation) -> bool:
+    """Whether the key, the name that holds it, or the object that is asked says that it is a cache."""
+    named = next((name for a in act.arguments if a.name in ("key", "name") for name in a.mentions), "")
+    return bool((act.key_words | words(act.receiver.rpartition(".")[2]) | words(named)) & CACHED)
+
+
 def _is_brief(system: System, act: Operation) -> bool:
     """What is filled again whoever fills it: an entry of a cache, a key that ends by itself; and a name that nobody else comes upon."""
-    if (act.ttl is not None and act.ttl.kind == "seconds") or act.key_words & _CACHED or _NEW.search(act.key_text or act.key or ""):
+    if (act.ttl is not None and act.ttl.kind == "seconds") or _is_cached(act) or _NEW.search(act.key_text or act.key or ""):
         return True
     return any(o.op is Op.EXPIRE and o.symbol == act.symbol for o in system.same_key(act))
-
-
-EXAMPLES = '''
-=== bad: a wallet is made when it is not there, with a client of another module
---- shop/store.py
-import redis
-
-r = redis.Redis(host="redis")
---- shop/wallet.py
-from shop.store import r
-
-
-def open_wallet(user):
-    if not r.exists(f"wallet:{user}"):  # finding: check-then-act
-        r.hset(f"wallet:{user}", mapping={"balance": 0})
-
-=== bad: a store that promises to refuse a second one, behind a client of another module
---- depot/store.py
-import consul
-
-client = consul.Consul(host="consul")
-
-
-def has(name):
-    _, entry = client.kv.get(f"depot/{name}")
-    return entry is not None
-
-
-def add(name, text):
-    if has(name):  # finding: check-then-act
-        raise KeyError(name)
-    client.kv.put(f"depot/{name}", text)
-
-=== bad: the first member of a list writes it, through the functions of a store
---- depot/store.py
-import etcd3
-
-client = etcd3.client()
-
-
-def fetch(name):
-    return client.get(f"/depot/{name}")[0]
-
-
-def put(name, text):
-    client.put(f"/depot/{name}", text)
---- depot/crews.py
-import json
-
-from depot import store
-
-
-def sign_on(ship, sailor):
-    known = store.fetch(ship)  # finding: check-then-act
-    if known is None:
-        store.put(ship, json.dumps([sailor]))
-
-=== good: all write the same flag, a part of setting up, what is there is written again
---- depot/store.py
-import etcd3
-
-client = etcd3.client()
-
-
-def has(name):
-    return client.get(f"/depot/{name}")[0] is not None
-
-
-def put(name, text):
-    client.put(f"/depot/{name}", text)
---- depot/crews.py
-from depot import store
-
-CLOSED = "closed"
-
-
-def close(ship):
-    if not store.has(ship):
-        store.put(ship, CLOSED)
-
-
-def setup(ship, crew):
-    if not store.has(ship):
-        store.put(ship, crew)
-
-
-def rename(ship, crew):
-    if store.has(ship):
-        store.put(ship, crew)
-
-=== good: a lock is held around the look-up and the write
---- depot/store.py
-import etcd3
-
-client = etcd3.client()
-
-
-def has(name):
-    return client.get(f"/depot/{name}")[0] is not None
-
-
-def put(name, text):
-    client.put(f"/depot/{name}", text)
---- depot/crews.py
-from depot import store
-
-
-def open_ship(ship, crew):
-    with store.client.lock(f"ship-{ship}"):
-        if not store.has(ship):
-            store.put(ship, crew)
-
-=== good: the key ends by itself, whoever fills it
---- tables.py
-import redis
-
-r = redis.Redis()
-
-
-def remember(key, tables):
-    if tables or r.exists(key):
-        r.set(key, tables)
-        r.expire(key, 600)
-
-=== good: the store decides
---- shop/wallet.py
-import redis
-
-r = redis.Redis()
-
-
-def open_wallet(user):
-    if not r.set(f"wallet:{user}", 0, nx=True):
-        raise RuntimeError("there already")
-
-=== good: a cache is filled
---- shop/pages.py
-import redis
-
-r = redis.Redis()
-
-
-def page(name, render):
-    if not r.exists(f"page:{name}"):
-        r.set(f"page:{name}", render(name), ex=60)
-
-=== good: a name that is new each time, so that nobody else looks it up
---- shop/flush.py
-import uuid
-
-import redis
-
-r = redis.Redis()
-
-
-def flush(write):
-    for key in r.scan_iter("pulls:*"):
-        if ":taken:" in key:
-            mine = key
-            counted = r.hgetall(mine)
-        else:
-            mine = f"{key}:taken:{uuid.uuid4().hex}"
-            r.rename(key, mine)
-            counted = r.hgetall(mine)
-        if not counted:
-            continue
-        write(counted)
-
-=== good: a lock is held around both
---- shop/wallet.py
-import redis
-
-r = redis.Redis()
-
-
-def open_wallet(user):
-    with r.lock(f"lock:{user}", timeout=10, blocking_timeout=2):
-        if not r.exists(f"wallet:{user}"):
-            r.hset(f"wallet:{user}", mapping={"balance": 0})
-
-=== good: a script
---- shop/wallet.py
-import redis
-
-r = redis.Redis()
-OPEN = r.register_script("if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('HSET', KEYS[1], 'balance', 0) end")
-
-
-def open_wallet(user):
-    OPEN(keys=[f"wallet:{user}"])
-'''

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from coordlint.link.code.evaluation.evaluate import Evaluator
 
 RECORD = frozenset("get first last latest earliest create aget afirst acreate get_or_create update_or_create aget_or_create aupdate_or_create one one_or_none get_or_404 first_or_404 scalar scalar_one scalar_one_or_none get_one".split())
+_BY_KEY = frozenset({"with_id", "get_or_none", "find_by_id"})  # of mappers that no model describes
 RECORDS = ("django.db.models.Manager", "django.db.models.QuerySet", "django.db.models.query.QuerySet", "sqlalchemy.orm.Query")  # fmt: skip
 BY_MAPPING = ("oslo_db.api.DBAPI", "oslo_db.concurrency.TpoolDbapiWrapper", "oslo.db.api.DBAPI")
+_LINKS = 12  # steps of a query that are gone back
 _SESSIONS = ("session", "db_session", "sess")
 
 
@@ -39,7 +41,26 @@ def queried(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
             is_handed = isinstance(option, Parameter) and ev.ducks.uses(SESSION) and last_word(call.func.base) in _SESSIONS
             if is_handed or (isinstance(option, ClassRef) and classes.is_record(ev, option.symbol)):
                 return Instance(RECORDS[-1], "sqlalchemy.orm.Session.query", scope.place(call.at), (Arg("model", option),))
-    return _found_or_404(ev, call, scope)
+    found = _found_or_404(ev, call, scope)
+    return found if found != UNKNOWN else _of_objects(ev, call, scope)
+
+
+def _of_objects(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
+    """`Job.objects(state="open").first()`, `Job.objects.with_id(7)`, whatever mapper it is: one of a class's stored objects."""
+    if not isinstance(call.func, ir.Attribute) or call.func.name not in RECORD | _BY_KEY:
+        return UNKNOWN
+    base: ir.Expr = call.func.base
+    for _ in range(_LINKS):
+        if isinstance(base, ir.Call):
+            base = base.func
+        elif isinstance(base, ir.Attribute) and base.name == "objects":
+            owner = next((o for o in options(ev.value(base.base, scope)) if isinstance(o, ClassRef) and classes.is_record(ev, o.symbol)), None)
+            return Object(owner.symbol, None, scope.place(call.at), loaded="query") if owner is not None else UNKNOWN
+        elif isinstance(base, ir.Attribute):
+            base = base.base
+        else:
+            break
+    return UNKNOWN
 
 
 def _found_or_404(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:

@@ -11,6 +11,7 @@ from coordlint.link.code.evaluation.evaluate import Evaluator
 from coordlint.link.code.evaluation.values import Object, options
 from coordlint.link.code.flow.between import calls_until
 from coordlint.link.code.flow.usage import bare, ends, last_word
+from coordlint.link.code.rows.setters import Methods
 from coordlint.link.code.scopes.project import Scope, is_test
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import blocks
@@ -24,11 +25,12 @@ def transitions(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]
     """`if order.state == OPEN: order.state = PAID` and a save, of a record that was read and not locked."""
     if scope.kind != "function":
         return
+    methods = Methods(ev, trace)
     last: dict[tuple[str, str], Mutation] = {}  # one for each field: where the function has come furthest
-    for assigned, test in _moved(scope.function.body, {}):
+    for assigned, test, is_saved in _moved(scope.function.body, {}, methods):
         base, _, field = written(assigned.targets[0]).rpartition(".")
         place = scope.place(assigned.at)
-        saves = [p for p in records.saved(trace, base, place) if p.line >= place.line]
+        saves = [p for p in records.saved(trace, base, place) if p.line >= place.line] or ([place] if is_saved else [])
         record = records.loaded(ev, base, scope, place) if saves and not is_locked(ev, base, scope) else None
         if record is None:
             continue
@@ -59,39 +61,46 @@ def is_locked(ev: Evaluator, base: str, scope: Scope) -> bool:
     return any(isinstance(o, Object) and o.loaded == "locked" for o in known)
 
 
-def _moved(body: tuple[ir.Stmt, ...], tested: Tested) -> Iterator[tuple[ir.Assign, Span]]:
-    """Assignments of a state to an attribute whose state decided the way to them, with that test."""
+def _moved(body: tuple[ir.Stmt, ...], tested: Tested, methods: Methods) -> Iterator[tuple[ir.Assign, Span, bool]]:
+    """Assignments of a state to an attribute whose state decided the way to them, with that test, and whether they are saved with it."""
     known = dict(tested)
     for s in body:
         match s:
             case ir.Assign(targets=(ir.Attribute() as target,), value=value) if (is_state(value) or _is_flag(value)) and written(target) in known:
-                yield s, known[written(target)]
+                yield s, known[written(target)], False
+            case ir.Evaluate():
+                for a in methods.assignments(s):
+                    if (is_state(a.value) or _is_flag(a.value)) and written(a.targets[0]) in known:
+                        yield a, known[written(a.targets[0])], methods.saves(s)
             case ir.If(branches=branches, orelse=orelse):
                 here = dict(known)
                 for branch in branches:
-                    here |= _asked(branch.test)
-                    yield from _moved(branch.body, here)
-                yield from _moved(orelse, here)
+                    here |= _asked(branch.test, methods)
+                    yield from _moved(branch.body, here, methods)
+                yield from _moved(orelse, here, methods)
                 if any(ends(b.body) in ("return", "raise", "continue") for b in branches):
                     known = here
                 continue
             case _:
                 pass
         for block in blocks(s):
-            yield from _moved(block, known)
+            yield from _moved(block, known, methods)
 
 
-def _asked(test: ir.Expr) -> dict[str, Span]:
+def _asked(test: ir.Expr, methods: Methods) -> dict[str, Span]:
     """The attributes that a test holds against a state, or asks whether they are set."""
     match bare(test):
         case ir.Binary(op="and" | "or", values=values):
-            return {name: at for v in values for name, at in _asked(v).items()}
+            return {name: at for v in values for name, at in _asked(v, methods).items()}
         case ir.Unary(op="not", value=value):
-            return _asked(value)
+            return _asked(value, methods)
         case ir.Compare(ops=("==" | "!=" | "in" | "not in",), values=(ir.Attribute() as asked, state)) if is_state(state):
             return _named(asked)
         case ir.Compare(ops=("is" | "is not",), values=(ir.Attribute() as asked, ir.Const(value=None))) | (ir.Attribute() as asked):
             return _named(asked)
+        case ir.Call() as call:
+            said = methods.asked(call)
+            return _asked(said, methods) if said is not None else {}
         case _:
             return {}
 

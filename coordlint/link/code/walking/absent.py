@@ -51,6 +51,12 @@ def _instead(scope: Scope, look: Place) -> set[Place]:
     return found
 
 
+def led_by_room(flow: Flow, look: Place, act: Place) -> bool:
+    """`if count(key) < MOST: add(key)`, or `if count(key) >= MOST: return` and the call behind it."""
+    names = flow.names_of(look)
+    return any(isinstance(s, ir.If) and _leads(s, names, look, act, flow, _is_full) for s in statements(flow.body))
+
+
 def led_by_failure(flow: Flow, look: Place, act: Place) -> bool:
     """`try: job = find()`, `except NotFound: make()`; or the handler goes on where a find would have ended the function."""
     for s in statements(flow.body):
@@ -88,17 +94,18 @@ def _asks(test: ir.Expr, names: set[str], look: Place, flow: Flow) -> bool:
     return bool(names_in(test) & names) or any(flow.scope.place(c.at) == look for c in calls_in(test))
 
 
-def _leads(s: ir.If, names: set[str], look: Place, act: Place, flow: Flow) -> bool:
+def _leads(s: ir.If, names: set[str], look: Place, act: Place, flow: Flow, tell: Callable[[ir.Expr, set[str], Place, Flow], bool | None] | None = None) -> bool:
+    tell = tell or _tells
     is_there = False  # a branch so far was for what is there
     for branch in s.branches:
-        tells = _tells(branch.test, names, look, flow)
+        tells = tell(branch.test, names, look, flow)
         if within(branch.body, act):
             return tells is False or is_there
         is_there = is_there or tells is True
     if within(s.orelse, act):
         return is_there
     first = s.branches[0]
-    leaves = ends(first.body) in ("return", "raise", "continue") and _tells(first.test, names, look, flow) is True
+    leaves = ends(first.body) in ("return", "raise", "continue") and tell(first.test, names, look, flow) is True
     return leaves and act.line > first.body[-1].at.line
 
 
@@ -116,6 +123,24 @@ def _tells(test: ir.Expr, names: set[str], look: Place, flow: Flow) -> bool | No
             return next((told for v in values if (told := _tells(v, names, look, flow)) is not None), None)
         case ir.Name() | ir.Attribute() | ir.Call() | ir.Index() as asked:
             return True if _is_asked(asked, names, look, flow) else None
+        case _:
+            return None
+
+
+def _is_full(test: ir.Expr, names: set[str], look: Place, flow: Flow) -> bool | None:
+    """Whether a test is true when there are many (True), when there are few (False); None when it does not compare a count with a bound."""
+    match bare(test):
+        case ir.Unary(op="not", value=value):
+            told = _is_full(value, names, look, flow)
+            return None if told is None else not told
+        case ir.Compare(ops=(sign,), values=(left, right)) if sign in ("<", "<=", ">", ">="):
+            counted = next((at for at, side in enumerate((left, right)) if _is_asked(side, names, look, flow)), None)
+            bound = right if counted == 0 else left
+            if counted is None or (isinstance(bound, ir.Const) and bound.value in (0, 1)):
+                return None  # whether there is any
+            return (sign[0] == ">") == (counted == 0)
+        case ir.Binary(op="and", values=values):
+            return next((told for v in values if (told := _is_full(v, names, look, flow)) is not None), None)
         case _:
             return None
 

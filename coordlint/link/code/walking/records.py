@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
@@ -38,6 +39,7 @@ from coordlint.source import Place, Span
 from coordlint.wording import words
 
 _WRITES = (Op.WRITE, Op.CREATE, Op.EFFECT, Op.TRANSACTION_STEP)
+_PART = re.compile(r"[A-Za-z_]\w*")
 _SAVES = ("save", "asave", "commit", "flush")
 
 
@@ -58,16 +60,22 @@ def _with_look(write: Operation, all_: list[Operation], flow: Callable[[], Flow]
     """A write with the look-up before it that found nothing at the same key, where that led to it."""
     if not is_write(write) or not write.backend or write.reads_back is not None or not _record_of(write):
         return write
-    looks = [o for o in all_ if o.op is Op.READ and o.outcome is Outcome.TESTED and o.place < write.place and _is_beside(o, write)]
+    looks = [o for o in all_ if o.op is Op.READ and o.outcome is Outcome.TESTED and o.place < write.place and _is_beside(o, write, flow)]
     absent = next((o.place for o in looks[::-1] if led_by_absence(flow(), o.place, write.place)), None)
     return write if absent is None else msgspec.structs.replace(write, absent=absent)
 
 
-def _is_beside(look: Operation, write: Operation) -> bool:
+def _is_beside(look: Operation, write: Operation, flow: Callable[[], Flow]) -> bool:
     """Whether both are about one key of one store, and of a hash about one field."""
     fields = [next((a.text for a in o.arguments if a.name in ("key", "field")), "") for o in (look, write)] if write.op is Op.SET_ADD else ["", ""]
     same = look.backend == write.backend and look.key == write.key and _record_of(look) == _record_of(write)
-    return same and (fields[0] == fields[1] or not all(fields))
+    return same and (fields[0] == fields[1] or not all(fields) or _is_part_of_what_was_made(fields[0], fields[1], flow))
+
+
+def _is_part_of_what_was_made(asked: str, named: str, flow: Callable[[], Flow]) -> bool:
+    """Whether one name is the same part of something that was made from the other: `order.id` of `Order(**given)`, and `given["id"]`."""
+    old, new = _PART.findall(asked), _PART.findall(named)
+    return len(old) > 1 and len(new) > 1 and old[-1] == new[-1] and old[0] in flow().sources({new[0]})
 
 
 def _wrapped_reads(ev: Evaluator, trace: Trace, of: Callable[[str], Trace]) -> Iterator[Operation]:

@@ -19,7 +19,16 @@ from coordlint.link.code.evaluation.values import (
 from coordlint.link.code.flow.flows import Flow
 from coordlint.link.code.flow.usage import Usage
 from coordlint.link.code.scopes.project import Scope
-from coordlint.link.code.walking import absent, decorating, noting, one_by_one, records, setting, watches
+from coordlint.link.code.walking import (
+    absent,
+    decorating,
+    fullness,
+    noting,
+    one_by_one,
+    records,
+    setting,
+    watches,
+)
 from coordlint.link.code.walking.walk import Walk
 
 MOST_OPEN = 60  # calls within calls that one walk may follow
@@ -63,6 +72,7 @@ class Tracer:
         watches.mark_unwatched(made)
         noting.mark_notes(made, lambda: self.flow(symbol))
         absent.mark_misses(made, lambda: self.flow(symbol))
+        fullness.mark_room(made, lambda: self.flow(symbol))
         one_by_one.mark_listings(made, lambda: self.flow(symbol), self.trace)
         made.complete = True
         return made

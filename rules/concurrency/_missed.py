@@ -1,0 +1,64 @@
+"""Things that a class or a module of the project keeps in a store: one of its functions finds none, so that another is called to make it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from coordlint import COORDINATORS, MEDIUM, Found, Missed, Op, Operation, System, backend_name, found, words
+
+from ._worth import CACHED, SET_UP
+
+_STORES = frozenset({*COORDINATORS, "redis"})
+_MOST = 40  # functions in which the two are looked at
+_DECIDES = (Op.CREATE, Op.CAS, Op.ACQUIRE, Op.TRANSACTION_STEP)
+_ENDS = frozenset("delete remove clear close stop cancel reset end finish release drop destroy".split())  # done twice as good as once
+_ALONE = frozenset({"command", "main", "import", "periodic", "test"})
+
+
+def made_when_missed(system: System) -> Iterator[Found]:
+    """The writes without condition that happen because a look-up, in a function beside, found nothing or an old state."""
+    for missed in system.missed():
+        write = _written(system, missed)
+        if write is None or missed.locked or system.is_locked(missed) or (missed.state and words(missed.called) & _ENDS) or _is_set_up(system, missed):
+            continue
+        store = backend_name(write.backend)
+        if missed.state:
+            told = f"`{missed.subject}` was read from {store}; `{missed.asked}()` asks this copy for its `{missed.state}`, and `{missed.called}()` writes another one without condition: two callers at a time both pass."
+        else:
+            told = f"`{missed.asked}({missed.subject})` looks in {store}, and `{missed.called}({missed.subject})` writes there without condition because nothing was found: two callers at a time both write, and the first is lost."
+        yield found(
+            told,
+            at=missed.look,
+            symbol=missed.symbol,
+            resource=missed.maker,
+            because=[(missed.place, "the answer may be old by the time it is written here"), (write.place, f"written to {store} here, whatever is there by now")],
+            confidence=MEDIUM,
+        )
+
+
+def _written(system: System, missed: Missed) -> Operation | None:
+    """The write of the function that is called, to the store in which the other one looks; None where that does more than look, or a condition decides."""
+    looked, made = ((f, *sorted(system.reached_from(f))) for f in (missed.finder, missed.maker))
+    if len(looked) > _MOST or len(made) > _MOST:
+        return None
+    before, after = list(system.operations_in(looked)), list(system.operations_in(made))
+    read = {o.backend for o in before if o.op in (Op.READ, Op.LIST) and o.backend in _STORES}
+    if any(o.op in (Op.WRITE, Op.SET_ADD, Op.DELETE, *_DECIDES) and o.backend in read for o in before):
+        return None
+    if any(o.op in _DECIDES or o.conditional or o.atomic or o.op is Op.EXPIRE for o in after if o.backend in read):
+        return None
+    write = next((o for o in after if o.op in (Op.WRITE, Op.SET_ADD) and o.backend in read and o.harmful_late), None)
+    is_kept = write is not None and (missed.state or not is_constant(write)) and not (write.ttl is not None and write.ttl.kind == "seconds") and not (words(missed.maker) | words(missed.called) | write.key_words) & CACHED
+    return write if is_kept else None
+
+
+def is_constant(act: Operation) -> bool:
+    """Whether all write the same: a flag."""
+    given = [a.text.rpartition(".")[2] for a in act.arguments if a.name not in ("key", "path", "name")]
+    return all(not text or text.isupper() or text[0] in "\"'0123456789" for text in given)
+
+
+def _is_set_up(system: System, missed: Missed) -> bool:
+    """Whether only commands and schedules lead there, or code that runs once."""
+    kinds = {entry.kind for entry in system.entries_reaching(missed.symbol)}
+    return bool(words(missed.symbol) & SET_UP) or (bool(kinds) and kinds <= _ALONE)
