@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from coordlint.coordination import UNKNOWN_TIME, Lock, Time
 from coordlint.link.code.calls import backends
-from coordlint.link.code.calls.meaning import Meaning, key_of, lifetime, time_of, understand
+from coordlint.link.code.calls.meaning import Meaning, key_of, lifetime, sql_text, time_of, understand
 from coordlint.link.code.evaluation import classes
 from coordlint.link.code.evaluation.inheriting import handed_up
 from coordlint.link.code.evaluation.values import (
@@ -111,7 +112,7 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
     if made.scope and model is not BY_HAND:
         model = msgspec.structs.replace(model, scope=made.scope)
         backend = "file-lock" if backend == "process-local" and made.scope is Scope.HOST else backend
-    waits = _queues(made) if made.op is Op.ROW_LOCK else False
+    waits, limit = _queues(made) if made.op is Op.ROW_LOCK else False, None
     if made.rest is not None:
         library, backend = None, made.rest.backend
     if made.sql is not None:
@@ -119,6 +120,7 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
         model = LockModel(scope, session_bound=True, on_busy=OnBusy.BLOCKS)
         backend = "mysql-get-lock" if made.sql.kind == "get-lock" else "postgres-advisory" if "advisory" in made.sql.kind else "database-row"
         waits = waits if made.op is Op.ROW_LOCK else not made.sql.kind.startswith("try")
+        limit = _named_wait(ev, made) if made.sql.kind == "get-lock" else None
     elif made.op is Op.ROW_LOCK:
         model = LockModel(Scope.DB_TRANSACTION, session_bound=True, on_busy=OnBusy.BLOCKS)
         backend = "database-row"
@@ -135,8 +137,8 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
         key=key.text if key else None,
         key_text=named,
         lifetime=life,
-        wait=UNKNOWN_TIME if waits is None else FOREVER if waits else AT_ONCE,
-        blocking=waits,
+        wait=limit or (UNKNOWN_TIME if waits is None else FOREVER if waits else AT_ONCE),
+        blocking=waits and limit is not AT_ONCE,
         made=at,
         via=via,
         by_hand=made.sql is None and made.op is not Op.ROW_LOCK and (model is BY_HAND or backend == "consul" or not model.checks_owner),
@@ -144,6 +146,17 @@ def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, v
         masters=_masters(owner) if isinstance(owner, Instance) else None,
         identity=f"{backend}:{key.text}" if key is not None and says_something(key) else f"{at}",
     )
+
+
+_NAMED = re.compile(r"get_lock\([^()]{1,200},\s{0,9}(-?\d{1,9}|%s|:\w{1,40}|%\(\w{1,40}\)s|\?)", re.IGNORECASE)
+
+
+def _named_wait(ev: Evaluator, made: Meaning) -> Time | None:
+    """How long MySQL's GET_LOCK waits, by its second argument: a negative number is without limit."""
+    said = next((m[1] for a in made.args if (m := _NAMED.search(sql_text(ev, a.value)))), None)
+    if said is None or said.startswith("-"):
+        return None
+    return AT_ONCE if said == "0" else Time("seconds", float(said), told=f"{said} s") if said.isdigit() else UNKNOWN_TIME
 
 
 def _queues(made: Meaning) -> bool | None:
@@ -169,7 +182,7 @@ def _wait(ev: Evaluator, built: Meaning | None, acquire: Meaning | None, at: Pla
         given = made.arg(made.model.wait.param)
         if given is not None or (made is acquire and made.model.wait.param in made.model.defaults):
             time = time_of(ev, given, made.model.wait, made.model, at)
-            if time.raw == 0:
+            if time.raw == 0 and time.kind != "never":
                 return AT_ONCE
             if given is None and time.kind == "never" and made is acquire and built is not None and built.model.wait:
                 continue  # None at the acquire means: what the constructor says

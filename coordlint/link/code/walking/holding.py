@@ -58,7 +58,8 @@ def note_lock(w: Walk, made: Step, meaning: Meaning, owner: Value | None, call: 
             noun = by_hand_lock(w.ev, meaning, owner, made.place)
             key = key_of(w.ev, meaning)
             draft = Draft(noun, key or Unknown(), subject, made.place, "acquire", w.scope, meaning.args, meaning, owner)
-            draft.can_fail = noun.blocking is False and meaning.model.result != "raises"
+            named = meaning.sql is not None and meaning.sql.kind == "get-lock" and noun.wait.kind != "never"  # answers 0 when the time is over
+            draft.can_fail = named or (noun.blocking is False and meaning.model.result != "raises")
             draft.is_raw = noun.by_hand
             _open(w, draft, made, s, around)
     elif meaning.op in (Op.RELEASE, Op.DELETE, Op.FORCE_RELEASE, Op.REVOKE):

@@ -273,9 +273,16 @@ def _note(w: Walk, made: Step, meaning: Meaning, owner: Value | None, call: ir.C
         made.outcome = Outcome.DEAD
     if made.operation is None:
         made.operation = describe(w, made, meaning, owner, call, around)
+        if made.operation.backend == "database-row" and not made.operation.is_async and _is_awaited(call, s):
+            made.operation = replace_fields(made.operation, is_async=True)
         if meaning.refusal and meaning.op is Op.SCRIPT and w.scope.kind == "function":
             made.operation = replace_fields(made.operation, refusal=meaning.refusal, only_told=is_only_told(call, s, w.scope.function.body))
     holding.note_lock(w, made, meaning, owner, call, s, around)
+
+
+def _is_awaited(call: ir.Call, s: ir.Stmt) -> bool:
+    """`await session.scalar(query)`: whoever is asked answers asynchronously, whatever it is."""
+    return any(isinstance(n, ir.Await) and n.value is call for expr in expressions(s) for n in ir.walk(expr))
 
 
 # -- names -----------------------------------------------------------------------------------------------------------
