@@ -247,6 +247,7 @@ def _unheeded(ev: Evaluator, traces: list[Trace]) -> dict[str, tuple[Place, ...]
     """For functions that try to take something, or to swap a value, and answer whether they could: where nobody looks at the answer."""
     takers = {o.symbol for o in _operations(traces) if o.op in (Op.CREATE, Op.ACQUIRE) and o.outcome in (Outcome.TESTED, Outcome.RETURNED)}
     answering = {symbol for symbol in takers if (scope := ev.project.scopes.get(symbol)) is not None and scope.kind == "function" and _answers(scope)}
+    answering |= {o.symbol for o in _operations(traces) if o.op in (Op.CREATE, Op.ACQUIRE) and o.outcome is Outcome.RETURNED and ev.project.scopes[o.symbol].kind == "function"}
     answering |= {o.symbol for o in _operations(traces) if (o.refusal or o.op is Op.CAS) and o.outcome is Outcome.RETURNED and not o.only_told}
     found: dict[str, list[Place]] = {}
     for t in traces if answering else ():

@@ -108,9 +108,10 @@ class Models:
         return self._methods[key]
 
     def attribute(self, type_name: str, attribute: str) -> str | None:
-        """The type of `x.attribute`."""
+        """The type of `x.attribute`; "*" stands for every name that says nothing else, as in `client.shop.orders`."""
         for name in self.ancestry(type_name):
-            if (found := self._types[name].attributes.get(attribute)) is not None:
+            known = self._types[name].attributes
+            if (found := known.get(attribute) or (known.get("*") if not attribute.startswith("_") else None)) is not None:
                 return found
         return None
 

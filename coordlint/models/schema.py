@@ -174,7 +174,7 @@ class TypeModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bases: tuple[str, ...] = ()
     topology: str = ""  # "" | sentinel | cluster | proxy
     lock: LockModel | None = None
-    attributes: dict[str, str] = {}  # attribute name -> type name (py-consul's `c.kv` -> consul.api.kv.KV)
+    attributes: dict[str, str] = {}  # attribute name -> type name (py-consul's `c.kv` -> consul.api.kv.KV); "*" for all others
     item: str = ""  # type name of `x[...]` (django.core.cache.caches["default"])
     iterates: str = ""  # type name of the loop variable in `for v in x` (a pub/sub, a queue, a query)
     is_async: bool = False

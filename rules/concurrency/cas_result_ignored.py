@@ -91,7 +91,7 @@ def cas_result_ignored(system: System) -> Iterator[Found]:
             continue
         if write.conditional.startswith("unique constraint"):
             continue  # the database refuses by an exception, which nobody overlooks
-        if write.kind == "database" and write.outcome is Outcome.DEAD:
+        if (write.kind == "database" or write.backend == "database-row") and write.outcome is Outcome.DEAD:
             yield _ignored(system, write, "matches no row when another writer was first, and says so only by its row count")
         elif (guard := _swallowing(write)) is not None and _compares_version(write):
             yield _swallowed(write, guard)

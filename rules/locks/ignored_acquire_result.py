@@ -44,6 +44,7 @@ from coordlint import (
 )
 
 ONCE = frozenset({"idempotency", "idempotent", "dedup", "once", "nonce"})
+_CACHES = ("redis", "memcached", "django-cache")
 TAKES = (Op.ACQUIRE, Op.CREATE, Op.WRITE)
 
 
@@ -52,6 +53,7 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
     acquires = list(system.operations(Op.ACQUIRE, Op.CREATE))
     outcomes = {operation.place: operation.outcome for operation in acquires}
     queued = {operation.place for operation in acquires if operation.atomic == "pipeline" and not _is_sent_and_forgotten(system, operation)}
+    seen: set[Place] = set()
     for section in system.critical_sections():
         if section.how in ("with", "decorator", "row-lock") or section.can_fail is not True or section.tested is not False:
             continue
@@ -64,6 +66,7 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
             continue  # stored or passed on: somebody else may look
         if section.checked or (section.lock.by_hand and not is_meant_as_lock(system, section)):
             continue
+        seen.add(section.acquired)
         yield found(
             f"nobody looks whether {lock_name(section.lock)} was obtained ({how_it_fails(section)}): what follows runs without it "
             "when it is taken",
@@ -72,7 +75,7 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
             severity=ERROR if section.effects else WARNING,
             confidence=HIGH if section.effects else MEDIUM,
         )
-    for mark in system.operations(Op.ACQUIRE, Op.CREATE, backend=("redis", "memcached", "django-cache")):
+    for mark in system.operations(Op.ACQUIRE, Op.CREATE, backend=_CACHES):
         if mark.outcome is Outcome.DEAD and not mark.atomic and not ONCE.isdisjoint(mark.key_words):
             yield found(
                 f"nobody looks whether {call_name(mark)} could set \"{mark.key_text or mark.key}\": the second request goes on like the first",
@@ -84,8 +87,12 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
             )
 
     yield from never_sent(system)
-    for create in system.operations(Op.CREATE, Op.ACQUIRE, backend=("etcd", "zookeeper", "consul")):
-        for place in system.unheeded(create.symbol) if create.ephemeral or create.op is Op.ACQUIRE else ():
+    for create in system.operations(Op.CREATE, Op.ACQUIRE, backend=("etcd", "zookeeper", "consul", *_CACHES)):
+        by_name = create.backend in _CACHES and is_taker_of_a_lock(system, create)
+        takes = by_name or (create.backend not in _CACHES and (create.ephemeral or create.op is Op.ACQUIRE))
+        for place in system.unheeded(create.symbol) if takes else ():
+            if place in seen:
+                continue
             yield found(
                 f"nobody looks whether {create.symbol.rpartition('.')[2]}() could take \"{create.key_text or create.key}\": it answers False where another "
                 "holds the key, and what follows goes on as after a success",
@@ -129,6 +136,13 @@ def claims(system: System, write: Operation) -> bool:
     return any(o.op is Op.READ and o.outcome is Outcome.TESTED and o.symbol == write.symbol for o in system.same_key(write))
 
 
+def is_taker_of_a_lock(system: System, create: Operation) -> bool:
+    """Whether a function does nothing but try for a key that is called a lock, or whose class is."""
+    function = system.function(create.symbol)
+    named = (create.key_text, create.symbol.rpartition(".")[2], function.class_name.rpartition(".")[2] if function is not None else "")
+    return sounds_like_lock(*named) and all(o.op is not Op.WRITE for o in system.operations_in((create.symbol,)))
+
+
 def caller_at(system: System, symbol: str, place: Place) -> str:
     """The function in which a call stands."""
     return next((caller for caller, at in system.callers(symbol) if at == place), "")
@@ -146,7 +160,7 @@ def is_meant_as_lock(system: System, section: Section) -> bool:
         return True
     if any(o.key == lock.key for o in system.operations(Op.INCREMENT, backend=lock.backend) if lock.key is not None):
         return False
-    if lock.via:  # a wrapper that may do several things
+    if lock.via and not any(release.on_error for release in section.releases):  # a wrapper that may do several things
         return sounds_like_lock(lock.key_text, *lock.via)
     return bool(section.releases) or sounds_like_lock(lock.key_text, lock.key, section.symbol.rpartition(".")[2])
 

@@ -211,7 +211,7 @@ def _conditional(w: Walk, made: Meaning, owner: Value | None, step: Step, column
         return "conditional write"
     if columns is not None and columns.refuses:
         return columns.told if is_version(columns.expected) else _OWN
-    header = _header(made)
+    header = _header(made) or _filtered(made)
     if header:
         return header
     if made.model.effect == "database":
@@ -277,6 +277,16 @@ def _fields(group: tuple[ir.Expr, ...]) -> Iterator[frozenset[str]]:
     names = frozenset(i.value for i in group if isinstance(i, ir.Const) and isinstance(i.value, str))
     if names and len(names) == len(group):
         yield names
+
+
+def _filtered(made: Meaning) -> str:
+    """`update_one({"_id": n, "version": seen}, ...)`: a document that is changed only in the version that was read."""
+    given = made.arg("filter") if made.model.effect == "database" else None
+    for option in options(given.value) if given is not None else ():
+        for name, value in option.entries if isinstance(option, Table) else ():
+            if name.rpartition(".")[2] in _VERSION and not isinstance(value, Literal | Table):
+                return f"filter {name}"
+    return ""
 
 
 def _header(made: Meaning) -> str:
