@@ -16,6 +16,7 @@ from coordlint.wording import words
 _STORES = ("redis", "memcached", "django-cache")
 _LEADERS = frozenset("leader leadership master primary election elect elected".split())
 _LEADS = _LEADERS | {"scheduler", "beat", "cron", "singleton"}
+_PROLONGS = frozenset("renew renewal extend refresh heartbeat keepalive prolong".split())
 _WORK = ("job-queue", "data-store", "counter", "config")
 _LOOKS = (Op.READ, Op.CHECK)
 
@@ -37,7 +38,7 @@ def unchecked_renewals(system: System) -> Iterator[Renewal]:
         if not section.lock.by_hand or section.lock.key in (None, "", "{}") or system.inner(section) is not None:
             continue
         for operation in system.operations(Op.EXPIRE, Op.WRITE, backend=section.lock.backend):
-            if operation.key != section.lock.key or _is_checked(system, operation) or _is_part_of_acquire(section, operation):
+            if not (operation.key == section.lock.key or _is_handed(system, section, operation)) or _is_checked(system, operation) or _is_part_of_acquire(section, operation):
                 continue
             if operation.op is Op.WRITE and (operation.ttl is None or operation.ttl.kind == "never" or _is_shorter(section, operation)):
                 continue
@@ -47,6 +48,13 @@ def unchecked_renewals(system: System) -> Iterator[Renewal]:
         made = None if _is_checked(system, expiry) else next((m for m in makes if _is_its_key(m, expiry)), None)
         if made is not None:
             yield Renewal(expiry, made.place, made=made)
+
+
+def _is_handed(system: System, section: Section, operation: Operation) -> bool:
+    """Whether a function is given the lock's key, and no other, and prolongs it again and again: `Thread(target=keep, args=(key,))`."""
+    if operation.key != "{}" or operation.meant != (section.lock.key_text,):
+        return False
+    return bool(operation.loop or system.started_at(operation.symbol) or operation.symbol_words & _PROLONGS)
 
 
 def led_on(system: System, renewal: Renewal) -> Operation | None:

@@ -110,6 +110,61 @@ def _of(section: Section) -> str:
 
 
 EXAMPLES = r'''
+=== bad: a thread is given the key, and prolongs it whoever holds it
+--- batch/keep.py
+import time
+
+import redis
+
+r = redis.Redis(host="redis")
+
+def keep(key, stop):
+    while not stop.is_set():
+        r.expire(key, 30)  # finding: unsafe-renewal
+        time.sleep(10)
+--- batch/run.py
+import threading
+
+from batch.keep import keep, r
+
+def run(day, me):
+    key = f"lock:batch:{day}"
+    if not r.set(key, me, nx=True, ex=30):
+        return
+    stop = threading.Event()
+    threading.Thread(target=keep, args=(key, stop)).start()
+    try:
+        open(f"/srv/{day}", "w").write(me)
+    finally:
+        stop.set()
+
+=== good: a helper that gives keys of other kinds their lifetime too, and one that does it once behind the acquire
+--- batch/run.py
+import redis
+
+r = redis.Redis(host="redis")
+
+def lives(key, seconds):
+    while True:
+        r.expire(key, seconds)
+        return
+
+def limited(key):
+    r.expire(key, 30)
+
+def run(day, me):
+    if not r.set(f"lock:batch:{day}", me, nx=True, ex=60):
+        return
+    limited(f"lock:batch:{day}")
+    open(f"/srv/{day}", "w").write(me)
+
+def visit(page):
+    lives(f"visits:{page}", 60)
+
+def start(day, me):
+    if r.set(f"lock:start:{day}", me, nx=True, ex=60):
+        lives(f"lock:start:{day}", 60)
+
 === bad: the thread that extends gives up in silence
 --- batch/keeper.py
 import logging
