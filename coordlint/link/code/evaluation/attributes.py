@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.link.code.evaluation import calling, classes, containers, outside, tasks
+from coordlint.link.code.evaluation import calling, classes, containers, managers, outside, tasks
 from coordlint.link.code.evaluation.values import (
     UNKNOWN,
     Arg,
@@ -150,7 +150,7 @@ def _of_class(ev: Evaluator, symbol: str, name: str) -> Value:
             scope = ev.project.scopes[made.symbol]
             bound = ClassRef(symbol) if ev.is_decorated(scope, "classmethod") else None
             return FunctionRef(made.symbol, bound)
-        return made
+        return managers.of_model(ev, symbol, made)
     assigned = [
         ev.binding(b, scope, name)
         for base, scope, b in ev.project.outside.get(name, ())
@@ -167,7 +167,7 @@ def _of_class(ev: Evaluator, symbol: str, name: str) -> Value:
         model = ev.models.method(library, name)
         if model is not None:
             return Method(Instance(library, subclass=symbol), name, model)
-    return UNKNOWN
+    return managers.class_of(ev, symbol, name) or UNKNOWN
 
 
 def _something(value: Value) -> Value:

@@ -16,6 +16,7 @@ from coordlint.link.code.evaluation import (
     containers,
     dispatching,
     loading,
+    managers,
     querying,
     texts,
 )
@@ -127,7 +128,7 @@ def of_function(ev: Evaluator, callee: FunctionRef, args: tuple[Arg, ...], place
     if isinstance(made, Unknown):
         return callee.receiver if isinstance(callee.receiver, ClassRef) and loading.loads_plugin(ev, scope) else made
     filled = called.filled(ev, substitute(classes.inherited(callee, scope, made), bindings(ev, callee, args)))
-    return one_of([_through(v, scope, place) for v in options(filled)])
+    return one_of([_through(v, scope, place) for v in options(managers.made_by(ev, callee, filled))])
 
 
 def _through(value: Value, scope: Scope, place: Place | None) -> Value:
@@ -180,7 +181,7 @@ def _special(ev: Evaluator, name: str, call: ir.Call, scope: Scope) -> Value | N
         return Environment(as_pattern(first).text, default if named is None else ev.value(named, scope))
     if name in called.IMPORTS and first is not None:
         return called.imported(ev, first, member=name == called.IMPORTS[2])
-    if (held := containers.made(ev, name, call, scope)) is not None:
+    if (held := containers.made(ev, name, call, scope) or managers.joined(name, first)) is not None:
         return held
     if name in texts.PER_PROCESS:
         return Pattern("{}", "{" + texts.PER_PROCESS[name] + "}")

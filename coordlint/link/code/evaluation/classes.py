@@ -43,12 +43,13 @@ def _ancestry(ev: Evaluator, symbol: str) -> tuple[tuple[Scope, ...], tuple[str,
         if scope is None or scope in classes or not isinstance(scope.node, ir.Class):
             continue
         classes.append(scope)
-        for base in scope.node.bases:
+        for said in scope.node.bases:
+            base = said.base if isinstance(said, ir.Index) else said  # `Store[T]`
             for option in options(ev.value(base, scope.parent or scope)):
                 match option:
                     case ClassRef(symbol=parent):
                         todo.append(parent)
-                    case External(name=dotted):
+                    case External(name=dotted) if said is base or not dotted.startswith(("typing", "builtins.")):
                         libraries.append(ev.models.canonical(dotted) or dotted)
                     case Instance(type=made):
                         libraries.append(made)  # db.Model of an extension object
