@@ -147,6 +147,11 @@ class Operation(msgspec.Struct, frozen=True):
         return self.late in HARMFUL
 
     @property
+    def ensures(self) -> bool:
+        """Whether it makes a row where there is none: two at a time get the same one, and nothing else is decided by it."""
+        return self.call.endswith("get_or_create")
+
+    @property
     def is_configuration(self) -> bool:
         """Whether its key, or else the function around it, names configuration."""
         return bool((self.key_words or self.symbol_words) & _SETTINGS)

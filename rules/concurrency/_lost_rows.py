@@ -14,6 +14,8 @@ from coordlint import (
     Found,
     Mutation,
     Op,
+    Operation,
+    Outcome,
     Place,
     System,
     effect_name,
@@ -29,6 +31,7 @@ _CLAIMS = frozenset({"assignee", "assigned", "claimed", "claimer", "claimant", "
 _OF_ITS_OWNER = frozenset({"version", "revision", "rev", "generation", "epoch", "retry", "attempt", "try"})
 # What people guess: every try counts, and comes when it likes.
 _GUESSED = frozenset({"otp", "login", "signin", "password", "passcode", "passwd", "pin", "mfa", "captcha"})
+_WRITE_BACK = ("bulk_update", "abulk_update", "bulk_save_objects", "bulk_update_mappings")
 
 
 def lost_rows(system: System) -> Iterator[Found]:
@@ -52,6 +55,30 @@ def lost_rows(system: System) -> Iterator[Found]:
             told.add((mutation.record, mutation.written))
             yield _record(system, mutation)
     yield from _stale(system)
+    yield from _unlocked_all_the_same(system)
+
+
+def _unlocked_all_the_same(system: System) -> Iterator[Found]:
+    """Rows that were read before are written back, and the row lock that was meant for that is a query nobody evaluates."""
+    told: set[Place] = set()
+    asked = [q for q in system.operations(Op.ROW_LOCK, Op.DB_STATEMENT) if q.outcome is Outcome.DEAD and q.key is not None and _locks(q)]
+    for query in asked:
+        for write in system.operations(Op.EFFECT, Op.WRITE):
+            same = write.symbol == query.symbol and write.key == query.key and write.place > query.place
+            if same and write.call.rpartition(".")[2] in _WRITE_BACK and write.place not in told and not system.is_locked(write):
+                told.add(write.place)
+                yield found(
+                    f"Rows of {write.key} are written back as they were read before, and no lock is held: the query that should lock them is never evaluated.",
+                    at=write,
+                    because=[(query.place, "builds the query that locks, and does not run it"), *write.origin],
+                    confidence=MEDIUM,
+                    help="Evaluate the query (list(query)) before the rows are read and changed, in the same transaction.",
+                )
+                break
+
+
+def _locks(query: Operation) -> bool:
+    return query.row_lock is not None or query.call.rpartition(".")[2] in ("select_for_update", "with_for_update")
 
 
 def _stale(system: System) -> Iterator[Found]:

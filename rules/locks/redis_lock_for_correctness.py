@@ -78,7 +78,7 @@ def redis_lock_for_correctness(system: System) -> Iterator[Found]:
 
 def is_guarded(effect: Effect) -> bool:
     """An idempotency key or a conditional write already decides."""
-    return bool(effect.conditional or effect.operation.conditional or effect.token)
+    return bool((effect.conditional or effect.operation.conditional) and not effect.operation.ensures or effect.token)
 
 
 def is_critical(section: Section, effect: Effect) -> bool:
@@ -132,6 +132,32 @@ from shop.locks import order_lock
 def settle(order_id, amount):
     with order_lock(order_id):  # finding: redis-lock-for-correctness
         stripe.PaymentIntent.create(amount=amount, currency="eur")
+
+=== bad: get_or_create decides who makes the row, and not who pays
+--- shop/models.py
+from django.db import models
+
+class DueQuerySet(models.QuerySet):
+    def open(self):
+        return self.filter(paid=False)
+
+class Due(models.Model):
+    order = models.CharField(max_length=40, unique=True)
+    paid = models.BooleanField(default=False)
+    objects = DueQuerySet.as_manager()
+--- shop/tasks.py
+import redis
+import stripe
+
+from shop.models import Due
+
+client = redis.Redis(host="redis")
+
+def settle(order, amount):
+    with client.lock(f"order:{order}", timeout=30):  # finding: redis-lock-for-correctness
+        due, _ = Due.objects.get_or_create(order=order)
+        if not due.paid:
+            stripe.PaymentIntent.create(amount=amount, currency="eur")
 
 === bad: a balance under Redlock
 --- bank.py

@@ -86,7 +86,7 @@ def _effects(section: Section) -> list[Point]:
     stores = {e.operation.kind for e in harmful if e.operation.kind and e.operation.late is not Late.READ}
     if len(stores) > 1 and not section.shares_fate:
         points.append(Point(2, "writes to " + " and ".join(sorted(stores)) + " without a common transaction"))
-    decided = next((e for e in section.effects if e.conditional), None)
+    decided = next((e for e in section.effects if e.conditional and not e.operation.ensures), None)
     if decided is not None:
         points.append(Point(-4, "a write inside is conditional already", decided.place))
     elif section.effects and all(_is_cheap(e) for e in section.effects):
