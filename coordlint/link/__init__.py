@@ -157,6 +157,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         started=frozenset((f.symbol, s.place) for t in traces if not is_test(t.scope.path) for s in t.steps if s.deferred for f in s.functions)
         | frozenset(endless.own_threads(ev, traces)),
         kept_up=kept_up,
+        templated=frozenset(tracer.templated),
         restated=tuple(sorted(restating.restated(ev, traces, kept_up), key=lambda r: (r.place, r.write))),
         looped=frozenset(s.place for t in traces for s in t.steps if s.functions and s.loop),
         laps={s.place: s.each for t in traces for s in t.steps if s.each is not None},

@@ -130,6 +130,10 @@ class Seen:
         """Calls of the project's own compare-and-swap that are made again until one wins."""
         return self._world.swaps
 
+    def templated(self) -> tuple[Place, ...]:
+        """Calls of a library's constructor that runs methods of the class that is made, before that is complete."""
+        return tuple(sorted(self._world.templated))
+
     def restated(self) -> tuple[Restated, ...]:
         """What is found of each of several things and written down in every round, whether or not it is new."""
         return self._world.restated

@@ -59,6 +59,7 @@ class World:
     started: frozenset[tuple[str, Place]] = frozenset()  # functions that a call starts beside its own: threads, tasks
     kept_up: frozenset[Place] = frozenset()  # calls that a loop repeats which has no end but that it is told to stop
     restated: tuple[Restated, ...] = ()
+    templated: frozenset[Place] = frozenset()  # calls of a library's constructor that runs methods of the class that is made
     looped: frozenset[Place] = frozenset()  # calls of the project's functions that a loop repeats
     laps: Mapping[Place, Place] = field(default_factory=dict)  # calls in loops over things of unknown number, with the loop
     states: Mapping[Place, frozenset[tuple[str, str, Place]]] = field(default_factory=dict)  # calls that are made only where a field of what a call gave has a value

@@ -8,8 +8,13 @@ disk, and the last writer wins whoever it is.
 The same happens where the renewal itself cannot fail: EXPIRE on the leader's key prolongs it whoever holds it, so that a leader that was
 paused beyond its lease never hears of its successor, keeps that one's key alive, and works on.
 
+<<<<<<< HEAD
 And where a flag says that the process leads, which a thread sets and clears as it renews the lease: a loop that looks at it once and then
 goes through many things acts on what was true when it began.
+=======
+And it happens before the first reign: the constructor of Celery's Scheduler calls setup_schedule(), so a scheduler that writes its entries there
+has changed what all share before it asks for the leadership, also where another leads.
+>>>>>>> cf562c6 (leader-without-fencing: a scheduler whose constructor writes through the class above, before the leadership is asked for; constructors of libraries call what subclasses define)
 
 Instead: give each reign a number that grows (ZooKeeper: the number at the end of `election.lock.node`, etcd: the key's create
 revision) and let the sink refuse smaller ones; check before each round of work that the leadership still holds, with a flag that
@@ -61,7 +66,11 @@ def leader_without_fencing(system: System) -> Iterator[Found]:
     configs = [o for o in system.operations(Op.MAKE_ELECTION) if o.argument(ON_LOSS) is not None and not o.in_test]
     yield from reigns_without_end(system, configs)
     yield from leads_on(system)
+<<<<<<< HEAD
     yield from behind_a_flag(system)
+=======
+    yield from acts_before(system)
+>>>>>>> cf562c6 (leader-without-fencing: a scheduler whose constructor writes through the class above, before the leadership is asked for; constructors of libraries call what subclasses define)
     handled = {o.backend for o in configs}
     for section in system.critical_sections(distributed=True):
         if section.lock.backend in handled:
@@ -99,6 +108,7 @@ def leads_on(system: System) -> Iterator[Found]:
         )
 
 
+<<<<<<< HEAD
 def behind_a_flag(system: System) -> Iterator[Found]:
     """A flag that another thread clears is looked at once, and then a loop goes through many things."""
     told: set[Place] = set()
@@ -126,6 +136,38 @@ def behind_a_flag(system: System) -> Iterator[Found]:
         )
 
 
+=======
+def acts_before(system: System) -> Iterator[Found]:
+    """A scheduler whose constructor writes what all share, and that asks for its leadership afterwards: the one that stands by writes as well."""
+    taken = [u for u in system.uses() if u.role == "leader-election"]
+    for place in system.templated():
+        symbol = next((caller for caller, method in _called_at(system, place)), "")
+        inside = frozenset(s for _, method in _called_at(system, place) for s in system.runs(method))
+        lead = next((u for u in taken if u.place.path == place.path and u.symbol not in system.runs(symbol) and not inside & {u.symbol}), None)
+        if lead is None:
+            continue
+        write = next((o for o in system.operations_in(sorted(inside)) if o.backend == lead.backend and _changes(o) and not o.in_test), None)
+        if write is None:
+            continue
+        yield found(
+            f"The constructor runs {call_name(write)} before the leadership is asked for: an instance that only stands by changes what the leader works with.",
+            at=place,
+            symbol=symbol,
+            because=[(write.place, "written from the constructor of the class above, which calls back"), (lead.place, "the leadership is asked for here, later")],
+            confidence=MEDIUM,
+            help="Only read in the constructor; write when the leadership is held (Celery's Scheduler takes lazy=True, and setup_schedule() is called then).",
+        )
+
+
+def _called_at(system: System, place: Place) -> list[tuple[str, str]]:
+    return [(caller, callee) for callee in (f.symbol for f in system.functions()) for caller, at in system.callers(callee) if at == place]
+
+
+def _changes(write: Operation) -> bool:
+    return write.stores or write.harmful_late or write.op in (Op.DELETE, Op.EFFECT, Op.INCREMENT)
+
+
+>>>>>>> cf562c6 (leader-without-fencing: a scheduler whose constructor writes through the class above, before the leadership is asked for; constructors of libraries call what subclasses define)
 def _reign(effect: Effect) -> list[Evidence]:
     """The loop that does it again and again."""
     return [Evidence(effect.each, "in this loop, which goes on when the reign is over")] if effect.each is not None else []
@@ -163,268 +205,3 @@ def _is_unfenced(effect: Effect) -> bool:
 def _listens_for_loss(system: System, section: Section) -> bool:
     """A listener that knows LOST, on any client of the same backend: it may clear the flag that the loop looks at."""
     return any({"LOST", "CONNECTED"} & set(c.listens_for) for c in system.clients(backend=section.lock.backend))
-
-
-EXAMPLES = '''
-=== bad: the leader posts charges, elected in another module
---- app/zk.py
-from kazoo.client import KazooClient
-
-zk = KazooClient(hosts="zk:2181")
---- app/work.py
-import requests
-
-
-def charge_all():
-    requests.post("https://bank.example/charge", json={}, timeout=5)
---- app/lead.py
-from app.work import charge_all
-from app.zk import zk
-
-
-def main():
-    election = zk.Election("/billing/leader", "me")
-    election.run(charge_all)  # finding: leader-without-fencing
-
-=== bad: a leader on Kubernetes that only logs the end of its reign
---- ledger/work.py
-import requests
-
-
-def post_entries():
-    while True:
-        requests.post("https://bank.example/entries", json={}, timeout=5)
---- ledger/lead.py
-from kubernetes.leaderelection import electionconfig, leaderelection
-from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
-
-from ledger.work import post_entries
-
-
-def main(me):
-    config = electionconfig.Config(  # finding: leader-without-fencing
-        LeaseLock("ledger", "prod", me),
-        lease_duration=17,
-        renew_deadline=15,
-        retry_period=5,
-        onstarted_leading=post_entries,
-        onstopped_leading=None,
-    )
-    leaderelection.LeaderElection(config).run()
-
-=== bad: the renewal succeeds whoever leads, and the leader works on
---- feeds/chair.py
-import redis
-
-r = redis.Redis()
-CHAIR = "leader:feeds"
-
-def take(name):
-    return r.set(CHAIR, name, nx=True, ex=20)
-
-def keep():
-    r.expire(CHAIR, 20)  # finding: leader-without-fencing
---- feeds/run.py
-import time
-
-import requests
-
-from feeds.chair import keep, take
-
-def publish(feed):
-    requests.post("https://hub/publish", json=feed, timeout=3)
-
-def lead(name, feeds):
-    if not take(name):
-        return
-    while True:
-        keep()
-        for feed in feeds():
-            publish(feed)
-        time.sleep(5)
-
-=== bad: a scheduler that sends behind such a renewal
---- shop/beat.py
-import redis
-from celery.beat import Scheduler
-from celery.signals import beat_init
-
-store = redis.Redis()
-
-class OneScheduler(Scheduler):
-    lock = None
-    lock_key = "shop:beat:lock"
-
-    def tick(self, **more):
-        store.pexpire(self.lock_key, 60000)  # finding: leader-without-fencing
-        for entry in self.schedule.values():
-            self.apply_async(entry)
-
-@beat_init.connect
-def wait_for_turn(sender=None, **more):
-    lock = store.lock("shop:beat:lock", timeout=60)
-    lock.acquire()
-    sender.scheduler.lock = lock
-
-=== good: the leader asks whose the key is before it works
---- feeds/run.py
-import time
-
-import redis
-import requests
-
-r = redis.Redis()
-CHAIR = "leader:feeds"
-
-def lead(name, feeds):
-    if not r.set(CHAIR, name, nx=True, ex=20):
-        return
-    while r.get(CHAIR) == name:
-        r.expire(CHAIR, 20)
-        for feed in feeds():
-            requests.post("https://hub/publish", json=feed, timeout=3)
-        time.sleep(5)
-
-=== good: a scheduler whose lock extends itself, and raises when it is another's
---- shop/beat.py
-import redis
-from celery.beat import Scheduler
-
-store = redis.Redis()
-
-class OneScheduler(Scheduler):
-    def __init__(self, app, **more):
-        super().__init__(app, **more)
-        self.lock = store.lock("shop:beat:lock", timeout=60)
-        self.lock.acquire()
-
-    def tick(self, **more):
-        self.lock.extend(60)
-        for entry in self.schedule.values():
-            self.apply_async(entry)
-
-=== good: the lock of one piece of work is no leadership
---- shop/export.py
-import redis
-import requests
-
-r = redis.Redis()
-
-def export(rows):
-    if not r.set("lock:export", "1", nx=True, ex=30):
-        return
-    for row in rows:
-        requests.post("https://hub/rows", json=row, timeout=3)
-        r.expire("lock:export", 30)
-
-=== bad: a leader that lets the others go, round after round
---- rounds/zk.py
-from kazoo.client import KazooClient
-
-zk = KazooClient(hosts="zk:2181")
---- rounds/lead.py
-import time
-
-from rounds.zk import zk
-
-
-def lead():
-    barrier = zk.Barrier("/round")
-    while True:
-        barrier.create()
-        time.sleep(5)
-        barrier.remove()
-
-
-def main():
-    zk.Election("/leader", "me").run(lead)  # finding: leader-without-fencing
-
-=== good: a leader on Kubernetes whose process ends with its reign
---- ledger/lead.py
-import os
-
-import requests
-from kubernetes.leaderelection import electionconfig, leaderelection
-from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
-
-
-def post_entries():
-    while True:
-        requests.post("https://bank.example/entries", json={}, timeout=5)
-
-
-def main(me):
-    config = electionconfig.Config(
-        LeaseLock("ledger", "prod", me),
-        lease_duration=17,
-        renew_deadline=15,
-        retry_period=5,
-        onstarted_leading=post_entries,
-        onstopped_leading=lambda: os._exit(1),
-    )
-    leaderelection.LeaderElection(config).run()
-
-=== good: the session listener stops the loop
---- app/lead.py
-import threading
-
-import requests
-from kazoo.client import KazooClient, KazooState
-
-zk = KazooClient(hosts="zk:2181")
-leading = threading.Event()
-
-
-def on_state(state):
-    if state in (KazooState.SUSPENDED, KazooState.LOST):
-        leading.clear()
-
-
-zk.add_listener(on_state)
-
-
-def work():
-    leading.set()
-    while leading.is_set():
-        requests.post("https://bank.example/charge", json={}, timeout=5)
-
-
-def main():
-    zk.Election("/billing/leader", "me").run(work)
-
-=== good: the leader only reads
---- app/lead.py
-import requests
-from kazoo.client import KazooClient
-
-zk = KazooClient(hosts="zk:2181")
-
-
-def look():
-    print(requests.get("https://bank.example/state", timeout=5).text)
-
-
-def main():
-    zk.Election("/watcher", "me").run(look)
-
-=== good: the sink compares the epoch
---- app/lead.py
-from kazoo.client import KazooClient
-from sqlalchemy import create_engine, text
-
-zk = KazooClient(hosts="zk:2181")
-engine = create_engine("postgresql://db/app")
-election = zk.Election("/billing/leader", "me")
-
-
-def work():
-    epoch = int(election.lock.node[-10:])
-    with engine.begin() as db:
-        done = db.execute(text("UPDATE job SET state = 'done', epoch = :e WHERE id = 1 AND epoch <= :e"), {"e": epoch})
-        if done.rowcount == 0:
-            raise RuntimeError("deposed")
-
-
-def main():
-    election.run(work)
-'''

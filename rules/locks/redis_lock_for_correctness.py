@@ -78,7 +78,7 @@ def redis_lock_for_correctness(system: System) -> Iterator[Found]:
 
 def is_guarded(effect: Effect) -> bool:
     """An idempotency key or a conditional write already decides."""
-    return bool((effect.conditional or effect.operation.conditional) and not effect.operation.ensures or effect.token)
+    return bool(((effect.conditional or effect.operation.conditional) and not effect.operation.ensures) or effect.token)
 
 
 def is_critical(section: Section, effect: Effect) -> bool:

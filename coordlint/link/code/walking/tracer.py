@@ -30,6 +30,7 @@ from coordlint.link.code.walking import (
     watches,
 )
 from coordlint.link.code.walking.walk import Walk
+from coordlint.source import Place
 
 MOST_OPEN = 60  # calls within calls that one walk may follow
 
@@ -43,6 +44,7 @@ class Tracer:
         self._flows: dict[str, Flow] = {}
         self._usages: dict[str, Usage] = {}
         self.requests: frozenset[str] = frozenset()  # functions that a framework runs in a database transaction each
+        self.templated: set[Place] = set()  # calls of a library's constructor that runs methods of the class that is made
         self._open = 0  # walks that have begun and not ended
 
     @cached_property
