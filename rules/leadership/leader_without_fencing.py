@@ -8,13 +8,10 @@ disk, and the last writer wins whoever it is.
 The same happens where the renewal itself cannot fail: EXPIRE on the leader's key prolongs it whoever holds it, so that a leader that was
 paused beyond its lease never hears of its successor, keeps that one's key alive, and works on.
 
-<<<<<<< HEAD
 And where a flag says that the process leads, which a thread sets and clears as it renews the lease: a loop that looks at it once and then
 goes through many things acts on what was true when it began.
-=======
 And it happens before the first reign: the constructor of Celery's Scheduler calls setup_schedule(), so a scheduler that writes its entries there
 has changed what all share before it asks for the leadership, also where another leads.
->>>>>>> cf562c6 (leader-without-fencing: a scheduler whose constructor writes through the class above, before the leadership is asked for; constructors of libraries call what subclasses define)
 
 Instead: give each reign a number that grows (ZooKeeper: the number at the end of `election.lock.node`, etcd: the key's create
 revision) and let the sink refuse smaller ones; check before each round of work that the leadership still holds, with a flag that
@@ -66,11 +63,8 @@ def leader_without_fencing(system: System) -> Iterator[Found]:
     configs = [o for o in system.operations(Op.MAKE_ELECTION) if o.argument(ON_LOSS) is not None and not o.in_test]
     yield from reigns_without_end(system, configs)
     yield from leads_on(system)
-<<<<<<< HEAD
     yield from behind_a_flag(system)
-=======
     yield from acts_before(system)
->>>>>>> cf562c6 (leader-without-fencing: a scheduler whose constructor writes through the class above, before the leadership is asked for; constructors of libraries call what subclasses define)
     handled = {o.backend for o in configs}
     for section in system.critical_sections(distributed=True):
         if section.lock.backend in handled:
@@ -108,7 +102,6 @@ def leads_on(system: System) -> Iterator[Found]:
         )
 
 
-<<<<<<< HEAD
 def behind_a_flag(system: System) -> Iterator[Found]:
     """A flag that another thread clears is looked at once, and then a loop goes through many things."""
     told: set[Place] = set()
@@ -136,7 +129,6 @@ def behind_a_flag(system: System) -> Iterator[Found]:
         )
 
 
-=======
 def acts_before(system: System) -> Iterator[Found]:
     """A scheduler whose constructor writes what all share, and that asks for its leadership afterwards: the one that stands by writes as well."""
     taken = [u for u in system.uses() if u.role == "leader-election"]
@@ -167,7 +159,6 @@ def _changes(write: Operation) -> bool:
     return write.stores or write.harmful_late or write.op in (Op.DELETE, Op.EFFECT, Op.INCREMENT)
 
 
->>>>>>> cf562c6 (leader-without-fencing: a scheduler whose constructor writes through the class above, before the leadership is asked for; constructors of libraries call what subclasses define)
 def _reign(effect: Effect) -> list[Evidence]:
     """The loop that does it again and again."""
     return [Evidence(effect.each, "in this loop, which goes on when the reign is over")] if effect.each is not None else []

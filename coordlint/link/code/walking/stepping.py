@@ -74,13 +74,10 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
                 functions += [f for f in options(called) if isinstance(f, FunctionRef)]
             case _:
                 pass
-<<<<<<< HEAD
     hooked = hooks.hooks(w.ev, call, w.scope) if not functions and isinstance(callee, Unknown) else []
     functions += hooked
-=======
     if not functions:
         functions += templates.called_back(w, call)
->>>>>>> cf562c6 (leader-without-fencing: a scheduler whose constructor writes through the class above, before the leadership is asked for; constructors of libraries call what subclasses define)
     understood = understood or (not functions and _statement(w, made, call, s, around))
     entering.stack(w, call, s, around)
     if isinstance(raw, Parameter):
