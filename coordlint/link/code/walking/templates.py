@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from coordlint.link.code.walking.walk import Walk
 
 # The class, its method that is called by the subclass, what that calls in turn; and the argument by which it is told not to.
-_TEMPLATES = {
+_TEMPLATES: dict[str, dict[str, tuple[tuple[str, ...], str]]] = {
     "celery.beat.Scheduler": {"__init__": (("setup_schedule",), "lazy")},
     "celery.beat.PersistentScheduler": {"__init__": (("setup_schedule",), "lazy")},
     "django_celery_beat.schedulers.DatabaseScheduler": {"__init__": (("setup_schedule",), "lazy")},
