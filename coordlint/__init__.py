@@ -69,10 +69,15 @@ if TYPE_CHECKING:
         ends_quietly as ends_quietly,
         ends_threads as ends_threads,
         reads_configuration as reads_configuration,
-        sees_outage as sees_outage,
-        survives_outage as survives_outage,
+        request_hit as request_hit,
         unforeseen as unforeseen,
         way_in as way_in,
+    )
+    from coordlint.guarding import (
+        open_ways as open_ways,
+        sees_outage as sees_outage,
+        survives_outage as survives_outage,
+        unsaved_requests as unsaved_requests,
     )
     from coordlint.beside import beside_database as beside_database
     from coordlint.starting import EarlyCall as EarlyCall, early_calls as early_calls
@@ -125,7 +130,8 @@ _HOMES = {
     "coordlint.models.schema": "Late OnBusy Op Scope",
     "coordlint.pipeline": "check",
     "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
-    "coordlint.outage": "WayIn ends_quietly ends_threads reads_configuration sees_outage survives_outage unforeseen way_in",
+    "coordlint.guarding": "open_ways sees_outage survives_outage unsaved_requests",
+    "coordlint.outage": "WayIn ends_quietly ends_threads reads_configuration request_hit unforeseen way_in",
     "coordlint.beside": "beside_database",
     "coordlint.starting": "EarlyCall early_calls",
     "coordlint.reigning": "Reign is_lead_in_rows reigns",

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import msgspec
 
 from coordlint.coordination import Entry, Operation, Outcome
+from coordlint.guarding import open_ways
 from coordlint.models.schema import Late, Op
-from coordlint.outage import is_guarded, sees_outage
 from coordlint.source import Place
 from coordlint.system import System
 
@@ -25,7 +25,7 @@ class Beside(msgspec.Struct, frozen=True):
 
     call: Operation
     entry: Entry
-    way: tuple[Place, ...]  # the calls from the entry to the call, outermost first
+    way: tuple[Place, ...]  # the calls from the entry to the failing one, outermost first
     stored: Operation | None = None
     committed: Operation | None = None
     decides: Operation | None = None
@@ -37,39 +37,17 @@ def beside_database(system: System, *backends: str) -> Iterator[Beside]:
     for call in system.operations(*_TELLS, backend=backends):
         if call.role not in _OF_WORK or call.transaction or call.atomic == "transaction":
             continue
-        ways = list(_ways(system, call, handlers)) if handlers else []
-        after = next((Beside(call, e, way[1:], *made) for e, way, symbols in ways if (made := _stored(system, way, symbols))), None)
+        ways = list(open_ways(system, call, handlers)) if handlers else []
+        after = next((Beside(call, e, way, *made) for e, way, symbols in ways if (made := _stored(system, way, symbols))), None)
         if after is not None:
             yield after
         elif ways and call.outcome not in (Outcome.TESTED,) and (decides := _decides(system, call)) is not None:
-            yield Beside(call, ways[0][0], ways[0][1][1:], decides=decides)
-
-
-def _ways(system: System, call: Operation, handlers: dict[str, Entry]) -> Iterator[tuple[Entry, tuple[Place, ...], tuple[str, ...]]]:
-    """The ways from handlers to a call on which nobody sees its failure: the places of the calls, outermost first, and the functions they stand in."""
-    todo: list[tuple[tuple[str, ...], tuple[Place, ...]]] = [((call.symbol,), (call.place,))]
-    seen: set[str] = set()
-    while todo and len(seen) < 60:
-        symbols, places = todo.pop(0)
-        symbol = symbols[0]
-        guards = call.guards if len(places) == 1 else system.guards_at(places[0])
-        if symbol in seen or is_guarded(system, symbol) or any(sees_outage(g, call) for g in (*guards, *system.shield(symbol))):
-            continue
-        seen.add(symbol)
-        if symbol in handlers:
-            yield handlers[symbol], (handlers[symbol].place, *places), symbols
-        elsewhere = {*system.started_at(symbol), *system.handed_over(symbol)}  # who starts it does not wait for it
-        todo += [((caller, *symbols), (at, *places)) for caller, at in system.callers(symbol) if at not in elsewhere and not _is_test(system, caller)]
-
-
-def _is_test(system: System, symbol: str) -> bool:
-    function = system.function(symbol)
-    return function is not None and function.in_test
+            yield Beside(call, ways[0][0], ways[0][1], decides=decides)
 
 
 def _stored(system: System, way: tuple[Place, ...], symbols: tuple[str, ...]) -> tuple[Operation, Operation] | None:
     """The new record that was stored before the call on a way, and what made it last: nearest to the call first."""
-    for symbol, at in reversed(list(zip(symbols, way[1:], strict=True))):
+    for symbol, at in reversed(list(zip(symbols, way, strict=True))):
         before = [o for o in system.operations_in({symbol}) if o.place < at and not o.loop]
         rolled = [o for o in before if o.op is Op.ROLLBACK]
         made = [o for o in before if o.kind == "database" and o.op is Op.EFFECT and o.late is Late.APPEND and not o.transaction and not o.conditional]

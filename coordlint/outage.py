@@ -8,22 +8,19 @@ import msgspec
 
 from coordlint.coordination import Entry, Guard, Operation
 from coordlint.finding import Confidence
+from coordlint.guarding import (
+    GUARDING_DECORATORS,
+    decorators_above,
+    is_guarded,
+    sees_outage,
+    unsaved_requests,
+)
 from coordlint.models.schema import Op
 from coordlint.source import Place
 from coordlint.system import System
 from coordlint.wording import words
 from coordlint.workload import Workload
 
-# Handlers of these see answers of a working store, or mistakes of the program, but no outage.
-_NOT_AN_OUTAGE = frozenset(
-    {"KeyError", "ValueError", "TypeError", "IndexError", "AttributeError", "LookupError", "ImportError", "StopIteration"}
-    | {"JSONDecodeError", "UnicodeDecodeError", "KeyboardInterrupt", "NoNodeError", "NodeExistsError", "BadVersionError"}
-    | {"NotEmptyError", "NotFound", "EtcdKeyNotFound", "EtcdAlreadyExist", "LockTimeout"}
-)
-_KAZOO = ("KazooException", "ConnectionLoss", "ZookeeperError", "SessionExpiredError", "ConnectionClosedError")
-_GUARDING_DECORATORS = frozenset(
-    {"retry", "retrying", "backoff", "circuit", "breaker", "fallback", "handle", "errorhandler", "suppress", "catch"}
-)
 _ERROR_HANDLERS = ("errorhandler", "app_errorhandler", "exception_handler")
 _AT_START = (Op.CONNECT, Op.REGISTER, Op.READ, Op.LIST)
 _CONNECTS = (Op.CONNECT, Op.REGISTER)  # what a program does first, wherever its code stands
@@ -64,53 +61,24 @@ def _is_state(system: System, read: Operation) -> bool:
     return any(o.reads_back is not None or o.symbol == read.symbol for o in writes)
 
 
-def survives_outage(system: System, call: Operation) -> bool:
-    """Whether some handler, here or around every way to the call, sees the outage.
-
-    What it does then is a decision, so a translation counts as well. A decorator that is named for retries or fallbacks
-    counts too.
-    """
-    if call.call.endswith("_async"):
-        return True  # the answer, and the failure with it, is asked for later
-    if any(sees_outage(guard, call) for guard in system.guards_above(call)):
-        return True
-    return is_guarded(system, call.symbol)
-
-
-def is_guarded(system: System, symbol: str) -> bool:
-    """Whether a decorator that is named for retries or fallbacks stands above a function, and no more than its name is known."""
-    return any(words(d) & _GUARDING_DECORATORS for d in _decorators(system, symbol))
-
-
-def _decorators(system: System, symbol: str) -> list[str]:
-    """Those of the function and of the functions it is defined in."""
-    found: list[str] = []
-    while symbol:
-        function = system.function(symbol)
-        found += (d for d in function.decorators if d not in function.followed) if function is not None else ()
-        symbol = symbol.rpartition(".")[0]
-    return found
-
-
-def sees_outage(guard: Guard, call: Operation) -> bool:
-    """Whether a handler catches what the client raises when the coordinator is away."""
-    names = {name.rpartition(".")[2] for name in guard.catches}
-    if call.op is Op.CONNECT and call.backend == "zookeeper" and names and all(name in _KAZOO for name in names):
-        return False  # start() raises KazooTimeoutError, which is no KazooException
-    return bool(names - _NOT_AN_OUTAGE)
-
-
 def way_in(system: System, call: Operation) -> WayIn | None:
-    """Whom the failure hits: an import, a request, the start of a service. None for commands and one-shot programs."""
-    module, at = _module_level(system, call)
+    """Whom the failure hits: an import, a request, the start of a service. None for commands and one-shot programs.
+
+    A way on which nobody sees the failure goes before those on which somebody does.
+    """
+    return _way_in(system, call, unseen=True) or _way_in(system, call, unseen=False)
+
+
+def _way_in(system: System, call: Operation, *, unseen: bool) -> WayIn | None:
+    module, at = _module_level(system, call, unseen=unseen)
     if module:
         hit = _at_import(system, module, at)
         if hit is not None:
             return hit
     entries = system.entries_reaching(call.symbol)
-    request = next((e for e in system.entries_waiting(call.symbol) if e.kind == "http"), None)
-    if request is not None and not _has_error_handler(system):
-        return WayIn(request.place, f"a request comes in here: {request.reason}", "fails the request", "request")
+    requests = unsaved_requests(system, call) if unseen else tuple(e for e in system.entries_waiting(call.symbol) if e.kind == "http")
+    if requests and not _has_error_handler(system):
+        return request_hit(requests[0])
     saved = next((e for e in entries if e.kind == "signal" and any(signal in e.reason for signal in _OF_RECORDS)), None)
     if saved is not None and not _has_error_handler(system):
         return WayIn(saved.place, f"it runs inside every save: {saved.reason}", "fails every save of the record", "save", Confidence.MEDIUM)
@@ -123,6 +91,11 @@ def way_in(system: System, call: Operation) -> WayIn | None:
     if (call.op in _AT_START and module) or (call.op in _CONNECTS and any(e.kind == "main" for e in entries)):
         return _at_start(system, module or call.symbol, call, at)
     return _by_its_host(system, call) if call.op in _CONNECTS and not entries else None
+
+
+def request_hit(entry: Entry) -> WayIn:
+    """What a failing call does to a request."""
+    return WayIn(entry.place, f"a request comes in here: {entry.reason}", "fails the request", "request")
 
 
 def start_of(system: System, symbol: str) -> Entry | None:
@@ -142,13 +115,15 @@ def _by_its_host(system: System, call: Operation) -> WayIn | None:
     return WayIn(ends[0].place, "the same service takes its leave here", "keeps the service from starting", "start", Confidence.MEDIUM)
 
 
-def _module_level(system: System, call: Operation) -> tuple[str, Place]:
+def _module_level(system: System, call: Operation, *, unseen: bool) -> tuple[str, Place]:
     """The module whose top-level code makes the call, itself or through functions, and where; ("", ...) for none."""
     todo = [(call.symbol, call.place)]
+    own = call.place
     seen: set[str] = set()
     while todo and len(seen) < 40:
         symbol, place = todo.pop(0)
-        if symbol in seen:
+        guards = call.guards if place == own else system.guards_at(place)
+        if symbol in seen or (unseen and any(sees_outage(g, call) for g in (*guards, *system.shield(symbol)))):
             continue
         seen.add(symbol)
         if system.function(symbol) is None:
@@ -201,7 +176,7 @@ def _has_error_handler(system: System) -> bool:
 
 _ABOUT = {"zookeeper": {"zookeeper", "kazoo", "zk"}, "tooz": {"tooz"}}
 _ANY_OF_THEM = frozenset({"lock", "coordination", "coordinator"})
-_HANDLES = _GUARDING_DECORATORS - {"retry", "retrying", "backoff"} | {"wrap", "translate", "convert", "error", "exception", "safe", "guard"}
+_HANDLES = GUARDING_DECORATORS - {"retry", "retrying", "backoff"} | {"wrap", "translate", "convert", "error", "exception", "safe", "guard"}
 """Words of decorators that may turn an exception into another; what is only tried again fails in the end."""
 
 
@@ -224,7 +199,7 @@ def unforeseen(system: System, call: Operation) -> tuple[Unforeseen, ...]:
     seen: set[str] = set()
     while todo and len(seen) < 40:
         symbol, guards, meant, way = todo.pop(0)
-        if symbol in seen or any(sees_outage(g, call) and not _is_meant(g, call) for g in guards) or any(words(d) & _HANDLES for d in _decorators(system, symbol)):
+        if symbol in seen or any(sees_outage(g, call) and not _is_meant(g, call) for g in guards) or any(words(d) & _HANDLES for d in decorators_above(system, symbol)):
             continue
         seen.add(symbol)
         meant = meant or next((g for g in guards if _is_meant(g, call)), None)

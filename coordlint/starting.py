@@ -8,8 +8,9 @@ import msgspec
 
 from coordlint.coordination import Entry, Operation
 from coordlint.deployment import Coordinator
+from coordlint.guarding import is_guarded, sees_outage
 from coordlint.models.schema import Op
-from coordlint.outage import is_guarded, sees_outage, start_of
+from coordlint.outage import start_of
 from coordlint.source import Place
 from coordlint.system import System
 from coordlint.wording import words

@@ -15,8 +15,9 @@ import msgspec
 from coordlint.coordination import Operation, Section
 from coordlint.deployment import Coordinator, Workload
 from coordlint.finding import Confidence, Evidence
+from coordlint.guarding import sees_outage, survives_outage
 from coordlint.models.schema import Op
-from coordlint.outage import WayIn, sees_outage, survives_outage, way_in
+from coordlint.outage import WayIn, way_in
 from coordlint.system import System
 from coordlint.workload import Key
 

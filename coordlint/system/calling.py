@@ -165,6 +165,11 @@ class Calling(Seen):
             symbol, place = callers[0]
         return tuple(found)
 
+    def repeats(self, symbol: str) -> tuple[Retry, ...]:
+        """What a decorator of a function says of how often it is tried."""
+        found = self._world.retried_functions.get(symbol)
+        return (found,) if found is not None else ()
+
     def tried_again(self) -> Iterator[tuple[str, str, Place]]:
         """Calls of the project's functions that a loop makes again when they fail: (caller, callee, place)."""
         return ((caller, callee, at) for caller, callee, at in self._world.calls if at in self._world.retried and (callee, at) not in self._world.handed)
@@ -225,14 +230,23 @@ class Calling(Seen):
 
     def is_asked_by_most(self, backend: str) -> bool:
         """Whether at least a third of the HTTP handlers, and three of them, use a backend: it is what the program is built on."""
+        asking = self._asking(backend)
+        return len(asking) >= 3 and 3 * len(asking) >= len({e.symbol for e in self.entries("http")})
+
+    def is_asked_by_all(self, backend: str) -> bool:
+        """Whether all HTTP handlers, and three of them at least, use a backend: without it there is nothing to serve."""
+        asking = self._asking(backend)
+        return len(asking) >= 3 and asking >= {e.symbol for e in self.entries("http")}
+
+    def _asking(self, backend: str) -> frozenset[str]:
+        """The HTTP handlers that use a backend."""
         if backend not in self._asked:
             symbols = {o.symbol for o in self.operations(backend=backend)}
-            asking = {e.symbol for symbol in symbols for e in self.entries_reaching(symbol) if e.kind == "http"}
-            self._asked[backend] = len(asking) >= 3 and 3 * len(asking) >= len({e.symbol for e in self.entries("http")})
+            self._asked[backend] = frozenset(e.symbol for symbol in symbols for e in self.entries_reaching(symbol) if e.kind == "http")
         return self._asked[backend]
 
     @cached_property
-    def _asked(self) -> dict[str, bool]:
+    def _asked(self) -> dict[str, frozenset[str]]:
         return {}
 
     @cached_property

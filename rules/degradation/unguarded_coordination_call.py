@@ -17,7 +17,7 @@ the client really raises: kazoo's `start()` raises KazooTimeoutError, which is n
 
 Fine when: the failure is handled here or by every caller; the program is a command or a one-shot job, whose caller sees the
 exit code; a lock that cannot be taken refuses the work on purpose.
-It is a note for a request where a third of all handlers, and three at least, ask the coordinator: it is what the program is built on; and where
+A request is left alone where all handlers ask the coordinator: without it there is nothing to serve. It is a note for a request where a third of all handlers, and three at least, ask the coordinator: it is what the program is built on; and where
 the handler does nothing else.
 
 Known misses: consumers that end with the first error; error handlers of a framework that are registered by configuration.
@@ -43,10 +43,13 @@ from coordlint import (
     call_name,
     ends_threads,
     found,
+    open_ways,
     reads_configuration,
+    request_hit,
     rule,
     survives_outage,
     unforeseen,
+    unsaved_requests,
     way_in,
 )
 
@@ -62,11 +65,12 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
     saving: dict[str, list[tuple[Operation, WayIn]]] = {}
     calls = [(call, way) for call in system.operations(*_ROUND_TRIPS, backend=_BACKENDS) if (way := way_in(system, call)) is not None]
     interrupted = [(call, way) for call, way in calls if way.when == "signal"]
-    for call, way in calls:
-        if way.when == "signal" or {call.symbol, (way.place, way.harm)} & told or survives_outage(system, call):
+    for call, first in calls:
+        if first.when == "signal" or call.symbol in told or survives_outage(system, call) or reads_configuration(system, call, first):
+            continue  # the reading of configuration has a rule and a cure of its own
+        way = _not_told(system, call, first, told)
+        if way is None:
             continue  # one finding for each function and for each way in
-        if reads_configuration(system, call, way):
-            continue  # which has a rule and a cure of its own
         told |= {call.symbol, (way.place, way.harm)}
         if way.when == "save":
             saving.setdefault(call.place.path, []).append((call, way))
@@ -75,7 +79,7 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
         yield found(
             f"An outage of {backend_name(call.backend)} {way.harm}: nothing handles the failure of {call_name(call)}.",
             at=call,
-            because=[(way.place, way.reason), *_asked(system, call, way), *too_narrow[:1], *call.origin],
+            because=[(way.place, way.reason), *_asked(system, call, way), *too_narrow[:1], *_tried(system, call), *call.origin],
             severity=INFO if way.when == "request" and (system.is_asked_by_most(call.backend) or is_all_that_is_asked(system, call, way)) else WARNING,
             confidence=way.confidence,
         )
@@ -106,11 +110,33 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
         )
 
 
+def _not_told(system: System, call: Operation, way: WayIn, told: set[object]) -> WayIn | None:
+    """Whom it hits, but for who was told of another call; None as well where every request is saved, and only who else asks is not."""
+    if way.when != "request":
+        return None if (way.place, way.harm) in told else way
+    if system.is_asked_by_all(call.backend):
+        return None
+    first = next((e for e in system.entries_reaching(call.symbol) if e.kind == "http"), None)
+    hit = [request_hit(e) for e in unsaved_requests(system, call)]
+    if not hit or first is None or (first.place, way.harm) in told:
+        return None
+    told.add((first.place, way.harm))
+    return next((w for w in hit if (w.place, w.harm) not in told), hit[0])
+
+
+def _tried(system: System, call: Operation) -> list[tuple[Place, str]]:
+    """A decorator that makes the call a few times, which an outage outlasts."""
+    return [(r.place, f"it is tried {r.told}, and then it fails") for r in system.repeats(call.symbol)]
+
+
 def _asked(system: System, call: Operation, way: WayIn) -> list[tuple[Place, str]]:
     """The calls that lead from the handler to a call in another file."""
     entry = next((e for e in system.entries_reaching(call.symbol) if e.place == way.place), None)
-    sites = system.way(entry.symbol, call.symbol) if entry is not None else ()
-    return [(at, "and asks from here") for at in sites[-2:] if at.path != call.place.path]
+    if entry is None:
+        return []
+    unseen = next((places[:-1] for _, places, _ in open_ways(system, call, {entry.symbol: entry})), None)
+    sites = unseen if unseen is not None else system.way(entry.symbol, call.symbol)
+    return [(at, "and asks from here") for at in sites[-4:] if at.path != call.place.path]
 
 
 def is_all_that_is_asked(system: System, call: Operation, way: WayIn) -> bool:

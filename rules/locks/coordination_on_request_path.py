@@ -10,7 +10,7 @@ from it, stale if need be. Locks around a request belong into the database that 
 Fine when: the answer comes from a copy that a watch, a cache with a time to live or the function itself keeps; an operator's endpoint that is called now and then.
 
 It is a note where asking the coordinator, or storing something in it, is all that the handler does, and where a third of all handlers ask it (three at least): then it is
-what the program is built on, and no copy of a value cures that.
+what the program is built on, and no copy of a value cures that. Where all handlers do, nothing is told.
 
 Known misses: a copy that one function keeps for another is not told from none.
 
@@ -64,6 +64,8 @@ def coordination_on_request_path(system: System) -> Iterator[Found]:
     for (_, backend), calls in by_file.items():  # a wrapper's file is told once, not for each of its methods
         calls.sort(key=lambda call: (call[0].loop != "for", call[0].op not in READS))  # whose number grows, then what a copy could answer; the others are evidence
         operation, entries = calls[0]
+        if system.is_asked_by_all(backend) and entries[0].kind == "http":
+            continue  # every handler does its work there: there is no request to spare
         times = ", once for each item of a loop" if operation.loop == "for" else ""
         sites = asking(system, operation, entries)
         yield found(
