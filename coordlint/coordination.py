@@ -65,6 +65,7 @@ class Guard(msgspec.Struct, frozen=True):
     goes_on: bool = False  # what stands behind the `try` is reached all the same
     own: bool = False  # all that it catches are exceptions of the project, which no library raises
     only_notes: bool = False  # it does no more than log
+    gives: str | None = None  # what it returns or assigns in place of the answer, as written: "None", "[]", "default"; None where it does neither
 
 
 _SETTINGS = frozenset("config configuration conf setting cfg parameter feature flag toggle".split())

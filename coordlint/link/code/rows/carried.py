@@ -13,6 +13,7 @@ from coordlint.link.code.calls.trace import Step, Trace
 from coordlint.link.code.evaluation.arguments import bindings, given_for
 from coordlint.link.code.evaluation.calling import returned
 from coordlint.link.code.evaluation.values import (
+    Environment,
     FunctionRef,
     Literal,
     Parameter,
@@ -20,6 +21,7 @@ from coordlint.link.code.evaluation.values import (
     Value,
     as_pattern,
     fill,
+    options,
     pieces,
     shown,
 )
@@ -153,7 +155,7 @@ class Carrying:
             return
         flow = self._tracer.flow(callee.symbol)
         passed = bindings(self._tracer.ev, callee, step.args)
-        given = {name: key_value(value) for name, value in passed.items()}
+        given = {name: key_value(_unless_set(value)) for name, value in passed.items()}
         exprs = given_for(step.args, step.call, scope)
         for touch in touches:
             if is_ruled_out(touch.step, inner, passed):
@@ -175,6 +177,13 @@ class Carrying:
                 yield Touch(touch.operation, step, key, made_of, (), "", via, named_at)
             elif tells := _tells(inner, touch, flow):
                 yield Touch(touch.operation, step, key, made_of, (), tells, via, named_at)
+
+
+def _unless_set(value: Value) -> Value:
+    """What a setting is where nobody sets it: as good a name for a key as any."""
+    if isinstance(value, Environment) and value.default is not None:
+        return next((v for v in options(value.default) if isinstance(v, Literal) and isinstance(v.value, str)), value)
+    return value
 
 
 def _asks_for_lock(trace: Trace, write: Place) -> bool:

@@ -12,7 +12,8 @@ import msgspec
 
 from coordlint import ir
 from coordlint.coordination import Argument, Entry, Operation
-from coordlint.link.code.calls.trace import Trace
+from coordlint.link.code.calls.trace import Step, Trace
+from coordlint.link.code.evaluation.arguments import given_for
 from coordlint.link.code.evaluation.values import shown
 from coordlint.link.code.flow.flows import Flow
 from coordlint.link.code.flow.usage import names_in
@@ -24,6 +25,7 @@ from coordlint.link.code.walking.records import is_write
 from coordlint.source import Place
 
 _CARRIES = frozenset("request req flask.request bottle.request self.request self.req self.get_argument self.get_body_argument".split())
+_DEFAULTS = ("default", "fallback", "otherwise")
 _BRINGING = ("http", "consumer")
 
 
@@ -75,7 +77,7 @@ def _as_here(touch: Touch, scope: Scope, brought: Mapping[Place, Place]) -> Oper
         symbol=scope.symbol,
         key=touch.key.text,
         key_text=shown(touch.key.named),
-        arguments=(key, value) if touch.value else (key,),
+        arguments=((key, value) if touch.value else (key,)) + _instead(step, scope),
         guards=step.guards,
         loop=step.loop or touch.operation.loop,
         outcome=touch.operation.outcome if is_write(touch.operation) else step.outcome,
@@ -86,6 +88,13 @@ def _as_here(touch: Touch, scope: Scope, brought: Mapping[Place, Place]) -> Oper
         vetted=vetted(scope),
         role=None,
     )
+
+
+def _instead(step: Step, scope: Scope) -> tuple[Argument, ...]:
+    """What the caller wants in place of an answer: `default="[]"`."""
+    given = given_for(step.args, step.call, scope)
+    said = ((name, given[name]) for name in _DEFAULTS if name in given)
+    return tuple(Argument(name, literal=isinstance(e, ir.Const | ir.Sequence | ir.Mapping), text=written(e), place=scope.place(e.at)) for name, e in said)
 
 
 def _place(exprs: tuple[ir.Expr, ...], scope: Scope) -> Place | None:

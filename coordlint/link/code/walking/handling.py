@@ -35,7 +35,35 @@ def guard(w: Walk, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
         action = "raise"
     quiet = quiet_end(w.scope, h, s) if around.loop in ("while", "forever") else None
     goes_on = not ending and action != "raise"
-    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet, goes_on, bool(own) and all(own), only_notes(h))
+    told = (bool(own) and all(own), only_notes(h), _given(h))
+    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet, goes_on, *told)
+
+
+def _given(h: ir.Handler) -> str | None:
+    """What stands in place of the answer after a failure, as written."""
+    match h.body[-1] if h.body else None:
+        case ir.Return(value=None):
+            return "None"
+        case ir.Return(value=value) | ir.Assign(value=value) if value is not None:
+            return _plain(value)
+        case _:
+            return None
+
+
+def _plain(value: ir.Expr) -> str | None:
+    """A constant, a name, or several of them; None for what is computed."""
+    match value:
+        case ir.Const(value=known):
+            return repr(known)
+        case ir.Name(id=name):
+            return name
+        case ir.Mapping(values=()):
+            return "{}"
+        case ir.Sequence(items=items):
+            parts = [_plain(item) for item in items]
+            return ", ".join(p for p in parts if p is not None) or "[]" if None not in parts else None
+        case _:
+            return None
 
 
 def _is_nothing(last: ir.Stmt) -> bool:
