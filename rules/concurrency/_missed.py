@@ -48,7 +48,7 @@ def _written(system: System, missed: Missed) -> Operation | None:
     if any(o.op in _DECIDES or o.conditional or o.atomic or o.op is Op.EXPIRE for o in after if o.backend in read):
         return None
     write = next((o for o in after if o.op in (Op.WRITE, Op.SET_ADD) and o.backend in read and o.harmful_late), None)
-    is_kept = write is not None and (missed.state or not is_constant(write)) and not (write.ttl is not None and write.ttl.kind == "seconds") and not (words(missed.maker) | words(missed.called) | write.key_words) & CACHED
+    is_kept = write is not None and (missed.state or not is_constant(write)) and not ends_by_itself(write) and not (words(missed.maker) | words(missed.called) | write.key_words) & CACHED
     return write if is_kept else None
 
 
@@ -56,6 +56,11 @@ def is_constant(act: Operation) -> bool:
     """Whether all write the same: a flag."""
     given = [a.text.rpartition(".")[2] for a in act.arguments if a.name not in ("key", "path", "name")]
     return all(not text or text.isupper() or text[0] in "\"'0123456789" for text in given)
+
+
+def ends_by_itself(act: Operation) -> bool:
+    """Whether what is written has a lifetime: a known one, or one that the call gives without saying which."""
+    return act.ttl is not None and (act.ttl.kind == "seconds" or (act.ttl.kind == "unknown" and act.ttl.place is not None))
 
 
 def _is_set_up(system: System, missed: Missed) -> bool:

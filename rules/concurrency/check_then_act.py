@@ -43,7 +43,7 @@ from coordlint import (
 )
 
 from ._made_rows import made_rows
-from ._missed import is_constant, made_when_missed
+from ._missed import ends_by_itself, is_constant, made_when_missed
 from ._room import added_where_room
 from ._worth import CACHED, SET_UP, is_record_of_requests
 
@@ -115,6 +115,6 @@ def _is_cached(act: Operation) -> bool:
 
 def _is_brief(system: System, act: Operation) -> bool:
     """What is filled again whoever fills it: an entry of a cache, a key that ends by itself; and a name that nobody else comes upon."""
-    if (act.ttl is not None and act.ttl.kind == "seconds") or _is_cached(act) or _NEW.search(act.key_text or act.key or ""):
+    if ends_by_itself(act) or _is_cached(act) or _NEW.search(act.key_text or act.key or ""):
         return True
     return any(o.op is Op.EXPIRE and o.symbol == act.symbol for o in system.same_key(act))
