@@ -7,7 +7,7 @@ from coordlint.link.code.flow.flows import Flow, is_number, within
 from coordlint.link.code.flow.usage import calls_in, ends, last_word, names_in
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import expressions, statements
-from coordlint.source import Place
+from coordlint.source import Place, Span
 from coordlint.wording import words
 
 _CHANGES = frozenset("append add remove discard update pop popitem clear extend insert setdefault sort".split())
@@ -71,6 +71,34 @@ def checked(flow: Flow, names: set[str], write: Place) -> bool:
             if any(names & names_in(n) for n in asked) and (ends(branch.body) in ("raise", "return", "continue") or within(branch.body, write)):
                 return True
     return False
+
+
+def counted_from(body: tuple[ir.Stmt, ...], target: str, name: str, at: Span) -> Span | None:
+    """Where an attribute is read from which the variable that it is set to is counted: `now = order.total`, `then = now + price`, `order.total = then`."""
+    before = [s for s in statements(body) if isinstance(s, ir.Assign | ir.Augment) and s.at < at and s.value is not None]
+    holds: set[str] = {target}  # what is the attribute's old value, or follows from it
+    counted: set[str] = set()
+    read: Span | None = None
+    for s in before:
+        assert s.value is not None
+        targets = s.targets if isinstance(s, ir.Assign) else (s.target,)
+        into = {t.id for t in targets if isinstance(t, ir.Name)}
+        if not into or not names_in(s.value) & holds and not (isinstance(s, ir.Augment) and into & holds):
+            continue
+        if target in names_in(s.value):
+            read = read or s.value.at
+        sums = [n for n in ir.walk(s.value) if isinstance(n, ir.Binary) and n.op in ("+", "-", "*", "/") and any(names_in(v) & holds for v in n.values)]
+        if any(_is_of_database(n) for n in sums):
+            continue
+        if sums or names_in(s.value) & counted or (isinstance(s, ir.Augment) and s.op in ("+", "-", "*", "/")):
+            counted |= into
+        holds |= into
+    return read if name in counted else None
+
+
+def _is_of_database(value: ir.Expr) -> bool:
+    """`F("n") + 1` is computed by the database."""
+    return any(isinstance(n, ir.Call) and last_word(n.func) == "F" for n in ir.walk(value))
 
 
 def _is_computed(call: ir.Call, names: set[str]) -> bool:

@@ -27,7 +27,7 @@ from coordlint.link.code.evaluation.values import (
     options,
     shown,
 )
-from coordlint.link.code.flow.changing import adds, changes, checked
+from coordlint.link.code.flow.changing import adds, changes, checked, counted_from
 from coordlint.link.code.flow.flows import Flow
 from coordlint.link.code.flow.usage import calls_in, last_word, names_in
 from coordlint.link.code.scopes.project import Scope, is_test
@@ -301,8 +301,11 @@ def _value(ev: Evaluator, base: str, scope: Scope) -> Value:
     return ev.name(base, scope) if base.isidentifier() else UNKNOWN
 
 
-def assignments(body: tuple[ir.Stmt, ...]) -> Iterator[tuple[str, Span, Span, bool]]:
-    """Attributes that are computed from themselves: as written, where it is read, where it stands, whether by arithmetic."""
+def assignments(body: tuple[ir.Stmt, ...], whole: tuple[ir.Stmt, ...] = ()) -> Iterator[tuple[str, Span, Span, bool]]:
+    """Attributes that are computed from themselves: as written, where it is read, where it stands, whether by arithmetic.
+
+    `whole` is the function's body, of which `body` is a block.
+    """
     for s in body:
         match s:
             case ir.Augment(target=ir.Attribute() as target, value=value) if not _is_expression(value):
@@ -310,10 +313,14 @@ def assignments(body: tuple[ir.Stmt, ...]) -> Iterator[tuple[str, Span, Span, bo
             case ir.Assign(targets=(ir.Attribute() as target,), value=ir.Binary(op="+" | "-" | "*" | "/") as value):
                 if written(target) in names_in(value) and not _is_expression(value):
                     yield written(target), value.at, s.at, True
+            case ir.Assign(targets=(ir.Attribute() as target,), value=ir.Name(id=name)):
+                read = counted_from(whole or body, written(target), name, s.at)
+                if read is not None:
+                    yield written(target), read, s.at, True
             case _:
                 pass
         for block in blocks(s):
-            yield from assignments(block)
+            yield from assignments(block, whole or body)
 
 
 _WHEN = frozenset("modified updated changed last since at date time timestamp seen".split())
