@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from coordlint.beside import beside_database as beside_database
     from coordlint.starting import EarlyCall as EarlyCall, early_calls as early_calls
     from coordlint.reigning import Reign as Reign, is_lead_in_rows as is_lead_in_rows, reigns as reigns
+    from coordlint.flags import Flag as Flag, running_flags as running_flags
     from coordlint.renewals import Renewal as Renewal, led_on as led_on, unchecked_renewals as unchecked_renewals
     from coordlint.retry import Retry as Retry
     from coordlint.source import Place as Place, Skip as Skip, Span as Span
@@ -135,6 +136,7 @@ _HOMES = {
     "coordlint.beside": "beside_database",
     "coordlint.starting": "EarlyCall early_calls",
     "coordlint.reigning": "Reign is_lead_in_rows reigns",
+    "coordlint.flags": "Flag running_flags",
     "coordlint.renewals": "Renewal led_on unchecked_renewals",
     "coordlint.retry": "Retry",
     "coordlint.rowleases": "blind_releases blind_renewals deaf_renewals",

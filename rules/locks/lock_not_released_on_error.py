@@ -2,6 +2,7 @@ r"""A lock is acquired, work is done and the lock is released, but an exception 
 
 Why: the release stands behind the work like any other statement. The first exception leaves the lock taken: until its lease ends where it has
 one, for ever where it has none, and for a thread lock until the process is restarted. The failure that follows, everybody waiting, is far from its cause.
+So it is with a flag in a store that turns away whoever finds it set ("running") and that the work sets back as its last step.
 
 Instead: `with lock:`, or `try:` right behind the acquire and the release in `finally:`.
 
@@ -28,6 +29,7 @@ from coordlint import (
     Effect,
     Evidence,
     Found,
+    Op,
     Place,
     Scope,
     Section,
@@ -37,6 +39,7 @@ from coordlint import (
     found,
     lock_name,
     rule,
+    running_flags,
     told,
     trail,
 )
@@ -67,6 +70,23 @@ def lock_not_released_on_error(system: System) -> Iterator[Found]:
             because=distinct([*risky[:2], Evidence(last.place, "and then this release is not reached"), *trail(section)], besides=section.acquired),
             severity=WARNING if (section.effects or section.reads) and not ends_soon(section) else INFO,
             confidence=HIGH if section.effects or section.reads else MEDIUM,
+        )
+    yield from flags_left_set(system)
+
+
+def flags_left_set(system: System) -> Iterator[Found]:
+    """A flag that keeps a second one from starting, taken back only where nothing goes wrong."""
+    for flag in running_flags(system):
+        ends = [o for o in (flag.ends, *system.same_key(flag.ends)) if o.symbol == flag.ends.symbol and o.op in (Op.WRITE, Op.DELETE)]
+        before = [p for p in system.calls_of(flag.ends.symbol) if p < flag.ends.place and (flag.ends.symbol != flag.begins.symbol or p > flag.begins.place)]
+        if not before or any(o.on_error for o in ends) or flag.begins.ttl is None or flag.begins.ttl.kind != "never":
+            continue
+        yield found(
+            f'an exception before this leaves the flag "{flag.ends.key_text or flag.ends.key}" set: who asks next is turned away although nothing runs',
+            at=flag.ends,
+            because=[(before[0], "what is called here may raise"), (flag.begins.place, "set here"), (flag.look.place, "who finds it set is turned away here")],
+            confidence=MEDIUM,
+            help="Set it back in a `finally`, and let it expire for the case that the process is killed.",
         )
 
 

@@ -5,6 +5,9 @@ then stays until somebody finds it and deletes it by hand, and everybody who nee
 unless `timeout=` is given, `redis_lock.Lock` none unless `expire=`, SETNX none at all, huey's `lock_task` and memcached's
 `add(expire=0)` none either.
 
+A flag in a store does the same with plain commands: it is looked at and refused (`if status == "running": raise`), set, and set back by the work when that is done.
+Whoever kills the work leaves it set. A flag that something sets back when a process starts is none of these.
+
 Instead: give the lock a lifetime longer than the work takes, `r.lock(name, timeout=30)` or `set(key, token, nx=True, ex=30)`, and
 extend it while long work goes on.
 
@@ -36,6 +39,7 @@ from coordlint import (
     found,
     lock_name,
     rule,
+    running_flags,
     sounds_like_lock,
     trail,
 )
@@ -62,6 +66,7 @@ def lock_without_expiry(system: System) -> Iterator[Found]:
             confidence=MEDIUM if section.escapes else HIGH,
         )
     yield from claims_without_end(system)
+    yield from flags_without_end(system)
 
 
 def claims_without_end(system: System) -> Iterator[Found]:
@@ -82,6 +87,22 @@ def claims_without_end(system: System) -> Iterator[Found]:
             f'The lock "{write.key_text}" never expires: when the process that took it is killed, it stays taken until somebody deletes it',
             at=write,
             because=[(look.place, "here it is looked at, and WATCH keeps that true"), (freed.place, "only this frees it")],
+        )
+
+
+def flags_without_end(system: System) -> Iterator[Found]:
+    """A flag that keeps a second one from starting, and that only the work itself takes back."""
+    for flag in running_flags(system):
+        same = [flag.begins, *system.same_key(flag.begins)]
+        heals = any(o.op is Op.EXPIRE or (o.op in (Op.WRITE, Op.DELETE) and any(e.kind == "startup" for e in system.entries_reaching(o.symbol))) for o in same)
+        if flag.begins.ttl is None or flag.begins.ttl.kind != "never" or heals:
+            continue
+        yield found(
+            f'The flag "{flag.begins.key_text or flag.begins.key}" keeps a second one from starting and never expires: when the work is killed, it stays set until somebody sets it back by hand',
+            at=flag.begins,
+            because=[(flag.look.place, "who finds it set is turned away here"), (flag.ends.place, "only this takes it back")],
+            confidence=MEDIUM,
+            help="Give it a time to live that the work renews, or take a lock with a lease and an owner in its place.",
         )
 
 

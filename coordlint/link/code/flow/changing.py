@@ -83,7 +83,7 @@ def counted_from(body: tuple[ir.Stmt, ...], target: str, name: str, at: Span) ->
         assert s.value is not None
         targets = s.targets if isinstance(s, ir.Assign) else (s.target,)
         into = {t.id for t in targets if isinstance(t, ir.Name)}
-        if not into or not names_in(s.value) & holds and not (isinstance(s, ir.Augment) and into & holds):
+        if not into or (not names_in(s.value) & holds and not (isinstance(s, ir.Augment) and into & holds)):
             continue
         if target in names_in(s.value):
             read = read or s.value.at

@@ -22,6 +22,7 @@ from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.walking import (
     absent,
     decorating,
+    flags,
     fullness,
     noting,
     one_by_one,
@@ -72,6 +73,7 @@ class Tracer:
         self._open -= 1
         records.mark_reads(self.ev, made, lambda: self.flow(symbol), self.trace)
         watches.mark_unwatched(made)
+        flags.mark_flags(self.ev, made, lambda: self.flow(symbol))
         noting.mark_notes(made, lambda: self.flow(symbol))
         absent.mark_misses(made, lambda: self.flow(symbol))
         fullness.mark_room(made, lambda: self.flow(symbol))
