@@ -3,7 +3,8 @@
 Why: the answer grows with the data: listing the children of a znode returns every name in one packet, which fails beyond
 1 MiB, and an etcd range without a limit is gathered in the server's memory before it is sent. A request that lists ten
 thousand keys to find one waits for all of them, each time. Where the names are listed first and each entry is read by a call of its
-own, the round trips grow with the data as well. Who asks by a recursive read whether a key is there gets all values below it and of every
+own, the round trips grow with the data as well. KEYS of Redis, and `keys(pattern)` of a Django cache in Redis, walk through all keys of the server for each
+answer, and nobody else is served meanwhile. Who asks by a recursive read whether a key is there gets all values below it and of every
 other key that begins with it, and throws them away.
 
 Instead: read the one key that is meant (build its name from the id), keep the list in the process by a watch, or read in pages
@@ -11,7 +12,7 @@ Instead: read the one key that is meant (build its name from the id), keep the l
 
 Fine when: the set is bounded (members, shards, settings, the names of what one user has), watched, or read once at start or by a command.
 
-Sources: ZooKeeper, configuration parameters (jute.maxbuffer); etcd documentation, System limits (request size).
+Sources: Redis documentation, KEYS; ZooKeeper, configuration parameters (jute.maxbuffer); etcd documentation, System limits (request size).
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from coordlint import (
     COORDINATORS,
     INFO,
+    MEDIUM,
     Found,
     Op,
     Operation,
@@ -77,6 +79,35 @@ def unbounded_range_read(system: System) -> Iterator[Found]:
                 at=listing,
                 because=[*each, *added],
             )
+    yield from _walked(system)
+
+
+def _walked(system: System) -> Iterator[Found]:
+    """KEYS on a hot path, for entries of which there are more and more: the server walks through all of its keys, whatever the pattern."""
+    told: set[str] = set()
+    for listing in system.operations(Op.LIST, backend=("redis", "django-cache")):
+        key = listing.key_text or ""
+        before = key.partition("*")[0]
+        if listing.call.rpartition(".")[2] != "keys" or not key.endswith("*") or not fixed(before) or "{" in before or key in told or listing.role in ("cache", "lock"):
+            continue
+        grown = next((o for o in system.operations(backend=listing.backend) if o.stores and (o.key or "").startswith(before) and "{}" in (o.key or "")), None)
+        hot = _hot_path(system, listing)
+        if grown is None or hot is None or (grown.ttl is not None and grown.ttl.kind == "seconds"):
+            continue
+        told.add(key)
+        yield found(
+            f"Asks {backend_name(listing.backend)} for all keys like `{key}` on a hot path, and there is one for each {_named(grown)}: KEYS walks through everything that the server holds, "
+            "and nobody else is served meanwhile.",
+            at=listing,
+            because=[(grown.place, "keys are added here"), hot],
+            confidence=MEDIUM,
+            help="Keep their names in a set or a sorted set of their own (SADD, ZADD) and read that in pages; where it must be a pattern, SCAN in steps.",
+        )
+
+
+def _named(grown: Operation) -> str:
+    """What fills the key, where that says something."""
+    return next((f for f in reversed(grown.fillers) if f.replace(".", "_").isidentifier()), "entry")
 
 
 def _only_tested(system: System, listing: Operation) -> bool:
@@ -136,245 +167,3 @@ def _hot_path(system: System, listing: Operation) -> tuple[Place, str] | None:
     entry = next((e for e in system.entries_reaching(listing.symbol) if e.kind in ("http", "consumer", "periodic", "task")), None)
     return (entry.place, f"and read from here: {entry.reason}") if entry else None
 
-
-EXAMPLES = '''
-=== bad: one entry is looked for among all that wait, through the project's own reader
---- work/zk.py
-from kazoo.client import KazooClient
-
-zk = KazooClient(hosts="zk:2181")
-
-
-def load(path):
-    data, _ = zk.get(path)
-    return data.decode()
---- work/backlog.py
-from work.zk import load, zk
-
-
-def is_queued(name):
-    for entry in zk.get_children("/backlog/entries"):  # finding: unbounded-range-read
-        if load("/backlog/entries/" + entry) == name:
-            return True
-    return False
-
-=== bad: a tree for each user, read key by key
---- notes/store.py
-import consul
-
-c = consul.Consul()
-
-
-def save(user, note_uuid, text):
-    c.kv.put(f"notes/{user}/{note_uuid}", text)
-
-
-def has_note(user, text):
-    _, keys = c.kv.get(f"notes/{user}/", keys=True)  # finding: unbounded-range-read
-    for key in keys or []:
-        _, entry = c.kv.get(key)
-        if text == entry["Value"]:
-            return True
-    return False
-
-=== good: members are few; settings are read at start; names alone are compared
---- work/members.py
-from kazoo.client import KazooClient
-
-zk = KazooClient(hosts="zk:2181")
-
-
-def address_of(name):
-    for member in zk.get_children("/members"):
-        data, _ = zk.get(f"/members/{member}")
-        if data.decode() == name:
-            return member
-    return None
-
-
-def is_queued(name):
-    return name in zk.get_children("/backlog/entries")
-
-
-def settings():
-    return {name: zk.get(f"/settings/{name}")[0] for name in zk.get_children("/settings")}
-
-=== good: a command lists what there is
---- tools/show.py
-import sys
-
-from kazoo.client import KazooClient
-
-zk = KazooClient(hosts="zk:2181")
-
-if __name__ == "__main__":
-    zk.start()
-    for job in zk.get_children("/jobs"):
-        data, _ = zk.get(f"/jobs/{job}")
-        if data == sys.argv[1].encode():
-            print(job)
-
-=== bad: all orders, for one request, through a client of another module
---- shop/store.py
-import etcd3
-
-etcd = etcd3.client(host="etcd")
---- shop/orders.py
-from shop.store import etcd
-
-
-def place(order_id, body):
-    etcd.put(f"/orders/{order_id}", body)
-
-
-def all_orders():
-    return list(etcd.get_prefix("/orders/"))  # finding: unbounded-range-read
---- shop/views.py
-from flask import Flask
-
-from shop.orders import all_orders
-
-app = Flask(__name__)
-
-
-@app.get("/orders/<customer>")
-def orders(customer):
-    return [o for o in all_orders() if customer in str(o)]
-
-=== bad: fields of each note are written under names that are made up, and every page reads all of them
---- notes/store.py
-import consul
-
-c = consul.Consul()
-
-
-def save(prefix, fields):
-    for name, value in fields.items():
-        c.kv.put(prefix + name, value)
-
-
-def note(user, note_uuid):
-    return c.kv.get(f"notes/{user}/{note_uuid}/", recurse=True)
-
-
-def all_notes(user):
-    _, keys = c.kv.get(f"notes/{user}/", keys=True, separator="/")  # finding: unbounded-range-read
-    return [c.kv.get(key, recurse=True) for key in keys or []]
---- notes/views.py
-from flask import Flask
-
-from notes.store import all_notes
-
-app = Flask(__name__)
-
-
-@app.get("/notes/<user>")
-def page(user):
-    return str(all_notes(user))
-
-=== bad: a service looks through the tasks of all jobs for those of one
---- work/master.py
-from kazoo.client import KazooClient
-
-zk = KazooClient(hosts="zk:2181")
-
-
-def add(job_id, number):
-    zk.create(f"/tasks/{job_id}_{number}", b"idle")
-
-
-def tasks_of(job_id):
-    found = []
-    for name in zk.get_children("/tasks"):  # finding: unbounded-range-read
-        owner, number = name.split("_")
-        if owner == job_id:
-            found.append(zk.get(f"/tasks/{name}")[0])
-    return found
-
-
-def main():
-    zk.start()
-    for job_id in iter(input, ""):
-        print(tasks_of(job_id))
-
-
-if __name__ == "__main__":
-    main()
---- compose.yaml
-services:
-  master:
-    build: .
-    command: python work/master.py
-
-=== good: a page shows the names of what its user has marked
---- notes/views.py
-import consul
-from flask import Flask
-
-app = Flask(__name__)
-c = consul.Consul()
-
-
-@app.put("/marks/<user>/<note_id>")
-def mark(user, note_id):
-    c.kv.put(f"marks/{user}/{note_id}", "1")
-    return ""
-
-
-@app.get("/marks/<user>")
-def marks(user):
-    return str(c.kv.get(f"marks/{user}/", keys=True)[1])
-
-=== good: the one key
---- shop/views.py
-import etcd3
-from flask import Flask
-
-app = Flask(__name__)
-etcd = etcd3.client()
-
-
-def place(order_id, body):
-    etcd.put(f"/orders/{order_id}", body)
-
-
-@app.get("/orders/<order_id>")
-def order(order_id):
-    return etcd.get(f"/orders/{order_id}")[0]
-
-=== good: a bounded set
---- shop/views.py
-import etcd3
-from flask import Flask
-
-app = Flask(__name__)
-etcd = etcd3.client()
-
-
-def register(host, address):
-    etcd.put(f"/shards/{host}", address)
-
-
-@app.get("/shards")
-def shards():
-    return list(etcd.get_prefix("/shards/"))
-
-=== good: once, at start
---- shop/load.py
-import etcd3
-
-etcd = etcd3.client()
-
-
-def place(order_id, body):
-    etcd.put(f"/orders/{order_id}", body)
-
-
-def main():
-    for value, _ in etcd.get_prefix("/orders/"):
-        print(value)
-
-
-if __name__ == "__main__":
-    main()
-'''
