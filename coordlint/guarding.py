@@ -86,7 +86,7 @@ def open_ways(system: System, call: Operation, entries: Mapping[str, Entry]) -> 
         seen.add(symbol)
         if symbol in entries:
             yield entries[symbol], places, symbols
-        elsewhere = {*system.started_at(symbol), *system.handed_over(symbol)}  # who starts it does not wait for it
+        elsewhere = system.started_at(symbol)  # who starts it does not wait for it
         todo += [((caller, *symbols), (at, *places)) for caller, at in system.callers(symbol) if at not in elsewhere and not _is_test(system, caller)]
 
 
