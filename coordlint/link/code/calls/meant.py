@@ -63,7 +63,8 @@ def _passed(ev: Evaluator, parameter: Parameter) -> Iterable[Pattern]:
     if len(sites) > MOST_SITES:
         return ()
     values = [v for site in sites for v in options(site.argument(ev, parameter.name) or parameter)]
-    return () if any(isinstance(v, Parameter) for v in values) else [p for v in values for p in _texts(v)]
+    made = [p for v in values for p in _texts(v)]
+    return () if any(isinstance(v, Parameter) for v in values) or not all(_says(p) for p in made) else made
 
 
 def _listed(ev: Evaluator, expr: ir.Expr, scope: Scope, depth: int) -> Iterator[Pattern]:

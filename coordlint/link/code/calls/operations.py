@@ -322,6 +322,8 @@ def _ephemeral(w: Walk, made: Meaning) -> bool | None:
     value = w.ev.settle(given.value)
     if isinstance(value, Literal):
         return bool(value.value)
+    if any(isinstance(v, Literal) and not v.value for v in options(value)):
+        return None  # a lease that only some callers ask for
     return None if isinstance(value, Unknown) and is_symbolic(given.value) else True
 
 

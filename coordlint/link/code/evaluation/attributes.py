@@ -46,7 +46,7 @@ def attribute(ev: Evaluator, base: Value, name: str) -> Value:
     if type(made) is Unknown or is_none(made):
         later = outside.attribute(ev, known, name)
         return made if isinstance(later, Unknown) else later
-    if type(made) is Literal and made.value == "" and outside.is_set(ev, known, name):
+    if type(made) is Literal and type(made.value) is str and (_is_set_below(ev, known, name) or (not made.value and outside.is_set(ev, known, name))):
         return UNKNOWN  # `name = ""` is a place for a text, where others set it
     return made
 
@@ -217,6 +217,13 @@ def _provided(ev: Evaluator, symbol: str, name: str) -> list[Value]:
     """What the known subclasses of a class have under a name that they define themselves."""
     scopes = [ev.project.scopes[sub] for sub in classes.subclasses(ev, symbol)[:6]]
     return [_of_object(ev, Object(s.symbol), name) for s in scopes if name in s.names or name in s.attributes]
+
+
+def _is_set_below(ev: Evaluator, base: Value, name: str) -> bool:
+    """Whether subclasses have their own value: an object's class may be one of them, unless it was seen to be made."""
+    those = (v.symbol for v in options(base) if isinstance(v, ClassRef) or (isinstance(v, Object) and v.arguments is None))
+    below = (ev.project.scopes[sub] for symbol in those for sub in classes.subclasses(ev, symbol))
+    return any(name in s.names or name in s.attributes for s in below)
 
 
 def _with_fills(ev: Evaluator, symbol: str, name: str, value: Value) -> Value:

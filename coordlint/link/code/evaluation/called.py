@@ -18,6 +18,7 @@ from coordlint.link.code.evaluation.values import (
     Method,
     ModuleRef,
     Object,
+    OneOf,
     Parameter,
     Table,
     Unknown,
@@ -38,6 +39,8 @@ DEEPEST = 6  # calls of calls that are followed
 def imported(ev: Evaluator, name: Value, member: bool = False) -> Value:
     """The module (or, for `member`, the object in it) that a text names; a call to come when a caller gives the text."""
     match name:
+        case OneOf(options=several):
+            return one_of([imported(ev, v, member) for v in several])
         case Literal(value=str(dotted)) if dotted.replace(".", "").replace("_", "").isalnum():
             if dotted in ev.project.modules:
                 return ModuleRef(dotted)

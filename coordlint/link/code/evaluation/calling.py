@@ -17,6 +17,7 @@ from coordlint.link.code.evaluation import (
     dispatching,
     loading,
     managers,
+    own_parts,
     querying,
     texts,
 )
@@ -128,7 +129,8 @@ def of_function(ev: Evaluator, callee: FunctionRef, args: tuple[Arg, ...], place
     if isinstance(made, Unknown):
         return callee.receiver if isinstance(callee.receiver, ClassRef) and loading.loads_plugin(ev, scope) else made
     filled = called.filled(ev, substitute(classes.inherited(callee, scope, made), bindings(ev, callee, args)))
-    return one_of([_through(v, scope, place) for v in options(managers.made_by(ev, callee, filled))])
+    whole = own_parts.of_receiver(ev, managers.made_by(ev, callee, filled), callee.receiver)
+    return one_of([_through(v, scope, place) for v in options(whole)])
 
 
 def _through(value: Value, scope: Scope, place: Place | None) -> Value:
@@ -203,8 +205,8 @@ def _special(ev: Evaluator, name: str, call: ir.Call, scope: Scope) -> Value | N
     if name in ("contextlib.closing", "contextlib.aclosing", "contextlib.nullcontext") and first is not None:
         return first
     if name == "builtins.getattr" and len(call.args) >= 2:
-        key = ev.value(call.args[1], scope)
-        return attributes.attribute(ev, first or UNKNOWN, str(key.value)) if isinstance(key, Literal) else UNKNOWN
+        names = (v.value for v in options(ev.value(call.args[1], scope)) if isinstance(v, Literal) and isinstance(v.value, str))
+        return one_of([attributes.attribute(ev, first or UNKNOWN, name) for name in names])
     owner, _, method = name.rpartition(".")
     if owner in _SESSIONS and method in ("client", "resource") and isinstance(first, Literal):
         return Instance(f"boto3:{first.value}" + (".resource" if method == "resource" else ""), name, scope.place(call.at))

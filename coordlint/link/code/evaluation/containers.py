@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.link.code.evaluation import attributes, called, calling, outside
+from coordlint.link.code.evaluation import attributes, called, calling, classes, outside
 from coordlint.link.code.evaluation.values import (
     UNKNOWN,
+    ClassRef,
     Environment,
     External,
     FunctionRef,
@@ -195,6 +196,8 @@ def _item(ev: Evaluator, base: Value, key: Value) -> Value:
             return items[n]
         case Items(items=items), _ if not isinstance(key, Literal):
             return one_of(list(items))
+        case ClassRef(), _:
+            return UNKNOWN if any(name.startswith("enum.") for name in classes.ancestry(ev, base.symbol)[1]) else base  # `Repository[Order]` is the class, whatever it holds
         case External(name="sys.modules"), _:
             return called.imported(ev, key)
         case External(name="os.environ"), _:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from coordlint import ir
 from coordlint.link.code.evaluation import (
+    aliases,
     attributes,
     called,
     calling,
@@ -320,8 +321,10 @@ class Evaluator(Asking):
             case ir.Index(base=base, index=index):
                 return self._generic(base, index, scope)
             case ir.Name() | ir.Attribute():
-                made = [attributes.instance_of(self, t) for t in options(self.value(annotation, scope))]
-                return one_of(made)
+                made = one_of([attributes.instance_of(self, t) for t in options(self.value(annotation, scope))])
+                if isinstance(made, Unknown):  # a name for a type that may hold itself
+                    return self.answer(self._settled, (scope.symbol, f"{annotation.at}"), aliases.of_alias, self, annotation, scope)
+                return made
             case _:
                 return UNKNOWN
 

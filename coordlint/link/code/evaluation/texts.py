@@ -11,6 +11,7 @@ from coordlint.link.code.evaluation.values import (
     UNKNOWN,
     Arg,
     Environment,
+    Items,
     Literal,
     Parameter,
     Pattern,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 LONGEST = 4000  # characters of a pattern that are kept
 
 _UNCHANGED = frozenset("encode decode strip rstrip lstrip lower upper title replace removeprefix removesuffix".split())
+_DIVIDING = ("split", "rsplit", "partition", "rpartition")
+LONGEST = 300  # characters of a text that is taken apart
 _PERCENT = re.compile(r"%(?:\((\w+)\))?[#0\- +]?\d*(?:\.\d+)?[sdrifxXaeg]")
 _BRACES = re.compile(r"\{(\w*+)[^{}]*+\}")
 
@@ -147,9 +150,12 @@ def method_call(ev: Evaluator, call: ir.Call, scope: Scope) -> Value | None:
     if not isinstance(call.func, ir.Attribute):
         return None
     name = call.func.name
-    if name not in _UNCHANGED and name not in ("format", "join", "total_seconds"):
+    if name not in _UNCHANGED and name not in _DIVIDING and name not in ("format", "join", "total_seconds"):
         return None
     base = ev.value(call.func.base, scope)
+    if name in _DIVIDING:
+        parts = [_divided(v.value, name, call) for v in options(ev.settle(base)) if isinstance(v, Literal) and isinstance(v.value, str)]
+        return one_of([p for p in parts if p is not None]) if any(parts) else None
     if name == "format" and isinstance(base, Literal) and isinstance(base.value, str):
         return _format(base.value, call, ev, scope)
     if name == "join" and _is_text(base) and call.args:
@@ -160,6 +166,19 @@ def method_call(ev: Evaluator, call: ir.Call, scope: Scope) -> Value | None:
     if name in _UNCHANGED and known:
         return one_of(list(known))
     return None
+
+
+def _divided(text: str, how: str, call: ir.Call) -> Value | None:
+    """The parts of a known text: `path.rpartition(".")`; None where it is not written by what."""
+    by = [a.value for a in call.args if isinstance(a, ir.Const)]
+    if len(by) < len(call.args) or call.keywords or not by or not isinstance(by[0], str) or not by[0] or len(text) > LONGEST:
+        return None
+    most = by[1] if len(by) > 1 else -1
+    if how in ("partition", "rpartition"):
+        return Items("tuple", tuple(Literal(part) for part in (text.partition(by[0]) if how == "partition" else text.rpartition(by[0]))))
+    if not isinstance(most, int):
+        return None
+    return Items("list", tuple(Literal(part) for part in (text.split(by[0], most) if how == "split" else text.rsplit(by[0], most))))
 
 
 def _format(form: str, call: ir.Call, ev: Evaluator, scope: Scope) -> Value:

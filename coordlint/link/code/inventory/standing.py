@@ -15,6 +15,7 @@ from coordlint.link.code.calls.trace import Step, Trace
 from coordlint.link.code.evaluation.arguments import arguments_of, bindings
 from coordlint.link.code.evaluation.attributes import attribute
 from coordlint.link.code.evaluation.evaluate import Evaluator
+from coordlint.link.code.evaluation.own_parts import with_own
 from coordlint.link.code.evaluation.values import (
     Arg,
     ClassRef,
@@ -322,6 +323,7 @@ class Standings:
     def _filled(self, deed: Deed, function: FunctionRef, args: tuple[Arg, ...], name: str) -> Deed:
         """The deed as this caller makes it: its key with the caller's arguments filled in."""
         key, named_at, means = deed.key, None, deed.meant
+        key = with_own(self._ev, key, function.receiver) if key is not None else None
         if key is not None and "\x00" in key.named:
             open_holes = {h.strip("\x00").split("\x01")[1] for h, is_hole in pieces(key.named) if is_hole and h.startswith(hole_of(function.symbol))}
             naming = next((a for a in args if a.name in open_holes), None)

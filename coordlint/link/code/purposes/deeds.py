@@ -220,7 +220,7 @@ def main_deed(deeds: Iterable[Deed], *names: str) -> Deed | None:
         kind = (deed.role, deed.backend)
         given.setdefault(kind, set()).add(deed.given)
         score[kind] = score.get(kind, 0.0) + deed.weight
-        if kind not in first or first[kind].weight < deed.weight:
+        if kind not in first or (first[kind].weight, first[kind].key is not None) < (deed.weight, deed.key is not None):
             first[kind] = replace(deed, inside=deed.inside and (kind not in first or first[kind].inside))
         elif not deed.inside:
             first[kind] = replace(first[kind], inside=False)

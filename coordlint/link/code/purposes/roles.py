@@ -51,6 +51,7 @@ _BEHIND = {  # what a wrapper is for, and what it may be for in a caller's hands
     "cache": frozenset(("session", "rate-limit", "job-queue", "semaphore", "leader-election", "lock", "data-store", "membership")),
     "counter": frozenset(("rate-limit", "metrics")),
 }
+_LEASES = (Op.LEASE, Op.KEEPALIVE, Op.REVOKE)
 _SHARE = {"lock": 2, "config": 5}  # one in so many functions has to say so: who takes a lock, or configures, may look at what it is for
 _HELD = ("leader-election", "lock", "semaphore", "service-discovery")  # what else ends with its session, or names its holder
 Site = tuple[Place, str]
@@ -117,6 +118,7 @@ class Roles:
                 self._told.setdefault(site(o), self._behind.get(site(o), role))
         for members in self._functions.values():
             self._plumbing(members)
+            self._leases(members)
 
     def _by(self, evidence: Evidence) -> None:
         self._tell({site(o): role for o in self._uses if self._is_open(o) and (role := evidence(o)) is not None})
@@ -218,6 +220,13 @@ class Roles:
                 after = [m for m in members[i + 1 :] if not is_plumbing(m) and (m.atomic == "pipeline" or m.receiver != o.receiver)]
                 told = [self._told[site(m)] for m in after if self._told.get(site(m), "client") != "client"]
                 self._told[site(o)] = told[0] if told else of_class(o) or of_function(o) or of_module(o) or "data-store"
+
+
+    def _leases(self, members: list[Operation]) -> None:
+        """A lease is for what is kept under it: of itself it only says who is there."""
+        kept = {self._told[site(o)] for o in members if o.stores and o.argument("lease") is not None}
+        if len(kept) == 1 and (role := kept.pop()) not in ("client", "occ", "watch"):
+            self._told.update((site(o), role) for o in members if o.op in _LEASES and self._told.get(site(o)) == "membership")
 
 
 def said_around(o: Operation) -> str:
