@@ -122,6 +122,7 @@ class Operation(msgspec.Struct, frozen=True):
     vetted: tuple[str, ...] = ()  # of those that fill its key: names that only pass when a known set has them
     presence: bool = False  # of a listing: its function answers by yes or no, whether there is anything
     brought: Place | None = None  # a part of its key comes with a request or message: where a handler takes it out
+    keeps: tuple[str, ...] = ()  # fields of its own object that a method writes down with it: "self.name"
     receiver: str = ""  # the object as written, "self._zk"
     client: Place | None = None  # where the client was made
     guessed: bool = False  # what it is asked of is known only by what it is asked: no type says it

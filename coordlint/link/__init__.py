@@ -116,8 +116,8 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
     periodic = frozenset(e.symbol for e in started if e.kind == "periodic")
     found = tuple(sorted(_sections(making, traces, intents, periodic), key=lambda s: (s.acquired, s.lock.type)))
     calls_again, functions_again = retrying.retries(ev, traces)
-    brought = naming.brought(carrying, started)
-    operations = tuple(sorted((_with(o, brought) for o in _operations(traces)), key=lambda o: (o.place, o.call)))
+    brought, kept = naming.brought(carrying, started), naming.kept(carrying, traces)
+    operations = tuple(sorted((_with(o, brought, kept) for o in _operations(traces)), key=lambda o: (o.place, o.call)))
     used = tuple(sorted(uses.uses(ev, operations, found, traces, started), key=lambda u: (u.place, u.role)))
     modules = {name: scope.path for name, scope in project.modules.items()}
     deployment = link_deployment(facts, modules, unread)
@@ -129,7 +129,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         functions={s.symbol: _info(s, tracer if s.symbol in seen else None) for s in project.functions()},
         operations=operations,
         carried=tuple(sorted((o for t in traces for o in carrying.pairs(t)), key=lambda o: (o.place, o.call))),
-        named=tuple(sorted(naming.named(carrying, traces, brought), key=lambda o: (o.place, o.call))),
+        named=tuple(sorted(naming.named(carrying, traces, brought, kept), key=lambda o: (o.place, o.call))),
         sections=found,
         clients=tuple(sorted(clients.clients(ev, operations, traces), key=lambda c: c.place)),
         untaken=tuple(sorted((u for t in traces for u in untaken.untaken(ev, t)), key=lambda u: u.place)),
@@ -200,9 +200,9 @@ def _operations(traces: list[Trace]) -> list[Operation]:
     return [s.operation for t in traces for s in t.steps if s.operation is not None]
 
 
-def _with(operation: Operation, brought: Mapping[Place, Place]) -> Operation:
-    at = brought.get(operation.place)
-    return msgspec.structs.replace(operation, brought=at) if at is not None else operation
+def _with(operation: Operation, brought: Mapping[Place, Place], kept: Mapping[Place, tuple[str, ...]]) -> Operation:
+    at, fields = brought.get(operation.place), kept.get(operation.place, ())
+    return msgspec.structs.replace(operation, brought=at, keeps=fields) if at is not None or fields else operation
 
 
 def _mutations(ev: Evaluator, traces: list[Trace]) -> list[Mutation]:

@@ -12,7 +12,8 @@ only the small facts about machines: which shard lives where, who leads, which c
 Fine when: the key names shards, owners, members or configuration; the entry is the ephemeral registration of a worker
 or ends with a short lease. It is a note where a watch on the folder hands every entry to whoever needs them.
 
-Known misses: records under a neutral prefix with neutral names that no request or message brings; records written by programs outside the
+Known misses: records under a neutral prefix with neutral names that no request or message brings, and that are not objects of a
+class that writes them down and reads them back; records written by programs outside the
 repository.
 
 Sources: ZooKeeper, Data Model (not a general database or large object store) and jute.maxbuffer; etcd documentation,
@@ -58,6 +59,8 @@ _METADATA = frozenset(
     | {"rate", "metric", "metrics", "stat", "heartbeat", "counter", "sequence"}
 )
 _ALL = ("ChildrenWatch", "watch_prefix", "add_watch_prefix_callback")
+_OF_MACHINES = _METADATA | {"hostname", "fqdn", "pid", "ip", "address", "addr", "machine", "container", "zone", "region"}
+_RECORD = 4  # fields of an object that are stored together; fewer may be a status
 _SHORT = 3600.0  # seconds: an entry with a shorter lease is not a record that grows
 
 
@@ -89,6 +92,14 @@ def coordinator_as_database(system: System) -> Iterator[Found]:
                 because=[(write.brought, "a handler makes this key of what its caller sends"), *((o.place, "the record is read here") for o in islice(alike, 2)), *write.origin],
                 confidence=MEDIUM,
             )
+        elif (field := _own_field(write)) and (loads := _loads(system, write)):
+            told.add((write.backend, write.key))
+            yield found(
+                f"Keeps objects with their {len(write.keeps)} fields in {backend_name(write.backend)}, one entry for each {field}: `{write.key_text or write.key}`.",
+                at=write,
+                because=[(o.place, "the object is read back here") for o in loads[:2]],
+                confidence=MEDIUM,
+            )
         elif (sibling := _sibling(system, write)) is not None:
             yield found(
                 f"Writes records to {backend_name(write.backend)} under keys that are computed: the same class reads "
@@ -112,6 +123,20 @@ def _entity_in_key(write: Operation) -> str:
         if about and not words(filler) & _METADATA:
             return min(about)
     return ""
+
+
+def _own_field(write: Operation) -> str:
+    """For an object that writes down most of what it has: the field of its own that makes its key, where that names nothing of the cluster itself."""
+    if len(write.keeps) < _RECORD or write.symbol_words & _METADATA or any(words(f) & _OF_MACHINES for f in write.fillers if f in write.keeps):
+        return ""
+    return next((f.partition(".")[2] for f in write.fillers if f in write.keeps), "")
+
+
+def _loads(system: System, write: Operation) -> list[Operation]:
+    """Where the class of a record reads one like it."""
+    home = write.symbol.rpartition(".")[0]
+    alike = system.operations(Op.READ, Op.LIST, backend=write.backend, named=True)
+    return [o for o in alike if o.key == write.key and o.symbol.rpartition(".")[0] == home]
 
 
 def _filler(write: Operation) -> str:
@@ -277,6 +302,75 @@ def publish():
 def seen(reader):
     store.write("seen/" + reader, "1", seconds=60)
     return "", 204
+
+=== bad: objects that save themselves with all they have, whatever they are called
+--- yard/store.py
+import etcd
+
+client = etcd.Client(host="etcd")
+
+
+def write(key, value):
+    client.write(key, value)
+
+
+def read(key):
+    return client.read(key).value
+--- yard/hulls.py
+import json
+
+from yard.store import read, write
+
+
+class Kept:
+    FOLDER = ""
+    name = ""
+    builder = ""
+    length = 0
+    state = ""
+
+    @classmethod
+    def path_of(cls, name):
+        return cls.FOLDER + "/" + name
+
+    @classmethod
+    def load(cls, name):
+        made = cls()
+        made.__dict__.update(json.loads(read(cls.path_of(name))))
+        made.name = name
+        return made
+
+    def save(self):
+        text = json.dumps({"name": self.name, "builder": self.builder, "length": self.length, "state": self.state})
+        write(self.path_of(self.name), text)  # finding: coordinator-as-database
+
+
+class Hull(Kept):
+    FOLDER = "/yard/hulls"
+
+=== good: what a worker tells of itself
+--- yard/workers.py
+import json
+import socket
+
+import etcd
+
+client = etcd.Client(host="etcd")
+
+
+class Status:
+    def __init__(self, load, version, zone):
+        self.hostname = socket.gethostname()
+        self.load = load
+        self.version = version
+        self.zone = zone
+
+    def save(self):
+        text = json.dumps({"hostname": self.hostname, "load": self.load, "version": self.version, "zone": self.zone})
+        client.write("/yard/" + self.hostname, text)
+
+    def load(self):
+        return json.loads(client.read("/yard/" + self.hostname).value)
 
 === good: a request changes settings, and which node owns what
 --- hub/store.py

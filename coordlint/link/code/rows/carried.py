@@ -166,7 +166,7 @@ class Carrying:
             via = (callee.symbol.rpartition(".")[2], *touch.via)
             key = fill(_named_here(touch.key, [_text(exprs[n], given.get((callee.symbol, n))) for n in naming]), given)
             made_of = tuple(exprs[n] for n in naming)
-            named_at = step.place if words(fixed(key.text)) > words(fixed(touch.key.text)) else touch.named_at
+            named_at = step.place if _says_more(key, touch.key) else touch.named_at
             if is_write(touch.operation):
                 if exprs.keys() & _CONDITIONS or any(k.name in _CONDITIONS for k in step.call.keywords):
                     continue  # on condition of what the caller names
@@ -184,6 +184,12 @@ def _unless_set(value: Value) -> Value:
     if isinstance(value, Environment) and value.default is not None:
         return next((v for v in options(value.default) if isinstance(v, Literal) and isinstance(v.value, str)), value)
     return value
+
+
+def _says_more(key: Pattern, before: Pattern) -> bool:
+    """Whether a caller names more of a key: by words, or by what the object that is asked has of its own."""
+    own = "{cls." in key.named or "{self." in key.named
+    return words(fixed(key.text)) > words(fixed(before.text)) or (own and before.text == "{}" and "{\x00" in before.named)
 
 
 def _asks_for_lock(trace: Trace, write: Place) -> bool:

@@ -29,7 +29,9 @@ _DEFAULTS = ("default", "fallback", "otherwise")
 _BRINGING = ("http", "consumer")
 
 
-def named(carrying: Carrying, traces: Iterable[Trace], brought: Mapping[Place, Place]) -> Iterator[Operation]:
+def named(
+    carrying: Carrying, traces: Iterable[Trace], brought: Mapping[Place, Place], keeping: Mapping[Place, tuple[str, ...]]
+) -> Iterator[Operation]:
     """The reads and writes of wrappers, once more at the calls that name their keys."""
     for t in traces:
         if is_test(t.scope.path) or t.scope.kind != "function" or not any(s.functions for s in t.steps):
@@ -39,7 +41,7 @@ def named(carrying: Carrying, traces: Iterable[Trace], brought: Mapping[Place, P
             at = (touch.step.place, is_write(touch.operation))
             if touch.via and touch.named_at == touch.step.place and at not in told:
                 told.add(at)
-                yield _as_here(touch, t.scope, brought)
+                yield msgspec.structs.replace(_as_here(touch, t.scope, brought), keeps=keeping.get(touch.step.place, ()))
 
 
 def brought(carrying: Carrying, started: Iterable[Entry]) -> dict[Place, Place]:
@@ -53,6 +55,18 @@ def brought(carrying: Carrying, started: Iterable[Entry]) -> dict[Place, Place]:
         for touch in carrying.touches(entry.symbol):
             if touch.named_at is not None and "{}" in touch.key.text and _carried(touch, given, carrying.flow(entry.symbol)):
                 found.setdefault(touch.named_at, touch.step.place)
+    return found
+
+
+def kept(carrying: Carrying, traces: Iterable[Trace]) -> dict[Place, tuple[str, ...]]:
+    """The fields of its own object that a method writes into a store, by the place of the call: a record that keeps itself."""
+    found: dict[Place, tuple[str, ...]] = {}
+    for t in traces:
+        own = next((p.name for p in t.scope.params()), "") if t.scope.kind == "function" and t.scope.owner is not None else ""
+        for touch in carrying.touches(t.scope.symbol) if own and any(s.operation is not None or s.functions for s in t.steps) else ():
+            if touch.value and is_write(touch.operation) and touch.step.place not in found:
+                names = carrying.flow(t.scope.symbol).sources({n for e in touch.value for n in names_in(e)})
+                found[touch.step.place] = tuple(sorted(n for n in names if n.startswith(f"{own}.") and n.count(".") == 1))
     return found
 
 
