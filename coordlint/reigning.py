@@ -14,6 +14,7 @@ from coordlint.system import System
 from coordlint.wording import words
 
 _LEADERS = frozenset({"leader", "leadership", "master", "primary", "elected", "election"})
+_ELECTS = frozenset({"leader", "leadership", "election", "elected"})  # in the name of a class of records
 _BEATS = frozenset({"heartbeat", "beat", "expire", "lease", "seen", "ping", "renewed", "until"})
 _HOLDS = (Op.ACQUIRE, Op.EXTEND, Op.KEEPALIVE, Op.LEASE, Op.CAS, Op.EXPIRE, Op.CREATE)
 _ROLES = ("leader-election", "lock")
@@ -37,7 +38,8 @@ def is_lead_in_rows(operation: Operation) -> bool:
     if operation.kind != "database" or operation.late in (Late.READ, Late.UNKNOWN):
         return False
     said = _said(operation)
-    return bool(said & _LEADERS and said & _BEATS)
+    columns = words(" ".join(column for column, _ in (*operation.writes, *operation.compares)))
+    return bool(said & _LEADERS and said & _BEATS) or bool(words(operation.key or "") & _ELECTS and columns & _BEATS)
 
 
 def _said(operation: Operation) -> frozenset[str]:
@@ -67,6 +69,8 @@ def _is_held(o: Operation) -> bool:
     """Whether it takes or keeps a lock or lease that others see, or changes on a condition what speaks of a leader or of a time."""
     if o.backend in ("process-local", "file-lock", "") or o.late is Late.READ:
         return False
+    if o.ephemeral and o.op is Op.CREATE and o.key_words & _LEADERS:
+        return True
     return (o.op in _HOLDS and o.role in _ROLES) or (bool(o.conditional) and bool((_said(o) | o.symbol_words) & (_LEADERS | _BEATS)))
 
 

@@ -295,3 +295,28 @@ def test_listening_and_notifying_is_a_watch(statement: str) -> None:
 
 def test_texts_that_only_look_like_statements_are_no_use() -> None:
     assert system(a="import psycopg2\ndef run(ex):\n    ex.execute('lock the door')\n    ex.execute('select all')\n    ex.fetch('listen')\n").uses() == ()
+
+
+# -- the one function that runs all statements ------------------------------------------------------------------------------
+
+LAYER = (
+    "import psycopg2\nclass Store:\n    def __init__(self):\n        self.db = psycopg2.connect('dbname=x')\n"
+    "    def run(self, sql, params=()):\n        cursor = self.db.cursor()\n        cursor.execute(sql, params)\n        return cursor\n"
+    "store = Store()\n"
+    "def beat(me):\n    store.run('UPDATE nodes SET last_seen = now() WHERE id = %s', (me,))\n"
+    "def reap():\n    store.run('DELETE FROM carts WHERE made < now()')\n"
+)
+
+
+def test_a_statement_that_goes_through_a_function_of_the_project_is_done_where_it_is_written() -> None:
+    found = {(o.symbol, o.key, o.writes) for o in system(a=LAYER).operations(kind="database")}
+    assert {("a.beat", "nodes", (("last_seen", "="),)), ("a.reap", "carts", ())} <= found
+
+
+def test_what_such_a_function_itself_does_is_not_one_of_the_statements_it_is_given() -> None:
+    assert {o.key for o in system(a=LAYER).operations() if o.symbol == "a.Store.run"} <= {None, "{}", "dbname=x"}
+
+
+def test_a_function_that_is_given_a_text_and_runs_another_is_no_such_function() -> None:
+    body = LAYER.replace("cursor.execute(sql, params)", "cursor.execute('SELECT 1')")
+    assert [o for o in system(a=body).operations(kind="database") if o.symbol in ("a.beat", "a.reap")] == []

@@ -53,3 +53,15 @@ def test_leaving_where_the_flag_is_not_set_is_a_look_at_it(test: str) -> None:
 )
 def test_other_loops_are_not(body: str) -> None:
     assert [lines for lines in looped(body) if lines] == []
+
+
+def test_a_method_that_looks_at_the_flag_among_other_things_is_a_look_at_it() -> None:
+    more = "import time\nclass Timed(Node):\n    until = 0\n    def still(self):\n        if not self.is_leader or time.time() > self.until:\n            raise RuntimeError\ntimed = Timed()\n"
+    asked = "def turn(items):\n    if timed.is_leader:\n        for i in items:\n            timed.still()\n            send(i)\n"
+    assert [lines for lines in looped(more + asked) if lines] == []
+
+
+def test_functions_that_look_themselves_are_told() -> None:
+    body = "def turn(items):\n    if node.is_leader:\n        for i in items:\n            send(i)\ndef send(i):\n    if node.leads():\n        print(i)\n"
+    looks = system(a=NODE + body).led()
+    assert {look.asked for look in looks if look.symbol == "a.turn"} == {frozenset({"a.send", "a.Node.leads"})}

@@ -92,3 +92,15 @@ def test_who_calls_what_renews_a_leadership_in_rows_uses_the_election() -> None:
     )
     found = {(u.place.line, u.role) for u in system(a=body).uses() if u.backend == "database-row"}
     assert {(8, "leader-election"), (12, "leader-election")} <= found
+
+
+def test_records_of_an_election_and_heartbeats_of_members_are_uses_too() -> None:
+    body = (
+        "from django.db import models\nclass ShardLeader(models.Model):\n    owner = models.CharField()\n    lease_expires = models.DateTimeField()\n"
+        "class Node(models.Model):\n    last_heartbeat = models.DateTimeField()\nclass MasterKey(models.Model):\n    expires = models.DateTimeField()\n"
+        "def win(me, now, later):\n    return ShardLeader.objects.filter(lease_expires__lt=now).update(owner=me, lease_expires=later)\n"
+        "def beat(me, now):\n    Node.objects.filter(pk=me).update(last_heartbeat=now)\n"
+        "def prolong(pk, later):\n    MasterKey.objects.filter(pk=pk).update(expires=later)\n"
+    )
+    found = {u.symbol: u.role for u in system(a=body).uses() if u.backend == "database-row"}
+    assert (found.get("a.win"), found.get("a.beat"), found.get("a.prolong")) == ("leader-election", "membership", None)

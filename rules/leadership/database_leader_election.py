@@ -38,13 +38,16 @@ def database_leader_election(system: System) -> Iterator[Found]:
     by_table: dict[str, list[Operation]] = {}
     for write in system.operations(kind="database"):
         if is_lead_in_rows(write):
-            by_table.setdefault(write.key or write.symbol, []).append(write)
+            by_table.setdefault(write.key or "", []).append(write)
+    known = {w.symbol.rpartition(".")[0] for table, writes in by_table.items() if table for w in writes}
+    unnamed = [w for w in by_table.pop("", []) if w.symbol.rpartition(".")[0] not in known]
+    by_table.update({w.symbol: [w] for w in unnamed})
     for writes in by_table.values():  # one election each: taken here, renewed and given back elsewhere
         write = min(writes, key=lambda w: (w.late is Late.DELETE, not _names_leader(w), w.place))
         readers = [o for o in system.same_key(write) if o.late is Late.READ]
         renewals = [o for o in writes if o.symbol != write.symbol and o.late is not Late.DELETE]
         yield found(
-            f"Leadership hangs on a row of `{write.key}` that is refreshed by a timer.",
+            f"Leadership hangs on a row{f' of `{write.key}`' if write.key else ''} that is refreshed by a timer.",
             at=write,
             because=[
                 *((o.place, "it is refreshed here") for o in renewals[:1]),

@@ -20,6 +20,7 @@ AWS Builders' Library, Leader election in distributed systems.
 from collections.abc import Iterator
 
 from coordlint import (
+    COORDINATORS,
     HIGH,
     MEDIUM,
     WARNING,
@@ -73,6 +74,7 @@ def homemade_leader_election(system: System) -> Iterator[Found]:
                 because=[(kept.place, _how_renewed(kept)), *taken.origin],
                 confidence=MEDIUM,
             )
+    yield from _chosen_by_a_watcher(system)
     for candidate in system.operations(Op.CREATE, backend="zookeeper"):
         ballot = _ballot(system, candidate)
         if ballot is not None:
@@ -82,6 +84,34 @@ def homemade_leader_election(system: System) -> Iterator[Found]:
                 because=[(ballot, "the candidates are compared here"), *candidate.origin],
                 help="Use kazoo's Election, which watches only the node before its own and gives the node's number as epoch.",
             )
+
+
+def _chosen_by_a_watcher(system: System) -> Iterator[Found]:
+    """A watcher of the leader's entry that writes down who is to be the next: one program decides for all, and its word outlives who was chosen."""
+    for watch in system.operations(Op.WATCH, backend=COORDINATORS):
+        if not watch.key or not watch.key_words & _LEADERSHIP or watch.in_test:
+            continue
+        for symbol in _called_by(system, watch):
+            chosen = next((o for o in system.operations_in(system.runs(symbol)) if o.stores and not o.ephemeral and _is_below(o, watch)), None)
+            if chosen is not None:
+                yield found(
+                    f"The watcher of `{watch.key}` chooses the next leader by itself: who was deposed is not told to stop, and who is chosen may be gone already.",
+                    at=watch,
+                    because=[(chosen.place, f"it writes down its choice here, {'as a persistent node' if watch.backend == 'zookeeper' else 'without a lease'}"), *watch.origin],
+                    confidence=MEDIUM,
+                )
+                break
+
+
+def _called_by(system: System, watch: Operation) -> list[str]:
+    """What a watch calls: what it is handed, or the function that it decorates."""
+    below = [f.symbol for f in system.functions() if f.place.path == watch.place.path and 0 < f.place.line - watch.place.line <= 3 and f.decorators]
+    return [*system.handed_at(watch.place), *below[:1]]
+
+
+def _is_below(write: Operation, watch: Operation) -> bool:
+    """Whether what is written stands at the watched key, or below it."""
+    return write.backend == watch.backend and f"{write.key or ''}/".startswith(f"{(watch.key or '').rstrip('/')}/")
 
 
 def _how_renewed(renewal: Operation) -> str:
@@ -200,6 +230,36 @@ zk = KazooClient(hosts="zk:2181")
 def elect():
     mine = zk.create("/election/candidate-", b"", ephemeral=True, sequence=True)  # finding: homemade-leader-election
     return sorted(zk.get_children("/election"))[0] == mine.rpartition("/")[2]
+
+=== bad: a watcher picks the next master by the lowest number
+--- pool/zk.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+--- pool/watch.py
+from pool.zk import zk
+
+standby = []
+
+
+@zk.DataWatch("/pool/master")  # finding: homemade-leader-election
+def replace(data, stat):
+    if data == b"gone":
+        chosen = min(standby)
+        standby.remove(chosen)
+        zk.create("/pool/master/" + str(chosen), b"running")
+
+=== good: a watcher that follows the leader
+--- pool/watch.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+@zk.DataWatch("/pool/master")
+def follow(data, stat):
+    print("the master is", data)
+    zk.set("/pool/followers/me", data)
 
 === bad: a scheduler that keeps its lock while it ticks
 --- app/scheduler.py

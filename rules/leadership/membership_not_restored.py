@@ -70,6 +70,7 @@ def membership_not_restored(system: System) -> Iterator[Found]:
         )
     yield from _in_a_forgetful_agent(system)
     yield from _in_swept_rows(system)
+    yield from _in_expired_keys(system)
 
 
 def _in_a_forgetful_agent(system: System) -> Iterator[Found]:
@@ -115,9 +116,26 @@ def _in_swept_rows(system: System) -> Iterator[Found]:
         )
 
 
+def _in_expired_keys(system: System) -> Iterator[Found]:
+    """Keys of members that only EXPIRE keeps alive: once a pause was longer than they live, it finds nothing to prolong."""
+    for beat in system.operations(Op.EXPIRE, backend="redis"):
+        if beat.role != "membership" or beat.outcome is not Outcome.DEAD or not system.is_repeated(beat) or beat.ttl is None or beat.atomic:
+            continue
+        writes = [o for o in system.same_key(beat) if o.op in (Op.WRITE, Op.SET_ADD, Op.CREATE, Op.ACQUIRE) and not o.in_test]
+        if not writes or any(o.symbol == beat.symbol or system.is_repeated(o) for o in writes):
+            continue
+        yield found(
+            f"EXPIRE keeps `{beat.key_text or beat.key}` alive and nobody looks whether it was there: after a pause longer than {beat.ttl.told} the member is never seen again.",
+            at=beat,
+            because=[(writes[0].place, "the key is written here, once")],
+            confidence=MEDIUM,
+            help="Write the key with its time to live in each round (SET key value EX 30), or register again when EXPIRE answers 0.",
+        )
+
+
 def _inserts(operation: Operation) -> bool:
     """Whether a statement makes the row."""
-    return any(str(a.value).lstrip()[:7].lower() in ("insert ", "insert\n", "replace", "merge i") for a in operation.arguments if isinstance(a.value, str))
+    return operation.late is Late.APPEND or any(str(a.value).lstrip()[:7].lower() in ("insert ", "insert\n", "replace", "merge i") for a in operation.arguments if isinstance(a.value, str))
 
 
 def _is_membership(registration: Operation) -> bool:

@@ -162,6 +162,19 @@ def sql_text(ev: Evaluator, value: Value) -> str:
     return ""
 
 
+_OF_ROWS = ("select", "insert", "update", "delete")
+
+
+def _is_anything(ev: Evaluator, value: Value) -> bool:
+    """Whether callers pass statements about several tables: what is done is then said where they call."""
+    while isinstance(value, Instance) and value.arguments:
+        value = value.arguments[0].value
+    if not isinstance(value, Parameter):
+        return False
+    several = {(sql.kind, sql.table) for option in options(ev.settle(value)) if (text := sql_text(ev, option)) for sql in (classify_sql(text),)}
+    return len({table for _, table in several}) > 1 and all(kind in _OF_ROWS for kind, _ in several)
+
+
 _SQL_OPS = {
     "advisory-lock": Op.ACQUIRE, "try-advisory-lock": Op.ACQUIRE, "advisory-xact-lock": Op.ACQUIRE, "get-lock": Op.ACQUIRE,
     "try-advisory-xact-lock": Op.ACQUIRE, "advisory-unlock": Op.RELEASE, "release-lock": Op.RELEASE, "row-lock": Op.ROW_LOCK,
@@ -171,8 +184,8 @@ _SQL_OPS = {
 
 
 def _sql(ev: Evaluator, made: Meaning) -> Meaning:
-    text = next((t for a in made.args for t in (sql_text(ev, a.value),) if t), "")
-    if not text:
+    text, given = next(((t, a.value) for a in made.args for t in (sql_text(ev, a.value),) if t), ("", None))
+    if not text or (given is not None and _is_anything(ev, given)):
         return made
     sql = classify_sql(text)
     op = _SQL_OPS.get(sql.kind, Op.SQL)

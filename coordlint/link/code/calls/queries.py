@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 from coordlint import ir
 from coordlint.link.code.calls.meaning import sql_text
 from coordlint.link.code.evaluation.values import Instance, options
+from coordlint.link.code.flow.usage import last_word, names_in
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.statements import expressions, statements
 from coordlint.models.schema import CallModel, Op
 from coordlint.models.sql import SqlKind, classify_sql
+from coordlint.wording import words
 
 if TYPE_CHECKING:
+    from coordlint.link.code.calls.trace import Trace
     from coordlint.link.code.evaluation.evaluate import Evaluator
 
 _EXECUTING = frozenset(
@@ -26,13 +29,30 @@ _LOCKING = frozenset(SqlKind) - {
     SqlKind.SELECT, SqlKind.INSERT, SqlKind.UPDATE, SqlKind.DELETE, SqlKind.DDL, SqlKind.BEGIN, SqlKind.COMMIT, SqlKind.ROLLBACK, SqlKind.OTHER,
 }  # fmt: skip
 _NAMED = (SqlKind.TABLE_LOCK, SqlKind.LISTEN, SqlKind.NOTIFY)
+_TEXTS = frozenset("sql query statement stmt text command q".split())
+_ROWS = (SqlKind.SELECT, SqlKind.INSERT, SqlKind.UPDATE, SqlKind.DELETE)
 _WRITING = (SqlKind.INSERT, SqlKind.UPDATE, SqlKind.DELETE)
 _STATEMENTS = ("sqlalchemy.Update", "sqlalchemy.Delete", "sqlalchemy.Insert")
 COORDINATES = (Op.ROW_LOCK, Op.ACQUIRE, Op.RELEASE, Op.CAS, Op.SUBSCRIBE, Op.PUBLISH)
 
 
-def model_of(ev: Evaluator, call: ir.Call, scope: Scope) -> CallModel | None:
-    """The execution of a statement that may coordinate, as a model; None for all other calls."""
+def is_runner(trace: Trace) -> bool:
+    """Whether a function of the project executes the text that it is given first: the one that all statements of a program go through."""
+    named = [p.name for p in trace.scope.params() if p.name not in ("self", "cls")][:1]
+    if not named or words(named[0]).isdisjoint(_TEXTS):
+        return False
+    return any(
+        last_word(s.call.func) in _EXECUTING and s.call.args and named[0] in names_in(s.call.args[0])
+        for s in trace.steps
+    )
+
+
+def model_of(ev: Evaluator, call: ir.Call, scope: Scope, *, is_run: bool = False) -> CallModel | None:
+    """The execution of a statement that may coordinate, as a model; None for all other calls. `is_run`: what is called is known to execute it."""
+    if is_run and call.args:
+        text = sql_text(ev, ev.value(call.args[0], scope))
+        told = classify_sql(text) if text else None
+        return CallModel(op=Op.SQL, name=f"sql.{last_word(call.func)}", params=("statement", "params"), key="statement") if told and told.kind in _ROWS else None
     if not isinstance(call.func, ir.Attribute) or call.func.name not in _EXECUTING or not call.args:
         return None
     value = ev.value(call.args[0], scope)

@@ -55,13 +55,15 @@ def led(ev: Evaluator, traces: Sequence[Trace]) -> Iterator[Led]:
         return
     flags |= _asking(several, flags)
     names = {name for _, name in flags}
+    asking = _asked_by(ev, several, flags)
+    names |= {name for _, name in asking}
     near = [t for t in several if any(isinstance(n, ir.Attribute | ir.Name) and _last(n) in names for s in t.scope.statements for e in expressions(s) for n in ir.walk(e))]
-    looks = [(t, look) for t in near for look in _looks(_Reader(ev, t.scope, flags), t.scope.function.body)]
-    asked: dict[Flag, set[str]] = {}
-    for t, (_, flag, _) in looks:
-        asked.setdefault(flag, set()).add(t.scope.symbol)
+    readers = {t.scope.symbol: _Reader(ev, t.scope, flags, asking) for t in near}
+    looks = [(t, look) for t in near for look in _looks(readers[t.scope.symbol], t.scope.function.body)]
+    wanted = {flag for _, (_, flag, _) in looks}
+    asked = {flag: {t.scope.symbol for t in near if readers[t.scope.symbol].mentions((e for s in t.scope.statements for e in _read(s)), flag)} for flag in wanted}
     for t, (test, flag, body) in looks:
-        calls = tuple(_behind(_Reader(ev, t.scope, flags), body, flag))
+        calls = tuple(_behind(readers[t.scope.symbol], body, flag))
         if calls:
             others = frozenset(asked[flag] - {t.scope.symbol})
             yield Led(t.scope.place(test.at), t.scope.symbol, _shown(test, names), flag.owners, flag.set_at, calls, others)
@@ -158,16 +160,42 @@ def _asking(traces: Sequence[Trace], flags: Flags) -> dict[Key, Flag]:
     return found
 
 
+def _asked_by(ev: Evaluator, traces: Sequence[Trace], flags: Flags) -> dict[Key, frozenset[Flag]]:
+    """Methods of the class itself that look at a flag of theirs, whatever else they look at: who calls one has asked."""
+    read: dict[Key, set[Key]] = {}
+    flagged = {cls for cls, _ in flags}
+    for t in traces:
+        if t.scope.owner is not None:
+            above = dict.fromkeys((t.scope.owner.symbol, *(c.symbol for c in classes.ancestry(ev, t.scope.owner.symbol)[0])))
+            if flagged.isdisjoint(above):
+                continue
+            names = {n.name for s in t.scope.statements for e in _read(s) for n in ir.walk(e) if isinstance(n, ir.Attribute) and isinstance(n.base, ir.Name)}
+            read[t.scope.owner.symbol, t.scope.symbol.rpartition(".")[2]] = {(cls, name) for cls in above for name in names}
+    found: dict[Key, frozenset[Flag]] = {}
+    for _ in range(3):  # a method that calls one that calls one that looks
+        for key, wanted in sorted(read.items()):
+            told = frozenset(f for one in wanted for f in (*found.get(one, ()), *((flags[one],) if one in flags else ())))
+            if told:
+                found[key] = told
+    return found
+
+
+def _read(s: ir.Stmt) -> Iterable[ir.Expr]:
+    """What a statement reads: not what it sets."""
+    return (s.value,) if isinstance(s, ir.Assign) and s.value is not None else () if isinstance(s, ir.Assign) else expressions(s)
+
+
 # -- looks -----------------------------------------------------------------------------------------------------------
 
 
 class _Reader:
     """Which flag a test of one function is about."""
 
-    def __init__(self, ev: Evaluator, scope: Scope, flags: Flags) -> None:
+    def __init__(self, ev: Evaluator, scope: Scope, flags: Flags, asking: Mapping[Key, frozenset[Flag]]) -> None:
         self.ev = ev
         self.scope = scope
         self.flags = flags
+        self.asking = asking
         self.names = {name for _, name in flags}
 
     def says(self, test: ir.Expr) -> tuple[Flag, bool] | None:
@@ -195,17 +223,21 @@ class _Reader:
         """The flag that an attribute is, or answers with."""
         if not isinstance(expr, ir.Attribute) or expr.name not in self.names:
             return None
+        return next((self.flags[key] for key in self._keys(expr) if key in self.flags), None)
+
+    def mentions(self, exprs: Iterable[ir.Expr], flag: Flag) -> bool:
+        """Whether the flag is looked at, here or by a method of its class that is called or handed on."""
+        attributes = [n for e in exprs for n in ir.walk(e) if isinstance(n, ir.Attribute)]
+        asking = {name for _, name in self.asking} | self.names
+        near = [key for n in attributes if n.name in asking for key in self._keys(n)]
+        return any(self.flags.get(key) == flag or flag in self.asking.get(key, ()) for key in near)
+
+    def _keys(self, expr: ir.Attribute) -> Iterator[Key]:
+        """The class of the object and those above it, with the attribute's name."""
         for value in options(self.ev.settle(self.ev.value(expr.base, self.scope))):
             if isinstance(value, Object):
                 above, _ = classes.ancestry(self.ev, value.symbol)
-                for symbol in (value.symbol, *(c.symbol for c in above)):
-                    if (symbol, expr.name) in self.flags:
-                        return self.flags[symbol, expr.name]
-        return None
-
-    def mentions(self, exprs: Iterable[ir.Expr], flag: Flag) -> bool:
-        """Whether the flag is looked at."""
-        return any(isinstance(n, ir.Attribute) and n.name in self.names and self.flag(n) == flag for e in exprs for n in ir.walk(e))
+                yield from ((symbol, expr.name) for symbol in dict.fromkeys((value.symbol, *(c.symbol for c in above))))
 
 
 def _looks(reader: _Reader, body: tuple[ir.Stmt, ...]) -> Iterator[tuple[ir.Expr, Flag, tuple[ir.Stmt, ...]]]:
@@ -229,7 +261,7 @@ def _looks(reader: _Reader, body: tuple[ir.Stmt, ...]) -> Iterator[tuple[ir.Expr
 def _behind(reader: _Reader, body: tuple[ir.Stmt, ...], flag: Flag, loop: Place | None = None) -> Iterator[tuple[Place, Place | None]]:
     """The calls of a block with the loop around each, up to where the flag is looked at again; those that send the term along are left out."""
     for s in body:
-        if isinstance(s, ir.If | ir.Assert) and reader.mentions(expressions(s), flag):
+        if not isinstance(s, ir.Assign | ir.Loop) and reader.mentions(expressions(s), flag):
             return
         if isinstance(s, ir.Loop):
             inner = tuple(statements(s.body))

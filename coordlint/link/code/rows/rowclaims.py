@@ -41,7 +41,7 @@ def claimed(t: Trace, s: Step) -> Deed | None:
     o = s.operation
     if o is None or is_test(t.scope.path) or not (o.kind == "database" or o.backend == "database-row"):
         return None
-    role = _as_queue(t, s, o) or _as_lease(t, s, o) or _as_sign_of_life(s, o)
+    role = _as_queue(t, s, o) or _as_sign_of_life(s, o) or _as_lease(t, s, o)
     return None if role is None else Deed(role, "database-row", o.library, 1.0, None, Pattern(o.key, o.key_text or o.key) if o.key else None)
 
 
@@ -67,15 +67,19 @@ def _as_lease(t: Trace, s: Step, o: Operation) -> str | None:
 
 def _as_sign_of_life(s: Step, o: Operation) -> str | None:
     """Statements about rows that say who leads, or who is there, and until or since when: the columns and the table say it."""
-    text = next((a.value for a in o.arguments if isinstance(a.value, str) and _STATEMENT.search(a.value)), None)
-    if text is None or o.key is None or last_word(s.call.func) not in _RUNS:
+    text = next((a.value for a in o.arguments if isinstance(a.value, str) and _STATEMENT.search(a.value)), "")
+    if o.key is None or (last_word(s.call.func) not in _RUNS and not o.call.startswith("sql.") and not o.writes):
         return None
-    table, said = words(o.key), words(text)
+    table, said = words(o.key), words(" ".join((text, *(column for column, _ in (*o.writes, *o.compares)))))
+    if not text and table.isdisjoint(_MEMBERS | {"leader", "leadership", "election"}):
+        return None  # "master" and "primary" say much else in the name of a class
     if not said & _BEATS:
+        return None
+    if table & _WORK:
         return None
     if table & _LEADERS:
         return "leader-election"
-    return "membership" if table & _MEMBERS and said & _ALIVE and not table & _WORK else None
+    return "membership" if table & _MEMBERS and said & _ALIVE else None
 
 
 def _columns(scope: Scope, call: ir.Call, o: Operation) -> tuple[dict[str, bool], set[str]]:

@@ -78,7 +78,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     functions += hooked
     if not functions:
         functions += templates.called_back(w, call)
-    understood = understood or (not functions and _statement(w, made, call, s, around))
+    understood = understood or _statement(w, made, call, s, around, functions)
     entering.stack(w, call, s, around)
     if isinstance(raw, Parameter):
         made.parameter = raw
@@ -252,18 +252,21 @@ def _library(w: Walk, made: Step, callee: Value, call: ir.Call, s: ir.Stmt, arou
     return True
 
 
-def _statement(w: Walk, made: Step, call: ir.Call, s: ir.Stmt, around: Around) -> bool:
-    """A statement that coordinates, executed by somebody whom nothing types."""
-    model = queries.model_of(w.ev, call, w.scope)
+def _statement(w: Walk, made: Step, call: ir.Call, s: ir.Stmt, around: Around, functions: list[FunctionRef]) -> bool:
+    """A statement that coordinates, executed by somebody whom nothing types, or by the function through which the project executes all of them."""
+    is_run = bool(functions) and bool(call.args) and all(queries.is_runner(w.tracer.trace(f.symbol)) for f in functions)
+    if functions and not is_run:
+        return False
+    model = queries.model_of(w.ev, call, w.scope, is_run=is_run)
     if model is None:
         return False
     args = arguments.bind(w.ev, model.params, call, w.scope)
     meaning = understand(w.ev, model, args, None)
     made.outcome = outcome_of(call, s, w.usage)
     told = describe(w, made, meaning, None, call, around)
-    if told.op not in queries.COORDINATES:
+    if told.op not in queries.COORDINATES and not is_run:
         return False
-    made.operation = told
+    made.operation = told_via(told, functions[0].symbol.rpartition(".")[2]) if is_run else told
     holding.note_lock(w, made, meaning, None, call, s, around)
     return True
 
