@@ -13,6 +13,7 @@ from coordlint.link.code.rows.uniqueness import Group, groups
 from coordlint.models.schema import Op
 
 _LONGEST = 60_000  # characters of a schema that are read
+_WIDEST = 6_000  # characters of one table's columns that are read
 _COMMENT = re.compile(r"--[^\n]*")
 _CREATE = re.compile(r"\bcreate (?:temp |temporary |unlogged )?table (?:if not exists )?(?:[\"`\w]{1,64}\.)?[\"`\[]?(\w{1,64})[\"`\]]? ?\(", re.IGNORECASE)
 _INDEX = re.compile(r"\bcreate unique index [^;()]{0,200}?\bon [\"`]?(\w{1,64})[\"`]? ?\(([^()]*)\)([^;]{0,200})", re.IGNORECASE)
@@ -78,7 +79,7 @@ def declared(text: str) -> dict[str, list[Group]]:
 def _parts(text: str, start: int) -> list[str]:
     """What stands between the commas of a bracket that has been opened."""
     parts, depth = [""], 0
-    for sign in text[start:]:
+    for sign in text[start : start + _WIDEST]:
         if sign == ")" and depth == 0:
             break
         depth += (sign == "(") - (sign == ")")
