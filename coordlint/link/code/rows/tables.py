@@ -60,9 +60,14 @@ def declared(text: str) -> dict[str, list[Group]]:
     """The unique columns of each table that a schema creates, alone or together; an empty group where that is not understood."""
     text = " ".join(_COMMENT.sub("", text).split())
     found: dict[str, list[Group]] = {}
+    behind = 0
     for made in _CREATE.finditer(text):
+        if made.start() < behind:
+            continue  # within the brackets of another one
         unique = found.setdefault(made[1].lower(), [])
-        for part in (p.strip() for p in _parts(text, made.end())):
+        parts = _parts(text, made.end())
+        behind = made.end() + sum(len(part) + 1 for part in parts)
+        for part in (p.strip() for p in parts):
             name = _NAME.match(part)
             if _EXCLUDES.match(part):
                 unique.append(frozenset())
