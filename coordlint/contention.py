@@ -28,6 +28,7 @@ class Mutation(msgspec.Struct, frozen=True):
     maker: str = ""  # as written: "Payment.objects.create"
     made: str = ""  # what it made, where that is known: "Payment"
     since: bool = False  # what is added is the time since another field of the record: two at a time write the same
+    progress: bool = False  # a loop counts on it, of which it was read before: how far its owner has come
     keeps_part: bool = False  # the field gets a name or number of what was made, and not the thing itself
     claimed: bool = False  # found empty, and given to somebody who was there before
     moved: bool = False  # found in one state, and put into another

@@ -131,6 +131,8 @@ class Operation(msgspec.Struct, frozen=True):
     refusal: str = ""  # what its script answers where a test in it keeps it from changing anything: "-1"
     only_told: bool = False  # and that is only logged, or put into what somebody outside reads
     via: tuple[str, ...] = ()  # wrappers between the caller and the library call, outermost first
+    named_at: Place | None = None  # behind wrappers: the call that says most of the key's words
+    kept: Place | None = None  # an object that was read writes itself: the call in its class that names the key
     role: str | None = None  # what it is used for, judged over the whole project; None: it is no use of coordination
     meant: tuple[str, ...] = ()  # what a key without words of its own is elsewhere: as callers pass it, as it was listed
 

@@ -243,3 +243,42 @@ def test_storing_what_a_request_is_for_is_a_note(done: str, loudly: Severity) ->
         f"@app.route('/flags/<name>', methods=['PUT'])\ndef put(name):\n    keep(name, request.data)\n{done}    return 'kept'\n"
     )
     assert loud("CL117", text) == {loudly}
+
+
+JOB = """
+from django.db import models
+from celery import shared_task
+
+class Job(models.Model):
+    done = models.IntegerField(default=0)
+
+@shared_task
+def run(number, things):
+    job = Job.objects.get(pk=number)
+    for thing in things:
+        pack(thing)
+        job.done += 1
+        job.save()
+"""
+
+
+def test_a_loop_that_counts_on_a_record_which_nobody_else_changes_is_a_note() -> None:
+    other = "\n\ndef correct(number):\n    job = Job.objects.get(pk=number)\n    job.done -= 1\n    job.save()\n"
+    assert loud("CL503", JOB) == {Severity.INFO}
+    assert loud("CL503", JOB + other) == {Severity.WARNING}
+
+
+def test_what_a_process_keeps_under_its_own_name_is_a_note() -> None:
+    text = """
+import json
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+def answer({name}, task):
+    told = json.loads(zk.get(f"/tasks/{{{name}}}")[0])
+    told.append(task)
+    zk.set(f"/tasks/{{{name}}}", json.dumps(told).encode())
+"""
+    assert loud("CL503", text.format(name="hostname")) == {Severity.INFO}
+    assert loud("CL503", text.format(name="customer")) == {Severity.WARNING}

@@ -23,7 +23,7 @@ from coordlint import (
     words,
 )
 
-from ._outside import done_once, waited_for
+from ._outside import counted_with, done_once, waited_for
 from ._worth import DEAR, LIMITS, MONEY, ORDERS
 
 _CLAIMS = frozenset({"assignee", "assigned", "claimed", "claimer", "claimant", "taken", "taker", "holder", "reserved", "reviewer", "courier", "driver"})
@@ -32,6 +32,9 @@ _OF_ITS_OWNER = frozenset({"version", "revision", "rev", "generation", "epoch", 
 # What people guess: every try counts, and comes when it likes.
 _GUESSED = frozenset({"otp", "login", "signin", "password", "passcode", "passwd", "pin", "mfa", "captcha"})
 _WRITE_BACK = ("bulk_update", "abulk_update", "bulk_save_objects", "bulk_update_mappings")
+
+# Entry points that several run at a time.
+_AT_ONCE = frozenset({"http", "consumer", "task"})
 
 
 def lost_rows(system: System) -> Iterator[Found]:
@@ -116,7 +119,8 @@ def _is_background(system: System, symbol: str) -> bool:
 
 def _record(system: System, mutation: Mutation) -> Found:
     is_money = bool(words(f"{mutation.field} {mutation.type.rpartition('.')[2]}") & MONEY)
-    is_small = mutation.since or bool(words(mutation.type.rpartition(".")[2]) & LIMITS) or _by_schedule(system, mutation)
+    said = words(mutation.type.rpartition(".")[2]) | words(".".join(mutation.symbol.split(".")[-3:]))
+    is_small = mutation.since or bool(said & LIMITS) or _by_schedule(system, mutation) or _is_alone(system, mutation)
     return found(
         f"`{mutation.record}.{mutation.field}` is computed from the value read before and saved with neither lock nor version: a "
         "change in between is lost.",
@@ -127,6 +131,16 @@ def _record(system: System, mutation: Mutation) -> Found:
         severity=INFO if is_small else ERROR if is_money else WARNING,
         confidence=LOW if mutation.unread else HIGH if mutation.type and not mutation.own else MEDIUM,
     )
+
+
+def _is_alone(system: System, mutation: Mutation) -> bool:
+    """Whether nobody else is seen to change the field, and what does so runs once: a loop that counts how far it has come, or the start of a program."""
+    if any(m.symbol != mutation.symbol and (m.type, m.field) == (mutation.type, mutation.field) for m in system.mutations()):
+        return False
+    if any(r.symbol != mutation.symbol and r.type == mutation.type and mutation.field in r.fields for r in system.rewrites()):
+        return False
+    kinds = {e.kind for e in system.entries_reaching(mutation.symbol)} - {"test"}
+    return mutation.progress or bool(kinds and not kinds - {"startup", "main"})
 
 
 def _is_of_its_owner(mutation: Mutation) -> bool:
@@ -189,7 +203,7 @@ def _picked(system: System, mutation: Mutation) -> Found:
 
 
 def _moved(system: System, mutation: Mutation) -> Iterator[Found]:
-    """A change of state without the row lock that others take for the same kind of record."""
+    """A change of state without the row lock that others take for the same kind of record, or with which something is counted that two would count twice."""
     name = mutation.type.rpartition(".")[2]
     locks = [o.place for o in system.operations(Op.ROW_LOCK) if o.key == name and o.symbol != mutation.symbol and not o.conditional]
     if locks:  # one that skips what others hold only shares out work
@@ -202,6 +216,23 @@ def _moved(system: System, mutation: Mutation) -> Iterator[Found]:
             because=[(mutation.read, "tested here"), (mutation.written, "saved here"), (locks[0], f"the row of a {name} is locked here")],
             severity=WARNING if words(f"{mutation.field} {name}") & (DEAR | MONEY | ORDERS) and not system.is_by_command(mutation.symbol) else INFO,
             confidence=MEDIUM,
+        )
+        return
+    counted = counted_with(system, mutation)
+    others = [m for m in system.mutations() if m.moved and (m.type, m.field) == (mutation.type, mutation.field) and m.symbol != mutation.symbol]
+    rival = next(iter(others), None)
+    is_asked = any(e.kind in _AT_ONCE for e in system.entries_reaching(mutation.symbol))
+    if counted is not None and mutation.type and (rival is not None or is_asked):
+        yield found(
+            f"`{mutation.record}.{mutation.field}` decides that `{counted[1]}` is counted, and is set with neither row lock nor condition: two that find the {name} in the old "
+            "state both count.",
+            at=mutation.place,
+            symbol=mutation.symbol,
+            resource=f"{mutation.type}.{mutation.field}",
+            because=[(mutation.read, "found in the old state here"), (counted[0], "counted here"), *([(rival.place, "and set here by others")] if rival is not None else [])],
+            severity=INFO if system.is_by_command(mutation.symbol) else WARNING,
+            confidence=MEDIUM,
+            help="Set it by an update that expects the old state (UPDATE ... WHERE state = old), and count only where it changed one row; or lock the row with SELECT ... FOR UPDATE first.",
         )
 
 

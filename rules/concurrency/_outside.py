@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coordlint import Late, Mutation, Operation, Place, Rewrite, System, words
+from coordlint import Late, Mutation, Op, Operation, Place, Rewrite, System, words
 
 _ACTS = frozenset("submit order purchase buy charge pay send book refund transfer dispatch ship notify publish launch".split())
 _OUTSIDE = frozenset({"payment", "email", "message"})
@@ -41,3 +41,20 @@ def waited_for(system: System, rewrite: Rewrite) -> tuple[Place, Operation] | No
             if slow is not None:
                 return at, slow
     return None
+
+
+def counted_with(system: System, mutation: Mutation) -> tuple[Place, str] | None:
+    """What is counted up or down when a record changes its state, in the same function or in one that is called there: stock that is given back, a balance."""
+    behind = [f for f in sorted(system.reached_from(mutation.symbol)) if any(c == mutation.symbol and p > mutation.read for c, p in system.callers(f))]
+    places = {mutation.symbol, *behind}
+    rows = [
+        (m.place, f"{m.record}.{m.field}")
+        for m in system.mutations()
+        if m.symbol in places and m.arithmetic and m.type != mutation.type and not m.since and (m.symbol != mutation.symbol or m.place > mutation.read)
+    ]
+    keys = [
+        (o.place, o.key_text or o.key or "a count")
+        for o in system.operations_in(places)
+        if o.op is Op.INCREMENT and o.key and not o.in_test and (o.symbol != mutation.symbol or o.place > mutation.read)
+    ]
+    return min((*rows, *keys), key=lambda found: (found[0].path != mutation.place.path, found[0]), default=None)

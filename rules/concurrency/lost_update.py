@@ -16,24 +16,26 @@ takes for the same records. So it is where
 workers look for any record in a state and then set it, and where somebody outside is waited for between reading a row and saving all of its columns: what
 others have changed meanwhile is undone. A list in Redis that is read whole and then deleted loses what is put in between.
 WATCH in Redis helps only from before the read to EXEC: UNWATCH, RESET or the end of the pipeline's `with` in between give it up.
+An object that loads itself from a key and saves itself whole undoes, for as long as somebody holds it, what others have saved since.
 A record of many keys that is deleted as a whole and written anew one by one is for a while a part of itself, and two writers leave a mixture.
 Entries of a sorted set that are read when they are due, put into a queue and taken off are put there twice by two that read them at the same time,
 unless only the one goes on whose ZREM answers 1. It is a note where no manifest runs it more than once.
 
 It is a note where names say that little hangs on it: an entry of a cache, the state of a limit (`cached`, `throttle`, `TokenBucket`);
-where only scheduled rounds come there; and for rows that are saved whole after a wait.
+where only scheduled rounds come there; where a loop counts on a record that nobody else changes; for what a process keeps under its own name; and for rows that are saved whole after a wait.
 
 Fine when: the lock that every writer takes is held from before the read until after the write; a version is compared; the
 operation is atomic in the store; an operator's command does it. Counters are reported by their own rule.
 
 Known misses: fields that are set from their old value by other means than arithmetic; rows of a database that are read and written in different
-functions, unless a dependency of the framework reads them; keys of a store whose read and write are more than four calls apart; fields that are
+functions, unless a dependency of the framework reads them; keys of a store whose read and write are more than six calls apart; fields that are
 filled with a value of no consequence when it is made twice.
 
 Sources: ZooKeeper, Data Model (versions, conditional updates); Consul KV API (cas); Django documentation, F() expressions (avoiding
 race conditions).
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from coordlint import (
@@ -70,33 +72,62 @@ _CACHED = frozenset({"cache", "cached", "memo", "memoized"})
 
 @rule("CL503", severity=WARNING)
 def lost_update(system: System) -> Iterator[Found]:
-    for write in system.operations(Op.WRITE, backend=_SHARED, carried=True):
+    kept: dict[Place, list[Operation]] = defaultdict(list)
+    for write in system.operations(Op.WRITE, Op.SET_ADD, backend=_SHARED, carried=True):
         if write.reads_back is None or write.counts or write.conditional or _in_one_step(system, write):
             continue  # a counter is another rule's matter
         if (write.backend == "django-cache" or write.via) and not write.changes:
             continue  # put back as it was
         if system.is_locked(write) or system.is_by_command(write.symbol):
             continue
+        if write.kept is not None:
+            kept[write.kept].append(write)
+            continue
         rivals = [(o.place, "the same key is written here too") for o in system.same_key(write) if o.stores]
-        key = write.key_text or write.key or next((a.text for a in write.arguments if a.name in ("name", "key", "path") and a.text), "a key")
+        behind = [(write.named_at, "and written here")] if write.named_at not in (None, write.place) else []
         yield found(
-            f"Reads `{key}` from {backend_name(write.backend)}, changes it and writes it back with neither lock nor version: a write "
+            f"Reads `{_key(write)}` from {backend_name(write.backend)}, changes it and writes it back with neither lock nor version: a write "
             "in between is lost.",
             at=write,
-            because=[(write.reads_back, "the value that is changed was read here"), *_unwatched(write), *rivals[:2], *write.origin],
-            severity=_weight(write),
+            because=[(write.reads_back, "the value that is changed was read here"), *_unwatched(write), *behind, *rivals[:2], *write.origin],
+            severity=INFO if _owned(write) and all(at.path == write.place.path for at, _ in rivals) else _weight(write),
             confidence=MEDIUM if write.via or (_owned(write) and not rivals) else HIGH,
         )
+    for at, writes in sorted(kept.items()):
+        yield _kept(system, at, writes)
     yield from _drains(system)
     yield from _rewrites(system)
     yield from _hands_on(system)
     yield from lost_rows(system)
 
 
+def _kept(system: System, at: Place, writes: list[Operation]) -> Found:
+    """An object that was read from a store writes itself back, with all that it held when it was read."""
+    first = writes[0]
+    home = next((o.symbol for o in system.operations(carried=True, named=True) if o.place == at), "")
+    several = [(w.place, "and here" if w is not first else "changed and written back here") for w in writes]
+    assert first.reads_back is not None
+    return found(
+        f"An object that was read from `{_key(first)}` in {backend_name(first.backend)} is changed and writes all of itself back here, with neither lock nor version: "
+        "what others have written since it was read is undone.",
+        at=at,
+        symbol=home,
+        because=[(first.reads_back, "it is read here, for example"), *several[:5], *first.origin],
+        severity=_weight(first),
+        confidence=MEDIUM,
+        help="Keep the version that was read (etcd mod_revision or prevIndex, ZooKeeper stat.version, Consul ModifyIndex, WATCH in Redis) in the object, write on condition of it, "
+        "and read anew where it fails; or write the one field that changed.",
+    )
+
+
+def _key(write: Operation) -> str:
+    return write.key_text or write.key or next((a.text for a in write.arguments if a.name in ("name", "key", "path") and a.text), "a key")
+
+
 def _is_approximate(write: Operation) -> bool:
     """Whether names say that a write too few or too many does little: an entry of a cache, the state of a limit."""
     named = frozenset(w for name in write.through for w in words(name)) | write.key_words
-    return bool(named & _CACHED or write.key_words & LIMITS)
+    return bool(named & _CACHED or (write.key_words | words(".".join(write.symbol.split(".")[-3:]))) & LIMITS)
 
 
 def _weight(write: Operation) -> Severity:

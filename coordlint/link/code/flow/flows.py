@@ -95,6 +95,15 @@ class Flow:
             reached |= more
         return reached
 
+    def assigned(self, call: Place) -> set[str]:
+        """The names to which a call's result is given at once."""
+        return set(self._of_call.get(call, ()))
+
+    def within(self, base: str) -> set[str]:
+        """The attributes of a name that the function mentions: "app.state"."""
+        every = {*self._from, *(n for sources in self._from.values() for n in sources)}
+        return {n for n in every if n.startswith(f"{base}.")}
+
     def replaced(self, names: set[str], read: Place, at: Place) -> set[str]:
         """Which of these names get another value on every way from the read to a call: a miss that is computed anew."""
         last: dict[str, ir.Expr] = {}
@@ -118,6 +127,11 @@ class Flow:
         """The statements that always run before a call, in order."""
         return self._before(self.body, at) or []
 
+    def looks_up(self, names: set[str], field: str | None) -> bool:
+        """Whether an entry of one of these names is asked for by a known name: `crew["mate"]`, `crew.get("mate")`."""
+        nodes = (n for s in statements(self.body) for e in expressions(s) for n in ir.walk(e))
+        return field is not None and any(_entry(n) == field and names & names_in(n) for n in nodes)
+
     def is_counted(self, names: set[str]) -> bool:
         """Whether a number is added to one of these names or taken away from it: `n += 1`, `n = int(found) + 1`, `left = found - amount`."""
         return bool(names & self._counted)
@@ -140,6 +154,14 @@ class Flow:
             grown = bool(more)
             reached |= more
         return reached
+
+
+def _entry(node: ir.Expr) -> str:
+    match node:
+        case ir.Index(index=ir.Const(value=str(name))) | ir.Call(func=ir.Attribute(name="get"), args=(ir.Const(value=str(name)), *_)):
+            return name
+        case _:
+            return ""
 
 
 def counts(node: ir.Expr) -> bool:

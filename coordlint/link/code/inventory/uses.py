@@ -13,7 +13,7 @@ from coordlint.link.code.inventory.wrapped import wrapped
 from coordlint.link.code.purposes.role import section_role
 from coordlint.link.code.purposes.roles import role_of
 from coordlint.link.code.rows.rowqueues import row_queues
-from coordlint.link.code.walking import records
+from coordlint.link.code.walking import rowversions
 from coordlint.models.schema import Scope
 from coordlint.source import Place
 
@@ -60,7 +60,7 @@ def uses(
         )  # fmt: skip
         seen.add(section.acquired)
     yield from wrapped(standings, operations, traces, seen)
-    yield from records.versions(ev, traces)
+    yield from rowversions.versions(ev, traces)
 
 
 def _calls(sections: tuple[Section, ...], traces: list[Trace]) -> dict[Place, tuple[Trace, Step]]:

@@ -30,18 +30,29 @@ from coordlint.link.code.flow.flows import Flow
 from coordlint.link.code.flow.usage import calls_in, last_word, names_in
 from coordlint.link.code.flow.vetting import vetted
 from coordlint.link.code.flow.vocabulary import QUORUM
+from coordlint.link.code.rows.selfkept import (
+    SELF,
+    alters,
+    alters_self,
+    asked_of,
+    expr_of,
+    fills_self,
+    is_of_one_shape,
+    keeps_self,
+    of_self,
+)
 from coordlint.link.code.scopes.project import Scope, is_test
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import expressions, statements
 from coordlint.link.code.walking.absent import is_yes_or_no, led_by_absence
 from coordlint.link.code.walking.holding import is_ruled_out
-from coordlint.link.code.walking.records import is_about, is_write, key_value
+from coordlint.link.code.walking.records import field_of, is_about, is_write, key_value
 from coordlint.link.code.walking.tracer import Tracer
 from coordlint.models.schema import Op
 from coordlint.source import Place
 from coordlint.wording import fixed, words
 
-DEEPEST = 4  # wrappers in wrappers
+DEEPEST = 6  # wrappers in wrappers
 MOST = 60  # records of one function
 _LOCKING = frozenset({"lock", "locked", "acquire", "mutex", "semaphore"})
 _CONDITIONS = frozenset("cas version expected expected_value expected_version prev prev_value prevValue prev_index prevIndex mod_revision acquire if_match".split())
@@ -59,6 +70,9 @@ class Touch(msgspec.Struct, frozen=True):
     tells: str  # of a read: "value", or "presence" where the answer is yes or no
     via: tuple[str, ...] = ()
     named_at: Place | None = None  # the call that says most of the key's words: the library's, or that of a wrapper
+    of: str = ""  # the object of whose attributes the key is made, as written here: "self", "app"
+    field: tuple[ir.Expr, ...] = ()  # of a hash: the expression of the one field, here
+    alters: bool = False  # of a write: a method on the way changes the object that is written
 
 
 class Carrying:
@@ -75,12 +89,13 @@ class Carrying:
         touches = self.touches(trace.scope.symbol)
         reads = [t for t in touches if not is_write(t.operation) and t.operation.op is not Op.DELETE]
         told: dict[Place, Operation] = {}
+        whole = self._tracer.flow(trace.scope.symbol)
         for write in touches:
-            meets = [r for r in reads if is_write(write.operation) and (r.via or write.via) and (write.value or not write.via) and r.step.place < write.step.place and _is_same(r, write)]
+            meets = [r for r in reads if is_write(write.operation) and (r.via or write.via) and (write.value or not write.via) and r.step.place < write.step.place and _is_same(r, write, whole)]
             if not meets or _asks_for_lock(trace, write.step.place):
                 continue
             flow = self._tracer.flow(trace.scope.symbol).towards(write.step.place)
-            source = next((r.step for r in reversed(meets) if r.tells == "value" and _feeds(r, write, flow)), None)
+            source = next((r.step for r in reversed(meets) if r.tells in ("value", SELF) and _feeds(r, write, flow)), None)
             absent = next((r.step for r in reversed(meets) if led_by_absence(flow, r.step.place, write.step.place)), None) if source is None else None
             for touch in (*meets, write):
                 before = told.get(touch.step.place)
@@ -99,6 +114,7 @@ class Carrying:
                 return touch.operation
             told = {"through": tuple(sorted(flow.names_of(read.place))), "adds": adds(flow, step.place), "changes": changes(flow, read.place, step.place)}
             return msgspec.structs.replace(touch.operation, reads_back=read.place, **told)
+        alters_on_the_way = touch.of and read is not None and alters(flow, touch.of, read.place.line, step.place.line)
         return msgspec.structs.replace(
             touch.operation,
             place=step.place,
@@ -109,7 +125,9 @@ class Carrying:
             reads_back=None if is_read or read is None else read.place,
             through=() if is_read or read is None else tuple(sorted(flow.names_of(read.place))),
             adds=not is_read and read is not None and adds(flow, step.place),
-            changes=not is_read and read is not None and changes(flow, read.place, step.place),
+            changes=not is_read and read is not None and (touch.alters or changes(flow, read.place, step.place) or alters_on_the_way),
+            kept=touch.named_at if touch.of in {written(e) for e in touch.value} and not is_read else None,
+            named_at=touch.named_at,
             outcome=(Outcome.TESTED if _decides(step, scope, flow) else step.outcome) if is_read else step.outcome,
             guards=step.guards,
             loop=step.loop,
@@ -157,26 +175,37 @@ class Carrying:
         passed = bindings(self._tracer.ev, callee, step.args)
         given = {name: key_value(_unless_set(value)) for name, value in passed.items()}
         exprs = given_for(step.args, step.call, scope)
+        here = self._tracer.flow(scope.symbol)
+        asked = asked_of(step, inner, here) if any(t.of for t in touches) else ""
         for touch in touches:
             if is_ruled_out(touch.step, inner, passed):
                 continue
             naming = [p.name for p in inner.params() if p.name in exprs and _reaches(p.name, touch.naming, flow)]
-            if not naming and "{" in touch.key.named:
+            of = asked + touch.of.removeprefix(SELF) if asked and not naming and _is_own(touch.of) else ""
+            if not naming and "{" in touch.key.named and not of:
                 continue  # a default, a local variable or gathered arguments: not named here
             via = (callee.symbol.rpartition(".")[2], *touch.via)
             key = fill(_named_here(touch.key, [_text(exprs[n], given.get((callee.symbol, n))) for n in naming]), given)
             made_of = tuple(exprs[n] for n in naming)
             named_at = step.place if _says_more(key, touch.key) else touch.named_at
+            field = tuple(exprs[p.name] for p in inner.params() if p.name in exprs and _reaches(p.name, touch.field, flow)) or touch.field
+            made = Touch(touch.operation, step, key, made_of, (), "", via, named_at, of or of_self(made_of, scope, here), field)
             if is_write(touch.operation):
                 if exprs.keys() & _CONDITIONS or any(k.name in _CONDITIONS for k in step.call.keywords):
                     continue  # on condition of what the caller names
-                carried = [p.name for p in inner.params() if p.name in exprs and _reaches(p.name, touch.value, flow)]
+                carried = [exprs[p.name] for p in inner.params() if p.name in exprs and _reaches(p.name, touch.value, flow)]
+                carried += [expr_of(step, of)] if of and keeps_self(touch.value, inner, flow) else []
                 if carried or naming:
-                    yield Touch(touch.operation, step, key, made_of, tuple(exprs[p] for p in carried), "", via, named_at)
+                    alters_it = touch.alters or (bool(of) and alters_self(inner, flow, whatever=any(written(e) == touch.of for e in touch.value)))
+                    yield msgspec.structs.replace(made, value=tuple(carried), alters=alters_it)
             elif touch.operation.op is Op.DELETE:
-                yield Touch(touch.operation, step, key, made_of, (), "", via, named_at)
+                yield made
             elif tells := _tells(inner, touch, flow):
-                yield Touch(touch.operation, step, key, made_of, (), tells, via, named_at)
+                yield msgspec.structs.replace(made, tells=tells)
+
+
+def _is_own(of: str) -> bool:
+    return of == SELF or of.startswith(f"{SELF}.")
 
 
 def _unless_set(value: Value) -> Value:
@@ -215,7 +244,9 @@ def _own(step: Step, operation: Operation, scope: Scope, flow: Flow) -> Touch | 
     naming = tuple(e for e in calls if first is not None and first.span == e.at)
     value = tuple(e for e in calls if e not in naming) if is_write(operation) else ()
     tells = "presence" if is_about(operation) else "value"
-    return Touch(operation, step, _by_parameter(step.key, naming, scope, flow), naming, value, tells)
+    field = field_of(operation)
+    of_hash = tuple(e for e in calls if field is not None and field.place == scope.place(e.at))
+    return Touch(operation, step, _by_parameter(step.key, naming, scope, flow), naming, value, tells, of=of_self(naming, scope, flow), field=of_hash)
 
 
 def _by_parameter(key: Pattern, naming: tuple[ir.Expr, ...], scope: Scope, flow: Flow) -> Pattern:
@@ -248,23 +279,39 @@ def _reaches(param: str, value: tuple[ir.Expr, ...], flow: Flow) -> bool:
 
 
 def _tells(inner: Scope, touch: Touch, flow: Flow) -> str:
-    """What a function answers of what it has read: its value, or yes and no."""
+    """What a function answers of what it has read: its value, or yes and no; "self" where it puts that into its own object."""
     answers = list(returned(inner))
     names = flow.names_of(touch.step.place)
     made = [e for e in answers if names & names_in(e) or any(inner.place(c.at) == touch.step.place for c in calls_in(e))]
     decided = _decides(touch.step, inner, flow)
     if answers and all(is_yes_or_no(e) for e in answers):
         return "presence" if made or decided else ""
+    if not made and touch.tells != "presence" and touch.of == SELF and fills_self(inner, touch.step, flow):
+        return "value" if inner.function.name == "__init__" else SELF
     return touch.tells if made else ""
 
 
-def _is_same(read: Touch, write: Touch) -> bool:
-    """Whether both are the same record, as far as this function names it."""
-    return read.operation.backend == write.operation.backend and read.key.named == write.key.named and "{}" not in read.key.named
+def _names(read: Touch, flow: Flow) -> set[str]:
+    """The names in a function that hold what was read."""
+    names = flow.names_of(read.step.place)
+    return names if read.tells != SELF else names | flow.spread({read.of}) | flow.within(read.of)
+
+
+def _is_same(read: Touch, write: Touch, flow: Flow) -> bool:
+    """Whether both are the same record, as far as this function names it; an object that was read writes itself where it was."""
+    if read.operation.backend != write.operation.backend:
+        return False
+    names = _names(read, flow)
+    if write.of and write.of in names and write.of != read.of:
+        return is_of_one_shape(read.key, write.key)
+    if read.key.named != write.key.named or "{}" in read.key.named or ("{" in read.key.named and read.of != write.of):
+        return False
+    fields = [" ".join(map(written, t.field)) for t in (read, write)]
+    return fields[0] == fields[1] or not fields[1] or any(names_in(e) & names for e in write.field)
 
 
 def _feeds(read: Touch, write: Touch, flow: Flow) -> bool:
-    names = flow.names_of(read.step.place)
+    names = _names(read, flow)
     fed = {n for e in write.value for n in names & names_in(e)}
     return bool(fed and fed - flow.replaced(names, read.step.place, write.step.place))
 

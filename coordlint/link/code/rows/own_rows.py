@@ -15,7 +15,7 @@ from coordlint.link.code.evaluation.values import Object, Value, options
 from coordlint.link.code.flow.usage import last_word, names_in
 from coordlint.link.code.rows.once import NOT_YET_STORED
 from coordlint.link.code.scopes.project import Scope
-from coordlint.link.code.walking import records
+from coordlint.link.code.walking import records, rowversions
 from coordlint.models.schema import Op
 from coordlint.source import Place
 from coordlint.wording import words
@@ -77,7 +77,7 @@ def _counted(ev: Evaluator, trace: Trace, asked: Asked) -> Iterator[Mutation]:
             field=field,
             read=read[0] if read else place,
             written=saves[0],
-            versioned=records.is_versioned(ev, scope.owner.symbol),
+            versioned=rowversions.is_versioned(ev, scope.owner.symbol),
             locked=tuple(sorted({d.lock.identity for d in held})),
             arithmetic=arithmetic,
             in_test=in_test(scope),

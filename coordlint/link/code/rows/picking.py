@@ -17,7 +17,7 @@ from coordlint.link.code.rows.transitions import is_locked, is_state
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import statements
-from coordlint.link.code.walking import records
+from coordlint.link.code.walking import records, rowversions
 
 _ANY = frozenset({"first", "last", "earliest", "latest", "scalar", "scalar_one_or_none", "one_or_none"})
 
@@ -49,7 +49,7 @@ def picked(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
             field=field,
             read=look.place,
             written=saves[0],
-            versioned=records.is_versioned(ev, record.symbol),
+            versioned=rowversions.is_versioned(ev, record.symbol),
             locked=tuple(sorted({d.lock.identity for d in held})),
             arithmetic=False,
             in_test=in_test(scope),

@@ -15,7 +15,7 @@ from coordlint.link.code.rows.transitions import is_locked
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import expressions, statements
-from coordlint.link.code.walking import records
+from coordlint.link.code.walking import records, rowversions
 from coordlint.source import Place
 
 _SAVES = ("save", "asave")
@@ -46,7 +46,7 @@ def rewrites(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Rewrite]:
                 fields=tuple(sorted(fields)),
                 documents=tuple(sorted(documents)),
                 whole=not step.call.args and not step.call.keywords and DJANGO_MODEL in classes.ancestry(ev, record.symbol)[1],
-                locked=bool(step.held) or is_locked(ev, name, scope) or records.is_versioned(ev, record.symbol),
+                locked=bool(step.held) or is_locked(ev, name, scope) or rowversions.is_versioned(ev, record.symbol),
                 in_test=in_test(scope),
             )
 

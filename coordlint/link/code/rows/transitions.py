@@ -15,7 +15,7 @@ from coordlint.link.code.rows.setters import Methods
 from coordlint.link.code.scopes.project import Scope, is_test
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import blocks
-from coordlint.link.code.walking import records
+from coordlint.link.code.walking import records, rowversions
 from coordlint.source import Place, Span
 
 Tested = Mapping[str, Span]  # "booking.status" -> where it was held against a state
@@ -43,7 +43,7 @@ def transitions(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]
             field=field,
             read=scope.place(test),
             written=saves[0],
-            versioned=records.is_versioned(ev, record.symbol),
+            versioned=rowversions.is_versioned(ev, record.symbol),
             locked=tuple(sorted({d.lock.identity for d in held})),
             arithmetic=False,
             in_test=is_test(scope.path),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from coordlint import ir
 from coordlint.contention import Mutation
-from coordlint.coordination import Operation, Outcome, Use
+from coordlint.coordination import Argument, Operation, Outcome
 from coordlint.link.code.calls.trace import Trace
-from coordlint.link.code.evaluation import calling, classes
+from coordlint.link.code.evaluation import classes
 from coordlint.link.code.evaluation.arguments import bindings
 from coordlint.link.code.evaluation.calling import returned
 from coordlint.link.code.evaluation.classes import in_test
@@ -27,12 +27,14 @@ from coordlint.link.code.evaluation.values import (
     options,
     shown,
 )
+from coordlint.link.code.flow import inhand
 from coordlint.link.code.flow.changing import adds, changes, checked, counted_from
 from coordlint.link.code.flow.flows import Flow
 from coordlint.link.code.flow.usage import calls_in, last_word, names_in
-from coordlint.link.code.scopes.project import Scope, is_test
+from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import blocks, expressions, statements
+from coordlint.link.code.walking import rowversions
 from coordlint.link.code.walking.absent import led_by_absence
 from coordlint.models.schema import Late, Op
 from coordlint.source import Place, Span
@@ -67,7 +69,7 @@ def _with_look(write: Operation, all_: list[Operation], flow: Callable[[], Flow]
 
 def _is_beside(look: Operation, write: Operation, flow: Callable[[], Flow]) -> bool:
     """Whether both are about one key of one store, and of a hash about one field."""
-    fields = [next((a.text for a in o.arguments if a.name in ("key", "field")), "") for o in (look, write)] if write.op is Op.SET_ADD else ["", ""]
+    fields = [found.text if (found := field_of(o)) is not None else "" for o in (look, write)]
     same = look.backend == write.backend and look.key == write.key and _record_of(look) == _record_of(write)
     return same and (fields[0] == fields[1] or not all(fields) or _is_part_of_what_was_made(fields[0], fields[1], flow))
 
@@ -76,6 +78,14 @@ def _is_part_of_what_was_made(asked: str, named: str, flow: Callable[[], Flow]) 
     """Whether one name is the same part of something that was made from the other: `order.id` of `Order(**given)`, and `given["id"]`."""
     old, new = _PART.findall(asked), _PART.findall(named)
     return len(old) > 1 and len(new) > 1 and old[-1] == new[-1] and old[0] in flow().sources({new[0]})
+
+
+def field_of(operation: Operation) -> Argument | None:
+    """The one field of a hash that is read or written."""
+    if operation.argument("name") is None:
+        return None
+    found = operation.argument("key") or operation.argument("field")
+    return found if found is not None and (found.value is not None or found.text not in ("", "None")) else None
 
 
 def _wrapped_reads(ev: Evaluator, trace: Trace, of: Callable[[str], Trace]) -> Iterator[Operation]:
@@ -148,8 +158,20 @@ def _feeds_back(read: Operation, write: Operation, flow: Callable[[], Flow]) -> 
     """
     if read.backend != write.backend or _record_of(read) != _record_of(write) or read.place.line > write.place.line:
         return False
+    if not _is_field(read, write, flow):
+        return False
     by_it = flow().records if read.op is not Op.DB_READ else set()
     return bool(_feeds(read, write, flow()) - by_it and _feeds(read, write, flow().towards(write.place)) - by_it)
+
+
+def _is_field(read: Operation, write: Operation, flow: Callable[[], Flow]) -> bool:
+    """Whether what is read of a hash is, or holds, the field of it that is written."""
+    fields = [field_of(o) for o in (read, write)]
+    if write.op is not Op.SET_ADD or fields[1] is None:
+        return True
+    if fields[0] is None:
+        return flow().looks_up(flow().names_of(read.place), fields[1].value if isinstance(fields[1].value, str) else None)
+    return fields[0].text == fields[1].text or bool(set(fields[1].mentions) & flow().names_of(read.place))
 
 
 def is_write(operation: Operation) -> bool:
@@ -178,7 +200,8 @@ def _feeds(read: Operation, write: Operation, flow: Flow) -> set[str]:
     names = flow.names_of(read.place)
     if not names and read.receiver:
         names = flow.spread({read.receiver}) - {read.receiver}  # a cursor: the rows come out of it later
-    values = [a for a in write.arguments if a.text != write.key_text or not a.text]
+    field = field_of(write)
+    values = [a for a in write.arguments if a is not field and (a.text != write.key_text or not a.text)]
     fed = {name for a in values for name in names & set(a.mentions)}
     return fed - flow.replaced(names | {read.receiver}, read.place, write.place)
 
@@ -196,6 +219,8 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
         after = saved(trace, base, place)
         if record is None or not after or is_set_before(scope, target, place) or not classes.may_be_column(ev, record.symbol, field):
             continue
+        if inhand.is_made_here(scope.function.body, base, at):
+            continue
         held = [d for s in trace.steps if s.place in after for d in s.held]
         yield Mutation(
             place=place,
@@ -205,9 +230,10 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
             field=field,
             read=scope.place(read),
             written=after[0],
-            versioned=record.loaded == "locked" or is_versioned(ev, record.symbol),
+            versioned=record.loaded == "locked" or rowversions.is_versioned(ev, record.symbol),
             locked=tuple(sorted({d.lock.identity for d in held})),
             arithmetic=arithmetic,
+            progress=arithmetic and inhand.is_progress(scope.function.body, base, at),
             since=arithmetic and _is_since(scope.function.body, base, at),
             in_test=in_test(scope),
         )
@@ -266,37 +292,6 @@ def _handed(ev: Evaluator, value: Value) -> set[str]:
     return {o.loaded for o in options(ev.settle(ev.default_of(value))) if isinstance(o, Object) and o.loaded}
 
 
-_STALE = ("StaleDataError", "RecordModifiedError")  # what a mapper raises when another writer was first
-
-
-def versions(ev: Evaluator, traces: Iterable[Trace]) -> Iterator[Use]:
-    """Optimistic concurrency that the mapper does: where a class names its version column, and where a refusal is handled."""
-    for scope in ev.project.classes():
-        at = _version_declared(ev, scope)
-        if at is not None and not is_test(scope.path):
-            name = scope.symbol.rpartition(".")[2]
-            yield Use(scope.place(at), "occ", "database-row", "sqlalchemy", scope.symbol, name, options=(("condition", "version_id_col"),))
-    seen: set[Place] = set()
-    for trace in traces:
-        for guard in (g for s in trace.steps for g in s.guards):
-            if guard.place not in seen and not is_test(trace.scope.path) and any(c.rpartition(".")[2] in _STALE for c in guard.catches):
-                seen.add(guard.place)
-                yield Use(guard.place, "occ", "database-row", "sqlalchemy", trace.scope.symbol, None)
-
-
-def _version_declared(ev: Evaluator, scope: Scope) -> Span | None:
-    """The `__mapper_args__` of a class that name a version column: an attribute, or a method that gives them."""
-    for b in scope.names.get("__mapper_args__", ()):
-        given = [(b.expr, b.at)] if b.expr is not None else []
-        if b.target is not None and b.target.kind == "function":
-            given = [(expr, expr.at) for expr in calling.returned(b.target)]
-        for expr, at in given:
-            keys = expr.keys if isinstance(expr, ir.Mapping) else ()
-            if any(isinstance(k, ir.Const) and k.value == "version_id_col" for k in keys):
-                return at or expr.at
-    return None
-
-
 def _value(ev: Evaluator, base: str, scope: Scope) -> Value:
     return ev.name(base, scope) if base.isidentifier() else UNKNOWN
 
@@ -340,8 +335,3 @@ def _is_since(body: tuple[ir.Stmt, ...], base: str, at: Span) -> bool:
 def _is_expression(value: ir.Expr) -> bool:
     """`F("n") + 1` is computed by the database."""
     return any(isinstance(n, ir.Call) and written(n.func).rpartition(".")[2] == "F" for n in ir.walk(value))
-
-
-def is_versioned(ev: Evaluator, symbol: str) -> bool:
-    """Whether the mapper compares a version column of this class when it writes."""
-    return any(_version_declared(ev, scope) is not None for scope in classes.ancestry(ev, symbol)[0])
