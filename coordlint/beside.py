@@ -47,6 +47,8 @@ def beside_database(system: System, *backends: str) -> Iterator[Beside]:
 
 def _stored(system: System, way: tuple[Place, ...], symbols: tuple[str, ...]) -> tuple[Operation, Operation] | None:
     """The new record that was stored before the call on a way, and what made it last: nearest to the call first."""
+    if any(system.is_in_transaction(at) for at in way):
+        return None  # a failure rolls it back
     for symbol, at in reversed(list(zip(symbols, way, strict=True))):
         before = [o for o in system.operations_in({symbol}) if o.place < at and not o.loop]
         rolled = [o for o in before if o.op is Op.ROLLBACK]

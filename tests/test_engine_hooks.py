@@ -63,3 +63,23 @@ def test_a_method_of_the_project_is_called_itself() -> None:
     made = system({"app.py": text, "tasks.py": TASKS})
     assert made.callers("app.Form.clean") == ()
     assert [c for c, _ in made.callers("app.Form.is_valid")] == ["app.view"]
+
+
+def test_what_the_object_was_made_with_may_be_anything() -> None:
+    text = """
+from rest_framework.serializers import Serializer
+import redis
+r = redis.Redis()
+
+class Order(Serializer):
+    def __init__(self, take, **rest):
+        self.take = take
+
+    def validate(self, given):
+        r.set("seen", 1)
+
+def view(data):
+    order = Order(r.lpop, data=data)
+    order.is_valid()
+"""
+    assert [c for c, _ in system({"app.py": text}).callers("app.Order.validate")] == ["app.view"]

@@ -70,6 +70,15 @@ def test_a_failure_that_leaves_the_loop_is_not_tried_again() -> None:
     assert tried(text, Op.INCREMENT) == []
 
 
+@pytest.mark.parametrize(
+    "loop",
+    ["left = float('inf')\n    while left:", "left = float('nan')\n    while left > 0:", "for left in range(10 ** 40):", "for left in range(0, 5, 0):", "for left in range(0, 9, 0.5):"],
+)
+def test_a_count_that_is_none_has_no_number(loop: str) -> None:
+    text = f"def bump(key):\n    {loop}\n        try:\n            r.incr(key)\n            return\n        except redis.ConnectionError:\n            left -= 1\n"
+    assert tried(text, Op.INCREMENT) == ["a bounded number of times"]
+
+
 DECORATORS = {
     "tenacity, tries": ("from tenacity import retry, stop_after_attempt\n@retry(stop=stop_after_attempt(3))", "at most 3 times"),
     "tenacity, tries or time": ("import tenacity\n@tenacity.retry(stop=tenacity.stop_after_delay(60) | tenacity.stop_after_attempt(6))", "at most 6 times"),

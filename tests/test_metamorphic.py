@@ -47,6 +47,7 @@ TODO: dict[str, set[str]] = {
         "CL302 an open file",
         "CL304 a data watch for every task, which is written elsewhere",
         "CL104 a store's own lock, given back by its general delete",  # that what is deleted is a lock, its name alone says
+        "CL404 what starts workers notes them by the number of their process, and nobody takes off the one that dies",  # `pid`
     },
     "a function extracted": {
         "CL306 one entry is looked for among all that wait, through the project's own reader",  # the reading and the looking are then two calls apart
@@ -54,16 +55,21 @@ TODO: dict[str, set[str]] = {
         # only passes on what it was asked for.
         "CL113 a lock for each account, and a command that starts four processes",
         "CL119 the type of an event says nothing of the state of the record",
+        "CL123 a thread is given the key, and prolongs it whoever holds it",
         "CL301 whatever an API is asked to keep, through a wrapper of another module",  # told where the other kind is kept
         "CL303 one key for each name that requests make up; those of the other kind are deleted, through the same wrapper",
         "CL305 a sequence is brought forward, one node after the other",
         "CL402 the renewal succeeds whoever leads, and the leader works on",
+        "CL501 what a wrapper answers about its script is thrown away",
         "CL507 an address is looked up by a helper, and the account is made from a form",
+        "CL507 statements of SQL; a helper of another module looks",
+        "CL602 any failure gives an empty list, and then nothing is protected",
         "CL507 a seat is confirmed because no other booking of it is",
         "CL104 without a lease, nobody else can have taken it meanwhile",  # that the lease is None together with its argument is known within one function
     },
     "a block extracted": {
         "CL109 whether the lock was had is asked at once, and never again",  # which of two functions asked first is not known
+        "CL503 the pipeline that watched is closed before another one writes",  # that it is another one is seen within one function
         "CL101 notes its progress before it takes the lock and under it: that is not what the lock is for",  # that it does the same before is seen within one function
     },
 }

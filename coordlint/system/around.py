@@ -24,6 +24,10 @@ class Around(Calling):
             if opened is not None and (tests or not sweep.in_test) and not self._is_locked(sweep.symbol, frozenset()):
                 yield sweep, opened
 
+    def is_in_transaction(self, call: Place) -> bool:
+        """Whether a call of the project's own function stands in a database transaction, in its own function."""
+        return call in self._world.in_transaction
+
     def _transaction_around(self, symbol: str, seen: frozenset[str]) -> Place | None:
         """A call on some way to a function that stands in a transaction."""
         if symbol in seen or len(seen) > 4:

@@ -158,7 +158,7 @@ def _by_class(ev: Evaluator, scope: Scope) -> Iterator[Entry]:
     owner, place, name = scope.owner, scope.place(scope.function.at), scope.function.name
     if owner is None:
         params = [p.name for p in scope.params() if p.kind == "positional"]
-        if params and params[0] == "request" and ("views" in scope.path or "view" in scope.module.rpartition(".")[2]):
+        if params and params[0] == "request" and ("views" in scope.path or "view" in scope.module.rpartition(".")[2]) and not _is_called(ev, scope):
             yield Entry(scope.symbol, "http", place, f"{name}(request) in {scope.path}")
         elif params == ["event", "context"] and name.endswith("handler"):
             yield Entry(scope.symbol, "consumer", place, f"{name}(event, context)")
@@ -174,6 +174,11 @@ def _by_class(ev: Evaluator, scope: Scope) -> Iterator[Entry]:
         yield Entry(scope.symbol, "consumer", place, f"{name} of an endpoint of oslo.messaging")
     elif name == "__call__" and _is_middleware(owner):
         yield Entry(scope.symbol, "http", place, "__call__ of a middleware")
+
+
+def _is_called(ev: Evaluator, scope: Scope) -> bool:
+    """Whether the project calls it itself, its tests left out: a helper of views, unless a route names it as well."""
+    return any(not is_test(site.scope.path) for site in ev.sites.get(scope.symbol, ()))
 
 
 def _class_route(owner: Scope) -> str:

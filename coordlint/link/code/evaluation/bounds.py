@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _CLOCKS = frozenset("time monotonic perf_counter now utcnow time_ns monotonic_ns".split())
 _RETRYING = frozenset("Retrying AsyncRetrying".split())
+_BEYOND = 1e15
 _CELERY_TRIES = 3  # Task.max_retries
 _DEEPEST = 4  # blocks within a loop that are looked into for a way out
 
@@ -50,9 +51,10 @@ def _of_source(ev: Evaluator, loop: ir.Loop, scope: Scope, place: Place) -> Retr
     if name == "builtins.range" and 0 < len(call.args) < 4:
         numbers = [number(ev, a, scope) for a in call.args]
         first, stop, step = (0.0, numbers[0], 1.0) if len(numbers) == 1 else (numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else 1.0)
-        if first is None or stop is None or not step:
+        begin, end, by = whole(first), whole(stop), whole(step)
+        if begin is None or end is None or not by:
             return Retry("times", place)
-        return Retry("times", place, len(range(int(first), int(stop), int(step))))
+        return Retry("times", place, len(range(begin, end, by)))
     if name == "itertools.count":
         return _way_out(ev, loop.body, frozenset(_named(loop.target)), scope, place, 0) or Retry("forever", place)
     if last_word(call.func) in _RETRYING:
@@ -127,8 +129,13 @@ def _counted(ev: Evaluator, name: str, limit: ir.Expr | None, scope: Scope, plac
     ends_at = number(ev, limit, scope) if limit is not None else 0.0
     if len(begins) > 1 or None in begins or ends_at is None:
         return Retry("times", place)
-    most = int(max([ends_at, *(n for n in begins if n is not None)]))
-    return Retry("times", place, most if most > 0 else None)
+    most = max([ends_at, *(n for n in begins if n is not None)])
+    return Retry("times", place, whole(most) if most > 0 else None)
+
+
+def whole(number: float | None) -> int | None:
+    """A count, as far as it is one: no infinity, and nothing beyond what loops are counted to."""
+    return int(number) if number is not None and abs(number) < _BEYOND else None
 
 
 def _asks_clock(expr: ir.Expr) -> bool:
@@ -200,7 +207,7 @@ def _of_tenacity(ev: Evaluator, call: ir.Call | None, scope: Scope, place: Place
     for node in ir.walk(_followed(stop, scope)):
         if isinstance(node, ir.Call) and last_word(node.func) == "stop_after_attempt":
             most = number(ev, node.args[0], scope) if node.args else None
-            return Retry("times", place, int(most) if most is not None else None)
+            return Retry("times", place, whole(most))
     for node in ir.walk(_followed(stop, scope)):
         if isinstance(node, ir.Call) and last_word(node.func) in ("stop_after_delay", "stop_before_delay"):
             return Retry("seconds", place, seconds=number(ev, node.args[0], scope) if node.args else None)
@@ -227,7 +234,7 @@ def _by_names(ev: Evaluator, call: ir.Call | None, scope: Scope, place: Place, t
             return Retry("forever", place)
         is_none = isinstance(given, ir.Const) and given.value is None
         if not is_none:
-            return Retry("times", place, int(most) if most is not None else None)
+            return Retry("times", place, whole(most))
     limit = call.keyword(time) if call is not None and time else None
     if limit is not None:
         seconds = number(ev, limit, scope)
@@ -246,5 +253,5 @@ def _of_task(ev: Evaluator, call: ir.Call, scope: Scope, place: Place) -> Retry:
         return Retry("times", place, _CELERY_TRIES + 1)
     if isinstance(given, ir.Const) and given.value is None:
         return Retry("forever", place)
-    most = number(ev, given, scope)
-    return Retry("times", place, int(most) + 1 if most is not None else None)
+    most = whole(number(ev, given, scope))
+    return Retry("times", place, most + 1 if most is not None else None)

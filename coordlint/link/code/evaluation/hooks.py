@@ -63,4 +63,4 @@ def _of(ev: Evaluator, symbol: str, receiver: Object, name: str) -> list[Functio
             made += [FunctionRef(s, receiver) for s in symbols if s in ev.project.scopes and ev.project.scopes[s].kind == "function"]
             if several and not wanted.endswith("*"):
                 break  # the nearest overrides those above
-    return list(dict.fromkeys(made))
+    return list({m.symbol: m for m in made}.values())  # by symbol: a receiver may hold what has no hash
