@@ -4,12 +4,17 @@ Why: `lock = client.lock("x")` makes an object and asks the server nothing; `sel
 it were protected, and passes every test that has one process.
 
 And Django drops FOR UPDATE where it asks for a sum, a maximum or a count: the rows are
-computed with, and none is locked.
+computed with, and none is locked. `update()` and `delete()` drop it as well, in Django
+and SQLAlchemy: what runs is the plain UPDATE, and what was looked at before it
+was looked at without a lock.
 
 Instead: `with lock:`, or `lock.acquire()` with its result tested; evaluate the query (`.get()`, `list(...)`) inside `transaction.atomic()`. For the
 maximum of rows that are still to come, lock the row above them (`Board.objects.select_for_update().get(...)`) or `pg_advisory_xact_lock`.
 
 Fine when: the lock is returned, stored or passed on, so that somebody else can take it.
+
+An UPDATE that names in its filter what it may change (`filter(pk=pk, status="open")`), or
+that counts with F(), needs no lock, and is left alone.
 
 Known misses: a context manager of the project that is called without `with`; `select_for_update()` outside of a
 transaction, which Django itself refuses.
@@ -21,9 +26,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import ERROR, Found, Op, Outcome, System, call_name, found, rule
+from coordlint import ERROR, MEDIUM, Found, Op, Operation, Outcome, System, call_name, found, rule, words
 
 LAZY = ("select_for_update", "with_for_update")
+CHANGING = ("update", "aupdate", "delete", "adelete")  # and these are statements of their own, which have no FOR UPDATE
+_NAMES_ROWS = ("id", "pk", "uuid")
 COMPUTING = ("aggregate", "aaggregate", "count", "acount")  # Django asks for these without FOR UPDATE
 
 
@@ -43,6 +50,7 @@ def lock_never_taken(system: System) -> Iterator[Found]:
     yield from only_asked(system)
     yield from never_evaluated(system)
     yield from aggregated(system)
+    yield from only_changed(system)
 
 
 def only_asked(system: System) -> Iterator[Found]:
@@ -100,3 +108,28 @@ def aggregated(system: System) -> Iterator[Found]:
             because=[*told_to, *([(function.place, "in this function")] if function is not None and not told_to else [])],
             help="Lock a row that is there: that of the parent, or the rows themselves by list(query) before the sum; or take pg_advisory_xact_lock.",
         )
+
+
+def only_changed(system: System) -> Iterator[Found]:
+    """Row locks asked for on a query that is only changed or deleted: no row is ever selected with a lock."""
+    for change in system.operations():
+        how = change.call.rpartition(".")[2]
+        if change.row_lock is None or how not in CHANGING or not _is_plain(change):
+            continue
+        if any(o.row_lock == change.row_lock and o.place != change.place and o.call.rpartition(".")[2] not in (*LAZY, *CHANGING) and o.op is Op.DB_READ for o in system.operations()):
+            continue  # its rows are asked for somewhere
+        function = system.function(change.symbol)
+        told_to = [(change.row_lock, "the query is told to lock its rows here")] if change.row_lock.line != change.place.line else []
+        yield found(
+            f"FOR UPDATE is asked for on a query that is only {'deleted' if 'delete' in how else 'updated'}: no row is selected with a lock, and a plain statement is all that runs",
+            at=change,
+            because=[*told_to, *([(function.place, "in this function")] if function is not None and not told_to else [])],
+            confidence=MEDIUM,
+            help="Select the row with the lock first (`.get()`), look at its state, then change it; or name the state that is expected in the filter and look at the number of rows.",
+        )
+
+
+def _is_plain(change: Operation) -> bool:
+    """Whether it changes rows by their identity alone, whatever state they are in, to what does not count on the old."""
+    named = bool(change.compares) and all(c in _NAMES_ROWS or words(c) <= {*_NAMES_ROWS, *words(change.key or "")} for c, _ in change.compares)
+    return named and all(by != "+=" for _, by in change.writes)

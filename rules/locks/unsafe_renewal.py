@@ -12,6 +12,8 @@ not atomic, which is another finding); it is a leader's, and effects follow (tha
 
 A thread that extends a lock and ends with the first failure, with a line in the log and without a word to the one who works, is reported as well.
 
+So is an extension between pieces of work that fails into the same broad `except` as the work: the loop logs a failed piece, and goes on without the lock.
+
 Known misses: a thread that no handler keeps from ending; one that sets a flag which nobody reads.
 
 Sources: Redis documentation, Distributed Locks (extending the lock); redis-py documentation, Lock.extend.
@@ -26,7 +28,9 @@ from coordlint import (
     MEDIUM,
     WARNING,
     Found,
+    Guard,
     Op,
+    Outcome,
     Section,
     System,
     blind_renewals,
@@ -39,6 +43,7 @@ from coordlint import (
     rule,
     told,
     unchecked_renewals,
+    words,
 )
 
 
@@ -63,7 +68,36 @@ def unsafe_renewal(system: System) -> Iterator[Found]:
                 help="Use the lock's own extend() or reacquire(), which compare the token, and stop the work when they fail.",
             )
     yield from ends_without_a_word(system)
+    yield from passed_over(system)
     yield from of_rows(system)
+
+
+def passed_over(system: System) -> Iterator[Found]:
+    """Extensions between pieces of work whose failure is logged like that of any piece: the next one is done without the lock."""
+    extensions = {o.place: o for o in system.operations(Op.EXTEND)}
+    for section in system.critical_sections(distributed=True):
+        for at in section.extended:
+            extension = extensions.get(at)
+            if extension is None or extension.outcome is not Outcome.DEAD or not extension.loop or section.checked or section.symbol != extension.symbol:
+                continue
+            handler = next((g for g in extension.guards if _sees_loss(g)), None)
+            done = [*(e.chain[0] if e.chain else e.place for e in section.effects), *section.unresolved]
+            if handler is None or not handler.next_lap or not any(d.line != at.line for d in done):
+                continue
+            yield found(
+                f"{call_name(extension)} fails when {lock_name(section.lock)} is gone, and the failure is only logged: the loop goes on with the next piece of "
+                "work without the lock",
+                at=extension,
+                because=[(handler.place, "whatever fails is logged here, and the loop goes on"), (section.acquired, "the lock is taken here")],
+                confidence=MEDIUM,
+                help="Extend outside of the `try` that is for the work, or catch the error of the lock first, and leave the loop.",
+            )
+
+
+def _sees_loss(guard: Guard) -> bool:
+    """Whether a handler catches what an extension raises: everything, or an error that names the lock."""
+    names = {name.rpartition(".")[2] for name in guard.catches}
+    return bool(names & {"*", "Exception", "BaseException"}) or any(words(name) & {"lock", "acquired", "owned", "redlock", "lease"} for name in names)
 
 
 def of_rows(system: System) -> Iterator[Found]:

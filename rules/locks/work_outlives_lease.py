@@ -14,6 +14,9 @@ Instead: bound every step (`timeout=5` on the call) so that their sum stays well
 Fine when: the lease is renewed, by the library or by hand; ownership is checked before the effect; the steps are bounded below the lease;
 the task's time limit is the lease or less, and its workers enforce it; the key is never released and so only spaces out the runs.
 
+An extension that sets what remains to a third of the lease or less, between pieces of work, shortens it: `extend(5)` of python-redis-lock and aioredlock
+does not add 5 seconds, and redis-py's does not with replace_ttl=True.
+
 A loop of unknown length around calls that nobody knows is reported only where a sibling shows what is missing: the same wrapper, with renewal.
 
 Known misses: loops are added up only around calls that leave the process and whose timeout is known; time limits of tasks that stand in the worker's configuration. requests has no timeout by default, nor has the receiving of a websocket; httpx has 5 seconds, aiohttp 5 minutes: other clients whose default is not
@@ -33,9 +36,11 @@ from coordlint import (
     Evidence,
     Found,
     Op,
+    Operation,
     Section,
     System,
     TaskLimit,
+    call_name,
     distinct,
     effect_name,
     found,
@@ -49,6 +54,9 @@ from coordlint import (
     unenforced,
 )
 
+SHORT = 1 / 3
+"""Part of the lease: an extension to less was meant to add, not to cut."""
+
 MOST_TRUSTED = 3600
 """Seconds: who gives a lease of more has thought of how long the work takes."""
 
@@ -58,6 +66,9 @@ def work_outlives_lease(system: System) -> Iterator[Found]:
     trusting: dict[Evidence, list[tuple[Section, TaskLimit]]] = {}
     for section in system.critical_sections(distributed=True):
         lease = section.lock.lifetime
+        if (short := shortened(system, section)) is not None:
+            yield by_its_extension(section, short)
+            continue
         if lease.seconds is None or section.lock.model.renews or section.extended or asks_again(system, section):
             continue
         limit = time_limit(system, section.symbol)
@@ -76,6 +87,35 @@ def work_outlives_lease(system: System) -> Iterator[Found]:
             yield unlike_its_sibling(section, sibling)
     for pool_evidence, sections in trusting.items():
         yield without_its_limit(pool_evidence, sections)
+
+
+def shortened(system: System, section: Section) -> Operation | None:
+    """An extension between pieces of work that leaves much less than the lease was: it sets what remains, and adds nothing."""
+    lease = section.lock.lifetime.seconds
+    if lease is None or section.lock.model.renews or not (section.effects or section.unresolved):
+        return None
+    extensions = [o for o in system.operations(Op.EXTEND) if o.place in section.extended and o.loop and o.symbol == section.symbol]
+    if not extensions or any(not _sets(o) or o.ttl is None or o.ttl.seconds is None or o.ttl.seconds > lease * SHORT for o in extensions):
+        return None
+    return extensions[0]
+
+
+def _sets(extension: Operation) -> bool:
+    """Whether an extension sets the remaining time; redis-py's adds to it unless it is told otherwise."""
+    replaces = extension.argument("replace_ttl")
+    return extension.library in ("python-redis-lock", "aioredlock") or (replaces is not None and replaces.value is True)
+
+
+def by_its_extension(section: Section, extension: Operation) -> Found:
+    remaining = extension.ttl.seconds if extension.ttl is not None else None
+    return found(
+        f"{call_name(extension)} sets what remains of the lease on {lock_name(section.lock)} to {remaining:g} s, from {told(section.lock.lifetime)}: "
+        "from the second round of the loop on the work has only that long",
+        at=extension,
+        because=[Evidence(section.acquired, "the lock is taken here, for longer")],
+        confidence=MEDIUM,
+        help="Extend by the whole lease, which was chosen for the work.",
+    )
 
 
 def asks_again(system: System, section: Section) -> bool:

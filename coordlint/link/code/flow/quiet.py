@@ -34,6 +34,11 @@ def only_notes(handler: ir.Handler) -> bool:
     return all(_is_quiet(s) for s in statements(handler.body)) and not ends(handler.body)
 
 
+def goes_to_next(handler: ir.Handler) -> bool:
+    """Whether a handler in a loop does no more than log, and the loop goes on with its next lap."""
+    return all(_is_quiet(s) for s in statements(handler.body)) and ends(handler.body) in ("", "continue")
+
+
 def _behind(body: tuple[ir.Stmt, ...], loop: ir.Loop) -> Iterator[ir.Stmt]:
     """What can run after a loop, in its function: the statements further down, and those of a `finally` around it."""
     inside = {id(s) for s in statements(loop.body)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from coordlint import ir
 from coordlint.coordination import Guard
 from coordlint.link.code.evaluation.values import ClassRef, External
-from coordlint.link.code.flow.quiet import only_notes, quiet_end
+from coordlint.link.code.flow.quiet import goes_to_next, only_notes, quiet_end
 from coordlint.link.code.flow.usage import ends
 from coordlint.link.code.scopes.spelling import written
 
@@ -36,7 +36,8 @@ def guard(w: Walk, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
     quiet = quiet_end(w.scope, h, s) if around.loop in ("while", "forever") else None
     goes_on = not ending and action != "raise"
     told = (bool(own) and all(own), only_notes(h), _given(h))
-    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet, goes_on, *told)
+    next_lap = bool(around.loop) and goes_to_next(h)
+    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet, goes_on, *told, next_lap)
 
 
 def _given(h: ir.Handler) -> str | None:
