@@ -152,6 +152,8 @@ def kind_of(named: Kind | Sniffed, data: bytes) -> Kind | None:
     match named:
         case Kind.COMPOSE:
             return Kind.KUBERNETES if _is_kubernetes(data) else Kind.COMPOSE
+        case Kind.DOCKERFILE if not _FROM.search(data) and _is_compose(data):
+            return Kind.COMPOSE  # whoever calls his services' file that runs it with `docker compose -f`
         case Kind():
             return named
         case Sniffed.YAML:

@@ -52,6 +52,8 @@ def kinds(found: Discovery) -> dict[str, Kind]:
         ("Dockerfile", "FROM a", Kind.DOCKERFILE),
         ("docker/Dockerfile.worker", "FROM a", Kind.DOCKERFILE),
         ("worker.dockerfile", "FROM a", Kind.DOCKERFILE),
+        ("brokers.dockerfile", "services:\n  broker:\n    image: broker\n", Kind.COMPOSE),
+        ("broken.dockerfile", "services:\n", Kind.DOCKERFILE),
         ("Containerfile", "FROM a", Kind.DOCKERFILE),
         ("requirements.txt", "redis", Kind.REQUIREMENTS),
         ("requirements/prod.txt", "redis", Kind.REQUIREMENTS),

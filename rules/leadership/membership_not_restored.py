@@ -10,7 +10,8 @@ Instead: put the registration into a function, call it at the start and again fr
 CONNECTED after LOST (the listener itself must not block); or use a recipe that joins again. With Consul, register again from time to time, and give the agent a data directory.
 Where members are rows of a table and old ones are swept away, let the sign of life make the row again.
 
-Fine when: a state listener, a retry loop or the creation in a loop brings the node back.
+Fine when: a state listener, a retry loop or the creation in a loop brings the node back; only the number at the end of a sequence node is wanted: ZooKeeper never gives
+it twice, and it stays one's own when the node is gone.
 
 Sources: kazoo documentation, Basic Usage (KazooState.LOST); such a bug and its fix: linkedin/iris#244 (a party that is not joined
 again).
@@ -48,6 +49,8 @@ def membership_not_restored(system: System) -> Iterator[Found]:
     clients = list(system.clients(backend="zookeeper"))
     for registration in system.operations(backend="zookeeper"):
         if not registration.stores or not registration.ephemeral or registration.loop or not _is_membership(registration):
+            continue
+        if _is_only_a_number(system, registration):
             continue
         client = _client_of(registration, clients)
         if client is None or client.listeners or _made_again(system, registration):
@@ -143,6 +146,17 @@ def _is_membership(registration: Operation) -> bool:
         return False
     one_of_many = "{}" in (registration.key or "") and bool(registration.key_words & _MEMBERS)
     return one_of_many or bool(registration.symbol_words & _REGISTERS)
+
+
+def _is_only_a_number(system: System, registration: Operation) -> bool:
+    """Whether a sequence node holds nothing, its name is taken, and nobody looks at those beside it: who draws a number is no member of anything."""
+    numbered, value = registration.argument("sequence") or registration.argument("sequential"), registration.argument("value") or registration.argument("data")
+    is_empty = value is None or (value.literal and value.value in (None, "")) or value.text in ("", "b''", 'b""')
+    if numbered is None or numbered.value is not True or not is_empty or registration.outcome is Outcome.DEAD or registration.symbol_words & _REGISTERS:
+        return False
+    above = (registration.key or "").rstrip("/").rpartition("/")[0]
+    looks = [o for o in system.operations(Op.LIST, Op.WATCH, Op.DISCOVER, backend=registration.backend) if not o.in_test]
+    return not any(o.key in (None, "", "{}") or (o.key or "").rstrip("/") == above for o in looks)
 
 
 def _client_of(registration: Operation, clients: list[Client]) -> Client | None:
@@ -418,6 +432,56 @@ def busy(hostname):
         zk.set(f"/workers/{hostname}", b"busy")
     except NoNodeError:
         zk.create(f"/workers/{hostname}", b"busy", ephemeral=True)
+
+=== good: a block of numbers is drawn, and stays one's own
+--- app/tickets.py
+from kazoo.client import KazooClient
+
+BLOCK = 500
+
+
+class Tickets:
+    def __init__(self, root):
+        self.zk = KazooClient(hosts="zk:2181")
+        self.root = root
+
+    def draw(self):
+        path = self.zk.create(self.root + "/node-", ephemeral=True, sequence=True)
+        return int(path[-10:]) * BLOCK
+
+=== good: the number of this worker in the ids that it makes
+--- app/ids.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def worker_number():
+    return int(zk.create("/ids/workers/worker-", b"", ephemeral=True, sequence=True).rpartition("-")[2]) % 1024
+
+=== bad: numbered members that somebody looks up
+--- app/pool.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def enrol_worker(name):
+    return zk.create("/pool/" + name + "/worker-", b"", ephemeral=True, sequence=True)  # finding: membership-not-restored
+
+
+def workers(name):
+    return zk.get_children("/pool/" + name)
+
+=== bad: a numbered node that says where its member is
+--- app/pool.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def serve(pool, address):
+    return zk.create("/pool/" + pool + "/worker-", address.encode(), ephemeral=True, sequence=True)  # finding: membership-not-restored
 
 === good: the contender of a lock
 --- app/own_lock.py

@@ -7,7 +7,7 @@ the outage of everything. It is made for what changes rarely and is read from a 
 Instead: read once and keep a local copy that a watch refreshes (kazoo's DataWatch and ChildrenWatch, etcd's watch, Consul's blocking queries), and serve
 from it, stale if need be. Locks around a request belong into the database that the request writes to.
 
-Fine when: the answer comes from a copy that a watch, a cache with a time to live or the function itself keeps; an operator's endpoint that is called now and then.
+Fine when: the answer comes from a copy that a watch, a cache with a time to live or the function itself keeps, or from a block of numbers that lasts for many requests; an operator's endpoint that is called now and then.
 
 It is a note where asking the coordinator, or storing something in it, is all that the handler does, and where a third of all handlers ask it (three at least): then it is
 what the program is built on, and no copy of a value cures that. Where all handlers do, nothing is told.
@@ -109,7 +109,8 @@ def is_cached(system: System, symbol: str, depth: int = 0) -> bool:
     function = system.function(symbol)
     if function is not None and (function.kept is not None or not CACHING.isdisjoint(function.decorators)):
         return True
-    callers = {caller for caller, _ in system.callers(symbol)} - {symbol} if depth < 3 else set()
+    above = {caller for caller, _ in system.callers(symbol)} - {symbol} if depth < 3 else set()
+    callers = [caller for caller in sorted(above) if any(e.kind in TRAFFIC for e in system.entries_waiting(caller))]  # who asks once, at the start, keeps nothing and need not
     return bool(callers) and all(is_cached(system, caller, depth + 1) for caller in callers)
 
 
@@ -347,6 +348,105 @@ from django.urls import path
 from shop.health import HealthView
 
 urlpatterns = [path("up", HealthView.as_view())]
+
+=== good: one round trip for each block of numbers, the first of them at the start
+--- numbers.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+
+
+def draw():
+    return int(zk.create("/blocks/block-", sequence=True, ephemeral=True)[-10:])
+
+
+class Numbers:
+    def __init__(self):
+        self.last = self.end = 0
+
+    def begin(self, block):
+        self.last = block * 1000
+        self.end = self.last + 999
+
+    def next(self):
+        following = self.last + 1
+        if following < self.end:
+            self.last += 1
+            return following
+        self.begin(draw())
+        return self.next()
+
+
+numbers = Numbers()
+--- app.py
+from flask import Flask
+
+from numbers import draw, numbers
+
+app = Flask(__name__)
+
+
+@app.post("/orders")
+def order():
+    return str(numbers.next())
+
+
+if __name__ == "__main__":
+    numbers.begin(draw())
+    app.run()
+
+=== good: the block is drawn when the last one is used up
+--- app.py
+from flask import Flask
+from kazoo.client import KazooClient
+
+app = Flask(__name__)
+zk = KazooClient(hosts="zk:2181")
+
+
+class Numbers:
+    def __init__(self):
+        self.last = self.end = 0
+
+    def next(self):
+        if self.last >= self.end:
+            self.last = int(zk.create("/blocks/block-", sequence=True, ephemeral=True)[-10:]) * 1000
+            self.end = self.last + 999
+        self.last += 1
+        return self.last
+
+
+numbers = Numbers()
+
+
+@app.post("/orders")
+def order():
+    return str(numbers.next())
+
+=== bad: each request draws a number, and counts how many it drew
+--- app.py
+from flask import Flask
+from kazoo.client import KazooClient
+
+app = Flask(__name__)
+zk = KazooClient(hosts="zk:2181")
+
+
+class Numbers:
+    def __init__(self):
+        self.drawn = 0
+
+    def next(self):
+        self.drawn += 1
+        return int(zk.create("/numbers/n-", sequence=True, ephemeral=True)[-10:])  # finding: coordination-on-request-path
+
+
+numbers = Numbers()
+
+
+@app.post("/orders")
+def order():
+    return str(numbers.next())
 
 === good: a copy that a watch keeps
 --- app.py

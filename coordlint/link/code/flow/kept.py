@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from coordlint import ir
 from coordlint.link.code.scopes.project import Scope
@@ -11,6 +11,7 @@ from coordlint.link.code.scopes.statements import statements
 from coordlint.source import Place
 
 _LOOKS = frozenset({"get", "peek"})
+_ORDER = frozenset({"<", "<=", ">", ">="})
 _PUTS = frozenset({"setdefault", "update", "put", "set"})
 
 
@@ -23,15 +24,46 @@ def kept_answer(scope: Scope) -> Place | None:
         return None
     body = statements(scope.function.body)
     filled = dict(_fills(scope, body))
-    if not filled:
-        return None
     copies = dict(_copies(body))
     for answer in _early(body):
         store = _stands_in(answer.value) if answer.value is not None else ""
         store = copies.get(store, store)
         if filled.get(store, 0) > answer.at.line:
             return scope.place(answer.at)
+    return _from_a_block(body, scope.place)
+
+
+def _from_a_block(body: list[ir.Stmt], at: Callable[[ir.Span], Place]) -> Place | None:
+    """Where a function gives the next number of a block that its object keeps: a bound tells whether there is one, and only behind it a new block is drawn."""
+    counted = {written(s.target): s.at.line for s in body if isinstance(s, ir.Augment) and isinstance(s.target, ir.Attribute)}
+    if not counted:
+        return None
+    names: dict[str, set[str]] = {store: {store} for store in counted}
+    for s in body:
+        if isinstance(s, ir.Assign) and isinstance(s.value, ir.Binary | ir.Attribute):
+            for store in counted.keys() & {written(n) for n in ir.walk(s.value) if isinstance(n, ir.Attribute)}:
+                names[store] |= {target.id for target in s.targets if isinstance(target, ir.Name)}
+    answers = [s for s in body if isinstance(s, ir.Return) and s.value is not None]
+    for test, first, last in _bounds(body):
+        sides = {written(side) for side in test.values if isinstance(side, ir.Name | ir.Attribute)}
+        for store, line in counted.items():
+            given = next((a for a in answers if a.value is not None and names[store] & {written(n) for n in ir.walk(a.value) if isinstance(n, ir.Name | ir.Attribute)}), None)
+            if given is None or not sides & names[store]:
+                continue
+            is_early = first <= line <= last and first <= given.at.line <= last  # while there is one: counted and given inside
+            is_late = line > last and given.at.line > last  # when there is none: drawn inside, counted and given behind
+            if is_early or is_late:
+                return at(given.at)
     return None
+
+
+def _bounds(body: list[ir.Stmt]) -> Iterator[tuple[ir.Compare, int, int]]:
+    """The comparisons of order on which something is done, with the first and the last line of it."""
+    for s in body:
+        for branch in s.branches[:1] if isinstance(s, ir.If) else ():
+            if isinstance(branch.test, ir.Compare) and all(op in _ORDER for op in branch.test.ops):
+                lines = [inner.at.line for inner in statements(branch.body)]
+                yield branch.test, min(lines), max(lines)
 
 
 def _fills(scope: Scope, body: list[ir.Stmt]) -> Iterator[tuple[str, int]]:
