@@ -440,3 +440,4 @@ class FunctionInfo(msgspec.Struct, frozen=True):
     followed: tuple[str, ...] = ()  # those of its decorators that the project defines, and that call it in sight
     shield: tuple[Guard, ...] = ()  # the handlers that they have around every call of it
     kept: Place | None = None  # where it gives back what an earlier call kept in the process, before it asks anybody
+    made_once: tuple[str, ...] = ()  # what outlives it and is made by its first call, as a test says: "_zk", "self.client"

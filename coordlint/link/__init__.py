@@ -21,7 +21,7 @@ from coordlint.link.code.evaluation import calling, sites
 from coordlint.link.code.evaluation.classes import in_test
 from coordlint.link.code.evaluation.evaluate import Evaluator, last_name
 from coordlint.link.code.evaluation.values import FunctionRef, Pattern, shown
-from coordlint.link.code.flow.kept import kept_answer
+from coordlint.link.code.flow.kept import kept_answer, made_once
 from coordlint.link.code.inventory import suggesting, uses
 from coordlint.link.code.inventory.believing import beliefs
 from coordlint.link.code.loops import endless, leading, restating, retrying, rushing, swaps, sweeps
@@ -299,4 +299,5 @@ def _info(scope: Scope, tracer: Tracer | None) -> FunctionInfo:
         followed=followed,
         shield=shield,
         kept=kept_answer(scope) if tracer is not None else None,
+        made_once=made_once(scope) if tracer is not None else (),
     )

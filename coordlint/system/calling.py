@@ -234,9 +234,20 @@ class Calling(Seen):
         return len(asking) >= 3 and 3 * len(asking) >= len({e.symbol for e in self.entries("http")})
 
     def is_asked_by_all(self, backend: str) -> bool:
-        """Whether all HTTP handlers, and three of them at least, use a backend: without it there is nothing to serve."""
+        """Whether all HTTP handlers, and three of them at least, use a backend: without it there is nothing to serve.
+
+        Where handlers also write there, single pages that use nothing at all do not count: the frame of an editor for what is in it.
+        """
         asking = self._asking(backend)
-        return len(asking) >= 3 and asking >= {e.symbol for e in self.entries("http")}
+        others = {e.symbol for e in self.entries("http")} - asking
+        if len(asking) < 3 or len(asking) < 3 * len(others):
+            return False
+        return not others or (self._is_edited(backend, asking) and not any(o.backend or o.kind for s in others for o in self.operations_in(self.reached_from(s))))
+
+    def _is_edited(self, backend: str, handlers: frozenset[str]) -> bool:
+        """Whether two of the handlers store something in a backend."""
+        writing = (any(o.backend == backend and o.stores for o in self.operations_in(self.reached_from(s))) for s in handlers)
+        return sum(writing) > 1
 
     def _asking(self, backend: str) -> frozenset[str]:
         """The HTTP handlers that use a backend."""

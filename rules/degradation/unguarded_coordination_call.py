@@ -17,7 +17,8 @@ the client really raises: kazoo's `start()` raises KazooTimeoutError, which is n
 
 Fine when: the failure is handled here or by every caller; the program is a command or a one-shot job, whose caller sees the
 exit code; a lock that cannot be taken refuses the work on purpose.
-A request is left alone where all handlers ask the coordinator: without it there is nothing to serve. It is a note for a request where a third of all handlers, and three at least, ask the coordinator: it is what the program is built on; and where
+A request is left alone where all handlers ask the coordinator (single pages of an editor that ask nobody aside): without it there is nothing to serve. But a client that is kept before it is connected, and stays
+half made when that fails, is told there too. It is a note for a request where a third of all handlers, and three at least, ask the coordinator: it is what the program is built on; and where
 the handler does nothing else.
 
 Known misses: consumers that end with the first error; error handlers of a framework that are registered by configuration.
@@ -79,8 +80,8 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
         yield found(
             f"An outage of {backend_name(call.backend)} {way.harm}: nothing handles the failure of {call_name(call)}.",
             at=call,
-            because=[(way.place, way.reason), *_asked(system, call, way), *too_narrow[:1], *_tried(system, call), *call.origin],
-            severity=INFO if way.when == "request" and (system.is_asked_by_most(call.backend) or is_all_that_is_asked(system, call, way)) else WARNING,
+            because=[(way.place, way.reason), *_asked(system, call, way), *too_narrow[:1], *_tried(system, call), *_half_made(system, call), *call.origin],
+            severity=INFO if way.when == "request" and not _half_made(system, call) and (system.is_asked_by_most(call.backend) or is_all_that_is_asked(system, call, way)) else WARNING,
             confidence=way.confidence,
         )
     yield from _in_threads(system, told)
@@ -114,7 +115,7 @@ def _not_told(system: System, call: Operation, way: WayIn, told: set[object]) ->
     """Whom it hits, but for who was told of another call; None as well where every request is saved, and only who else asks is not."""
     if way.when != "request":
         return None if (way.place, way.harm) in told else way
-    if system.is_asked_by_all(call.backend):
+    if system.is_asked_by_all(call.backend) and not _half_made(system, call):
         return None
     first = next((e for e in system.entries_reaching(call.symbol) if e.kind == "http"), None)
     hit = [request_hit(e) for e in unsaved_requests(system, call)]
@@ -122,6 +123,15 @@ def _not_told(system: System, call: Operation, way: WayIn, told: set[object]) ->
         return None
     told.add((first.place, way.harm))
     return next((w for w in hit if (w.place, w.harm) not in told), hit[0])
+
+
+def _half_made(system: System, call: Operation) -> list[tuple[Place, str]]:
+    """A client that is kept for all requests before it is connected: when that fails it stays as it is, and nobody tries again."""
+    function = system.function(call.symbol)
+    if call.op is not Op.CONNECT or call.client is None or function is None or call.receiver not in function.made_once or call.guards:
+        return []
+    is_first = call.client.path == call.place.path and function.place.line <= call.client.line < call.place.line
+    return [(call.client, f"`{call.receiver}` is set before it is connected: after a failure the next request finds it there, and does not connect it again")] if is_first else []
 
 
 def _tried(system: System, call: Operation) -> list[tuple[Place, str]]:

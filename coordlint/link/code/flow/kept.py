@@ -8,7 +8,7 @@ from coordlint import ir
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import statements
-from coordlint.source import Place
+from coordlint.source import Place, Span
 
 _LOOKS = frozenset({"get", "peek"})
 _ORDER = frozenset({"<", "<=", ">", ">="})
@@ -33,7 +33,7 @@ def kept_answer(scope: Scope) -> Place | None:
     return _from_a_block(body, scope.place)
 
 
-def _from_a_block(body: list[ir.Stmt], at: Callable[[ir.Span], Place]) -> Place | None:
+def _from_a_block(body: list[ir.Stmt], at: Callable[[Span], Place]) -> Place | None:
     """Where a function gives the next number of a block that its object keeps: a bound tells whether there is one, and only behind it a new block is drawn."""
     counted = {written(s.target): s.at.line for s in body if isinstance(s, ir.Augment) and isinstance(s.target, ir.Attribute)}
     if not counted:
@@ -64,6 +64,19 @@ def _bounds(body: list[ir.Stmt]) -> Iterator[tuple[ir.Compare, int, int]]:
             if isinstance(branch.test, ir.Compare) and all(op in _ORDER for op in branch.test.ops):
                 lines = [inner.at.line for inner in statements(branch.body)]
                 yield branch.test, min(lines), max(lines)
+
+
+def made_once(scope: Scope) -> tuple[str, ...]:
+    """Attributes and names of the module that a function fills with what a call makes, where a test finds them empty: `if _zk is None: _zk = Client()`."""
+    body = statements(scope.function.body)
+    shared = {name for s in body if isinstance(s, ir.Global) for name in s.names}
+    made: set[str] = set()
+    for branch in (b for s in body if isinstance(s, ir.If) for b in s.branches):
+        looked = {written(n) for n in ir.walk(branch.test) if isinstance(n, ir.Name | ir.Attribute)}
+        for s in statements(branch.body):
+            if isinstance(s, ir.Assign) and isinstance(s.value, ir.Call | ir.Await):
+                made |= {written(t) for t in s.targets if _outlives(scope, t, shared, entry=False)} & looked
+    return tuple(sorted(made))
 
 
 def _fills(scope: Scope, body: list[ir.Stmt]) -> Iterator[tuple[str, int]]:
