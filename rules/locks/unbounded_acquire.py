@@ -17,6 +17,8 @@ timeout; a standby waits to become leader.
 
 Known misses: a limit that the server sets by itself (lock_timeout in Postgres's configuration).
 
+A function that calls itself while it holds a `threading.Lock` waits for itself: the request never ends, and neither does any other that comes by.
+
 Sources: redis-py and kazoo documentation of acquire; AWS Builders' Library, Timeouts, retries and backoff with jitter.
 """
 
@@ -72,6 +74,24 @@ def unbounded_acquire(system: System) -> Iterator[Found]:
             help="Give the acquire a limit (blocking_timeout=, acquire(timeout=)) and answer 'busy' when it passes.",
         )
     yield from row_locks_in_coroutines(system)
+    yield from taken_again(system)
+
+
+def taken_again(system: System) -> Iterator[Found]:
+    """A lock of the process that its function takes again, by calling itself while it holds it: it waits for itself for ever, and everybody behind it."""
+    for section in system.critical_sections(scopes=(Scope.PROCESS,)):
+        function, entries = system.function(section.symbol), waiting(system, section)
+        if section.again is None or section.lock.type != "threading.Lock" or section.wait.kind == "seconds" or function is None or not entries:
+            continue
+        if function.place.line <= section.lock.made.line <= function.end_line and function.place.path == section.lock.made.path:
+            continue  # each call has a lock of its own
+        yield found(
+            f"{WAITED_FOR[entries[0].kind]} waits for {lock_name(section.lock)} for ever where it comes here a second time: the lock is not reentrant, and held by the same thread",
+            at=section,
+            because=[(section.again, "the function calls itself here while it holds the lock"), *(told_entry(entry) for entry in entries[:1])],
+            confidence=MEDIUM,
+            help="Do it again in a loop, or call a function that expects the lock to be held; an RLock hides what is wrong with the order.",
+        )
 
 
 def row_locks_in_coroutines(system: System) -> Iterator[Found]:

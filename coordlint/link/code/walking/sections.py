@@ -16,6 +16,7 @@ from coordlint.link.code.evaluation.classes import in_test
 from coordlint.link.code.evaluation.values import FunctionRef
 from coordlint.link.code.flow.usage import last_word
 from coordlint.link.code.walking import decorating, holding
+from coordlint.link.code.walking.again import called_again
 from coordlint.link.code.walking.handed import handed
 from coordlint.link.code.walking.purpose import purpose_of, raised_in
 from coordlint.link.code.walking.tracer import Tracer
@@ -126,6 +127,7 @@ class Sections:
             in_test=in_test(d.scope),
             is_async=isinstance(d.scope.node, ir.Function) and d.scope.function.is_async,
             bound_use=d.bound_use,
+            again=called_again(d),
         )
         certain = msgspec.structs.replace(made, effects=tuple(e for e in effects if e.is_sure))
         return msgspec.structs.replace(made, purpose=purpose_of(certain, raised_in(d.scope)))
