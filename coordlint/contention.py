@@ -139,6 +139,7 @@ class Restated(msgspec.Struct, frozen=True):
     write: Place  # the library's call
     way: tuple[Place, ...]  # the calls between them
     round: Place  # the call that the loop without end repeats
+    keeper: Place  # that loop
 
 
 class Led(msgspec.Struct, frozen=True):

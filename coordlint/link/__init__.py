@@ -124,7 +124,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
     plugged = Plugged(ev, facts)
     seen = frozenset(walked)
     assumed = [(t, s, method) for t in traces for s, method in plugged.calls(t)]
-    kept_up = frozenset(place for t in traces for place in endless.kept_up(t))
+    rounds = {place: loop for t in traces for place, loop in endless.kept_up(t)}
     return World(
         functions={s.symbol: _info(s, tracer if s.symbol in seen else None) for s in project.functions()},
         operations=operations,
@@ -156,9 +156,9 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         retried_functions=functions_again,
         started=frozenset((f.symbol, s.place) for t in traces if not is_test(t.scope.path) for s in t.steps if s.deferred for f in s.functions)
         | frozenset(endless.own_threads(ev, traces)),
-        kept_up=kept_up,
+        kept_up=frozenset(rounds),
         templated=frozenset(tracer.templated),
-        restated=tuple(sorted(restating.restated(ev, traces, kept_up), key=lambda r: (r.place, r.write))),
+        restated=tuple(sorted(restating.restated(ev, traces, rounds), key=lambda r: (r.place, r.write))),
         looped=frozenset(s.place for t in traces for s in t.steps if s.functions and s.loop),
         laps={s.place: s.each for t in traces for s in t.steps if s.each is not None},
         states=_states(traces),

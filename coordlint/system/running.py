@@ -40,6 +40,11 @@ class System(Around):
             self._running[module] = tuple(w for w, started in self._started if any(module in self._reachable(m) for m in started))
         return self._running[module]
 
+    def programs_running(self, workload: Workload, symbol: str) -> frozenset[str]:
+        """Of the programs that a workload starts, those that import the module of a function."""
+        module = self._module_of(symbol)
+        return frozenset(run.program for run in workload.runs if module is not None and module in self._reachable(self._paths.get(run.path, "")))
+
     def served_with(self, symbol: str) -> tuple[Served, ...]:
         """The servers of several processes whose application imports the module of a function."""
         module = self._module_of(symbol)

@@ -50,6 +50,7 @@ _VERSION = frozenset({"version", "revision", "rev", "etag", "mod", "generation",
 _INITIAL = frozenset({"init", "initial", "initialize", "initialise", "default", "ensure", "empty", "bootstrap", "setup", "prepare"})
 _UNIQUE = frozenset({"uuid", "token", "hash", "digest"})
 _ABSENT = frozenset({"create", "absent"})
+_DRAWS = frozenset({"incr", "increment", "inc", "next", "sequence", "counter"})  # names of functions that bring a number forward by compare-and-swap
 
 
 @rule("CL501", severity=ERROR)
@@ -60,7 +61,7 @@ def cas_result_ignored(system: System) -> Iterator[Found]:
         elif (guard := _swallowing(update)) is not None:
             yield _swallowed(update, guard)
     for create in system.operations(Op.CREATE, backend="etcd"):
-        if create.outcome is Outcome.DEAD and create.call.endswith(".create") and create.library not in _RAISING and _matters(create):
+        if create.outcome is Outcome.DEAD and create.call.endswith(".create") and create.library not in _RAISING and _matters(create) and not _is_drawn(system, create):
             yield found(
                 f"Nobody looks at the outcome of {call_name(create)} on `{create.key_text or create.key}`: when the key is there already it answers False, and this value is lost.",
                 at=create,
@@ -134,6 +135,14 @@ def _matters(create: Operation) -> bool:
         return False
     known = {word for filler in create.fillers for word in (filler, filler.rpartition(".")[2])}
     return "{}" in (create.key or "") and value.text not in known and not words(" ".join(create.fillers)) & _UNIQUE
+
+
+def _is_drawn(system: System, create: Operation) -> bool:
+    """Under the next number of a counter of the same function, which nobody else gets: `seq = self.increment(...)`."""
+    before = {callee for callee, at in system.calls_from(create.symbol) if at < create.place}
+    inside = (o for callee in before for o in system.operations_in((callee,)))
+    here = (o for o in system.operations_in((create.symbol,)) if o.place < create.place)
+    return any(o.op is Op.INCREMENT or o.is_counted or o.counts or (o.op is Op.CAS and o.symbol != create.symbol and words(o.symbol.rpartition(".")[2]) & _DRAWS) for o in (*here, *inside))
 
 
 def _ignored(system: System, update: Operation, how: str) -> Found:

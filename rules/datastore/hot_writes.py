@@ -12,16 +12,32 @@ make the same write, in order to bring a sequence forward, leaves a node behind 
 A loop without end that looks at many things, and writes down what it sees of each whether or not that has changed, costs a round of consensus for each
 thing in each round; nearly all of them write what is there already, and wake the watchers for nothing.
 
-Fine when: the loop waits a second or more, or for an event; what is written is compared with what was there; the key goes with a lease; it tries a conditional write again until it succeeds; it writes a few different keys.
+Fine when: the loop waits a second or more, or for an event, a message or a command that it is given; what is written is compared with what was there; the key goes with a lease; it tries a conditional write again until it succeeds; it writes a few different keys.
 
 Known misses: loops that are paced by a queue or a socket.
 
 Sources: etcd documentation, Hardware recommendations (disk latency of a write); ZooKeeper, Best Practices.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 
-from coordlint import COORDINATORS, MEDIUM, WARNING, Found, Op, Operation, System, backend_name, found, rule
+from coordlint import (
+    COORDINATORS,
+    MEDIUM,
+    WARNING,
+    Found,
+    Op,
+    Operation,
+    Place,
+    Restated,
+    System,
+    backend_name,
+    found,
+    rule,
+)
+
+_MOST = 4  # other places that a finding names
 
 
 @rule("CL305", severity=WARNING)
@@ -41,11 +57,14 @@ def hot_writes(system: System) -> Iterator[Found]:
 
 
 def _restated(system: System) -> Iterator[Found]:
-    """What a loop sees of each thing is written in every round, as if it were new."""
+    """What a loop sees of each thing is written in every round, as if it were new; once for each loop without end, whatever it writes."""
+    plain = {o.place: o for o in reversed(tuple(system.operations(Op.WRITE)))}
+    told: dict[Place, list[Restated]] = defaultdict(list)
     for again in system.restated():
-        write = next((o for o in system.operations(Op.WRITE) if o.place == again.write), None)
-        if write is None:
-            continue
+        if again.write in plain:
+            told[again.keeper].append(again)
+    for again, *others in told.values():
+        write = plain[again.write]
         yield found(
             f"Writes what it sees of each thing to {backend_name(write.backend)} in every round of a loop without end, whether or not it has changed.",
             at=again.place,
@@ -55,6 +74,7 @@ def _restated(system: System) -> Iterator[Found]:
                 *((at, "the value goes on from here") for at in again.way),
                 (write.place, "written here, and nothing on the way asks what was there"),
                 *([(again.round, "the loop without end starts it here")] if again.round != again.place else []),
+                *((other.place, "and the same loop writes here, likewise") for other in others[:_MOST]),
                 *write.origin,
             ],
             confidence=MEDIUM,

@@ -54,7 +54,8 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
     outcomes = {operation.place: operation.outcome for operation in acquires}
     queued = {operation.place for operation in acquires if operation.atomic == "pipeline" and not _is_sent_and_forgotten(system, operation)}
     seen: set[Place] = set()
-    for section in system.critical_sections():
+    told: set[tuple[Place, str]] = set()
+    for section in sorted(system.critical_sections(), key=lambda s: not s.effects):
         if section.how in ("with", "decorator", "row-lock") or section.can_fail is not True or section.tested is not False:
             continue
         if section.acquired in queued:
@@ -67,6 +68,9 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
         if section.checked or (section.lock.by_hand and not is_meant_as_lock(system, section)):
             continue
         seen.add(section.acquired)
+        if (section.acquired, lock_name(section.lock)) in told:
+            continue  # one call, in another of the sections that it opens
+        told.add((section.acquired, lock_name(section.lock)))
         yield found(
             f"nobody looks whether {lock_name(section.lock)} was obtained ({how_it_fails(section)}): what follows runs without it "
             "when it is taken",

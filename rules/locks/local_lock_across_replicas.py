@@ -58,7 +58,7 @@ def local_lock_across_replicas(system: System) -> Iterator[Found]:
         shared = [effect for effect in section.effects if is_shared(effect) and effect.place not in truly_guarded]
         if not shared or section.lock.model.kind == "semaphore" or is_leader_only(system, section):
             continue
-        many = next((e for w in system.workloads_of(section.symbol) if (e := runs_more_than_once(section, w)) is not None), None)
+        many = next((e for w in system.workloads_of(section.symbol) if (e := runs_more_than_once(system, section, w)) is not None), None)
         many = many or served(system, section)
         offered = None if many is not None else starts_more_than_one(system, section)
         many = many or offered
@@ -99,16 +99,16 @@ def is_leader_only(system: System, section: Section) -> bool:
     return any(section.symbol in system.reached_from(election.symbol) for election in elections)
 
 
-def runs_more_than_once(section: Section, workload: Workload) -> Evidence | None:
+def runs_more_than_once(system: System, section: Section, workload: Workload) -> Evidence | None:
     """The evidence that a workload has more instances than the lock reaches."""
     if section.lock.model.scope is Scope.HOST:
         return None if shares_file(section, workload) else many_instances(workload)
-    return many_instances(workload) or many_processes(workload) or one_for_each_processor(workload)
+    return many_instances(workload) or many_processes(workload) or one_for_each_processor(workload, system.programs_running(workload, section.symbol))
 
 
-def one_for_each_processor(workload: Workload) -> Evidence | None:
-    """Workers of tasks whose number nobody says: celery and dramatiq fork one for each processor of the machine."""
-    for process in workload.started("celery-worker", "dramatiq"):
+def one_for_each_processor(workload: Workload, programs: frozenset[str]) -> Evidence | None:
+    """Workers of tasks whose number nobody says: celery and dramatiq fork one for each processor of the machine; of the programs that run the code."""
+    for process in workload.started(*programs & {"celery-worker", "dramatiq"}):
         said = process.option("-c", "--concurrency", "-p", "--processes") is not None or process.option("-P", "--pool") not in (None, "prefork", "processes")
         if process.workers is None and not said and workload.variable(*_CONCURRENCY) is None:
             return Evidence(process.place, f"{workload.name} starts a {process.program} process for each processor")

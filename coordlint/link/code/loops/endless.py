@@ -19,14 +19,49 @@ _UNTIL_TOLD = frozenset(
 )
 
 
-def kept_up(trace: Trace) -> Iterator[Place]:
-    """The calls of a function that such a loop repeats."""
+_TAKES = frozenset("recv receive dequeue popleft blpop brpop consume".split())
+_MESSAGES = frozenset("message messages msg event events command commands job jobs task item request work".split())
+
+
+def kept_up(trace: Trace) -> Iterator[tuple[Place, Place]]:
+    """The calls of a function that such a loop repeats, with the loop."""
     if not any(s.loop in ("forever", "while") for s in trace.steps):
         return
     scope = trace.scope
     for s in scope.statements:
         if isinstance(s, ir.Loop) and s.target is None and _is_endless(s.test):
-            yield from (scope.place(made.at) for made in _repeated(s.body))
+            yield from ((scope.place(made.at), scope.place(s.at)) for made in _repeated(s.body))
+
+
+def paced(trace: Trace) -> Iterator[Place]:
+    """Those of such loops that do in each round what a message tells them, which they took first: without news they wait."""
+    scope = trace.scope
+    for s in scope.statements:
+        if isinstance(s, ir.Loop) and s.target is None and _is_endless(s.test) and _takes_message(s.body):
+            yield scope.place(s.at)
+
+
+def _takes_message(body: tuple[ir.Stmt, ...]) -> bool:
+    """Whether one thing is taken from a queue or a socket at the start of a round: `item = queue.get()`, `command = planner.next_command()`."""
+    for s in body:
+        if isinstance(s, ir.Try | ir.With):
+            return any(_takes_message(block) for block in blocks(s)[:1])
+        value = s.value if isinstance(s, ir.Assign) else None
+        if isinstance(value, ir.Await):
+            value = value.value
+        if isinstance(value, ir.Call):
+            return _is_taken(value)
+        if not isinstance(s, ir.Evaluate | ir.Assign):
+            return False
+    return False
+
+
+def _is_taken(call: ir.Call) -> bool:
+    name = last_word(call.func)
+    said = words(name)
+    if name == "get" and not call.args:
+        return True  # a queue's: what has keys or addresses is asked for one
+    return bool(said & _TAKES) or bool("next" in said and said & _MESSAGES)
 
 
 def _repeated(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Expr]:

@@ -15,6 +15,7 @@ from coordlint.link.code.calls.trace import Step, Trace
 from coordlint.link.code.evaluation.evaluate import Evaluator
 from coordlint.link.code.evaluation.values import External, Object, Result, options
 from coordlint.link.code.flow.usage import calls_in, ends, names_in
+from coordlint.link.code.loops.endless import paced
 from coordlint.link.code.scopes.project import Scope, is_test
 from coordlint.link.code.scopes.statements import Body, blocks, expressions, statements
 from coordlint.models.schema import Op
@@ -27,9 +28,11 @@ _NEWS = frozenset("changed changes change dirty new news differs differ diff dif
 Callers = Mapping[str, list[tuple[Trace, Step]]]
 
 
-def restated(ev: Evaluator, traces: Iterable[Trace], kept_up: frozenset[Place]) -> Iterator[Restated]:
-    """All of a project's; a loop's call is told once."""
+def restated(ev: Evaluator, traces: Iterable[Trace], kept_up: Mapping[Place, Place]) -> Iterator[Restated]:
+    """All of a project's, by the loops that nothing but time paces (calls that such loops repeat, with the loop); a loop's call is told once."""
     walked = [t for t in traces if not is_test(t.scope.path)]
+    waiting = {loop for t in walked for loop in paced(t)}
+    kept_up = {place: loop for place, loop in kept_up.items() if loop not in waiting}
     writes = [(t, s) for t in walked for s in t.steps if s.operation is not None and _is_plain(s.operation)]
     if not writes or not kept_up:
         return
@@ -66,7 +69,7 @@ def _readers(traces: Iterable[Trace], callers: Callers) -> frozenset[str]:
 
 
 def _upwards(
-    ev: Evaluator, trace: Trace, step: Step, values: set[str], way: tuple[Place, ...], callers: Callers, readers: frozenset[str], kept_up: frozenset[Place]
+    ev: Evaluator, trace: Trace, step: Step, values: set[str], way: tuple[Place, ...], callers: Callers, readers: frozenset[str], kept_up: Mapping[Place, Place]
 ) -> Iterator[Restated]:
     scope = trace.scope
     made = _made_of(scope, values)
@@ -74,7 +77,7 @@ def _upwards(
     if loop is not None and made & names_in(loop.target or ir.Const(None, loop.at)):
         again = _repeated(scope.symbol, step.place, callers, kept_up)
         if again is not None and not _asks(loop.body, step) and not _is_from_store(ev, trace, loop, values, readers):
-            yield Restated(step.place, scope.symbol, scope.place(loop.at), way[0] if way else step.place, way[:0:-1], again)
+            yield Restated(step.place, scope.symbol, scope.place(loop.at), way[0] if way else step.place, way[:0:-1], again, kept_up[again])
         return
     if len(way) >= _DEEPEST or scope.kind != "function" or _asks(scope.function.body, step):
         return
@@ -114,7 +117,7 @@ def _loop(scope: Scope, step: Step) -> ir.Loop | None:
     return next((s for s in scope.statements if isinstance(s, ir.Loop) and s.target is not None and scope.place(s.at) == step.each), None)
 
 
-def _repeated(symbol: str, place: Place, callers: Callers, kept_up: frozenset[Place]) -> Place | None:
+def _repeated(symbol: str, place: Place, callers: Callers, kept_up: Mapping[Place, Place]) -> Place | None:
     """The call on a way to this one that a loop without end repeats."""
     todo, seen = [(symbol, place)], {symbol}
     for _ in range(12):

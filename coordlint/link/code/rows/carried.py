@@ -55,7 +55,7 @@ from coordlint.wording import fixed, words
 DEEPEST = 6  # wrappers in wrappers
 MOST = 60  # records of one function
 _LOCKING = frozenset({"lock", "locked", "acquire", "mutex", "semaphore"})
-_CONDITIONS = frozenset("cas version expected expected_value expected_version prev prev_value prevValue prev_index prevIndex mod_revision acquire if_match".split())
+_CONDITIONS = frozenset("cas version expected expected_value expected_version prev prev_value prevValue prev_index prevIndex mod_revision acquire if_match nx".split())
 _ON_RECORDS = (Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.SET_ADD, Op.DELETE)
 
 
