@@ -41,6 +41,7 @@ TODO: dict[str, set[str]] = {
     "functions in another order": {  # one finding about several functions stands in the first of them: another place as good
         "CL112 over a call, with locks in Redis",
         "CL119 the type of an event says nothing of the state of the record",  # in the later one of the two
+        "CL305 two kinds of readings that one loop writes are one finding",
     },
     "variables renamed": {  # the word is a part of the evidence, and these names say nothing
         "CL301 a fixed number of keys",
@@ -69,6 +70,7 @@ TODO: dict[str, set[str]] = {
     },
     "a block extracted": {
         "CL109 whether the lock was had is asked at once, and never again",  # which of two functions asked first is not known
+        "CL109 and so does redis-py's that replaces",  # that the extension stands in the loop under the lock is seen within one function
         "CL503 the pipeline that watched is closed before another one writes",  # that it is another one is seen within one function
         "CL101 notes its progress before it takes the lock and under it: that is not what the lock is for",  # that it does the same before is seen within one function
     },

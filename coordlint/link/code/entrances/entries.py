@@ -177,8 +177,9 @@ def _by_class(ev: Evaluator, scope: Scope) -> Iterator[Entry]:
 
 
 def _is_called(ev: Evaluator, scope: Scope) -> bool:
-    """Whether the project calls it itself, its tests left out: a helper of views, unless a route names it as well."""
-    return any(not is_test(site.scope.path) for site in ev.sites.get(scope.symbol, ()))
+    """Whether the project calls it itself, its tests left out: a helper of views, unless a route names it as well. Not one with a decorator,
+    which is what handlers have that one way in leads to: `if request.method == "GET": return listed(request)`."""
+    return not scope.function.decorators and any(not is_test(site.scope.path) for site in ev.sites.get(scope.symbol, ()))
 
 
 def _class_route(owner: Scope) -> str:
