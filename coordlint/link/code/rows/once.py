@@ -16,7 +16,7 @@ from coordlint.link.code.flow.usage import bare, ends, names_in
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import blocks
-from coordlint.link.code.walking import records
+from coordlint.link.code.walking import records, rowversions
 from coordlint.models.schema import Late
 from coordlint.source import Span
 
@@ -76,7 +76,7 @@ def _claims(ev: Evaluator, scope: Scope, trace: Trace, assigned: ir.Assign, test
         field=field,
         read=scope.place(test),
         written=saves[0],
-        versioned=record.loaded == "locked",
+        versioned=rowversions.is_guarded(ev, record),
         locked=tuple(sorted({d.lock.identity for d in held})),
         arithmetic=False,
         in_test=in_test(scope),

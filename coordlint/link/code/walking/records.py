@@ -230,7 +230,7 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
             field=field,
             read=scope.place(read),
             written=after[0],
-            versioned=record.loaded == "locked" or rowversions.is_versioned(ev, record.symbol),
+            versioned=rowversions.is_guarded(ev, record),
             locked=tuple(sorted({d.lock.identity for d in held})),
             arithmetic=arithmetic,
             progress=arithmetic and inhand.is_progress(scope.function.body, base, at),

@@ -9,6 +9,7 @@ from coordlint.coordination import Use
 from coordlint.link.code.calls.trace import Trace
 from coordlint.link.code.evaluation import calling, classes
 from coordlint.link.code.evaluation.evaluate import Evaluator
+from coordlint.link.code.evaluation.values import Object
 from coordlint.link.code.scopes.project import Scope, is_test
 from coordlint.source import Place, Span
 
@@ -46,3 +47,8 @@ def _version_declared(ev: Evaluator, scope: Scope) -> Span | None:
 def is_versioned(ev: Evaluator, symbol: str) -> bool:
     """Whether the mapper compares a version column of this class when it writes."""
     return any(_version_declared(ev, scope) is not None for scope in classes.ancestry(ev, symbol)[0])
+
+
+def is_guarded(ev: Evaluator, record: Object) -> bool:
+    """Whether a record that was read cannot be written over another's change: its row is locked, or the mapper compares a version."""
+    return record.loaded == "locked" or is_versioned(ev, record.symbol)
