@@ -28,6 +28,7 @@ from coordlint.link.code.loops import endless, leading, restating, retrying, rus
 from coordlint.link.code.purposes import clients
 from coordlint.link.code.purposes.roles import Roles
 from coordlint.link.code.rows import (
+    computed,
     creations,
     missed,
     naming,
@@ -209,7 +210,7 @@ def _mutations(ev: Evaluator, traces: list[Trace]) -> list[Mutation]:
     seen = [m for t in traces for m in (*records.mutations(ev, t.scope, t), *once.fillings(ev, t.scope, t), *transitions.transitions(ev, t.scope, t))]
     tested = {m.place for m in seen if m.moved}
     chosen = [m for t in traces for m in picking.picked(ev, t.scope, t) if m.place not in tested]
-    return [*seen, *chosen, *own_rows.own_rows(ev, traces)]
+    return [*seen, *chosen, *own_rows.own_rows(ev, traces), *computed.computed(ev, traces)]
 
 
 def _creations(tracer: Tracer, traces: list[Trace]) -> tuple[Creation, ...]:

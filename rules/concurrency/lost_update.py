@@ -27,7 +27,7 @@ where only scheduled rounds come there; where a loop counts on a record that nob
 Fine when: the lock that every writer takes is held from before the read until after the write; a version is compared; the
 operation is atomic in the store; an operator's command does it. Counters are reported by their own rule.
 
-Known misses: fields that are set from their old value by other means than arithmetic; rows of a database that are read and written in different
+Known misses: fields that are set from their old value by other means than arithmetic; records of a mapper that are read and written in different
 functions, unless a dependency of the framework reads them; keys of a store whose read and write are more than six calls apart; fields that are
 filled with a value of no consequence when it is made twice.
 

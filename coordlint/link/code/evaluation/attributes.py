@@ -58,10 +58,13 @@ def is_none(value: Value) -> bool:
 
 def set_here(ev: Evaluator, base: ir.Expr, name: str, scope: Scope) -> Value:
     """`app.store = Redis()` and `return app.store` in one function: whatever `app` is, the attribute is what was set."""
-    if not isinstance(base, ir.Name):
-        return UNKNOWN
     found = ev.project.outside.get(name, ())
-    return one_of([ev.binding(b, where, name) for on, where, b in found if where is scope and isinstance(on, ir.Name) and on.id == base.id])
+    if not found:
+        return UNKNOWN
+    if not isinstance(base, ir.Name):
+        return outside.of_application(ev, base, name)
+    here = one_of([ev.binding(b, where, name) for on, where, b in found if where is scope and isinstance(on, ir.Name) and on.id == base.id])
+    return outside.of_application(ev, base, name) if isinstance(here, Unknown) else here
 
 
 def _one(ev: Evaluator, base: Value, name: str) -> Value:

@@ -18,6 +18,7 @@ from coordlint.link.code.evaluation import (
     classes,
     containers,
     interchange,
+    outside,
     texts,
 )
 from coordlint.link.code.evaluation.arguments import is_bound_task
@@ -137,7 +138,8 @@ class Evaluator(Asking):
             case ir.Mapping(keys=keys, values=values):
                 return containers.table(self, keys, values, scope)
             case ir.Index(base=base, index=index):
-                return containers.item(self, self.value(base, scope), index, scope)
+                made = containers.item(self, self.value(base, scope), index, scope)
+                return outside.item_of_application(self, base, index) if type(made) is Unknown else made
             case ir.Unary(op="-", value=inner):
                 return texts.negated(self.value(inner, scope))
             case ir.Yield(value=inner) if inner is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from coordlint import ir
 from coordlint.link.code.evaluation import containers
 from coordlint.link.code.evaluation.values import (
     UNKNOWN,
@@ -83,6 +84,33 @@ def item(ev: Evaluator, key: str) -> Value:
     if key not in ev.project.outside_items or not words(key) & _TELLING:
         return UNKNOWN
     return _agreed([ev.settle(ev.value(expr, scope)) for expr, scope in ev.project.outside_items[key][:MOST]])
+
+
+def of_application(ev: Evaluator, base: ir.Expr, name: str) -> Value:
+    """What is kept under a name in the application that frameworks hand to every request: `app.state.pool = create_pool()` and `request.app.state.pool`, `app["pool"] = pool` and `request.app["pool"]`."""
+    held = _holder(base)
+    if not held:
+        return UNKNOWN
+    found = [(scope, b) for on, scope, b in ev.project.outside.get(name, ())[:MOST] if _holder(on) == held]
+    return _agreed([ev.settle(ev.binding(b, scope, name)) for scope, b in found])
+
+
+def _holder(base: ir.Expr) -> str:
+    """Whether an expression is spelled as the application of a framework, or its state: "app", "state"."""
+    match base:
+        case ir.Attribute(base=ir.Attribute(name="app" | "application") | ir.Name(id="app" | "application"), name="state"):
+            return "state"
+        case ir.Attribute(name="app" | "application") | ir.Name(id="app" | "application" | "current_app"):
+            return "app"
+        case _:
+            return ""
+
+
+def item_of_application(ev: Evaluator, base: ir.Expr, key: ir.Expr) -> Value:
+    """The same for what is kept as an item."""
+    if _holder(base) != "app" or not isinstance(key, ir.Const) or not isinstance(key.value, str):
+        return UNKNOWN
+    return _agreed([ev.settle(ev.value(expr, scope)) for expr, scope in ev.project.outside_items.get(key.value, ())[:MOST]])
 
 
 def _agreed(values: list[Value]) -> Value:

@@ -20,7 +20,7 @@ from coordlint.models.sql import SqlKind, classify_sql
 TABLE = "table:"  # before the name of a table, where rows of no class are meant
 _HOLE = r"%s|\?|\$\d+|:\w+|%\(\w+\)s|\{[^{}]*\}"
 _VALUE = rf"(?:{_HOLE}|'[^']*'|\d+)"
-_PLACEHOLDER = re.compile(_HOLE)
+PLACEHOLDER = re.compile(_HOLE)
 _EQUAL = re.compile(rf"(?<!\w)(\w{{1,64}})[\"`]? ?= ?({_VALUE})")
 _WHERE = re.compile(r"\bwhere\b", re.IGNORECASE)
 _OR = re.compile(r"\bor\b|[<>]|\bbetween\b|\blike\b", re.IGNORECASE)
@@ -44,14 +44,14 @@ def searches(ev: Evaluator, trace: Trace) -> Iterator[Search]:
         o = step.operation
         if o is None or o.op is not Op.DB_READ or o.backend or not o.key or step.deferred:
             continue
-        text, values = _statement(ev, trace, step)
+        text, values = statement(ev, trace, step)
         where = _WHERE.search(text)
         if where is None or classify_sql(text).kind is not SqlKind.SELECT:
             continue
-        equal = {column: value for column, value in _filled(text, where.end(), values) if column}
+        equal = {column: value for column, value in filled(text, where.end(), values) if column}
         if not equal or any(is_fresh(v) for v in equal.values()):
             continue
-        asked = _fetched(trace, step)
+        asked = fetched(trace, step)
         counts = _COUNT.search(text) is not None
         yield Search(TABLE + o.key, last_word(asked.call.func), equal, frozenset(), bool(_OR.search(text, where.end())), counts, asked.place, frozenset((step.place, asked.place)))
 
@@ -62,7 +62,7 @@ def insertions(ev: Evaluator, trace: Trace) -> Iterator[Inserted]:
         o = step.operation
         if o is None or o.op is not Op.EFFECT or o.kind != "database" or o.late is not Late.APPEND or o.conditional or not o.key or step.deferred:
             continue
-        text, values = _statement(ev, trace, step)
+        text, values = statement(ev, trace, step)
         told = _INSERT.search(text)
         if told is None:
             continue
@@ -70,7 +70,7 @@ def insertions(ev: Evaluator, trace: Trace) -> Iterator[Inserted]:
         start = told.start(2)
         given = {}
         for column, part in zip(columns, _parts(told[2]), strict=False):
-            found = _PLACEHOLDER.fullmatch(part.strip())
+            found = PLACEHOLDER.fullmatch(part.strip())
             if found is not None:
                 given[column] = _value(text, start + told[2].index(part) + part.index(found[0]), found[0], values)
             elif part.strip()[:1] in "'0123456789":
@@ -90,7 +90,7 @@ def _parts(listed: str) -> list[str]:
     return parts
 
 
-def _statement(ev: Evaluator, trace: Trace, step: Step) -> tuple[str, list[ir.Expr]]:
+def statement(ev: Evaluator, trace: Trace, step: Step) -> tuple[str, list[ir.Expr]]:
     """The text of a call's statement, and the arguments behind it."""
     for at, given in enumerate(step.call.args[:2]):
         text = " ".join(sql_text(ev, ev.value(given, trace.scope))[:_LONGEST].split())
@@ -99,34 +99,40 @@ def _statement(ev: Evaluator, trace: Trace, step: Step) -> tuple[str, list[ir.Ex
     return "", []
 
 
-_WORDS = re.compile(r"\W{0,40}(?:select|insert|with)\b", re.IGNORECASE)
+_WORDS = re.compile(r"\W{0,40}(?:select|insert|update|with)\b", re.IGNORECASE)
 _PARAMETERS = frozenset({"params", "parameters", "vars", "args", "values"})
 
 
-def _filled(text: str, start: int, values: list[ir.Expr]) -> Iterator[tuple[str, str]]:
+def filled(text: str, start: int, values: list[ir.Expr]) -> Iterator[tuple[str, str]]:
     for found in _EQUAL.finditer(text, start):
         value = found[2]
-        yield found[1], _value(text, found.start(2), value, values) if _PLACEHOLDER.fullmatch(value) else value
+        yield found[1], _value(text, found.start(2), value, values) if PLACEHOLDER.fullmatch(value) else value
 
 
 def _value(text: str, at: int, hole: str, values: list[ir.Expr]) -> str:
     """What is given for a placeholder, as it is written; "" where that is not seen."""
     if hole[0] == "{":
         return hole[1:-1]
+    given = filling(text, at, hole, values)
+    return written(given) if given is not None else ""
+
+
+def filling(text: str, at: int, hole: str, values: list[ir.Expr]) -> ir.Expr | None:
+    """The expression that is given for a placeholder which stands at a position of a statement; None where that is not seen."""
     given = bare(values[0]) if values else None
     if hole[0] == "$":
         number = int(hole[1:]) - 1
-        return written(values[number]) if number < len(values) else ""
+        return values[number] if 0 <= number < len(values) else None
     if hole[0] == ":" or hole.startswith("%("):
         name = hole[1:] if hole[0] == ":" else hole[2:-2]
         pairs = zip(given.keys, given.values, strict=True) if isinstance(given, ir.Mapping) else ()
-        return next((written(v) for k, v in pairs if isinstance(k, ir.Const) and k.value == name), "")
-    number = sum(1 for f in _PLACEHOLDER.finditer(text, 0, at) if f[0] in ("%s", "?"))
+        return next((v for k, v in pairs if isinstance(k, ir.Const) and k.value == name), None)
+    number = sum(1 for f in PLACEHOLDER.finditer(text, 0, at) if f[0] in ("%s", "?"))
     several = given.items if isinstance(given, ir.Sequence) else tuple(values)
-    return written(several[number]) if number < len(several) else ""
+    return several[number] if number < len(several) else None
 
 
-def _fetched(trace: Trace, step: Step) -> Step:
+def fetched(trace: Trace, step: Step) -> Step:
     """The call that gives the rows of a statement: of the cursor that ran it, or of what it answered."""
     if not isinstance(step.call.func, ir.Attribute) or last_word(step.call.func) not in ("execute", "exec", "executemany"):
         return step
