@@ -1,7 +1,7 @@
 """Fuzzes every reader of foreign text: `python tests/fuzz --seconds 60`; a minute in CI, ten or more at night.
 
-Texts are the fixtures and the corpus, cut, doubled, spliced and salted with the words that parsers trip over. A finding is
-shrunk and printed; put it into `corpus/TARGET-what.txt`, and it is tried first from then on.
+Texts are the fixtures and the corpus, cut, doubled, spliced and salted with the words that parsers trip over; whole programs are
+composed and changed as trees (`programs.py`). A finding is shrunk and printed; put it into `corpus/TARGET-what.txt`, and it is tried first from then on.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ import argparse
 import signal
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisWarning
+from programs import joined, programs
 from targets import TARGETS
 
 from coordlint.examples import read_examples
@@ -24,7 +27,8 @@ from coordlint.rulebook import load_rules
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-SECONDS_EACH = 20  # for one text; longer is a hang
+SECONDS_EACH = 20  # of the processor, for one text; longer is a hang
+SMALLER = 60  # seconds to make what breaks smaller
 EXAMPLES = 60  # of one target before the next has its turn
 
 OVERLAID = [
@@ -66,10 +70,16 @@ def seeds(target: str) -> list[str]:
 
 def repositories(merge: bool) -> list[str]:
     """The systems of the rules' examples; for `merge` those with several compose files, and some that are laid over each other."""
-    systems = [e.files for rule in load_rules() for e in read_examples(rule)]
+    systems = [dict(files) for files in examples()]
     if merge:
         systems = [files for files in systems if sum("compose" in path for path in files) > 1] + OVERLAID
-    return ["\n".join(f"--- {path}\n{text}" for path, text in files.items()) for files in systems]
+    return [joined(files) for files in systems]
+
+
+@lru_cache(maxsize=1)
+def examples() -> list[dict[str, str]]:
+    """The systems of the rules' examples."""
+    return [dict(e.files) for rule in load_rules() for e in read_examples(rule)]
 
 
 def mutated(text: str, changes: list[tuple[int, int, int, str]], other: str) -> str:
@@ -90,15 +100,17 @@ def mutated(text: str, changes: list[tuple[int, int, int, str]], other: str) -> 
 
 
 def texts(target: str) -> st.SearchStrategy[str]:
-    """Mutated seeds, and text from nothing."""
+    """Mutated seeds, and text from nothing; programs are changed as trees."""
+    if target == "programs":
+        return programs(examples())
     known = seeds(target)
     change = st.tuples(st.integers(0, 6), st.integers(0, 5_000), st.integers(1, 200), st.sampled_from(SALT))
     changed = st.builds(mutated, st.sampled_from(known), st.lists(change, max_size=8), st.sampled_from(known))
     return changed | st.lists(st.sampled_from(SALT) | st.text(max_size=4), max_size=40).map("".join)
 
 
-class Hang(Exception):
-    """One text took too long."""
+class Hang(BaseException):
+    """One text took too long. What breaks in a rule is noted and the next one run; this ends the run."""
 
 
 def watched(target: Callable[[str], None], text: str) -> None:
@@ -107,29 +119,64 @@ def watched(target: Callable[[str], None], text: str) -> None:
     def stop(*_: object) -> None:
         raise Hang
 
-    signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS_EACH)
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS_EACH)
     try:
         target(text)
+    except Hang:
+        raise TimeoutError(f"more than {SECONDS_EACH} seconds") from None
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def fuzz(name: str, number: int) -> str:
     """One round of a target: nothing, or what was found, in words."""
+    broken: list[str] = []
 
     @seed(number)
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
     @given(texts(name))
     def tries(text: str) -> None:
-        watched(TARGETS[name], text)
+        try:
+            watched(TARGETS[name], text)
+        except Exception:
+            broken.append(text)
+            raise
 
     try:
         tries()
     except Exception as error:
-        notes = "\n".join(getattr(error, "__notes__", []))
-        return f"{name}: {type(error).__name__}: {error}\n{notes}"
+        kind = type(error)
+        least = smaller(broken[-1], lambda text: type(_error(name, text)) is kind) if broken else ""
+        trace = "".join(traceback.format_exception(_error(name, least) or error)[-12:])
+        return f"{name}: {trace}\n{least!r}\n{least}"
     return ""
+
+
+def _error(name: str, text: str) -> Exception | None:
+    try:
+        watched(TARGETS[name], text)
+    except Exception as error:
+        return error
+    return None
+
+
+def smaller(text: str, still: Callable[[str], bool]) -> str:
+    """A text without the lines, then without the characters, that it takes nothing from; within SMALLER seconds."""
+    ends = time.monotonic() + SMALLER
+    for parted, joint in ((text.split("\n"), "\n"), (None, "")):
+        parts = parted if parted is not None else list(text)
+        size = len(parts) // 2
+        while size and time.monotonic() < ends:
+            at = 0
+            while at < len(parts) and time.monotonic() < ends:
+                if still(joint.join(fewer := [*parts[:at], *parts[at + size :]])):
+                    parts = fewer
+                else:
+                    at += size
+            size //= 2
+        text = joint.join(parts)
+    return text
 
 
 def main() -> int:

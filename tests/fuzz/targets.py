@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
+import random
 import tempfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from coordlint import baseline, config, shellwords
+from coordlint import baseline, config, shellwords, whatif
 from coordlint.cache import decode, encode
 from coordlint.discovery import discover
 from coordlint.examples import Example
 from coordlint.extract import extract
 from coordlint.extract.comments import read_comments
 from coordlint.extract.yaml_nodes import parse
+from coordlint.facts import Facts
 from coordlint.finding import Confidence, Finding, Severity
 from coordlint.ignorefiles import IgnoreRules
 from coordlint.judging import judge
-from coordlint.link import link
+from coordlint.link import link, link_at
 from coordlint.models import Models, ModelsInvalid
-from coordlint.report import FORMATS, render
+from coordlint.report import FORMATS, audit, inventory, render
+from coordlint.report import whatif as outages
 from coordlint.report.graph import render as render_graph
 from coordlint.report.result import Coverage, Report
+from coordlint.report.style import Style
 from coordlint.rulebook import load_rules
 from coordlint.source import Kind, Place, Source, Span
 from coordlint.sourcetext import Undecodable
@@ -136,18 +141,51 @@ def _whole(text: str) -> None:
     """A repository from its files to every format: no rule breaks, and the reports are what they have to be."""
     example = Example("good", "fuzz", _files(_decodable(text)))
     facts = [extract(source) for source in example.sources]
+    for format, told in _told(facts, example).items():
+        assert not {c for c in told if (ord(c) < 32 and c != "\n") or "\x7f" <= c <= "\x9f"}, format
+        assert format not in ("json", "sarif") or json.loads(told)
+
+
+def _programs(text: str) -> None:
+    """As `_whole`; the files in another order say the same, to the byte, and each line can be asked about."""
+    example = Example("good", "fuzz", _files(_decodable(text)))
+    facts = [extract(source) for source in example.sources]
+    assert decode(encode(facts[0])) == facts[0] if facts else True
+    told = _told(facts, example)
+    lot = random.Random(zlib.crc32(text.encode()))
+    lot.shuffle(facts)
+    again = _told(facts, example)
+    assert told == again, [format for format in told if told[format] != again[format]]
+    if facts:
+        asked = lot.choice(facts).path
+        link_at(facts, _models_of_all(), asked, lot.randrange(1, example.files[asked].count("\n") + 2))
+
+
+def _told(facts: list[Facts], example: Example) -> dict[str, str]:
+    """What every command says of a repository."""
+    return dict(_reports(facts, example))
+
+
+def _reports(facts: list[Facts], example: Example) -> Iterator[tuple[str, str]]:
     system = link(facts, _models_of_all())
     rules = load_rules()
     judged = judge(system, rules, [s for f in facts for s in f.suppressions], {r.code: r.name for r in rules}, config.Config())
     assert not judged.failures, judged.failures
     skips = tuple(sorted({s for f in facts for s in f.skips}))
-    report = Report("0", judged.kept, Coverage(len(facts), len(facts), skips), judged.silenced, texts=dict(example.files))
+    coverage = Coverage(len(facts), len(facts), skips)
+    report = Report("0", judged.kept, coverage, judged.silenced, texts=dict(example.files))
     for format in FORMATS:
-        told = render(report, format)
-        assert not {c for c in told if (ord(c) < 32 and c != "\n") or "\x7f" <= c <= "\x9f"}, format
-        assert format not in ("json", "sarif") or json.loads(told)
-    for format in ("mermaid", "dot", "json"):
-        render_graph(system, format)
+        yield format, render(report, format)
+    for format, level in (("mermaid", "sections"), ("dot", "workloads"), ("json", "effects")):
+        yield f"graph {format}", render_graph(system, format, level)
+    yield "audit", audit.render(report, system, "fuzz")
+    yield "inventory", inventory.render_text(system, coverage, Style(), verbose=True)
+    yield "inventory json", inventory.render_json(system, coverage, "0")
+    for down in ("redis", "zk", "web"):
+        try:
+            yield f"whatif {down}", outages.render(whatif.whatif(system, down), "full", Style())
+        except whatif.NothingByThatName:
+            continue
 
 
 def _folder(text: str) -> None:
@@ -179,4 +217,5 @@ TARGETS: dict[str, Callable[[str], None]] = {
     "suppressions": _suppressions,
     "merge": _whole,
     "whole": _whole,
+    "programs": _programs,
 }
