@@ -8,6 +8,17 @@ from coordlint.retry import Retry
 from coordlint.source import Place
 
 
+class Move(msgspec.Struct, frozen=True):
+    """What goes with a change of a record's state."""
+
+    into: str  # the new state, in capitals and without the name of its enumeration: "DONE"
+    old: tuple[str, ...] = ()  # the states that were asked for, as far as they are written out
+    owner: str = ""  # a field that gets a name beside it: "worker"
+    makes: tuple[tuple[Place, str], ...] = ()  # rows that are made on the same way, which nothing keeps unique, with their classes
+    each: bool = False  # it happens to each row of a list
+    begun: Place | None = None  # where the function sets it for the first time, which may be to something else
+
+
 class Mutation(msgspec.Struct, frozen=True):
     """`record.field = f(record.field)` on a stored record, and the save that follows it.
 
@@ -38,6 +49,7 @@ class Mutation(msgspec.Struct, frozen=True):
     unread: bool = False  # nobody is seen to read that object before
     flag: bool = False  # the new state is a yes, or the time at which it was: `sent = True`, `paid_at = now()`
     until: tuple[Place, ...] = ()  # of a new state: the calls behind it that are made before it is saved
+    move: Move | None = None  # of a new state: what goes with it
 
 
 class RowOrder(msgspec.Struct, frozen=True):

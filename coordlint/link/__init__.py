@@ -11,7 +11,7 @@ import msgspec
 
 from coordlint import ir
 from coordlint.belief import Beliefs
-from coordlint.contention import Creation, Mutation
+from coordlint.contention import Mutation
 from coordlint.coordination import Freed, FunctionInfo, Guard, Operation, Outcome, Section
 from coordlint.facts import Facts
 from coordlint.link.code.calls.trace import Step, Trace
@@ -31,6 +31,7 @@ from coordlint.link.code.rows import (
     computed,
     creations,
     missed,
+    moves,
     naming,
     once,
     own_rows,
@@ -125,6 +126,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
     plugged = Plugged(ev, facts)
     seen = frozenset(walked)
     assumed = [(t, s, method) for t in traces for s, method in plugged.calls(t)]
+    creating = creations.Creations(tracer, traces)
     rounds = {place: loop for t in traces for place, loop in endless.kept_up(t)}
     return World(
         functions={s.symbol: _info(s, tracer if s.symbol in seen else None) for s in project.functions()},
@@ -135,9 +137,9 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         clients=tuple(sorted(clients.clients(ev, operations, traces), key=lambda c: c.place)),
         untaken=tuple(sorted((u for t in traces for u in untaken.untaken(ev, t)), key=lambda u: u.place)),
         served=tuple(sorted(serving.served(ev, traces), key=lambda s: s.place)),
-        mutations=tuple(sorted(_mutations(ev, traces), key=lambda m: m.place)),
+        mutations=tuple(sorted(moves.with_moves(ev, creating, _mutations(ev, traces)), key=lambda m: m.place)),
         rewrites=tuple(sorted((r for t in traces for r in rewriting.rewrites(ev, t.scope, t)), key=lambda r: r.place)),
-        creations=_creations(tracer, traces),
+        creations=tuple(sorted((c for t in traces for c in creating.of(t)), key=lambda c: (c.place, c.look))),
         missed=tuple(sorted((m for t in traces for m in missed.missed(tracer, t)), key=lambda m: (m.place, m.look))),
         row_orders=tuple(sorted(set(roworders.row_orders(ev, traces)), key=lambda r: (r.second_at, r.first_at, r.symbol, r.first, r.second))),
         led=tuple(sorted(leading.led(ev, traces), key=lambda look: look.place)),
@@ -211,11 +213,6 @@ def _mutations(ev: Evaluator, traces: list[Trace]) -> list[Mutation]:
     tested = {m.place for m in seen if m.moved}
     chosen = [m for t in traces for m in picking.picked(ev, t.scope, t) if m.place not in tested]
     return [*seen, *chosen, *own_rows.own_rows(ev, traces), *computed.computed(ev, traces)]
-
-
-def _creations(tracer: Tracer, traces: list[Trace]) -> tuple[Creation, ...]:
-    making = creations.Creations(tracer, traces)
-    return tuple(sorted((c for t in traces for c in making.of(t)), key=lambda c: (c.place, c.look)))
 
 
 def _calls(traces: list[Trace]) -> list[tuple[str, str, Place]]:

@@ -23,8 +23,9 @@ from coordlint import (
     words,
 )
 
-from ._outside import counted_with, done_once, waited_for
-from ._worth import DEAR, LIMITS, MONEY, ORDERS
+from ._moved import moved
+from ._outside import done_once, waited_for
+from ._worth import DEAR, LIMITS, MONEY
 
 _CLAIMS = frozenset({"assignee", "assigned", "claimed", "claimer", "claimant", "taken", "taker", "holder", "reserved", "reviewer", "courier", "driver"})
 # A version is itself the guard; tries are counted by the one worker that has the record.
@@ -33,13 +34,11 @@ _OF_ITS_OWNER = frozenset({"version", "revision", "rev", "generation", "epoch", 
 _GUESSED = frozenset({"otp", "login", "signin", "password", "passcode", "passwd", "pin", "mfa", "captcha"})
 _WRITE_BACK = ("bulk_update", "abulk_update", "bulk_save_objects", "bulk_update_mappings")
 
-# Entry points that several run at a time.
-_AT_ONCE = frozenset({"http", "consumer", "task"})
-
 
 def lost_rows(system: System) -> Iterator[Found]:
     """What is computed from a row's old value, filled because it was empty, given to whoever found it free, or moved from state to state."""
     told: set[tuple[str, Place]] = set()
+    changed: list[Mutation] = []
     for mutation in system.mutations():
         if mutation.maker and _is_dear(mutation) and not system.is_locked(mutation) and not system.is_by_command(mutation.symbol):
             yield _filled(mutation)
@@ -49,7 +48,7 @@ def lost_rows(system: System) -> Iterator[Found]:
         if mutation.picked and is_free and not system.is_by_command(mutation.symbol):
             yield _picked(system, mutation)
         elif mutation.moved and is_free and not mutation.absorbed and done_once(system, mutation) is None:  # else check-then-act tells what is done twice
-            yield from _moved(system, mutation)
+            changed.append(mutation)
         if (mutation.record, mutation.written) in told:
             continue  # one save, however many fields and steps lead to the new values
         if not mutation.arithmetic or mutation.versioned or mutation.locked or _is_of_its_owner(mutation):
@@ -57,6 +56,7 @@ def lost_rows(system: System) -> Iterator[Found]:
         if not system.is_locked(mutation) and not system.is_by_command(mutation.symbol):
             told.add((mutation.record, mutation.written))
             yield _record(system, mutation)
+    yield from moved(system, changed)
     yield from _stale(system)
     yield from _unlocked_all_the_same(system)
 
@@ -200,40 +200,6 @@ def _picked(system: System, mutation: Mutation) -> Found:
         confidence=MEDIUM if system.entries_reaching(mutation.symbol) else LOW,
         help="Take it with SELECT ... FOR UPDATE SKIP LOCKED in the transaction that sets it, or by an update that expects the old state, and test the row count.",
     )
-
-
-def _moved(system: System, mutation: Mutation) -> Iterator[Found]:
-    """A change of state without the row lock that others take for the same kind of record, or with which something is counted that two would count twice."""
-    name = mutation.type.rpartition(".")[2]
-    locks = [o.place for o in system.operations(Op.ROW_LOCK) if o.key == name and o.symbol != mutation.symbol and not o.conditional]
-    if locks:  # one that skips what others hold only shares out work
-        yield found(
-            f"`{mutation.record}.{mutation.field}` is tested and then set without the row lock that is taken elsewhere: a change of the {name} in between is "
-            "overwritten, and two at a time both go on.",
-            at=mutation.place,
-            symbol=mutation.symbol,
-            resource=f"{mutation.type}.{mutation.field}",
-            because=[(mutation.read, "tested here"), (mutation.written, "saved here"), (locks[0], f"the row of a {name} is locked here")],
-            severity=WARNING if words(f"{mutation.field} {name}") & (DEAR | MONEY | ORDERS) and not system.is_by_command(mutation.symbol) else INFO,
-            confidence=MEDIUM,
-        )
-        return
-    counted = counted_with(system, mutation)
-    others = [m for m in system.mutations() if m.moved and (m.type, m.field) == (mutation.type, mutation.field) and m.symbol != mutation.symbol]
-    rival = next(iter(others), None)
-    is_asked = any(e.kind in _AT_ONCE for e in system.entries_reaching(mutation.symbol))
-    if counted is not None and mutation.type and (rival is not None or is_asked):
-        yield found(
-            f"`{mutation.record}.{mutation.field}` decides that `{counted[1]}` is counted, and is set with neither row lock nor condition: two that find the {name} in the old "
-            "state both count.",
-            at=mutation.place,
-            symbol=mutation.symbol,
-            resource=f"{mutation.type}.{mutation.field}",
-            because=[(mutation.read, "found in the old state here"), (counted[0], "counted here"), *([(rival.place, "and set here by others")] if rival is not None else [])],
-            severity=INFO if system.is_by_command(mutation.symbol) else WARNING,
-            confidence=MEDIUM,
-            help="Set it by an update that expects the old state (UPDATE ... WHERE state = old), and count only where it changed one row; or lock the row with SELECT ... FOR UPDATE first.",
-        )
 
 
 def _by_schedule(system: System, mutation: Mutation) -> bool:

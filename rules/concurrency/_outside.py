@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from coordlint import Late, Mutation, Op, Operation, Place, Rewrite, System, words
+
+from ._worth import DEAR, MONEY, ORDERS
 
 _ACTS = frozenset("submit order purchase buy charge pay send book refund transfer dispatch ship notify publish launch".split())
 _OUTSIDE = frozenset({"payment", "email", "message"})
@@ -40,6 +44,20 @@ def waited_for(system: System, rewrite: Rewrite) -> tuple[Place, Operation] | No
             slow = next((o for o in system.operations_in((f, *sorted(system.reached_from(f)))) if o.kind in _SLOW and not o.in_test), None)
             if slow is not None:
                 return at, slow
+    return None
+
+
+_KIND = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
+# A row that only tells of another one, or says how it is to be.
+_TELLING = frozenset("template log logs event history audit setting settings config type category status note comment message notification".split())
+
+
+def made_with(mutation: Mutation) -> tuple[Place, str] | None:
+    """A row that is made when a record changes its state, of which a second one does harm: a payout, an entry of a ledger."""
+    for at, symbol in mutation.move.makes if mutation.move is not None else ():
+        name = symbol.rpartition(".")[2]
+        if words(name) & (DEAR | MONEY | ORDERS) and not words(" ".join(_KIND.findall(name)[-1:])) & _TELLING:
+            return at, name
     return None
 
 

@@ -12,7 +12,8 @@ same transaction. And look at the outcome.
 The same happens without arithmetic where a field is found empty and then filled with something that is made for it, such as a payment or a
 customer at a provider: two requests both find it empty, both make one, and the record remembers the second. And where a record is found free
 and given to whoever asked: both are told that it is theirs. So it is where a state is tested and then set without the row lock that other code
-takes for the same records. So it is where
+takes for the same records, or with which something is counted, or a payout is made, or a job given to a worker; where an order is set to one state after a look, and to another elsewhere; and
+where rows on which somebody works are put back from a list. So it is where
 workers look for any record in a state and then set it, and where somebody outside is waited for between reading a row and saving all of its columns: what
 others have changed meanwhile is undone. A list in Redis that is read whole and then deleted loses what is put in between.
 WATCH in Redis helps only from before the read to EXEC: UNWATCH, RESET or the end of the pipeline's `with` in between give it up.

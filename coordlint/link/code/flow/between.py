@@ -21,6 +21,17 @@ def calls_before(flow: Flow, look: Place, act: Place) -> tuple[Place, ...]:
     return tuple(sorted(p for p in _own(flow.scope, flow.before(act)) if look < p < act and p.line > look.span.end_line))
 
 
+def alongside(body: Body, changed: ir.Stmt) -> list[ir.Stmt]:
+    """The statements of the block of one, and those that follow it around that block."""
+    for position, s in enumerate(body):
+        if s is changed:
+            return list(body)
+        for block in blocks(s):
+            if inner := alongside(block, changed):
+                return inner if ends(block) else [*inner, *body[position + 1 :]]
+    return []
+
+
 def _behind(body: Body, changed: ir.Stmt) -> list[ir.Stmt] | None:
     """The statements that follow one, in its block and around it."""
     for position, s in enumerate(body):

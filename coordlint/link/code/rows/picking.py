@@ -34,7 +34,7 @@ def picked(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
         name, field = _field(s)
         look, is_one = chosen.get(name, (None, False))
         place = scope.place(s.at)
-        if look is None or place < look.place or field not in look.equal or look.equal[field] == written(s.value or s.targets[0]):
+        if look is None or place < look.place or not (field in look.equal or (not is_one and field in dict(look.among))) or look.equal.get(field) == written(s.value or s.targets[0]):
             continue
         saves = [p for p in records.saved(trace, name, place) if p.line >= place.line]
         record = records.loaded(ev, name, scope, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from coordlint import ir
@@ -35,6 +36,7 @@ class Search(NamedTuple):
     counts: bool
     place: Place
     inner: frozenset[Place]  # the calls of its chain
+    among: tuple[tuple[str, ir.Expr], ...] = ()  # columns that must be one of several, with those
 
 
 def searches(ev: Evaluator, scope: Scope) -> list[Search]:
@@ -112,7 +114,23 @@ def _search(ev: Evaluator, scope: Scope, links: list[ir.Call], root: ir.Expr) ->
     counts = asks == "count" or any(last_word(link.func) == "count" for link in links)
     places = frozenset(scope.place(link.at) for link in links)
     changes = frozenset(key.value for link in links for key in _defaults(link) if isinstance(key, ir.Const) and isinstance(key.value, str))
-    return Search(symbol, asks or names[0], equal, changes, ranged, counts, scope.place(links[0].at), places)
+    among = tuple(pair for link in links if last_word(link.func) in COMPARING for pair in _among(link))
+    return Search(symbol, asks or names[0], equal, changes, ranged, counts, scope.place(links[0].at), places, among)
+
+
+def _among(link: ir.Call) -> Iterator[tuple[str, ir.Expr]]:
+    """The columns that a step of a query holds to be one of several: `state__in=OPEN`, `Job.state.in_(open)`."""
+    if last_word(link.func) == "exclude":
+        return
+    for k in link.keywords:
+        if k.name and k.name.endswith("__in"):
+            yield k.name.removesuffix("__in"), k.value
+    for arg in link.args:
+        match arg:
+            case ir.Call(func=ir.Attribute(base=ir.Attribute(name=column), name="in_"), args=(several, *_)):
+                yield column, several
+            case _:
+                pass
 
 
 def is_fresh(text: str) -> bool:
