@@ -81,7 +81,8 @@ if TYPE_CHECKING:
     )
     from coordlint.beside import beside_database as beside_database
     from coordlint.starting import EarlyCall as EarlyCall, early_calls as early_calls
-    from coordlint.reigning import Reign as Reign, is_lead_in_rows as is_lead_in_rows, reigns as reigns
+    from coordlint.leases import LeaseChange as LeaseChange, lease_changes as lease_changes
+    from coordlint.reigning import Deaf as Deaf, Reign as Reign, deaf as deaf, is_lead_in_rows as is_lead_in_rows, reigns as reigns
     from coordlint.flags import Flag as Flag, running_flags as running_flags
     from coordlint.renewals import Renewal as Renewal, led_on as led_on, unchecked_renewals as unchecked_renewals
     from coordlint.retry import Retry as Retry
@@ -135,7 +136,8 @@ _HOMES = {
     "coordlint.outage": "WayIn ends_quietly ends_threads reads_configuration request_hit unforeseen way_in",
     "coordlint.beside": "beside_database",
     "coordlint.starting": "EarlyCall early_calls",
-    "coordlint.reigning": "Reign is_lead_in_rows reigns",
+    "coordlint.leases": "LeaseChange lease_changes",
+    "coordlint.reigning": "Deaf Reign deaf is_lead_in_rows reigns",
     "coordlint.flags": "Flag running_flags",
     "coordlint.renewals": "Renewal led_on unchecked_renewals",
     "coordlint.retry": "Retry",

@@ -164,3 +164,14 @@ class Led(msgspec.Struct, frozen=True):
     set_at: Place  # where it comes to say so
     calls: tuple[tuple[Place, Place | None], ...]  # with the loop around each that does not look again
     asked: frozenset[str]  # other functions that look at it
+    timed: bool = False  # those who keep it hold a clock against something: it may end by itself
+
+
+class Misread(msgspec.Struct, frozen=True):
+    """A time of a Lease that is a `datetime`, and is treated as text."""
+
+    place: Place  # of the call that fails
+    symbol: str  # of the function that reads the Lease
+    look: Place
+    handler: Place | None  # where the failure ends, None where it goes up
+    answer: str  # what is answered then, as written: "True"; "" where that is not said

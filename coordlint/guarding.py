@@ -17,6 +17,7 @@ _NOT_AN_OUTAGE = frozenset(
     | {"NotEmptyError", "NotFound", "EtcdKeyNotFound", "EtcdAlreadyExist", "LockTimeout"}
 )
 _KAZOO = ("KazooException", "ConnectionLoss", "ZookeeperError", "SessionExpiredError", "ConnectionClosedError")
+_ANSWERED = frozenset({"ApiException", "ApiError"})  # of clients of Kubernetes: an API server that is away raises an error of the transport below
 _TRIES = frozenset({"retry", "retrying", "backoff"})
 GUARDING_DECORATORS = _TRIES | {"circuit", "breaker", "fallback", "handle", "errorhandler", "suppress", "catch"}
 _FEW, _SOON = 5, 30.0  # tries, or seconds of them, that an election or a restart of the store outlasts
@@ -67,6 +68,8 @@ def sees_outage(guard: Guard, call: Operation) -> bool:
     names = {name.rpartition(".")[2] for name in guard.catches}
     if call.op is Op.CONNECT and call.backend == "zookeeper" and names and all(name in _KAZOO for name in names):
         return False  # start() raises KazooTimeoutError, which is no KazooException
+    if call.backend == "kubernetes-lease" and names and names <= _ANSWERED:
+        return False
     return bool(names - _NOT_AN_OUTAGE)
 
 

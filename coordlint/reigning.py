@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import msgspec
 
 from coordlint.contention import Led
-from coordlint.coordination import Operation
+from coordlint.coordination import Guard, Operation
+from coordlint.guarding import sees_outage
 from coordlint.models.schema import Late, Op
 from coordlint.source import Place
 from coordlint.system import System
@@ -17,6 +18,7 @@ _LEADERS = frozenset({"leader", "leadership", "master", "primary", "elected", "e
 _ELECTS = frozenset({"leader", "leadership", "election", "elected"})  # in the name of a class of records
 _BEATS = frozenset({"heartbeat", "beat", "expire", "lease", "seen", "ping", "renewed", "until"})
 _HOLDS = (Op.ACQUIRE, Op.EXTEND, Op.KEEPALIVE, Op.LEASE, Op.CAS, Op.EXPIRE, Op.CREATE)
+_KEEPS = (Op.ACQUIRE, Op.EXTEND, Op.KEEPALIVE, Op.CAS, Op.EXPIRE, Op.WRITE, Op.SCRIPT, Op.EFFECT)
 _ROLES = ("leader-election", "lock")
 _ASIDE = frozenset("log event audit history metric stat heartbeat beat".split())  # what is only told
 DEEPEST = 6  # calls from the look at the flag to what is done
@@ -31,6 +33,16 @@ class Reign(msgspec.Struct, frozen=True):
     loop: Place
     way: tuple[Place, ...]  # the calls from the function of the look to the effect
     held: Operation  # how the lease is taken or kept that the flag speaks of
+
+
+class Deaf(msgspec.Struct, frozen=True):
+    """A failed renewal that is only noted, while the flag goes on to say that one leads."""
+
+    renewal: Operation
+    guard: Guard
+    symbol: str  # the function with the handler
+    led: Led
+    effect: Operation
 
 
 def is_lead_in_rows(operation: Operation) -> bool:
@@ -57,12 +69,50 @@ def reigns(system: System) -> Iterator[Reign]:
             yield Reign(led, *done, held)
 
 
+def deaf(system: System) -> Iterator[Deaf]:
+    """One for each handler that hides from a leader that its lease could not be prolonged."""
+    told: set[Place] = set()
+    for led in system.led():
+        kept = [] if led.timed else [o for o in _holds(system, led) if o.op in _KEEPS and not o.ephemeral]
+        effect = next((o for o, _, _ in _effects(system, led, once=True)), None) if kept else None
+        if effect is None:
+            continue
+        for renewal in kept:
+            found = _hidden(system, renewal)
+            if found is not None and found[0].place not in told and not _listens(system, renewal):
+                told.add(found[0].place)
+                yield Deaf(renewal, *found, led, effect)
+
+
+def _hidden(system: System, renewal: Operation) -> tuple[Guard, str] | None:
+    """The handler that catches what a failing renewal raises, where it does no more than log, in a loop that goes on; with its function."""
+    todo = [(renewal.symbol, renewal.place, renewal.guards, bool(renewal.loop))]
+    seen: set[str] = set()
+    while todo and len(seen) < MOST:
+        symbol, place, guards, again = todo.pop(0)
+        function = system.function(symbol)
+        seen.add(symbol)
+        if function is not None and function.in_test:
+            continue
+        innermost = next((g for g in guards if sees_outage(g, renewal)), None)
+        if innermost is not None and innermost.action != "raise":
+            repeated = again or system.is_kept_up(place) or any(system.is_kept_up(at) for _, at in system.callers(symbol))
+            if (innermost.only_notes or innermost.next_lap) and innermost.gives is None and repeated:
+                return innermost, symbol
+            continue
+        todo += [(caller, at, system.guards_at(at), system.is_kept_up(at)) for caller, at in system.callers(symbol) if caller not in seen]
+    return None
+
+
 def _lease(system: System, led: Led) -> Operation | None:
     """How the class that keeps the flag takes or keeps its lease."""
+    return min(_holds(system, led), key=lambda o: (o.late is Late.DELETE, o.place), default=None)
+
+
+def _holds(system: System, led: Led) -> list[Operation]:
     own = [f.symbol for f in system.functions() if f.symbol.rpartition(".")[0] in led.owners]
     inside = sorted({symbol for f in own for symbol in system.runs(f)})
-    holds = [o for o in system.operations_in(inside) if is_lead_in_rows(o) or _is_held(o)]
-    return min(holds, key=lambda o: (o.late is Late.DELETE, o.place), default=None)
+    return [o for o in system.operations_in(inside) if is_lead_in_rows(o) or _is_held(o)]
 
 
 def _is_held(o: Operation) -> bool:
@@ -70,6 +120,8 @@ def _is_held(o: Operation) -> bool:
     if o.backend in ("process-local", "file-lock", "") or o.late is Late.READ:
         return False
     if o.ephemeral and o.op is Op.CREATE and o.key_words & _LEADERS:
+        return True
+    if (o.backend == "kubernetes-lease" and o.writes) or o.op in (Op.LEASE, Op.KEEPALIVE):
         return True
     return (o.op in _HOLDS and o.role in _ROLES) or (bool(o.conditional) and bool((_said(o) | o.symbol_words) & (_LEADERS | _BEATS)))
 
@@ -79,11 +131,13 @@ def _listens(system: System, held: Operation) -> bool:
     return any({"LOST", "CONNECTED"} & set(c.listens_for) for c in system.clients(backend=held.backend))
 
 
-def _effects(system: System, led: Led) -> Iterator[tuple[Operation, Place, tuple[Place, ...]]]:
+def _effects(system: System, led: Led, *, once: bool = False) -> Iterator[tuple[Operation, Place, tuple[Place, ...]]]:
+    """What is done behind a look, with the loop around it and the way there; `once`: also without a loop."""
     found: list[tuple[bool, Operation, Place, tuple[Place, ...]]] = []
     seen: set[tuple[str, bool]] = set()
     todo: list[tuple[tuple[str, ...], Place | None, tuple[Place, ...]]] = []
     for place, loop in led.calls:
+        loop = loop or (place if once else None)
         todo.append((system.called_at(led.symbol, place), loop, (place,)))
         if loop is not None:
             found += ((not o.kind or o.kind == "database", o, loop, ()) for o in system.operations_in((led.symbol,)) if o.place == place and _harms(o))

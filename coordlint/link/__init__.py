@@ -24,7 +24,7 @@ from coordlint.link.code.evaluation.values import FunctionRef, Pattern, shown
 from coordlint.link.code.flow.kept import kept_answer, made_once
 from coordlint.link.code.inventory import suggesting, uses
 from coordlint.link.code.inventory.believing import beliefs
-from coordlint.link.code.loops import endless, leading, restating, retrying, rushing, swaps, sweeps
+from coordlint.link.code.loops import endless, leading, misreading, restating, retrying, rushing, swaps, sweeps
 from coordlint.link.code.purposes import clients
 from coordlint.link.code.purposes.roles import Roles
 from coordlint.link.code.rows import (
@@ -143,6 +143,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         missed=tuple(sorted((m for t in traces for m in missed.missed(tracer, t)), key=lambda m: (m.place, m.look))),
         row_orders=tuple(sorted(set(roworders.row_orders(ev, traces)), key=lambda r: (r.second_at, r.first_at, r.symbol, r.first, r.second))),
         led=tuple(sorted(leading.led(ev, traces), key=lambda look: look.place)),
+        misread=tuple(sorted(set(misreading.misread(ev, traces)), key=lambda m: (m.place, m.symbol))),
         swaps=tuple(sorted(swaps.swaps(traces, calls_again), key=lambda w: w.place)),
         sweeps=tuple(sorted((w for t in traces for w in sweeps.sweeps(t)), key=lambda w: w.place)),
         multiplied=tuple(sorted(set(multiplied.multiplied(ev, traces)), key=lambda m: (m.place, m.symbol))),

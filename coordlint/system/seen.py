@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from coordlint.contention import Creation, Led, Missed, Mutation, Restated, Rewrite, RowOrder, Swap
+from coordlint.contention import Creation, Led, Misread, Missed, Mutation, Restated, Rewrite, RowOrder, Swap
 from coordlint.coordination import (
     Client,
     Effect,
@@ -117,6 +117,10 @@ class Seen:
     def missed(self, *, tests: bool = False) -> Iterator[Missed]:
         """Calls of functions of the project that happen because another one found nothing, or another state."""
         return (m for m in self._world.missed if tests or not m.in_test)
+
+    def misread(self) -> tuple[Misread, ...]:
+        """Times of Leases that are treated as text."""
+        return self._world.misread
 
     def row_orders(self) -> tuple[RowOrder, ...]:
         """In which order transactions lock rows of two related tables."""

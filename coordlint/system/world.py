@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from coordlint.contention import Creation, Led, Missed, Mutation, Restated, Rewrite, RowOrder, Swap, Sweep
+from coordlint.contention import Creation, Led, Misread, Missed, Mutation, Restated, Rewrite, RowOrder, Swap, Sweep
 from coordlint.coordination import (
     Client,
     Entry,
@@ -46,6 +46,7 @@ class World:
     row_orders: tuple[RowOrder, ...] = ()
     swaps: tuple[Swap, ...] = ()
     led: tuple[Led, ...] = ()
+    misread: tuple[Misread, ...] = ()
     multiplied: tuple[Multiplied, ...] = ()  # what the program itself starts several times
     in_transaction: frozenset[Place] = frozenset()  # calls of the project's functions that stand in a database transaction
     freed: tuple[Freed, ...] = ()

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 
 from coordlint import (
     COORDINATORS,
+    ERROR,
     HIGH,
     MEDIUM,
     WARNING,
@@ -34,6 +35,7 @@ from coordlint import (
     call_name,
     fixed,
     found,
+    lease_changes,
     lock_name,
     rule,
     words,
@@ -74,6 +76,8 @@ def homemade_leader_election(system: System) -> Iterator[Found]:
                 because=[(kept.place, _how_renewed(kept)), *taken.origin],
                 confidence=MEDIUM,
             )
+    yield from _by_a_lease(system)
+    yield from _misjudged(system)
     yield from _chosen_by_a_watcher(system)
     for candidate in system.operations(Op.CREATE, backend="zookeeper"):
         ballot = _ballot(system, candidate)
@@ -84,6 +88,38 @@ def homemade_leader_election(system: System) -> Iterator[Found]:
                 because=[(ballot, "the candidates are compared here"), *candidate.origin],
                 help="Use kazoo's Election, which watches only the node before its own and gives the node's number as epoch.",
             )
+
+
+def _by_a_lease(system: System) -> Iterator[Found]:
+    """Leases of Kubernetes that are read, judged by their times and taken by hand."""
+    told: set[Place] = set()
+    for change in lease_changes(system):
+        if change.how != "take" or change.look.place in told:
+            continue
+        told.add(change.look.place)
+        blind = "the Lease is taken here, without the version that was read" if change.is_blind else "and the Lease is taken here"
+        yield found(
+            "A leader is chosen by a protocol of its own over a Lease: whether it has run out is judged here, by the clock of whoever wrote it.",
+            at=change.look,
+            because=[(change.write.place, blind)],
+            confidence=MEDIUM,
+            help="Use the election that the client brings (kubernetes.leaderelection with a LeaseLock): it times what it has seen by its own clock, and sends the version along.",
+        )
+
+
+def _misjudged(system: System) -> Iterator[Found]:
+    """Leases whose time is never understood: it is no text."""
+    for wrong in system.misread():
+        answers = f"and the handler answers {wrong.answer}, whatever the Lease says" if wrong.answer else "and nobody is ever chosen by it"
+        handled = [(wrong.handler, "the TypeError ends here")] if wrong.handler is not None else []
+        yield found(
+            f"The time of the Lease is treated as text, but the client gives a datetime: this raises TypeError each time, {answers}.",
+            at=wrong.place,
+            symbol=wrong.symbol,
+            because=[(wrong.look, "the Lease is read here"), *handled],
+            severity=ERROR if wrong.answer else WARNING,
+            help="Compare it as it is: datetime.now(timezone.utc) - lease.spec.renew_time. Better, leave the election to the client's own.",
+        )
 
 
 def _chosen_by_a_watcher(system: System) -> Iterator[Found]:

@@ -10,6 +10,8 @@ paused beyond its lease never hears of its successor, keeps that one's key alive
 
 And where a flag says that the process leads, which a thread sets and clears as it renews the lease: a loop that looks at it once and then
 goes through many things acts on what was true when it began.
+Nor does it help to renew by the rules where a renewal that fails is only logged: with the store out of reach the flag stays as it is, and the lease runs out.
+
 And it happens before the first reign: the constructor of Celery's Scheduler calls setup_schedule(), so a scheduler that writes its entries there
 has changed what all share before it asks for the leadership, also where another leads.
 
@@ -42,6 +44,7 @@ from coordlint import (
     Section,
     System,
     call_name,
+    deaf,
     distinct,
     does_late,
     effect_name,
@@ -64,6 +67,7 @@ def leader_without_fencing(system: System) -> Iterator[Found]:
     yield from reigns_without_end(system, configs)
     yield from leads_on(system)
     yield from behind_a_flag(system)
+    yield from stays_leader(system)
     yield from acts_before(system)
     handled = {o.backend for o in configs}
     for section in system.critical_sections(distributed=True):
@@ -126,6 +130,25 @@ def behind_a_flag(system: System) -> Iterator[Found]:
             symbol=reign.led.symbol,
             confidence=MEDIUM,
             help="Look at the lease again before each effect, by the time until which it runs, and let the effect carry the term, so that what comes late is refused.",
+        )
+
+
+def stays_leader(system: System) -> Iterator[Found]:
+    """A renewal that fails is only noted: the flag goes on to say that this process leads when its lease has long run out."""
+    for hidden in deaf(system):
+        yield found(
+            f"When {call_name(hidden.renewal)} fails because the store is away, that is only noted here, and `{hidden.led.told}` goes on to say that this process "
+            f"leads: when the lease has run out, two lead, and this one goes on to {effect_name(hidden.effect)}.",
+            at=hidden.guard.place,
+            symbol=hidden.symbol,
+            because=[
+                (hidden.renewal.place, "the lease is kept by this call"),
+                (hidden.led.set_at, "the flag is set here"),
+                (hidden.led.place, "and looked at here"),
+                (hidden.effect.place, "before this is done"),
+            ],
+            confidence=MEDIUM,
+            help="Note when the lease was last prolonged, and stop leading when that is as long ago as the lease, whatever the failure is.",
         )
 
 

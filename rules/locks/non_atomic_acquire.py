@@ -5,6 +5,8 @@ Why: between SETNX and EXPIRE the process can die, and the key stays without a l
 
 Instead: one command: `set(key, token, nx=True, ex=30)`. Where more must happen in one step, a script or a MULTI pipeline.
 
+A Lease of Kubernetes is taken in two steps as well where it is read, judged, and replaced by a body that does not carry the version that was read.
+
 Fine when: both steps are in one MULTI pipeline, between WATCH and MULTI, or in one Lua script; a lock is held around both; the key is no lock: a cache entry
 that is filled when it is missing is another matter.
 
@@ -24,10 +26,12 @@ from coordlint import (
     Op,
     Operation,
     Outcome,
+    Place,
     System,
     backend_name,
     call_name,
     found,
+    lease_changes,
     rule,
     sounds_like_lock,
 )
@@ -62,6 +66,21 @@ def non_atomic_acquire(system: System) -> Iterator[Found]:
                 because=[(write.place, "the key is set here, unconditionally")],
             )
             break
+    yield from leases_taken(system)
+
+
+def leases_taken(system: System) -> Iterator[Found]:
+    """Leases of Kubernetes that are read, judged, and then written without the version that was read."""
+    told: set[Place] = set()
+    for change in lease_changes(system):
+        if change.how == "take" and change.is_blind and change.write.place not in told:
+            told.add(change.write.place)
+            yield found(
+                f"The Lease is read, found free and taken by {call_name(change.write)} without the version that was read: two processes that both find it free both take it",
+                at=change.write,
+                because=[(change.look.place, "the Lease is read here; its resourceVersion goes nowhere")],
+                help="Change the object that was read and replace that, or put its metadata.resourceVersion into the body: the API server then refuses the second with 409.",
+            )
 
 
 def is_meant_as_lock(system: System, look: Operation) -> bool:

@@ -43,6 +43,7 @@ from coordlint import (
     fixed,
     found,
     handed_back,
+    lease_changes,
     lock_name,
     rule,
     sounds_like_lock,
@@ -134,6 +135,17 @@ def unsafe_release(system: System) -> Iterator[Found]:
                 severity=WARNING,
                 confidence=MEDIUM,
                 help="Let WHERE name who has it as well (`claimed_by = :me`, or the `claimed_until` that was written when it was taken), and look at the count.",
+            )
+    for change in lease_changes(system):
+        if change.how in ("release", "delete") and change.is_blind and change.write.place not in reported and not is_admin(system, change.write):
+            reported.add(change.write.place)
+            yield found(
+                f"{call_name(change.write)} gives the Lease back without the version that was read: when another has taken it since, this frees the Lease of that one",
+                at=change.write,
+                because=[(change.look.place, "whose it is was read here")],
+                severity=WARNING,
+                confidence=MEDIUM,
+                help="Send metadata.resourceVersion of what was read along (for a delete, as a precondition), and leave the Lease alone when the API server answers 409.",
             )
     for drop, listing in swept(system):
         if not is_admin(system, drop) and drop.place not in reported:

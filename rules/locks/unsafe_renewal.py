@@ -38,6 +38,7 @@ from coordlint import (
     deaf_renewals,
     ends_quietly,
     found,
+    lease_changes,
     led_on,
     lock_name,
     rule,
@@ -70,6 +71,20 @@ def unsafe_renewal(system: System) -> Iterator[Found]:
     yield from ends_without_a_word(system)
     yield from passed_over(system)
     yield from of_rows(system)
+    yield from of_leases(system)
+
+
+def of_leases(system: System) -> Iterator[Found]:
+    """Leases of Kubernetes that were one's own when they were read, and are prolonged whoever has taken them since."""
+    for change in lease_changes(system):
+        if change.how == "renew" and change.is_blind:
+            yield found(
+                f"{call_name(change.write)} prolongs the Lease without the version that was read: when another has taken it since, it prolongs that one's, and both believe to hold it",
+                at=change.write,
+                because=[(change.look.place, "whose it is was read here")],
+                confidence=MEDIUM,
+                help="Send metadata.resourceVersion of what was read along: the API server then answers 409 when the Lease has changed, and that means to stop.",
+            )
 
 
 def passed_over(system: System) -> Iterator[Found]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.coordination import Argument, Operation
-from coordlint.link.code.calls import claims, queries
+from coordlint.link.code.calls import bodies, claims, queries
 from coordlint.link.code.calls.autocommit import commits_alone
 from coordlint.link.code.calls.backends import backend_of
 from coordlint.link.code.calls.meaning import Meaning, argument, key_of, lifetime
@@ -57,6 +57,8 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
     mentions = _mentions(call, w.scope)
     arguments = (*(_argument(a, mentions) for a in made.args), *_limit(w, made, owner, around))
     columns = claims.columns_of(w, made, owner, call)
+    backend = _backend(w, made, owner)
+    made, fields = bodies.as_written(w.ev, made, backend, call, w.scope)
     conditional = _conditional(w, made, owner, step, columns)
     late = Late.CONDITIONAL if conditional and made.late is not Late.READ else _late(w, made)
     is_claim = columns is not None and claims.decides(w, step, columns)
@@ -72,7 +74,7 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
         op=Op.CAS if is_claim else made.op,
         call=made.model.name,
         library=library.library if library is not None else "",
-        backend="database-row" if is_claim else _backend(w, made, owner),
+        backend="database-row" if is_claim else backend,
         kind="database" if is_claim else "" if made.rest is not None else made.model.effect or ("database" if made.sql is not None else ""),
         key=key.text if key is not None else None,
         key_text=shown(key.named) if key is not None else "",
@@ -91,7 +93,7 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
         ttl=lifetime(w.ev, made, step.place),
         row_lock=_row_lock(w, call, owner),
         compares=columns.compared if columns is not None else (),
-        writes=columns.assigned if columns is not None else (),
+        writes=columns.assigned if columns is not None else fields,
         receiver=written(call.func.base) if isinstance(call.func, ir.Attribute) else "",
         client=_client(w.ev, owner),
         guessed=_is_guessed(owner),
@@ -208,7 +210,7 @@ def _conditional(w: Walk, made: Meaning, owner: Value | None, step: Step, column
         compared = [c for c in (*_VERSION, *made.sql.writes) if c in made.sql.where]
         return f"WHERE {compared[0]}" if compared else _OWN
     if made.late is Late.CONDITIONAL:
-        return "conditional write"
+        return bodies.VERSION if made.model.op is Op.WRITE and made.op is Op.CAS else "conditional write"
     if columns is not None and columns.refuses:
         return columns.told if is_version(columns.expected) else _OWN
     header = _header(made) or _filtered(made)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordlint import ir
-from coordlint.link.code.flow.usage import bare, ends
+from coordlint.link.code.flow.usage import bare, ends, last_word
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import statements
@@ -35,8 +35,8 @@ def only_notes(handler: ir.Handler) -> bool:
 
 
 def goes_to_next(handler: ir.Handler) -> bool:
-    """Whether a handler in a loop does no more than log, and the loop goes on with its next lap."""
-    return all(_is_quiet(s) for s in statements(handler.body)) and ends(handler.body) in ("", "continue")
+    """Whether a handler in a loop does no more than log and pause, and the loop goes on with its next lap."""
+    return all(_is_quiet(s) or _pauses(s) for s in statements(handler.body)) and ends(handler.body) in ("", "continue")
 
 
 def _behind(body: tuple[ir.Stmt, ...], loop: ir.Loop) -> Iterator[ir.Stmt]:
@@ -45,6 +45,11 @@ def _behind(body: tuple[ir.Stmt, ...], loop: ir.Loop) -> Iterator[ir.Stmt]:
     for s in statements(body):
         if id(s) not in inside and s is not loop and s.at.line > loop.at.line:
             yield s
+
+
+def _pauses(s: ir.Stmt) -> bool:
+    call = bare(s.value) if isinstance(s, ir.Evaluate) else None
+    return isinstance(call, ir.Call) and last_word(call.func) == "sleep"
 
 
 def _is_quiet(s: ir.Stmt) -> bool:

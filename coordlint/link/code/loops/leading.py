@@ -26,6 +26,8 @@ from coordlint.wording import words
 _LEADS = frozenset("leader leading lead leadership master primary elected".split())
 _LOSS = frozenset("lose loses losing lost loss stop stopped stepdown step down demote demoted depose deposed resign revoke revoked".split())
 _TERM = frozenset("term epoch fence fencing generation revision incarnation ballot".split())
+_CLOCKS = ("monotonic", "time", "now", "utcnow", "perf_counter", "monotonic_ns", "time_ns")
+_UNTIL = frozenset("deadline until expires expire expiry renewed elapsed failure failures failed misses missed attempts".split())
 _SETS = ("set", "clear")  # of an event
 _LEAVES = ("return", "continue", "break", "raise", "exit")
 
@@ -61,12 +63,13 @@ def led(ev: Evaluator, traces: Sequence[Trace]) -> Iterator[Led]:
     readers = {t.scope.symbol: _Reader(ev, t.scope, flags, asking) for t in near}
     looks = [(t, look) for t in near for look in _looks(readers[t.scope.symbol], t.scope.function.body)]
     wanted = {flag for _, (_, flag, _) in looks}
+    timed = {flag: any(_home(t.scope) in flag.owners and _holds_a_clock(t.scope) for t in several) for flag in wanted}
     asked = {flag: {t.scope.symbol for t in near if readers[t.scope.symbol].mentions((e for s in t.scope.statements for e in _read(s)), flag)} for flag in wanted}
     for t, (test, flag, body) in looks:
         calls = tuple(_behind(readers[t.scope.symbol], body, flag))
         if calls:
             others = frozenset(asked[flag] - {t.scope.symbol})
-            yield Led(t.scope.place(test.at), t.scope.symbol, _shown(test, names), flag.owners, flag.set_at, calls, others)
+            yield Led(t.scope.place(test.at), t.scope.symbol, _shown(test, names), flag.owners, flag.set_at, calls, others, timed[flag])
 
 
 def _last(expr: ir.Expr) -> str:
@@ -132,6 +135,13 @@ def _stopped(ev: Evaluator, traces: Sequence[Trace]) -> dict[tuple[str, str], tu
                 if cls is not None and set_at is not None:
                     found[cls.symbol, name] = set_at, frozenset((_home(t.scope), *callers.get(t.scope.symbol, ())))
     return found
+
+
+def _holds_a_clock(scope: Scope) -> bool:
+    """Whether a function compares the time of a clock, or a time limit: `time.monotonic() - self._renewed > LEASE`."""
+    compared = [n for s in scope.statements for e in expressions(s) for n in ir.walk(e) if isinstance(n, ir.Compare)]
+    inside = [n for c in compared for n in ir.walk(c)]
+    return any((isinstance(n, ir.Call) and _last(n.func) in _CLOCKS) or bool(words(_last(n)) & _UNTIL) for n in inside)
 
 
 def _home(scope: Scope) -> str:
