@@ -24,7 +24,16 @@ from coordlint.link.code.evaluation.values import FunctionRef, Pattern, shown
 from coordlint.link.code.flow.kept import kept_answer, made_once
 from coordlint.link.code.inventory import suggesting, uses
 from coordlint.link.code.inventory.believing import beliefs
-from coordlint.link.code.loops import endless, leading, misreading, restating, retrying, rushing, swaps, sweeps
+from coordlint.link.code.loops import (
+    endless,
+    leading,
+    misreading,
+    restating,
+    retrying,
+    rushing,
+    swaps,
+    sweeps,
+)
 from coordlint.link.code.purposes import clients
 from coordlint.link.code.purposes.roles import Roles
 from coordlint.link.code.rows import (

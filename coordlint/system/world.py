@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from coordlint.contention import Creation, Led, Misread, Missed, Mutation, Restated, Rewrite, RowOrder, Swap, Sweep
+from coordlint.contention import (
+    Creation,
+    Led,
+    Misread,
+    Missed,
+    Mutation,
+    Restated,
+    Rewrite,
+    RowOrder,
+    Swap,
+    Sweep,
+)
 from coordlint.coordination import (
     Client,
     Entry,
