@@ -158,8 +158,10 @@ class _Reader:
     def _named(self, name: str, scope: Scope, depth: int) -> None:
         """A variable: whatever it is bound to, and what is set on it; a parameter is what callers pass."""
         for s in scope.statements:
-            for target in s.targets if isinstance(s, ir.Assign) and s.value is not None else ():
-                if not isinstance(target, ir.Name) and _root(target) == name and (key := _last(target)) and s.value is not None:
+            if not isinstance(s, ir.Assign) or s.value is None:
+                continue
+            for target in s.targets:
+                if not isinstance(target, ir.Name) and _root(target) == name and (key := _last(target)):
                     self._set(key, s.value)
         home = scope.sees(name)
         bound = [b.expr for b in home.names.get(name, ())] if home is not None else []
@@ -175,8 +177,9 @@ class _Reader:
 
 def _passed(call: ir.Call, callee: Scope | None, name: str) -> ir.Expr | None:
     """The argument of a call for a parameter of a function, as written."""
-    if callee is None or callee.kind != "function" or (found := call.keyword(name)) is not None:
-        return call.keyword(name)
+    given = call.keyword(name)
+    if given is not None or callee is None or callee.kind != "function":
+        return given
     names = [p.name for p in callee.params() if p.kind == "positional"]
     names = names[1:] if callee.owner is not None and isinstance(call.func, ir.Attribute) and names[:1] in (["self"], ["cls"]) else names
     at = names.index(name) if name in names else len(call.args)
