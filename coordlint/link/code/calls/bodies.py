@@ -66,7 +66,7 @@ def _read(ev: Evaluator, expr: ir.Expr, scope: Scope) -> Body:
     reader = _Reader(ev)
     reader.follow(expr, scope, 0)
     named = {w for s in reader.scopes for w in _said(s)}
-    versioned = True if reader.tests or not named.isdisjoint(_VERSIONS) else None if reader.unknown else False
+    versioned = True if reader.tests or not named.isdisjoint(_VERSIONS) else None if reader.unknown or not reader.fields else False
     return Body(tuple(sorted(set(reader.fields))), versioned)
 
 
