@@ -85,7 +85,7 @@ if TYPE_CHECKING:
     from coordlint.reigning import Deaf as Deaf, Reign as Reign, deaf as deaf, is_lead_in_rows as is_lead_in_rows, reigns as reigns
     from coordlint.flags import Flag as Flag, running_flags as running_flags
     from coordlint.renewals import Renewal as Renewal, led_on as led_on, unchecked_renewals as unchecked_renewals
-    from coordlint.retry import Retry as Retry
+    from coordlint.retry import DefaultLimit as DefaultLimit, Retry as Retry
     from coordlint.source import Place as Place, Skip as Skip, Span as Span
     from coordlint.rowleases import (
         blind_releases as blind_releases,
@@ -117,6 +117,7 @@ if TYPE_CHECKING:
         trail as trail,
     )
     from coordlint.traffic import is_rare as is_rare
+    from coordlint.waiting import is_ended as is_ended, loop_above as loop_above
     from coordlint.wording import fixed as fixed, holes as holes, words as words
 
 __version__ = "0.1.0"
@@ -140,7 +141,7 @@ _HOMES = {
     "coordlint.reigning": "Deaf Reign deaf is_lead_in_rows reigns",
     "coordlint.flags": "Flag running_flags",
     "coordlint.renewals": "Renewal led_on unchecked_renewals",
-    "coordlint.retry": "Retry",
+    "coordlint.retry": "DefaultLimit Retry",
     "coordlint.rowleases": "blind_releases blind_renewals deaf_renewals",
     "coordlint.source": "Place Skip Span",
     "coordlint.steps": "drained handed_back handed_on rewritten swept takeovers unclaimed",
@@ -151,6 +152,7 @@ _HOMES = {
         "told trail"
     ),
     "coordlint.traffic": "is_rare",
+    "coordlint.waiting": "is_ended loop_above",
     "coordlint.wording": "fixed holes words",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -65,6 +65,8 @@ def sees_outage(guard: Guard, call: Operation) -> bool:
     """Whether a handler catches what the client raises when the coordinator is away."""
     if guard.own:
         return False  # an exception of the project: who raises it in place of the client's has seen the outage before
+    if guard.passes:
+        return False
     names = {name.rpartition(".")[2] for name in guard.catches}
     if call.op is Op.CONNECT and call.backend == "zookeeper" and names and all(name in _KAZOO for name in names):
         return False  # start() raises KazooTimeoutError, which is no KazooException

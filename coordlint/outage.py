@@ -18,6 +18,7 @@ from coordlint.guarding import (
 from coordlint.models.schema import Op
 from coordlint.source import Place
 from coordlint.system import System
+from coordlint.waiting import loop_above
 from coordlint.wording import words
 from coordlint.workload import Workload
 
@@ -34,7 +35,7 @@ _HOSTED = frozenset({"service", "server", "mixin", "worker", "daemon", "agent", 
 class WayIn(msgspec.Struct, frozen=True):
     """Whom a failing call hits: `harm` says what happens, `reason` what stands at `place` and proves it.
 
-    `when` is "import", "request", "save", "signal" or "start".
+    `when` is "import", "request", "save", "signal", "start" or "thread".
     """
 
     place: Place
@@ -52,7 +53,16 @@ def reads_configuration(system: System, call: Operation, way: WayIn | None) -> b
     if call.op not in (Op.READ, Op.LIST) or _is_state(system, call):
         return False
     imported = way is not None and way.when == "import" and call.op is Op.READ and not call.call.endswith("exists")
-    return call.is_configuration or imported
+    return call.is_configuration or imported or is_only_read(system, call)
+
+
+def is_only_read(system: System, call: Operation) -> bool:
+    """Whether it reads one key of a coordinator for itself, in which the program itself never changes anything: what operators have set."""
+    one = call.key is not None and not any("{" in text for text in ((*call.meant,) or (call.key,)))
+    if call.op is not Op.READ or call.role != "config" or not one or call.call.endswith("exists"):
+        return False
+    changes = (o for o in system.operations(backend=call.backend) if o.stores or o.op in (Op.DELETE, Op.INCREMENT, Op.TRANSACTION, Op.TRANSACTION_STEP))
+    return not any(o.key in (call.key, None, "{}") or call.key == "{}" for o in changes)
 
 
 def _is_state(system: System, read: Operation) -> bool:
@@ -88,9 +98,17 @@ def _way_in(system: System, call: Operation, *, unseen: bool) -> WayIn | None:
         return WayIn(interrupt.place, f"it handles a signal of the operating system: {interrupt.reason}", harm, "signal", Confidence.MEDIUM)
     if (starts := start_of(system, call.symbol)) is not None:
         return WayIn(starts.place, f"the application runs it when it starts: {starts.reason}", "keeps the application from starting", "start", Confidence.MEDIUM)
-    if (call.op in _AT_START and module) or (call.op in _CONNECTS and any(e.kind == "main" for e in entries)):
+    if (call.op in _AT_START and module) or (call.op in _CONNECTS and any(e.kind == "main" for e in entries)) or _sets_up(system, call):
         return _at_start(system, module or call.symbol, call, at)
+    if is_only_read(system, call) and (threads := next(_threads(system, call), None)) is not None:
+        harm = "ends a thread before it does its work, and the program goes on without it"
+        return WayIn(threads[1][0], "the thread is started here, and nobody asks how it ends", harm, "thread", Confidence.MEDIUM)
     return _by_its_host(system, call) if call.op in _CONNECTS and not entries else None
+
+
+def _sets_up(system: System, call: Operation) -> bool:
+    """Whether the main program reads what operators have set before it serves."""
+    return is_only_read(system, call) and loop_above(system, call) is None and any(e.kind == "main" for e in system.entries_calling(call.symbol))
 
 
 def request_hit(entry: Entry) -> WayIn:
@@ -252,6 +270,11 @@ def ends_threads(system: System, call: Operation) -> Iterator[tuple[Place, ...]]
 
     None when some handler sees the failure, when the call is made once, or when nobody starts it so.
     """
+    return (way for again, way in _threads(system, call) if again)
+
+
+def _threads(system: System, call: Operation) -> Iterator[tuple[bool, tuple[Place, ...]]]:
+    """Where threads or tasks are started that the first failure of a call ends, with the calls on the way; and whether a loop there goes on making it."""
     todo: list[tuple[str, tuple[Guard, ...], bool, tuple[Place, ...]]] = [(call.symbol, call.guards, system.is_kept_up(call.place), ())]
     seen: set[tuple[str, bool]] = set()
     while todo and len(seen) < 200:  # a store that a whole program asks through one function
@@ -261,7 +284,8 @@ def ends_threads(system: System, call: Operation) -> Iterator[tuple[Place, ...]]
             continue
         seen.add((symbol, again))
         started = system.started_at(symbol)
+        if started:
+            yield again, (started[0], *way)
         if started and again:
-            yield (started[0], *way)
             continue
         todo += [(caller, system.guards_at(at), again or system.is_kept_up(at), (at, *way)) for caller, at in system.callers(symbol) if at not in started]

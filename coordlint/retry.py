@@ -1,4 +1,4 @@
-"""How often something is tried."""
+"""How often something is tried, and how long it is waited for where nobody says so."""
 
 from __future__ import annotations
 
@@ -36,3 +36,11 @@ class Retry(msgspec.Struct, frozen=True):
                 return "until it succeeds"
             case _:
                 return "until something else ends it"
+
+
+class DefaultLimit(msgspec.Struct, frozen=True):
+    """What a program sets to end all calls of an HTTP library that say no timeout themselves."""
+
+    place: Place
+    library: str
+    works: bool  # not where a default stands for arguments that are always passed, if only as None

@@ -517,3 +517,8 @@ def test_what_a_consumer_of_the_project_is_told_to_call() -> None:
 
 def test_a_handler_of_a_signal() -> None:
     assert entered(a="import signal\n\ndef stop(number, frame): ...\n\nsignal.signal(signal.SIGTERM, stop)\n") == {("a.stop", "interrupt")}
+
+
+def test_a_bare_decorator_with_a_path_is_a_route_of_whatever_framework() -> None:
+    assert entered(a="from house.web import route\n\n@route('/plants/<name>', methods=['GET'])\ndef plant(name): ...\n") == {("a.plant", "http")}
+    assert entered(a="from house.tools import route\n\n@route('plants')\ndef plant(name): ...\n") == set()

@@ -34,7 +34,7 @@ from coordlint.link.code.loops import (
     swaps,
     sweeps,
 )
-from coordlint.link.code.purposes import clients
+from coordlint.link.code.purposes import clients, limits
 from coordlint.link.code.purposes.roles import Roles
 from coordlint.link.code.rows import (
     computed,
@@ -172,6 +172,8 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         kept_up=frozenset(rounds),
         templated=frozenset(tracer.templated),
         restated=tuple(sorted(restating.restated(ev, traces, rounds), key=lambda r: (r.place, r.write))),
+        limited=frozenset(s.place for t in traces for s in t.steps if s.limit is not None),
+        default_limits=tuple(sorted(limits.limits(ev, traces), key=lambda d: d.place)),
         looped=frozenset(s.place for t in traces for s in t.steps if s.functions and s.loop),
         laps={s.place: s.each for t in traces for s in t.steps if s.each is not None},
         states=_states(traces),

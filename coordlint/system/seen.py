@@ -19,6 +19,7 @@ from coordlint.coordination import (
 )
 from coordlint.facts import Requirement, Suppression
 from coordlint.models.schema import Op, Scope
+from coordlint.retry import DefaultLimit
 from coordlint.source import Place, Skip
 from coordlint.system.world import World
 
@@ -240,6 +241,14 @@ class Seen:
     def is_kept_up(self, call: Place) -> bool:
         """Whether a loop goes on making a call that has no end but that it is told to stop."""
         return call in self._world.kept_up
+
+    def is_limited(self, call: Place) -> bool:
+        """Whether something ends a call when it takes too long: `await wait_for(call(), 5)`, `with gevent.Timeout(5)`."""
+        return call in self._world.limited
+
+    def default_limits(self, library: str) -> tuple[DefaultLimit, ...]:
+        """What the program sets for all calls of an HTTP library at once."""
+        return tuple(d for d in self._world.default_limits if d.library == library)
 
     def lap(self, call: Place) -> Place | None:
         """The loop over things of unknown number, or without an end of its own, that makes a call."""

@@ -33,7 +33,7 @@ from coordlint.coordination import (
 )
 from coordlint.deployment import Deployment
 from coordlint.facts import Requirement, Suppression
-from coordlint.retry import Retry
+from coordlint.retry import DefaultLimit, Retry
 from coordlint.source import Place, Skip
 
 
@@ -72,6 +72,8 @@ class World:
     kept_up: frozenset[Place] = frozenset()  # calls that a loop repeats which has no end but that it is told to stop
     restated: tuple[Restated, ...] = ()
     templated: frozenset[Place] = frozenset()  # calls of a library's constructor that runs methods of the class that is made
+    limited: frozenset[Place] = frozenset()  # calls that something ends when they take too long: `wait_for`, `async with timeout(5)`
+    default_limits: tuple[DefaultLimit, ...] = ()
     looped: frozenset[Place] = frozenset()  # calls of the project's functions that a loop repeats
     laps: Mapping[Place, Place] = field(default_factory=dict)  # calls in loops over things of unknown number, with the loop
     states: Mapping[Place, frozenset[tuple[str, str, Place]]] = field(default_factory=dict)  # calls that are made only where a field of what a call gave has a value

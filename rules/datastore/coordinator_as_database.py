@@ -56,7 +56,7 @@ _METADATA = frozenset(
     | {"lock", "mutex", "semaphore", "leader", "master", "primary", "election", "barrier", "epoch", "term", "offset"}
     | {"service", "node", "host", "member", "worker", "instance", "server", "broker", "agent", "endpoint", "cluster", "peer"}
     | {"schema", "migration", "version", "policy", "role", "acl", "cache", "cached", "memo", "session", "queue", "job", "task"}
-    | {"rate", "metric", "metrics", "stat", "heartbeat", "counter", "sequence"}
+    | {"rate", "metric", "metrics", "stat", "heartbeat", "health", "alive", "liveness", "presence", "counter", "sequence"}
 )
 _ALL = ("ChildrenWatch", "watch_prefix", "add_watch_prefix_callback")
 _OF_MACHINES = _METADATA | {"hostname", "fqdn", "pid", "ip", "address", "addr", "machine", "container", "zone", "region"}
@@ -89,7 +89,7 @@ def coordinator_as_database(system: System) -> Iterator[Found]:
             yield found(
                 f"Keeps what requests bring in {backend_name(write.backend)}, one entry for each {filler}: `{write.key_text or write.key}`.",
                 at=write,
-                because=[(write.brought, "a handler makes this key of what its caller sends"), *((o.place, "the record is read here") for o in islice(alike, 2)), *write.origin],
+                because=[(write.brought, "a handler makes this key of what its caller sends"), *_stored_at(system, write), *((o.place, "the record is read here") for o in islice(alike, 2)), *write.origin],
                 confidence=MEDIUM,
             )
         elif (field := _own_field(write)) and (loads := _loads(system, write)):
@@ -108,6 +108,12 @@ def coordinator_as_database(system: System) -> Iterator[Found]:
                 because=[(sibling.place, f"one entry per {_entity_in_key(sibling)} is read here"), *_searches(system, sibling), *write.origin],
                 confidence=MEDIUM,
             )
+
+
+def _stored_at(system: System, write: Operation) -> list[tuple[Place, str]]:
+    """Where the wrapper stands that a write goes through."""
+    inside = (o for o in system.operations(write.op, backend=write.backend) if o.call == write.call and o.symbol.rpartition(".")[2] == write.via[-1]) if write.via else ()
+    return [(o.place, "this call stores it") for o in islice(inside, 1)]
 
 
 def _entity_in_key(write: Operation) -> str:

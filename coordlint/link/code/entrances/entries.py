@@ -138,10 +138,10 @@ def _by_name(ev: Evaluator, decorator: ir.Expr, func: ir.Expr, name: str, scope:
         return "periodic"
     if name in _TASKS:
         return "task"
-    if name in _ROUTES and (isinstance(func, ir.Attribute) or name == "api_view"):
+    has_path = isinstance(decorator, ir.Call) and any(isinstance(a, ir.Const) and str(a.value).startswith("/") for a in decorator.args)
+    if name in _ROUTES and (isinstance(func, ir.Attribute) or name == "api_view" or has_path):  # `@route("/x")` of whatever framework
         # `.get` and `.delete` are also methods of containers: a route has a path or a router's name in front
         base = written(func.base).lower() if isinstance(func, ir.Attribute) else name
-        has_path = isinstance(decorator, ir.Call) and any(isinstance(a, ir.Const) and str(a.value).startswith("/") for a in decorator.args)
         return "http" if has_path or any(w in base for w in _ROUTERS) else ""
     if name in _COMMANDS and isinstance(func, ir.Attribute):
         return "command"

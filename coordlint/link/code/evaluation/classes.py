@@ -13,6 +13,7 @@ from coordlint.link.code.evaluation.values import (
     FunctionRef,
     Instance,
     Object,
+    Parameter,
     Unknown,
     Value,
     one_of,
@@ -159,6 +160,19 @@ def really(ev: Evaluator, promised: Object, passed: Value) -> Value:
     """
     known = [v for v in options(passed) if isinstance(v, Object)]
     return passed if known and len(known) == len(options(passed)) and not any(_related(ev, v.symbol, promised.symbol) for v in known) else promised
+
+
+def as_made(ev: Evaluator, typed: Value, parameter: Parameter) -> Value:
+    """The client that a parameter is annotated with, `r: Redis`: where it is made, if all callers outside of tests pass the same one."""
+    if not isinstance(typed, Instance) or typed.place is not None:
+        return typed
+    kind = ev.models.type(typed.type)
+    if kind is None or kind.role != "client":
+        return typed
+    made = [v for v in options(ev.passed(parameter.symbol, parameter.name)) if isinstance(v, Instance) and v.place is not None and not is_test(v.place.path)]
+    if len(made) != 1 or not (ev.models.is_subtype(made[0].type, typed.type) or ev.models.is_subtype(typed.type, made[0].type)):
+        return typed
+    return made[0]
 
 
 def _related(ev: Evaluator, one: str, other: str) -> bool:

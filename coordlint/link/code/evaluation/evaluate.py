@@ -287,7 +287,7 @@ class Evaluator(Asking):
             if isinstance(typed, Object):
                 return classes.really(self, typed, self.passed(value.symbol, value.name))
             if not isinstance(typed, Unknown | Literal):
-                return typed
+                return classes.as_made(self, typed, value)
         known = self.passed(value.symbol, value.name)
         if not isinstance(known, Unknown):
             return known

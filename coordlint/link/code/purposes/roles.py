@@ -51,6 +51,8 @@ _BEHIND = {  # what a wrapper is for, and what it may be for in a caller's hands
     "cache": frozenset(("session", "rate-limit", "job-queue", "semaphore", "leader-election", "lock", "data-store", "membership")),
     "counter": frozenset(("rate-limit", "metrics")),
 }
+_CHANGES = (Op.DELETE, Op.INCREMENT, Op.SET_ADD, Op.ACQUIRE, Op.TRANSACTION, Op.TRANSACTION_STEP, Op.SCRIPT, Op.QUEUE_PUT, Op.QUEUE_GET, Op.QUEUE_ACK)
+_IS_CHANGED = ("job-queue", "rate-limit", "session", "cache", "metrics", "counter", "data-store")  # by those who use it
 _LEASES = (Op.LEASE, Op.KEEPALIVE, Op.REVOKE)
 _SHARE = {"lock": 2, "config": 5}  # one in so many functions has to say so: who takes a lock, or configures, may look at what it is for
 _HELD = ("leader-election", "lock", "semaphore", "service-discovery")  # what else ends with its session, or names its holder
@@ -116,6 +118,8 @@ class Roles:
             role = default(members, self._classes[abstraction(members[0])])
             for o in members:
                 self._told.setdefault(site(o), self._behind.get(site(o), role))
+        for backend in sorted(QUORUM & self._backends.keys()):
+            self._only_read(self._backends[backend])
         for members in self._functions.values():
             self._plumbing(members)
             self._leases(members)
@@ -212,6 +216,15 @@ class Roles:
         for members in self._groups.values():
             role = most({(o.symbol, made.get(site(o))) for o in members})
             self._tell({site(o): role for o in members if role is not None and self._is_open(o)})
+
+    def _only_read(self, members: list[Operation]) -> None:
+        """Single keys of a quorum store in which the program changes nothing: the key `queue` says what a queue is called, and is none."""
+        if any(o.stores or o.op in _CHANGES for o in members):
+            return
+        for o in members:
+            is_one = o.key is not None and not any("{" in text for text in ((*o.meant,) or (o.key,)))
+            if o.op is Op.READ and is_one and self._told.get(site(o)) in _IS_CHANGED:
+                self._told[site(o)] = "config"
 
     def _plumbing(self, members: list[Operation]) -> None:
         """A pipeline is for what goes through it; one whose keys are watched is a check before a set."""

@@ -37,7 +37,18 @@ def guard(w: Walk, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
     goes_on = not ending and action != "raise"
     told = (bool(own) and all(own), only_notes(h), _given(h))
     next_lap = bool(around.loop) and goes_to_next(h)
-    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet, goes_on, *told, next_lap)
+    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet, goes_on, *told, _passes(h), next_lap)
+
+
+def _passes(h: ir.Handler) -> bool:
+    """`except Exception as ex: raise ex`: as if it were not there."""
+    match h.body[0] if h.body else None:
+        case ir.Raise(value=None):
+            return True
+        case ir.Raise(value=ir.Name(id=name)):
+            return name == h.name
+        case _:
+            return False
 
 
 def _given(h: ir.Handler) -> str | None:
