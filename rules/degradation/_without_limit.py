@@ -2,7 +2,21 @@
 
 from collections.abc import Iterator
 
-from coordlint import COORDINATORS, HIGH, MEDIUM, Found, Op, Operation, Place, System, backend_name, call_name, found, is_ended, loop_above
+from coordlint import (
+    COORDINATORS,
+    HIGH,
+    MEDIUM,
+    Found,
+    Op,
+    Operation,
+    Place,
+    System,
+    backend_name,
+    call_name,
+    found,
+    is_ended,
+    loop_above,
+)
 
 from ._waiters import Waiter, waiting_for
 

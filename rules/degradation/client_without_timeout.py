@@ -28,7 +28,6 @@ import re
 from collections.abc import Iterator
 
 from coordlint import (
-    COORDINATORS,
     HIGH,
     MEDIUM,
     WARNING,
