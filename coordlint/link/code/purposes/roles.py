@@ -222,8 +222,10 @@ class Roles:
         if any(o.stores or o.op in _CHANGES for o in members):
             return
         for o in members:
-            is_one = o.key is not None and not any("{" in text for text in ((*o.meant,) or (o.key,)))
-            if o.op is Op.READ and is_one and self._told.get(site(o)) in _IS_CHANGED:
+            keys, told = (*o.meant,) or (o.key or "{}",), self._told.get(site(o))
+            if o.op is not Op.READ or told not in _IS_CHANGED or any("{" in key for key in keys):
+                continue
+            if told == "data-store" or all(by_words(key.rpartition("/")[2], o.backend) == told for key in keys):  # what lies below a queue is in it
                 self._told[site(o)] = "config"
 
     def _plumbing(self, members: list[Operation]) -> None:
