@@ -37,7 +37,7 @@ _WRITE_BACK = ("bulk_update", "abulk_update", "bulk_save_objects", "bulk_update_
 
 def lost_rows(system: System) -> Iterator[Found]:
     """What is computed from a row's old value, filled because it was empty, given to whoever found it free, or moved from state to state."""
-    told: set[tuple[str, Place]] = set()
+    told: set[tuple[str, str, Place]] = set()
     changed: list[Mutation] = []
     for mutation in system.mutations():
         if mutation.maker and _is_dear(mutation) and not system.is_locked(mutation) and not system.is_by_command(mutation.symbol):
@@ -49,12 +49,12 @@ def lost_rows(system: System) -> Iterator[Found]:
             yield _picked(system, mutation)
         elif mutation.moved and is_free and not mutation.absorbed and done_once(system, mutation) is None:  # else check-then-act tells what is done twice
             changed.append(mutation)
-        if (mutation.record, mutation.written) in told:
+        if (mutation.symbol, mutation.record, mutation.written) in told:
             continue  # one save, however many fields and steps lead to the new values
         if not mutation.arithmetic or mutation.versioned or mutation.locked or _is_of_its_owner(mutation):
             continue
         if not system.is_locked(mutation) and not system.is_by_command(mutation.symbol):
-            told.add((mutation.record, mutation.written))
+            told.add((mutation.symbol, mutation.record, mutation.written))
             yield _record(system, mutation)
     yield from moved(system, changed)
     yield from _stale(system)

@@ -134,6 +134,8 @@ def _matters(system: System, row: Creation) -> bool:
     kinds = {entry.kind for entry in system.entries_reaching(row.symbol)}
     if _is_alone(system, row.symbol):
         return False
+    if row.overlaps and (not kinds or kinds - _ALONE - {"task"}):
+        return True  # one room, for two at a time
     return _worth(row) or (row.asks in _ONE and not row.upsert and not (kinds and kinds <= _ALONE | {"task"}))
 
 

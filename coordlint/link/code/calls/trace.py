@@ -114,4 +114,5 @@ class Trace:
     gives_result: bool = False  # the return value tells whether a lock was obtained
     yields_in_transaction: bool = False
     guards_at_yield: tuple[Guard, ...] = ()  # a generator context manager's handlers see what its body raises
+    saves: list[tuple[Place, str]] | None = None  # calls that store, with the record they are about; None before somebody asks
     complete: bool = True

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.link.code.evaluation import calling, classes, containers, managers, outside, tasks
+from coordlint.link.code.evaluation import calling, classes, containers, managers, outside, relations, tasks
 from coordlint.link.code.evaluation.values import (
     UNKNOWN,
     Arg,
@@ -180,6 +180,8 @@ def _something(value: Value) -> Value:
 
 
 def _of_object(ev: Evaluator, base: Object, name: str) -> Value:
+    if (row := relations.related(ev, base, name)) is not None:
+        return row
     found = _member(ev, base.symbol, name)
     if found is None:
         return _of_library_base(ev, base, name)
@@ -321,6 +323,9 @@ def _of_super(ev: Evaluator, symbol: str, receiver: Value, name: str) -> Value:
 # -- library types ---------------------------------------------------------------------------------------------
 
 
+_OFFERED = {"flask_sqlalchemy.SQLAlchemy": "sqlalchemy"}  # objects that have the names of a module: `db.select`
+
+
 def _of_instance(ev: Evaluator, base: Instance, name: str) -> Value:
     if name == "__class__":
         return External(base.type)
@@ -335,7 +340,8 @@ def _of_instance(ev: Evaluator, base: Instance, name: str) -> Value:
         return given.value
     if base.subclass:
         return UNKNOWN
-    return External(f"{base.type}.{name}") if ev.models.call(f"{base.type}.{name}") else UNKNOWN
+    names = (f"{base.type}.{name}", f"{_OFFERED.get(base.type, base.type)}.{name}")
+    return next((External(n) for n in names if ev.models.call(n)), UNKNOWN)
 
 
 def instance_of(ev: Evaluator, type_value: Value) -> Value:

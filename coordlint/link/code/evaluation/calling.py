@@ -15,6 +15,7 @@ from coordlint.link.code.evaluation import (
     configured,
     containers,
     dispatching,
+    fetching,
     loading,
     managers,
     own_parts,
@@ -72,8 +73,11 @@ def result(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
     if isinstance(callee, Parameter):
         return Called(callee, bind(ev, (), call, scope), scope.place(call.at))
     found = one_of([_one(ev, option, call, scope) for option in options(ev.settle(callee))])
+    row = fetching.fetched(ev, call, scope) if isinstance(found, Unknown | Result) else UNKNOWN
     if not isinstance(found, Unknown):
-        return found
+        return found if isinstance(row, Unknown) else row
+    if not isinstance(row, Unknown):
+        return row
     return configured.read(ev, call, scope) or called.decorated(ev, call, scope) or querying.queried(ev, call, scope)
 
 
@@ -313,6 +317,8 @@ def iterated(ev: Evaluator, value: Value) -> Value:
             return one_of(list(items))
         case Table():
             return containers.names(value)
+        case Instance(type=type_name) if type_name in fetching.QUERIES:
+            return fetching.iterated(ev, value)
         case Instance(type=type_name):
             about = value.argument("model")
             if type_name in querying.RECORDS and about is not None and isinstance(about.value, ClassRef):

@@ -92,7 +92,7 @@ def record(owner: Instance, name: str, args: tuple[Arg, ...]) -> Value | None:
 
 def loaded(query: Instance) -> str:
     """How a record was read: "locked" when its row is locked until the transaction ends."""
-    marks = ("select_for_update()", "with_for_update()")
+    marks = ("select_for_update()", "with_for_update()", "for_update()")
     return "locked" if any(query.argument(m) for m in marks) else "query"
 
 

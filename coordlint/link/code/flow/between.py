@@ -13,7 +13,8 @@ from coordlint.source import Place
 def calls_until(scope: Scope, changed: ir.Stmt, save: Place) -> tuple[Place, ...]:
     """The calls behind a change of a record in memory that are made before it is saved, where the function does not leave in between."""
     behind = _behind(scope.function.body, changed) or []
-    return tuple(sorted(p for p in _places(scope, tuple(behind)) if p < save))
+    is_elsewhere = save.path != scope.path or save.line < changed.at.line  # whoever opened the session commits
+    return tuple(sorted(p for p in _places(scope, tuple(behind)) if is_elsewhere or p < save))
 
 
 def calls_before(flow: Flow, look: Place, act: Place) -> tuple[Place, ...]:

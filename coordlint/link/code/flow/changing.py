@@ -68,7 +68,7 @@ def checked(flow: Flow, names: set[str], write: Place) -> bool:
     for s in statements(flow.body):
         for branch in s.branches if isinstance(s, ir.If) and s.at.line <= write.line else ():
             asked = [n for n in ir.walk(branch.test) if isinstance(n, ir.Compare) and not any(isinstance(v, ir.Const) and v.value is None for v in n.values)]
-            if any(names & names_in(n) for n in asked) and (ends(branch.body) in ("raise", "return", "continue") or within(branch.body, write)):
+            if any(names & names_in(n) for n in asked) and (ends(branch.body) in ("raise", "return", "continue", "exit") or within(branch.body, write)):
                 return True
     return False
 

@@ -266,6 +266,8 @@ def ends(body: tuple[ir.Stmt, ...]) -> str:
             return kind
         case ir.Evaluate(value=value):
             name = written(bare(value)).removesuffix("()")
+            if name.endswith(".abort") and isinstance(call := bare(value), ir.Call) and call.args:
+                return "exit"  # `flask.abort(409)`; a transaction's abort is given nothing
             return "exit" if name in ("sys.exit", "exit", "os._exit", "quit", "os.abort", "abort", "self.fail", "pytest.fail") else ""
         case ir.If(branches=branches, orelse=orelse) if orelse:
             found = {ends(b.body) for b in branches} | {ends(orelse)}

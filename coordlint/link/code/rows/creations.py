@@ -13,22 +13,31 @@ from coordlint.link.code.calls.trace import Step, Trace
 from coordlint.link.code.evaluation import calling, classes
 from coordlint.link.code.evaluation.arguments import given_for
 from coordlint.link.code.evaluation.classes import in_test
-from coordlint.link.code.evaluation.values import ClassRef, External, Object, options
+from coordlint.link.code.evaluation.values import ClassRef, Object, options
 from coordlint.link.code.flow.between import calls_before
 from coordlint.link.code.flow.flows import Flow
 from coordlint.link.code.flow.usage import bare, calls_in, last_word, names_in
-from coordlint.link.code.rows import numbering, replaying, searches, stated, tables, uniqueness
+from coordlint.link.code.rows import numbering, replaying, searches, stated, tables, uniqueness, validating
 from coordlint.link.code.rows.searches import Search
 from coordlint.link.code.rows.transitions import is_state
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
-from coordlint.link.code.walking import records
-from coordlint.link.code.walking.absent import is_yes_or_no, led_by_absence, led_by_answer, led_by_failure
+from coordlint.link.code.walking import records, saving
+from coordlint.link.code.walking.absent import (
+    is_yes_or_no,
+    led_by_absence,
+    led_by_answer,
+    led_by_failure,
+    objects,
+)
 from coordlint.link.code.walking.tracer import Tracer
 from coordlint.source import Place
 
-_MAKING = frozenset("create acreate save asave add".split())
+_MAKING = frozenset("create acreate save asave add insert replace".split())
 _UNIQUE = ("IntegrityError", "UniqueViolation", "DuplicateKeyError", "UniqueViolationError", "DBDuplicateEntry", "DuplicateEntry")
+_FROM = frozenset({"model_validate", "from_orm", "parse_obj", "from_dict", "construct", "model_construct"})
+_DUMPS = frozenset({"dict", "model_dump", "to_dict", "dump", "_asdict"})
+WHOLE = "**"
 DEEPEST = 2  # functions within functions that look or make for their caller
 
 
@@ -58,7 +67,7 @@ class Creations:
         if scope.kind != "function":
             return
         yield from self._upserts(trace)
-        made = [*self.made(scope.symbol), *self._moved(trace)]
+        made = [*self.made(scope.symbol), *self._moved(trace), *self._later(scope)]
         if not made:
             return
         looks = [*((s, False) for s in self.searches(scope.symbol)), *self._asked(trace)]
@@ -69,11 +78,23 @@ class Creations:
                 yield self._creation(trace, led[0][0], row)
         yield from self._numbered(trace, made, flow)
 
+    def _later(self, scope: Scope) -> Iterator[Made]:
+        """The rows that a framework makes once this function has let them pass."""
+        for model, columns in validating.given(self._ev, scope, self.searches(scope.symbol)):
+            yield Made(model, columns, validating.behind(scope), validating.home(scope.owner), False)
+
+    def validated(self) -> Iterator[Creation]:
+        """The rows that validators look for by columns which must be unique."""
+        for v in validating.validators(self._ev):
+            refused = uniqueness.refused_by(self._ev, v.type, v.columns, (), ranged=False)
+            yield Creation(validating.home(self._ev.project.scopes[v.symbol]), v.symbol, v.type, v.place, "validator", v.columns, False, refused, False, (), in_test=v.in_test)
+
     def _creation(self, trace: Trace, look: Search, row: Made) -> Creation:
         step = next((s for s in trace.steps if s.place in look.inner), None)
         equal = tuple(sorted(look.equal))
         table = row.symbol.removeprefix(stated.TABLE) if row.symbol.startswith(stated.TABLE) else ""
         ranged = look.ranged or look.counts
+        shared = [*_shared(row), *(uniqueness.all_of(self._ev, row.symbol) if WHOLE in row.given else ())]
         return Creation(
             place=row.stored,
             symbol=trace.scope.symbol,
@@ -83,12 +104,13 @@ class Creations:
             asks=look.asks,
             columns=equal,
             counts=look.counts,
-            refused=self._tables.refused_by(table, equal, _shared(row)) if table else uniqueness.refused_by(self._ev, row.symbol, equal, _shared(row), ranged),
+            refused=self._tables.refused_by(table, equal, shared) if table else uniqueness.refused_by(self._ev, row.symbol, equal, shared, ranged),
             guarded=row.guarded,
             clashes=self._clashes(look, row),
             before=calls_before(self._tracer.flow(trace.scope.symbol), look.place, row.begun),
             answers=replaying.is_answer(self._tracer.flow(trace.scope.symbol), look.place, row.begun),
             state=row.state,
+            overlaps=look.overlaps and not look.counts,
             locked=tuple(sorted({d.lock.identity for d in step.held})) if step is not None else (),
             in_test=in_test(trace.scope),
         )
@@ -161,7 +183,7 @@ class Creations:
             if step.deferred:
                 continue
             name = last_word(step.call.func)
-            if name in ("create", "acreate") and isinstance(step.call.func, ir.Attribute):
+            if name in ("create", "acreate") and isinstance(step.call.func, ir.Attribute) and not step.functions:
                 if symbol := searches.about(self._ev, self._ev.value(step.call.func.base, scope)):
                     yield Made(symbol, _keywords(step.call, scope), step.place, step.place, _is_guarded(step))
             elif symbol := self._class_of(step.call, name, scope):
@@ -179,7 +201,8 @@ class Creations:
             match s:
                 case ir.Assign(targets=(ir.Attribute(base=ir.Name(id=name), name=field),), value=value) if value is not None and is_state(value):
                     place = scope.place(s.at)
-                    record, saves = records.loaded(self._ev, name, scope, place), records.saved(trace, name, place)
+                    record = records.loaded(self._ev, name, scope, place)
+                    saves = saving.saved(self._ev, trace, name, place, record)
                     if record is not None and saves:
                         yield Made(record.symbol, {field: written(value)}, place, saves[0], False, f"{field} = {written(value)}")
                 case _:
@@ -187,24 +210,14 @@ class Creations:
 
     def _class_of(self, call: ir.Call, name: str, scope: Scope) -> str:
         """The class of the record that a call makes in memory: `Job(...)`, or `form.save(commit=False)`, `serializer.save(owner=user)`."""
-        for option in options(self._ev.value(call.func, scope)):
+        made = call.func.base if name in _FROM and isinstance(call.func, ir.Attribute) else call.func
+        for option in options(self._ev.value(made, scope)):
             if isinstance(option, ClassRef) and classes.is_record(self._ev, option.symbol):
                 return option.symbol
         if name == "save" and isinstance(call.func, ir.Attribute):
             for option in options(self._ev.settle(self._ev.value(call.func.base, scope))):
                 if isinstance(option, Object) and not any(a.name == "instance" for a in option.arguments or ()):
-                    return self._model_of(option.symbol)
-        return ""
-
-    def _model_of(self, symbol: str) -> str:
-        """The records that a form or serializer makes, by its inner `Meta`."""
-        for scope in classes.ancestry(self._ev, symbol)[0]:
-            meta = next((c for c in scope.children if c.kind == "class" and c.symbol.endswith(".Meta")), None)
-            for option in options(self._ev.name("model", meta)) if meta is not None and "model" in meta.names else ():
-                if isinstance(option, ClassRef) and classes.is_record(self._ev, option.symbol):
-                    return option.symbol
-                if isinstance(option, External) and uniqueness.is_known(option.name):
-                    return option.name
+                    return validating.model_of(self._ev, option.symbol)
         return ""
 
 
@@ -239,7 +252,14 @@ def _parts(call: ir.Call) -> tuple[ir.Expr, ...]:
 
 
 def _keywords(call: ir.Call, scope: Scope) -> dict[str, str]:
-    return {name: written(value) for name, value in searches.named(call, scope).items()}
+    """The columns of a new row, as written; behind WHOLE the object that all of its others come from: `Job(**data.dict())`, `Job.model_validate(data)`."""
+    given = {name: written(value) for name, value in searches.named(call, scope).items()}
+    spread = [k.value for k in call.keywords if not k.name] or (list(call.args[:1]) if last_word(call.func) in _FROM else [])
+    for e in spread[:1]:
+        whole = e.func.base if isinstance(e, ir.Call) and isinstance(e.func, ir.Attribute) and e.func.name in _DUMPS else e
+        if isinstance(whole, ir.Name | ir.Attribute) and written(whole):
+            given[WHOLE] = written(whole)
+    return given
 
 
 def _is_guarded(step: Step) -> bool:
@@ -272,7 +292,9 @@ def _as_here(texts: dict[str, str], step: Step, inner: Scope, scope: Scope) -> d
 def _would_find(look: Search, row: Made) -> bool:
     """Whether the query would have found the new row: nothing that is known of both differs, and they share what the function was asked for."""
     asked = dict(searches.plain(c, t) for c, t in look.equal.items() if t)
-    given = dict(searches.plain(c, t) for c, t in row.given.items() if t)
+    given = dict(searches.plain(c, t) for c, t in row.given.items() if t and c != WHOLE)
+    if whole := row.given.get(WHOLE):
+        given = {c: t for c, t in asked.items() if t in (f"{whole}.{c}", f"{whole}['{c}']")} | given
     both = asked.keys() & given.keys()
     if row.state:  # the others of the kind that are in the state already
         return bool(both) and len(asked) > 1 and not asked.keys() & {"id", "pk"} and all(asked[c] == given[c] for c in both)
@@ -281,13 +303,13 @@ def _would_find(look: Search, row: Made) -> bool:
 
 def _shared(row: Made) -> list[str]:
     """The columns of a new row that another one may get alike: all but those that are empty, or made anew each time."""
-    return [c for c, text in row.given.items() if text != "None" and not searches.is_fresh(text)]
+    return [c for c, text in row.given.items() if text != "None" and c != WHOLE and not searches.is_fresh(text)]
 
 
 def _leads(flow: Flow, look: Search, act: Place, answered: bool) -> bool:
     if answered or look.counts:
         return led_by_answer(flow, look.place, act)
-    return led_by_absence(flow, look.place, act) or led_by_failure(flow, look.place, act)
+    return led_by_absence(flow, look.place, act) or led_by_failure(flow, look.place, act) or (act == validating.behind(flow.scope) and objects(flow, look.place))
 
 
 def _answers(inner: Scope) -> bool:

@@ -16,7 +16,7 @@ from coordlint.link.code.flow.usage import bare, ends, names_in
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import blocks
-from coordlint.link.code.walking import records, rowversions
+from coordlint.link.code.walking import records, rowversions, saving
 from coordlint.models.schema import Late
 from coordlint.source import Span
 
@@ -64,10 +64,11 @@ def _claims(ev: Evaluator, scope: Scope, trace: Trace, assigned: ir.Assign, test
     """`if job.assignee is None: job.assignee = worker` and a save: a record that was read is given to somebody who is named, and not made here."""
     base, _, field = written(assigned.targets[0]).rpartition(".")
     place = scope.place(assigned.at)
-    record, saves = records.loaded(ev, base, scope, place), records.saved(trace, base, place)
+    record = records.loaded(ev, base, scope, place)
+    saves = saving.saved(ev, trace, base, place, record)
     if record is None or not saves or not isinstance(assigned.value, ir.Name | ir.Attribute):
         return
-    held = [d for s in trace.steps if s.place in saves for d in s.held]
+    held = saving.held(trace, place, saves)
     yield Mutation(
         place=place,
         symbol=scope.symbol,

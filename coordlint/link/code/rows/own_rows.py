@@ -15,7 +15,7 @@ from coordlint.link.code.evaluation.values import Object, Value, options
 from coordlint.link.code.flow.usage import last_word, names_in
 from coordlint.link.code.rows.once import NOT_YET_STORED
 from coordlint.link.code.scopes.project import Scope
-from coordlint.link.code.walking import records, rowversions
+from coordlint.link.code.walking import records, rowversions, saving
 from coordlint.models.schema import Op
 from coordlint.source import Place
 from coordlint.wording import words
@@ -64,11 +64,11 @@ def _counted(ev: Evaluator, trace: Trace, asked: Asked) -> Iterator[Mutation]:
     for target, _, at, arithmetic in records.assignments(scope.function.body):
         base, _, field = target.rpartition(".")
         place = scope.place(at)
-        saves = [p for p in records.saved(trace, "self", place) if p.line >= place.line]
+        saves = saving.saved(ev, trace, "self", place, Object(scope.owner.symbol), behind=True)
         refreshed = records.loaded(ev, "self", scope, place)
         if base != "self" or not saves or not _is_number(ev, scope.owner.symbol, field) or refreshed is not None or records.is_set_before(scope, target, place):
             continue
-        held = [d for s in trace.steps if s.place in saves for d in s.held]
+        held = saving.held(trace, place, saves)
         yield Mutation(
             place=place,
             symbol=scope.symbol,

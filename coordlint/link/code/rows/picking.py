@@ -17,7 +17,7 @@ from coordlint.link.code.rows.transitions import is_locked, is_state
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import statements
-from coordlint.link.code.walking import records, rowversions
+from coordlint.link.code.walking import records, rowversions, saving
 
 _ANY = frozenset({"first", "last", "earliest", "latest", "scalar", "scalar_one_or_none", "one_or_none"})
 
@@ -36,11 +36,11 @@ def picked(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
         place = scope.place(s.at)
         if look is None or place < look.place or not (field in look.equal or (not is_one and field in dict(look.among))) or look.equal.get(field) == written(s.value or s.targets[0]):
             continue
-        saves = [p for p in records.saved(trace, name, place) if p.line >= place.line]
         record = records.loaded(ev, name, scope, place)
+        saves = saving.saved(ev, trace, name, place, record, behind=True)
         if record is None or not saves or is_locked(ev, name, scope):
             continue
-        held = [d for t in trace.steps if t.place in saves or t.place in look.inner for d in t.held]
+        held = [*saving.held(trace, place, saves), *(d for t in trace.steps if t.place in look.inner for d in t.held)]
         yield Mutation(
             place=place,
             symbol=scope.symbol,

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from coordlint import ir
-from coordlint.link.code.evaluation import classes
+from coordlint.link.code.evaluation import classes, columns, fetching
 from coordlint.link.code.evaluation.columns import COMPARING, lookup
 from coordlint.link.code.evaluation.evaluate import Evaluator
-from coordlint.link.code.evaluation.values import ClassRef, External, Instance, Value, options
+from coordlint.link.code.evaluation.values import ClassRef, External, FunctionRef, Instance, Value, options
 from coordlint.link.code.flow.usage import bare, calls_in, last_word
 from coordlint.link.code.rows import uniqueness
 from coordlint.link.code.scopes.project import Scope
@@ -17,8 +17,9 @@ from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import expressions
 from coordlint.source import Place
 
-_ASKING = frozenset("exists first last get count one one_or_none scalar scalar_one scalar_one_or_none all get_or_none".split())
+_ASKING = frozenset("exists first last get count one one_or_none scalar scalar_one scalar_one_or_none all get_or_none find_one find_one_or_none get_by_id".split())
 _UPSERTS = frozenset({"get_or_create", "update_or_create"})
+_COMPARING_TOO = frozenset({"get", "get_or_none", "exists", "find", "find_one", "find_one_or_none", "objects", "get_or_404", "first_or_404", *_UPSERTS})
 _RUNNING = frozenset({"execute", "scalars", "scalar", "exec"})
 _LOCKING = frozenset({"select_for_update", "with_for_update"})
 _FRESH = frozenset({"uuid1", "uuid4", "now", "utcnow", "token_hex", "token_urlsafe", "token_bytes", "urandom", "get_random_string", "random", "choice", "time"})
@@ -36,6 +37,7 @@ class Search(NamedTuple):
     counts: bool
     place: Place
     inner: frozenset[Place]  # the calls of its chain
+    overlaps: bool = False  # two columns are held against an order
     among: tuple[tuple[str, ir.Expr], ...] = ()  # columns that must be one of several, with those
 
 
@@ -51,6 +53,7 @@ def searches(ev: Evaluator, scope: Scope) -> list[Search]:
                 if id(call) in inner:
                     continue
                 links, root = _chain(call)
+                links, root = _stated(links, root)
                 inner |= {id(link) for link in links}
                 if made := _search(ev, scope, links, root):
                     found.append(made)
@@ -67,6 +70,10 @@ def about(ev: Evaluator, value: Value) -> str:
                 for arg in several:
                     if isinstance(arg.value, ClassRef) and classes.is_record(ev, arg.value.symbol):
                         return arg.value.symbol
+                if (of := fetching.about(ev, option)) is not None:
+                    return of.symbol
+            case ClassRef(symbol=symbol) if classes.is_record(ev, symbol):
+                return symbol  # `Job.get_or_none(...)`
             case External(name=name) if name.endswith(".objects") and uniqueness.is_known(name.removesuffix(".objects")):
                 return name.removesuffix(".objects")
             case _:
@@ -89,19 +96,34 @@ def _chain(call: ir.Call) -> tuple[list[ir.Call], ir.Expr]:
             return links, expr
 
 
+def _stated(links: list[ir.Call], root: ir.Expr) -> tuple[list[ir.Call], ir.Expr]:
+    """`session.execute(select(Job).where(...)).scalar()`: the steps of the statement are those of the query."""
+    run = next((link for link in links if last_word(link.func) in _RUNNING and link.args), None)
+    if run is None:
+        return links, root
+    statement = bare(run.args[0])
+    more, of = _chain(statement) if isinstance(statement, ir.Call) else ([], statement)
+    return [*links, *more], of
+
+
+def _later(scope: Scope, run: ir.Call) -> str:
+    """What is asked of an answer that was kept first: `found = session.execute(...)`, `found.scalar_one_or_none()`."""
+    names = {t.id for s in scope.statements if isinstance(s, ir.Assign) and s.value is not None and bare(s.value) is run for t in s.targets if isinstance(t, ir.Name)}
+    calls = (c for s in scope.statements if names for e in expressions(s) for c in calls_in(e) if isinstance(c.func, ir.Attribute) and c.func.name in _ASKING)
+    return next((c.func.name for c in calls if isinstance(c.func, ir.Attribute) and _chain(c)[1] in [ir.Name(n, _chain(c)[1].at) for n in names]), "")
+
+
 def _search(ev: Evaluator, scope: Scope, links: list[ir.Call], root: ir.Expr) -> Search | None:
     names = [last_word(link.func) for link in links]
     asks = next((n for name in names if (n := name.removeprefix("a") if name[:1] == "a" and name[1:] in _ASKING | _UPSERTS else name) in _ASKING | _UPSERTS), "")
     if asks == "" and not set(names) & COMPARING:
         return None
-    run = next((link for link in links if last_word(link.func) in _RUNNING and link.args), None)
-    if run is not None:
-        statement = bare(run.args[0])
-        links_of, root = _chain(statement) if isinstance(statement, ir.Call) else ([], statement)
-        links = [*links, *links_of]
+    if links and isinstance(root, ir.Name | ir.Attribute) and isinstance(ev.value(links[-1].func, scope), FunctionRef):
+        return None  # a function of the project, whatever its name
     symbol = next((s for e in (root, *links[::-1]) if (s := about(ev, ev.value(e, scope)))), "")
     if not symbol:
         return None
+    asks = asks or _later(scope, links[0])
     links = [*links, *_earlier(scope, root)]
     equal: dict[str, str] = {}
     ranged = False
@@ -115,7 +137,7 @@ def _search(ev: Evaluator, scope: Scope, links: list[ir.Call], root: ir.Expr) ->
     places = frozenset(scope.place(link.at) for link in links)
     changes = frozenset(key.value for link in links for key in _defaults(link) if isinstance(key, ir.Const) and isinstance(key.value, str))
     among = tuple(pair for link in links if last_word(link.func) in COMPARING for pair in _among(link))
-    return Search(symbol, asks or names[0], equal, changes, ranged, counts, scope.place(links[0].at), places, among)
+    return Search(symbol, asks or names[0], equal, changes, ranged, counts, scope.place(links[0].at), places, overlapping(links), among)
 
 
 def _among(link: ir.Call) -> Iterator[tuple[str, ir.Expr]]:
@@ -184,28 +206,54 @@ def _earlier(scope: Scope, root: ir.Expr) -> list[ir.Call]:
     return found[: _MORE * 4]
 
 
+def _joined(condition: ir.Expr) -> list[ir.Expr]:
+    """The parts of `(A.x == 1) & (A.y == z)`, `and_(A.x == 1, A.y == z)`."""
+    match condition:
+        case ir.Binary(op="&", values=values):
+            return [part for v in values for part in _joined(v)]
+        case ir.Call(func=func, args=args) if last_word(func) == "and_":
+            return [part for a in args for part in _joined(a)]
+        case _:
+            return [condition]
+
+
 def compared(link: ir.Call) -> tuple[dict[str, str], bool]:
     """The columns that a step of a query holds equal to something, and whether it compares in other ways as well."""
     name = last_word(link.func)
     if name == "exclude":
         return {}, False
-    if name not in COMPARING and name.removeprefix("a") not in ("get", *_UPSERTS, "get_or_none"):
+    if name not in COMPARING and name.removeprefix("a") not in _COMPARING_TOO:
         return {}, False
     equal: dict[str, str] = {}
+    ranged = _named(link, equal)
+    for arg in [part for a in link.args for part in _joined(a)]:
+        match arg:
+            case ir.Compare(ops=("==",), values=(ir.Attribute(name=column), value)):
+                equal[column] = written(value)
+            case ir.Mapping(keys=keys, values=values):  # of documents: find_one({"email": email})
+                equal |= {k.value: written(v) for k, v in zip(keys, values, strict=True) if isinstance(k, ir.Const) and isinstance(k.value, str)}
+            case ir.Call(func=func) if last_word(func) == "Q":
+                ranged = _named(arg, equal) or ranged
+            case ir.Const() | ir.Name() | ir.Unary() | ir.Call(func=ir.Attribute(name="is_" | "is_not" | "isnot" | "in_")):
+                pass  # get(7), ~Q(id=mine)
+            case _:
+                ranged = True
+    return equal, ranged
+
+
+def _named(call: ir.Call, equal: dict[str, str]) -> bool:
+    """Notes the columns that keywords hold equal to something; whether they compare in other ways as well."""
     ranged = False
-    for keyword in link.keywords:
+    for keyword in call.keywords:
         if keyword.name and keyword.name != "defaults":
             column, sign = lookup(keyword.name)
             if sign == "=":
                 equal[column] = written(keyword.value)
             elif sign == "<":
                 ranged = True
-    for arg in link.args:
-        match arg:
-            case ir.Compare(ops=("==",), values=(ir.Attribute(name=column), value)):
-                equal[column] = written(value)
-            case ir.Const() | ir.Name() | ir.Call(func=ir.Attribute(name="is_" | "is_not" | "isnot" | "in_")):
-                pass  # get(7)
-            case _:
-                ranged = True
-    return equal, ranged
+    return ranged
+
+
+def overlapping(links: list[ir.Call]) -> bool:
+    """Whether a query asks for rows whose time or room overlaps with another: two columns are held against an order."""
+    return len({c for link in links if last_word(link.func) in COMPARING for c, sign in columns.compared(link) if sign == "<"}) > 1

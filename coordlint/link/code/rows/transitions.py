@@ -15,7 +15,7 @@ from coordlint.link.code.rows.setters import Methods
 from coordlint.link.code.scopes.project import Scope, is_test
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import blocks
-from coordlint.link.code.walking import records, rowversions
+from coordlint.link.code.walking import records, rowversions, saving
 from coordlint.source import Place, Span
 
 Tested = Mapping[str, Span]  # "booking.status" -> where it was held against a state
@@ -30,11 +30,11 @@ def transitions(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]
     for assigned, test, is_saved in _moved(scope.function.body, {}, methods):
         base, _, field = written(assigned.targets[0]).rpartition(".")
         place = scope.place(assigned.at)
-        saves = [p for p in records.saved(trace, base, place) if p.line >= place.line] or ([place] if is_saved else [])
-        record = records.loaded(ev, base, scope, place) if saves and not is_locked(ev, base, scope) else None
-        if record is None:
+        record = records.loaded(ev, base, scope, place) if not is_locked(ev, base, scope) else None
+        saves = saving.saved(ev, trace, base, place, record, behind=True) or ([place] if is_saved else [])
+        if record is None or not saves:
             continue
-        held = [d for s in trace.steps if s.place in saves for d in s.held]
+        held = saving.held(trace, place, saves)
         last[base, field] = Mutation(
             place=place,
             symbol=scope.symbol,
@@ -78,7 +78,7 @@ def _moved(body: tuple[ir.Stmt, ...], tested: Tested, methods: Methods) -> Itera
                     here |= _asked(branch.test, methods)
                     yield from _moved(branch.body, here, methods)
                 yield from _moved(orelse, here, methods)
-                if any(ends(b.body) in ("return", "raise", "continue") for b in branches):
+                if any(ends(b.body) in ("return", "raise", "continue", "exit") for b in branches):
                     known = here
                 continue
             case _:

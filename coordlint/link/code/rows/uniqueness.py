@@ -21,7 +21,7 @@ _OF_LIBRARIES: dict[str, tuple[Group, ...]] = {
     "django.contrib.auth.models.User": (frozenset({"username"}),),
     "django.contrib.auth.models.Group": (frozenset({"name"}),),
 }
-_WHOLE = ("Model", "DeclarativeBase", "DeclarativeBaseNoMeta", "SQLModel", "DeclarativeMeta")  # of libraries that bring no columns of their own
+_WHOLE = ("Model", "DeclarativeBase", "DeclarativeBaseNoMeta", "SQLModel", "DeclarativeMeta", "Document")  # of libraries that bring no columns of their own
 
 
 def is_known(symbol: str) -> bool:
@@ -64,29 +64,47 @@ def is_refused(ev: Evaluator, symbol: str, equal: Iterable[str]) -> bool:
     return any(g and g <= given for g in found)
 
 
+def all_of(ev: Evaluator, symbol: str) -> list[str]:
+    """All columns that are part of what a class declares unique."""
+    return sorted({c for scope in classes.ancestry(ev, symbol)[0] for g in groups(scope) for c in g - _IDENTITY})
+
+
 def groups(scope: Scope) -> Iterator[Group]:
     """The columns, alone or together, that a class declares unique; an empty group for a constraint that is not understood, or holds on a condition."""
     for name, bindings in scope.names.items():
         for b in bindings:
             if isinstance(b.expr, ir.Call) and _is_unique(b.expr):
-                yield frozenset((_plain(name),))
+                together = b.expr.keyword("unique_with")  # of documents
+                yield frozenset((_plain(name),)) if together is None else frozenset()
+            elif b.annotation is not None and any(isinstance(n, ir.Call) and _is_unique(n) for n in ir.walk(b.annotation)):
+                yield frozenset((_plain(name),))  # `email: Indexed(str, unique=True)`
     meta = next((c for c in scope.children if c.kind == "class" and c.symbol.endswith(".Meta")), None)
     if meta is not None:
         for name in ("unique_together", "constraints", "indexes"):
             for b in meta.names.get(name, ()):
                 yield from _declared(name, b.expr)
+    for b in scope.names.get("meta", ()):
+        if isinstance(b.expr, ir.Mapping) and any(isinstance(k, ir.Const) and k.value == "unique" for k in _keys(b.expr)):
+            yield frozenset()  # indexes of documents
+    for settings in (c for c in scope.children if c.kind == "class" and c.symbol.endswith(".Settings")):
+        if "indexes" in settings.names:
+            yield frozenset()
     for b in scope.names.get("__table_args__", ()):
         yield from _declared("__table_args__", b.expr)
     if "__table__" in scope.names:
         yield frozenset()
 
 
+def _keys(table: ir.Expr) -> list[ir.Expr]:
+    return [k for n in ir.walk(table) if isinstance(n, ir.Mapping) for k in n.keys if k is not None]
+
+
 def _is_unique(column: ir.Call) -> bool:
     """`CharField(unique=True)`, `Column(primary_key=True)`, `OneToOneField(...)`; a column may be given inside: `mapped_column(...)`."""
     if last_word(column.func) == "OneToOneField":
         return True
-    marks = (column.keyword("unique"), column.keyword("primary_key"))
-    return any(isinstance(m, ir.Const) and m.value is True for m in marks)
+    marks = (column.keyword("unique"), column.keyword("primary_key"), column.keyword("pk"))
+    return any(isinstance(m, ir.Const) and m.value is True for m in marks) or column.keyword("unique_with") is not None
 
 
 def _declared(where: str, expr: ir.Expr | None) -> Iterator[Group]:

@@ -12,9 +12,11 @@ from coordlint.link.code.calls.trace import Step, Trace
 from coordlint.link.code.flow.flows import Flow, within
 from coordlint.link.code.flow.usage import bare, calls_in, ends, last_word, names_in
 from coordlint.link.code.scopes.project import Scope
+from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import expressions, statements
 from coordlint.models.schema import Op
 from coordlint.source import Place
+from coordlint.wording import words
 
 
 def led_by_absence(flow: Flow, look: Place, act: Place) -> bool:
@@ -82,6 +84,16 @@ def led_by_answer(flow: Flow, look: Place, act: Place) -> bool:
     return False
 
 
+def objects(flow: Flow, look: Place) -> bool:
+    """Whether an error is noted where a look-up found something: `if taken: errors.append("taken")`, `self.add_error("name", "taken")`."""
+    names = flow.names_of(look)
+    branches = [b for s in statements(flow.body) if isinstance(s, ir.If) for b in s.branches if _tells(b.test, names, look, flow) is True]
+    noted = [bare(s.value) for b in branches for s in statements(b.body) if isinstance(s, ir.Evaluate)]
+    noted += [t for b in branches for s in statements(b.body) if isinstance(s, ir.Assign) for t in s.targets]  # errors["name"] = "taken"
+    return any(words(written(n.func if isinstance(n, ir.Call) else n)) & _OBJECTIONS for n in noted)
+
+
+_OBJECTIONS = frozenset({"error", "errors", "validation"})
 _CACHES = ("django-cache", "memcached")
 _NOTHING = ("DoesNotExist", "NoResultFound", "NotFound", "NoResultError")
 
@@ -105,7 +117,7 @@ def _leads(s: ir.If, names: set[str], look: Place, act: Place, flow: Flow, tell:
     if within(s.orelse, act):
         return is_there
     first = s.branches[0]
-    leaves = ends(first.body) in ("return", "raise", "continue") and tell(first.test, names, look, flow) is True
+    leaves = ends(first.body) in ("return", "raise", "continue", "exit") and tell(first.test, names, look, flow) is True
     return leaves and act.line > first.body[-1].at.line
 
 

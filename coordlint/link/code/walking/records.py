@@ -11,7 +11,7 @@ from coordlint import ir
 from coordlint.contention import Mutation
 from coordlint.coordination import Argument, Operation, Outcome
 from coordlint.link.code.calls.trace import Trace
-from coordlint.link.code.evaluation import classes
+from coordlint.link.code.evaluation import attributes, classes
 from coordlint.link.code.evaluation.arguments import bindings
 from coordlint.link.code.evaluation.calling import returned
 from coordlint.link.code.evaluation.classes import in_test
@@ -34,7 +34,7 @@ from coordlint.link.code.flow.usage import calls_in, last_word, names_in
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import blocks, expressions, statements
-from coordlint.link.code.walking import rowversions
+from coordlint.link.code.walking import rowversions, saving
 from coordlint.link.code.walking.absent import led_by_absence
 from coordlint.models.schema import Late, Op
 from coordlint.source import Place, Span
@@ -42,7 +42,6 @@ from coordlint.wording import words
 
 _WRITES = (Op.WRITE, Op.CREATE, Op.EFFECT, Op.TRANSACTION_STEP)
 _PART = re.compile(r"[A-Za-z_]\w*")
-_SAVES = ("save", "asave", "commit", "flush")
 
 
 def mark_reads(ev: Evaluator, trace: Trace, flow: Callable[[], Flow], of: Callable[[str], Trace]) -> None:
@@ -210,18 +209,16 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
     """`record.field = f(record.field)` and the save or commit that follows."""
     if scope.kind != "function":
         return
-    if not _saves(trace):
-        return
     for target, read, at, arithmetic in assignments(scope.function.body):
         base, _, field = target.rpartition(".")
         place = scope.place(at)
         record = loaded(ev, base, scope, place)
-        after = saved(trace, base, place)
+        after = saving.saved(ev, trace, base, place, record) if record is not None else []
         if record is None or not after or is_set_before(scope, target, place) or not classes.may_be_column(ev, record.symbol, field):
             continue
         if inhand.is_made_here(scope.function.body, base, at):
             continue
-        held = [d for s in trace.steps if s.place in after for d in s.held]
+        held = saving.held(trace, place, after)
         yield Mutation(
             place=place,
             symbol=scope.symbol,
@@ -243,19 +240,6 @@ def is_set_before(scope: Scope, target: str, place: Place) -> bool:
     """Whether the function gives an attribute a value of its own first, and then adds to that: `run.total = 0`."""
     before = (s for s in statements(scope.function.body) if isinstance(s, ir.Assign) and s.at.line < place.line)
     return any(isinstance(s.value, ir.Const) and any(written(t) == target for t in s.targets) for s in before)
-
-
-def _saves(trace: Trace) -> list[tuple[Place, str]]:
-    return [(s.place, written(s.call.func)) for s in trace.steps if last_word(s.call.func) in _SAVES]
-
-
-def saved(trace: Trace, base: str, place: Place) -> list[Place]:
-    """Where a record that was changed at a place is saved, or its session committed."""
-    return [
-        p
-        for p, text in _saves(trace)
-        if (p.line >= place.line and text.rpartition(".")[0] in (base, "")) or text.rpartition(".")[2] in ("commit", "flush")
-    ]
 
 
 def loaded(ev: Evaluator, base: str, scope: Scope, before: Place) -> Object | None:
@@ -286,14 +270,20 @@ def _is_fresh(body: tuple[ir.Stmt, ...], base: str, line: int, fresh: bool = Fal
 
 
 def _handed(ev: Evaluator, value: Value) -> set[str]:
-    """How the records were read that a framework gives for a parameter, by its default: `key: Key = Depends(current_key)`."""
-    if not isinstance(value, Parameter):
-        return set()
-    return {o.loaded for o in options(ev.settle(ev.default_of(value))) if isinstance(o, Object) and o.loaded}
+    """How the records were read that callers pass for a parameter, or that a framework gives by its default: `key: Key = Depends(current_key)`."""
+    passed = [p for v in options(value) if isinstance(v, Parameter) for p in (ev.default_of(v), ev.passed(v.symbol, v.name))]
+    return {o.loaded for p in passed for o in options(ev.settle(p)) if isinstance(o, Object) and o.loaded}
 
 
 def _value(ev: Evaluator, base: str, scope: Scope) -> Value:
-    return ev.name(base, scope) if base.isidentifier() else UNKNOWN
+    """What a name is, or an attribute of it: `line.product`."""
+    first, *rest = base.split(".")
+    if not all(part.isidentifier() for part in (first, *rest)):
+        return UNKNOWN
+    value = ev.name(first, scope)
+    for part in rest[:3]:
+        value = attributes.attribute(ev, ev.settle(value), part)
+    return value
 
 
 def assignments(body: tuple[ir.Stmt, ...], whole: tuple[ir.Stmt, ...] = ()) -> Iterator[tuple[str, Span, Span, bool]]:
@@ -305,8 +295,8 @@ def assignments(body: tuple[ir.Stmt, ...], whole: tuple[ir.Stmt, ...] = ()) -> I
         match s:
             case ir.Augment(target=ir.Attribute() as target, value=value) if not _is_expression(value):
                 yield written(target), target.at, s.at, True
-            case ir.Assign(targets=(ir.Attribute() as target,), value=ir.Binary(op="+" | "-" | "*" | "/") as value):
-                if written(target) in names_in(value) and not _is_expression(value):
+            case ir.Assign(targets=(ir.Attribute() as target,), value=ir.Binary() | ir.Call() | ir.Conditional() | ir.Sequence() | ir.Mapping() as value):
+                if _is_computed(value, written(target)):
                     yield written(target), value.at, s.at, True
             case ir.Assign(targets=(ir.Attribute() as target,), value=ir.Name(id=name)):
                 read = counted_from(whole or body, written(target), name, s.at)
@@ -330,6 +320,28 @@ def _is_since(body: tuple[ir.Stmt, ...], base: str, at: Span) -> bool:
     names = names_in(added)
     names |= {n for s in inside if isinstance(s, ir.Assign) and s.value is not None and s.at < at for t in s.targets if written(t) in names for n in names_in(s.value)}
     return any(n.startswith(f"{base}.") and words(n.removeprefix(f"{base}.").partition(".")[0]) & _WHEN for n in names)
+
+
+_SHAPED = frozenset("max min int float round abs Decimal sum str".split())
+
+
+def _is_computed(value: ir.Expr, old: str) -> bool:
+    """Whether a value is computed from an old one: `old - n`, `max(0, old - n)`, `[*old, x]`, `{**old, key: x}`."""
+    if _is_expression(value):
+        return False
+    match value:
+        case ir.Binary(op="+" | "-" | "*" | "/"):
+            return old in names_in(value)
+        case ir.Call(func=func, args=args) if last_word(func) in _SHAPED:
+            return any(_is_computed(a, old) for a in args)
+        case ir.Conditional(yes=yes, no=no):
+            return _is_computed(yes, old) or _is_computed(no, old)
+        case ir.Sequence(items=items):
+            return any(isinstance(i, ir.Starred) and written(i.value) == old for i in items)
+        case ir.Mapping(keys=keys, values=values):
+            return any(k is None and written(v.value if isinstance(v, ir.Starred) else v) == old for k, v in zip(keys, values, strict=True))
+        case _:
+            return False
 
 
 def _is_expression(value: ir.Expr) -> bool:

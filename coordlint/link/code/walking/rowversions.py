@@ -10,6 +10,7 @@ from coordlint.link.code.calls.trace import Trace
 from coordlint.link.code.evaluation import calling, classes
 from coordlint.link.code.evaluation.evaluate import Evaluator
 from coordlint.link.code.evaluation.values import Object
+from coordlint.link.code.flow.usage import last_word
 from coordlint.link.code.scopes.project import Scope, is_test
 from coordlint.source import Place, Span
 
@@ -46,7 +47,17 @@ def _version_declared(ev: Evaluator, scope: Scope) -> Span | None:
 
 def is_versioned(ev: Evaluator, symbol: str) -> bool:
     """Whether the mapper compares a version column of this class when it writes."""
-    return any(_version_declared(ev, scope) is not None for scope in classes.ancestry(ev, symbol)[0])
+    return any(_version_declared(ev, scope) is not None or _has_version(scope) for scope in classes.ancestry(ev, symbol)[0])
+
+
+def _has_version(scope: Scope) -> bool:
+    """`version = VersionAttribute()`, `IntegerVersionField()` of mappers that compare it by themselves, or `class Settings: use_revision = True`."""
+    made = (b.expr for found in scope.names.values() for b in found)
+    if any(isinstance(e, ir.Call) and last_word(e.func).endswith(("VersionAttribute", "VersionField")) for e in made):
+        return True
+    settings = next((c for c in scope.children if c.symbol.endswith(".Settings")), None)
+    said = settings.names.get("use_revision", ()) if settings is not None else ()
+    return any(isinstance(b.expr, ir.Const) and b.expr.value is True for b in said)
 
 
 def is_guarded(ev: Evaluator, record: Object) -> bool:
