@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from coordlint.duration import (
         TaskLimit as TaskLimit,
         time_limit as time_limit,
+        CALLERS_UP as CALLERS_UP,
+        is_outlasted as is_outlasted,
         too_long as too_long,
         too_often as too_often,
         unenforced as unenforced,
@@ -128,7 +130,7 @@ _HOMES = {
     "coordlint.cures": "cure_for fence_for",
     "coordlint.harm": "is_behind_row_lock is_beside_lock is_concrete is_decided is_long is_repeatable is_weighty may_differ names_money",
     "coordlint.deployment": "Coordinator Deployment Ensemble Port Workload",
-    "coordlint.duration": "TaskLimit time_limit too_long too_often unenforced",
+    "coordlint.duration": "CALLERS_UP TaskLimit is_outlasted time_limit too_long too_often unenforced",
     "coordlint.finding": "Confidence Evidence Finding Fix Severity",
     "coordlint.models.schema": "Late OnBusy Op Scope",
     "coordlint.pipeline": "check",

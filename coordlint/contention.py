@@ -47,7 +47,10 @@ class Mutation(msgspec.Struct, frozen=True):
     picked: bool = False  # any row in the old state was asked for: whoever asks at the same time gets the same
     own: bool = False  # a method counts in the row of its own object
     unread: bool = False  # nobody is seen to read that object before
+    again: bool = False  # the function puts itself into a queue again: one chain of rounds, of which each waits for the one before
+    ends: bool = False  # in the same step the record is given its last state, or the time of its end
     flag: bool = False  # the new state is a yes, or the time at which it was: `sent = True`, `paid_at = now()`
+    left: int | None = None  # of a new state: the line at which its branch leaves the function
     until: tuple[Place, ...] = ()  # of a new state: the calls behind it that are made before it is saved
     move: Move | None = None  # of a new state: what goes with it
 

@@ -6,7 +6,7 @@ import math
 
 import msgspec
 
-from coordlint.coordination import Effect, Operation
+from coordlint.coordination import Effect, Operation, Section
 from coordlint.models.schema import Late, Op
 from coordlint.source import Place
 from coordlint.system import System
@@ -16,6 +16,8 @@ MANY = 50
 """Slow answers in a row; where it takes more, a loop is believed to end in time."""
 SHORT = 15
 """Seconds: a lease that a slow answer or two of a broker use up, among unknown many."""
+FEW = 3
+"""Seconds: a lease that some hundred statements of a database use up, or one of them that waits for a row."""
 UNBOUNDED_BY_DEFAULT = ("requests", "stdlib-subprocess", "urllib3", "stdlib-urllib", "stdlib-email", "websockets")
 CALLERS_UP = 2  # calls between a task and the function that its limit ends as well
 _OUTWARD = ("http", "subprocess", "email", "remote")
@@ -52,10 +54,20 @@ def too_often(effect: Effect, lease: float) -> str:
     given = effect.operation.argument("timeout")
     if effect.each is not None and effect.operation.kind in _SENT and effect.operation.late is not Late.READ and lease <= SHORT:
         return "waits for a broker for each that the loop goes over"
+    if effect.each is not None and effect.operation.kind == "database" and effect.operation.late is not Late.READ and lease <= FEW:
+        return "writes to the database for each that the loop goes over"
     if effect.each is None or not too_long(effect.operation, 0) or given is None or not isinstance(given.value, int | float):
         return ""
     rounds = max(math.ceil(lease / given.value), 1) if given.value > 0 else MANY
     return f"may take {given.value:g} s for each that the loop goes over, and {rounds} such answers are enough" if rounds < MANY else ""
+
+
+def is_outlasted(section: Section) -> bool:
+    """Whether a lease of seconds is not renewed, and a step inside outlasts it without any pause of the process: the lease is what is wrong, before its token is."""
+    lease = section.lock.lifetime.seconds
+    if lease is None or lease > SHORT or section.lock.model.renews or section.extended or section.renewals:
+        return False
+    return any(too_long(e.operation, lease) or too_often(e, lease) for e in (*section.effects, *section.reads) if not e.renewed)
 
 
 def time_limit(system: System, symbol: str, depth: int = 0) -> TaskLimit | None:

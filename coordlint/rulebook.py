@@ -37,12 +37,16 @@ class Found:
 
 
 _EXAMPLES = frozenset("example examples sample samples demo demos tutorial tutorials learning learnings lesson lessons exercise exercises homework playground".split())
+_STANDS_IN = frozenset("stub stubs mock mocks fake fakes simulator emulator devserver devappserver".split())
 
 
 def is_example(path: str) -> bool:
-    """Whether code stands in a folder of examples: nobody runs it as it is, and one step less is said of it. Manifests have roles of their own."""
+    """Whether code stands in a folder of examples, or is there in place of the real thing (`queue_stub.py`, `devappserver2/`): nobody serves with it, and one
+    step less is said of it. Manifests have roles of their own."""
     folders = path.rpartition("/")[0].lower()
-    return path.endswith(".py") and not _EXAMPLES.isdisjoint(re.split(r"[^a-z]+", folders))
+    if not path.endswith(".py"):
+        return False
+    return not (_EXAMPLES.isdisjoint(re.split(r"[^a-z]+", folders)) and _STANDS_IN.isdisjoint(re.split(r"[^a-z]+", path.removesuffix(".py").lower())))
 
 
 Check = Callable[[System], Iterator[Found]]

@@ -145,3 +145,10 @@ def test_files_that_wait_for_each_other_end() -> None:
         "c.override.yml": "services:\n  three:\n    container_name: third\n",
     }
     assert len(names(files)) == 3
+
+
+def test_what_extends_a_file_for_ones_own_machine_is_development_and_what_extends_a_common_one_is_not() -> None:
+    service = "services:\n  keeper:\n    extends: {file: %s, service: zk}\n"
+    base = "services:\n  zk: {image: zookeeper:3.9}\n"
+    assert one(deployed({"compose.yaml": service % "local-compose.yml", "local-compose.yml": base}), "keeper").role is Role.DEVELOPMENT
+    assert one(deployed({"compose.yaml": service % "common.yml", "common.yml": base}), "keeper").role is Role.PRODUCTION

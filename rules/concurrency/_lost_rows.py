@@ -25,7 +25,7 @@ from coordlint import (
 
 from ._moved import moved
 from ._outside import done_once, waited_for
-from ._worth import DEAR, LIMITS, MONEY
+from ._worth import COINS, COPIES, DEAR, LIMITS
 
 _CLAIMS = frozenset({"assignee", "assigned", "claimed", "claimer", "claimant", "taken", "taker", "holder", "reserved", "reviewer", "courier", "driver"})
 # A version is itself the guard; tries are counted by the one worker that has the record.
@@ -34,6 +34,8 @@ _OF_ITS_OWNER = frozenset({"version", "revision", "rev", "generation", "epoch", 
 _GUESSED = frozenset({"otp", "login", "signin", "password", "passcode", "passwd", "pin", "mfa", "captcha"})
 _WRITE_BACK = ("bulk_update", "abulk_update", "bulk_save_objects", "bulk_update_mappings")
 
+# What is started for one piece of work.
+_WORKERS = frozenset({"task", "consumer", "periodic"})
 
 def lost_rows(system: System) -> Iterator[Found]:
     """What is computed from a row's old value, filled because it was empty, given to whoever found it free, or moved from state to state."""
@@ -118,9 +120,9 @@ def _is_background(system: System, symbol: str) -> bool:
 
 
 def _record(system: System, mutation: Mutation) -> Found:
-    is_money = bool(words(f"{mutation.field} {mutation.type.rpartition('.')[2]}") & MONEY)
+    is_money = bool(words(f"{mutation.field} {mutation.type.rpartition('.')[2]}") & COINS)
     said = words(mutation.type.rpartition(".")[2]) | words(".".join(mutation.symbol.split(".")[-3:]))
-    is_small = mutation.since or bool(said & LIMITS) or _by_schedule(system, mutation) or _is_alone(system, mutation)
+    is_small = mutation.since or bool(said & LIMITS) or bool(words(mutation.type.rpartition(".")[2]) & COPIES) or _by_schedule(system, mutation) or _is_alone(system, mutation)
     return found(
         f"`{mutation.record}.{mutation.field}` is computed from the value read before and saved with neither lock nor version: a "
         "change in between is lost.",
@@ -134,12 +136,18 @@ def _record(system: System, mutation: Mutation) -> Found:
 
 
 def _is_alone(system: System, mutation: Mutation) -> bool:
-    """Whether nobody else is seen to change the field, and what does so runs once: a loop that counts how far it has come, or the start of a program."""
+    """Whether nobody else is seen to change the field, and what does so runs once: a loop that counts how far it has come, a task that ends the record with the
+    same save, one that calls itself again until it is done, or the start of a program."""
     if any(m.symbol != mutation.symbol and (m.type, m.field) == (mutation.type, mutation.field) for m in system.mutations()):
         return False
+    kinds = {e.kind for e in system.entries_reaching(mutation.symbol)} - {"test"}
+    is_work = bool(kinds) and not kinds - _WORKERS
+    if is_work and mutation.again:
+        return True
     if any(r.symbol != mutation.symbol and r.type == mutation.type and mutation.field in r.fields for r in system.rewrites()):
         return False
-    kinds = {e.kind for e in system.entries_reaching(mutation.symbol)} - {"test"}
+    if is_work and mutation.ends:
+        return True
     return mutation.progress or bool(kinds and not kinds - {"startup", "main"})
 
 

@@ -63,16 +63,19 @@ def made_with(mutation: Mutation) -> tuple[Place, str] | None:
 
 def counted_with(system: System, mutation: Mutation) -> tuple[Place, str] | None:
     """What is counted up or down when a record changes its state, in the same function or in one that is called there: stock that is given back, a balance."""
-    behind = [f for f in sorted(system.reached_from(mutation.symbol)) if any(c == mutation.symbol and p > mutation.read for c, p in system.callers(f))]
+    def follows(at: Place) -> bool:
+        return at > mutation.read and (mutation.left is None or at.line <= mutation.left)
+
+    behind = [f for f in sorted(system.reached_from(mutation.symbol)) if any(c == mutation.symbol and follows(p) for c, p in system.callers(f))]
     places = {mutation.symbol, *behind}
     rows = [
         (m.place, f"{m.record}.{m.field}")
         for m in system.mutations()
-        if m.symbol in places and m.arithmetic and m.type != mutation.type and not m.since and (m.symbol != mutation.symbol or m.place > mutation.read)
+        if m.symbol in places and m.arithmetic and m.type != mutation.type and not m.since and (m.symbol != mutation.symbol or follows(m.place))
     ]
     keys = [
         (o.place, o.key_text or o.key or "a count")
         for o in system.operations_in(places)
-        if o.op is Op.INCREMENT and o.key and not o.in_test and (o.symbol != mutation.symbol or o.place > mutation.read)
+        if o.op is Op.INCREMENT and o.key and not o.in_test and (o.symbol != mutation.symbol or follows(o.place))
     ]
     return min((*rows, *keys), key=lambda found: (found[0].path != mutation.place.path, found[0]), default=None)

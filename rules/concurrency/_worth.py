@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from coordlint import Operation, words
 
-MONEY = frozenset(
-    {"balance", "amount", "credit", "debit", "money", "fund", "wallet", "ledger", "price", "paid", "stock", "inventory"}
-    | {"seat", "quantity", "point", "bonus", "quota", "points"}
-)
+COINS = frozenset({"balance", "amount", "credit", "debit", "money", "fund", "wallet", "ledger", "price", "paid", "bonus"})
+# What there is a number of: worth as much as money to a rule that asks whether anything hangs on it, and not to one that asks how loud it has to be.
+COUNTED = frozenset({"stock", "inventory", "seat", "quantity", "point", "points", "quota"})
+MONEY = COINS | COUNTED
 DEAR = frozenset(
     {"payment", "charge", "refund", "invoice", "booking", "reservation", "wallet", "coupon", "voucher", "payout", "transfer", "subscription"}
     | {"withdrawal", "balance", "ledger", "redemption"}
@@ -17,6 +17,8 @@ ORDERS = frozenset({"order", "purchase", "ticket", "deposit", "transaction"})
 LIMITS = frozenset({"throttle", "throttled", "throttling", "bucket", "limiter", "ratelimit", "ratelimiter"})
 # Code that runs once, or by one hand.
 SET_UP = frozenset({"setup", "init", "initialize", "initialise", "install", "migrate", "upgrade", "bootstrap", "seed", "sample", "populate", "fixture", "demo"})
+# A copy, by its name: what is gone from it is asked again.
+COPIES = frozenset({"cache", "cached", "memo", "memoized"})
 # What is filled again whoever fills it.
 CACHED = frozenset({"cache", "cached", "memo", "tmp", "temp"})
 

@@ -63,12 +63,11 @@ from coordlint import (
 )
 
 from ._lost_rows import lost_rows
-from ._worth import LIMITS, MONEY
+from ._worth import COINS, COPIES, LIMITS, MONEY
 
 _SHARED = (*COORDINATORS, "redis", "memcached", "dynamodb", "django-cache")
 # A record that only its owner writes: what fills the key is the process itself.
 _OWN = frozenset({"hostname", "gethostname", "host", "pid", "getpid", "me", "my", "self", "node", "worker", "instance", "pod"})
-_CACHED = frozenset({"cache", "cached", "memo", "memoized"})
 
 
 @rule("CL503", severity=WARNING)
@@ -84,7 +83,7 @@ def lost_update(system: System) -> Iterator[Found]:
         if write.kept is not None:
             kept[write.kept].append(write)
             continue
-        rivals = [(o.place, "the same key is written here too") for o in system.same_key(write) if o.stores]
+        rivals = [(o.place, "the same key is written here too") for o in system.same_key(write) if o.stores and (write.key_words or o.key_text == write.key_text)]
         behind = [(write.named_at, "and written here")] if write.named_at not in (None, write.place) else []
         yield found(
             f"Reads `{_key(write)}` from {backend_name(write.backend)}, changes it and writes it back with neither lock nor version: a write "
@@ -128,7 +127,7 @@ def _key(write: Operation) -> str:
 def _is_approximate(write: Operation) -> bool:
     """Whether names say that a write too few or too many does little: an entry of a cache, the state of a limit."""
     named = frozenset(w for name in write.through for w in words(name)) | write.key_words
-    return bool(named & _CACHED or (write.key_words | words(".".join(write.symbol.split(".")[-3:]))) & LIMITS)
+    return bool(named & COPIES or (write.key_words | words(".".join(write.symbol.split(".")[-3:]))) & LIMITS)
 
 
 def _weight(write: Operation) -> Severity:
@@ -138,7 +137,7 @@ def _weight(write: Operation) -> Severity:
         return WARNING if is_dear else INFO
     if write.role == "cache" or _is_approximate(write):
         return INFO
-    return ERROR if is_dear else WARNING
+    return ERROR if write.key_words & COINS else WARNING
 
 
 def _in_one_step(system: System, write: Operation) -> bool:

@@ -38,6 +38,8 @@ from coordlint import (
 _COUNTING = ("redis", "memcached", "django-cache", "zookeeper", "etcd", "consul")
 _BY_HAND = frozenset({"reset", "flush", "purge", "admin", "clear"})
 _TRIES = frozenset({"retry", "retries", "retried", "restart", "restarts"})
+_FAILED = frozenset({"failure", "failures", "fail", "failed", "error", "errors", "attempt", "attempts", "tries"})
+_PEOPLE = frozenset("user account ip email mail phone login signin auth password passcode otp pin mfa captcha token code client session".split())  # who may guess
 _WINDOW = frozenset({"minute", "hour", "day", "date", "window", "bucket", "slot", "now", "time", "timestamp", "today", "month"})
 _BY_VERSION = (
     "write on condition that nobody has written since, and try again a few times: ZooKeeper `set(path, n, version=stat.version)` or kazoo's Counter recipe, "
@@ -96,7 +98,8 @@ def _is_windowed(count: Operation) -> bool:
 
 def _counts_tries(count: Operation) -> bool:
     """Whether it counts how often a piece of work was begun again: one try more than allowed harms nobody."""
-    return bool((count.key_words | count.symbol_words | words(_first_text(count))) & _TRIES)
+    said = count.key_words | count.symbol_words | words(_first_text(count))
+    return bool(said & _TRIES) or bool(said & _FAILED and count.brought is None and not (said | {w for f in count.fillers for w in words(f)}) & _PEOPLE)
 
 
 def _expiry_after(system: System, count: Operation) -> Operation | None:

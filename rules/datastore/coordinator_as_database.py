@@ -10,7 +10,8 @@ Instead: keep the records in a database, which can also check versions and const
 only the small facts about machines: which shard lives where, who leads, which configuration is valid.
 
 Fine when: the key names shards, owners, members or configuration; the entry is the ephemeral registration of a worker
-or ends with a short lease. It is a note where a watch on the folder hands every entry to whoever needs them.
+or ends with a short lease. It is a note where a watch on the folder hands every entry to whoever needs them; and
+where a loop writes down anew what it sees of each: the same readings, which hot-writes tells.
 
 Known misses: records under a neutral prefix with neutral names that no request or message brings, and that are not objects of a
 class that writes them down and reads them back; records written by programs outside the
@@ -67,6 +68,7 @@ _SHORT = 3600.0  # seconds: an entry with a shorter lease is not a record that g
 @rule("CL301", severity=WARNING)
 def coordinator_as_database(system: System) -> Iterator[Found]:
     told: set[tuple[str, str | None]] = set()
+    readings = {again.place for again in system.restated()}
     for write in system.operations(backend=COORDINATORS, named=True):
         if write.via and (write.backend, write.key) in told:
             continue  # a wrapper's callers are told once for each kind of key
@@ -80,7 +82,7 @@ def coordinator_as_database(system: System) -> Iterator[Found]:
                 f"Keeps one entry per {entity} in {backend_name(write.backend)}: `{write.key_text or write.key}`.",
                 at=write,
                 because=[*readers[:2], *_searches(system, write), *write.origin] or [_key_evidence(write)],
-                severity=INFO if _is_watched(system, write) else WARNING,
+                severity=INFO if _is_watched(system, write) or write.place in readings else WARNING,
                 confidence=HIGH if entity in write.key_words else MEDIUM,
             )
         elif write.brought is not None and write.key_words and (filler := _filler(write)):

@@ -7,7 +7,8 @@ Instead: keep the last list that was not empty, refresh it in the background (wa
 registry fails; let the connection to an instance decide whether the address still works. Better yet, let DNS or the platform
 resolve names.
 
-Fine when: the failure is handled here or by every caller; the list is kept by a watch; a command for operators looks it up.
+Fine when: the failure is handled here or by every caller; the list is kept by a watch; a command for operators looks it up. It is a note
+where what is found is only printed or logged: no address is used.
 
 Sources: kazoo documentation, Basic Usage (ChildrenWatch); py-consul source (what health.service raises).
 """
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from coordlint import (
     COORDINATORS,
     HIGH,
+    INFO,
     MEDIUM,
     WARNING,
     Found,
@@ -40,7 +42,7 @@ _REGISTRY = frozenset({"service", "instance", "endpoint", "upstream", "registry"
 def discovery_without_last_known(system: System) -> Iterator[Found]:
     told: set[tuple[str, str, Place]] = set()
     watched = {op.key for op in system.operations(Op.WATCH, backend=COORDINATORS) if op.key}
-    for lookup in system.operations(Op.DISCOVER, Op.LIST, backend=COORDINATORS):
+    for lookup in sorted(system.operations(Op.DISCOVER, Op.LIST, backend=COORDINATORS), key=lambda o: o.only_told):
         if not _is_lookup(lookup) or lookup.key in watched:
             continue
         forgetting = _forgetting(system, lookup)
@@ -64,6 +66,7 @@ def discovery_without_last_known(system: System) -> Iterator[Found]:
             f"Looks up{what} in {backend_name(lookup.backend)} with no last known list: an outage {way.harm}.",
             at=lookup,
             because=[(way.place, way.reason), *lookup.origin],
+            severity=INFO if lookup.only_told else WARNING,
             confidence=HIGH if lookup.op is Op.DISCOVER else MEDIUM,
         )
 

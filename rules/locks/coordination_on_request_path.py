@@ -9,7 +9,7 @@ from it, stale if need be. Locks around a request belong into the database that 
 
 Fine when: the answer comes from a copy that a watch, a cache with a time to live or the function itself keeps, or from a block of numbers that lasts for many requests; an operator's endpoint that is called now and then.
 
-It is a note where asking the coordinator, or storing something in it, is all that the handler does, and where a third of all handlers ask it (three at least): then it is
+It is a note where asking the coordinator, or storing something in it, is all that the handler does, where every request that comes there (POST, PUT, PATCH, DELETE) changes something in it and nothing elsewhere, and where a third of all handlers ask it (three at least): then it is
 what the program is built on, and no copy of a value cures that. Where all handlers do, nothing is told.
 
 Known misses: a copy that one function keeps for another is not told from none.
@@ -38,6 +38,7 @@ from coordlint import (
     found,
     is_rare,
     rule,
+    words,
 )
 
 ROUND_TRIPS = (
@@ -47,6 +48,7 @@ ROUND_TRIPS = (
 READS = (Op.READ, Op.LIST, Op.DISCOVER)
 STORES = (Op.WRITE, Op.CREATE, Op.CAS, Op.DELETE)
 TRAFFIC = {"http": "HTTP request", "consumer": "consumed message"}
+CHANGING = frozenset({"post", "put", "patch", "delete"})
 CACHING = frozenset({"lru_cache", "cache", "cached", "ttl_cache", "memoize", "cachedmethod", "cached_property", "alru_cache"})
 
 
@@ -79,7 +81,7 @@ def coordination_on_request_path(system: System) -> Iterator[Found]:
                 *((at, f"{call_name(o)} is on the way of a request as well") for o, es in calls[1:4] for at in [p for p in asking(system, o, es) if p not in sites] or [o.place]),
                 *operation.origin,
             ],
-            severity=INFO if system.is_asked_by_most(backend) or is_what_it_is_for(system, operation, entries) else WARNING,
+            severity=INFO if system.is_asked_by_most(backend) or is_what_it_is_for(system, operation, entries) or changes_it(system, backend, entries) else WARNING,
             confidence=MEDIUM,
         )
 
@@ -102,6 +104,19 @@ def is_what_it_is_for(system: System, operation: Operation, entries: list[Entry]
         return False
     reached = (o for e in entries for o in system.operations_in(system.reached_from(e.symbol)))
     return all(o.backend in (operation.backend, "process-local") or o.call == "builtins.open" for o in reached)
+
+
+def changes_it(system: System, backend: str, entries: list[Entry]) -> bool:
+    """Whether every request that comes here is made to change something in the coordinator, and changes nothing elsewhere: no copy of what is there would spare it
+    the round trip."""
+    return all(
+        e.kind == "http"
+        and bool(words(f"{e.symbol.rpartition('.')[2]} {e.reason.partition(' in ')[0]}") & CHANGING)
+        and any(o.backend == backend and o.op in STORES for o in reached)
+        and not any(o.harmful_late and o.backend not in (backend, "process-local") for o in reached)
+        for e in entries
+        for reached in (tuple(system.operations_in(system.reached_from(e.symbol))),)
+    )
 
 
 def is_cached(system: System, symbol: str, depth: int = 0) -> bool:

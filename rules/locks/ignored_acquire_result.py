@@ -8,7 +8,7 @@ A claim that is queued in a pipeline has no answer before `execute()`: where not
 Instead: `if not lock.acquire(timeout=5): return` (or raise), and only then the work, with the release in `finally`.
 
 Fine when: the library raises when it fails (kazoo's acquire with a timeout raises LockTimeout); the acquire waits without limit and
-returns only with the lock; the result is returned or stored for somebody who looks; `set(nx=True)` gives a key its first value and is no lock.
+returns only with the lock; the result is returned or stored for somebody who looks; `set(nx=True)` gives a key its first value and is no lock. It is a note for a mark that is also read, where a lock is held around it.
 
 Known misses: a result that is stored and then never read.
 
@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from coordlint import (
     ERROR,
     HIGH,
+    INFO,
     MEDIUM,
     WARNING,
     Evidence,
@@ -84,7 +85,7 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
             yield found(
                 f"nobody looks whether {call_name(mark)} could set \"{mark.key_text or mark.key}\": the second request goes on like the first",
                 at=mark,
-                severity=WARNING if is_looked_up(system, mark) else ERROR,
+                severity=ERROR if not is_looked_up(system, mark) else INFO if system.is_locked(mark) else WARNING,
                 because=[*mark.origin, (mark.place, "the answer says whether the key was there already")],
                 confidence=MEDIUM,
                 help="Test the answer, and stop when the key was there: `if not r.set(key, value, nx=True, ex=...): return`.",

@@ -16,7 +16,8 @@ money nor anything else that leaves the system.
 
 It is a note, and no warning, where the effect is not certain: a call on the way may mean one of several functions. And where the harm is not plain: a blind delete or overwrite, which may be meant to repeat; a request or a task
 whose receiver is not seen, unless it names money; work that is skipped when the lock is busy. And where it is not likely: ownership is
-asked for again on the way, or a lease of ten minutes or more outlasts every pause of a process.
+asked for again on the way, or a lease of ten minutes or more outlasts every pause of a process. And where the lease is so short that the work itself outlasts
+it: then the lease is what has to be mended first, which work-outlives-lease tells.
 
 Known misses: a token that is checked by a service behind an HTTP call whose headers are built elsewhere. A write to a local
 file or the start of a program is not reported: whether others share it cannot be seen.
@@ -57,6 +58,7 @@ from coordlint import (
     is_concrete,
     is_decided,
     is_long,
+    is_outlasted,
     is_repeatable,
     is_weighty,
     lock_name,
@@ -87,6 +89,7 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
         reported.add((section.acquired, worst.place))
         plain = section.purpose.kind == "correctness" and is_concrete(worst.operation) and not is_repeatable(section, worst.operation)
         proven = worst.operation.kind == "payment" or (plain and not is_long(section) and not section.asks_before(worst) and not is_beside_lock(section, worst.operation) and not may_differ(section, worst.operation))
+        quiet = not worst.is_sure or (worst.operation.kind not in ("payment", "email") and is_outlasted(section))
         rivals = [(r.acquired, "the same lock is taken here") for r in system.rivals(section)[:2]]
         others = [(e.place, f"{effect_name(e.operation)} is not fenced either") for e in unfenced if e is not worst]
         yield found(
@@ -94,7 +97,7 @@ def lock_without_fencing(system: System) -> Iterator[Found]:
             f"lock ({how_lost(section.lock)}) {does_late(worst.operation)}; {token_of(section)}",
             at=worst,
             because=[*distinct(trail(section, worst), besides=worst.place), *rivals, *others[:3]],
-            severity=INFO if not worst.is_sure else ERROR if proven else WARNING if is_weighty(section, worst) else INFO,
+            severity=INFO if quiet else ERROR if proven else WARNING if is_weighty(section, worst) else INFO,
             confidence=HIGH if proven and not section.unresolved else MEDIUM,
             help=fence_for(worst, section.lock),
         )

@@ -10,7 +10,7 @@ that compares and deletes, `delex(key, ifeq=token)` on a server from 8.4, or the
 Fine when: the comparison and the delete are one script or stand between WATCH and MULTI; a library's lock releases itself
 (redis-py and python-redis-lock compare the token); the key is a mark and was never meant as a lock; tests and commands with
 which an operator frees a stuck lock. Where the lease is counted from the time limit of the task that holds it, nobody is left to release too late. It is a
-note where the lease is longer than an hour: who comes too late must have worked for hours.
+note where the lease is longer than an hour: who comes too late must have worked for hours; and where something renews it, which has to fail first.
 
 A lease in a row of a database (`claimed_until`, `locked_by`) is given back by an update whose WHERE names who has it.
 
@@ -86,7 +86,8 @@ def unsafe_release(system: System) -> Iterator[Found]:
             continue
         reported |= {place, section.lock.made} if is_wrapped(system, place) else {place}
         forever = section.lock.lifetime.kind == "never"
-        severity = INFO if ends_with_its_task(section) or outlives_work(section) else WARNING if forever or is_renewed(system, section) else ERROR
+        quiet = ends_with_its_task(section) or outlives_work(section) or (is_renewed(system, section) and not forever)
+        severity = INFO if quiet else WARNING if forever else ERROR
         yield found(
             f"{lock_name(section.lock)} is released by {how}: after its lease{_of(section)} this frees "
             "the lock of whoever holds it by then",

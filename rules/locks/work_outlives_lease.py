@@ -17,6 +17,9 @@ the task's time limit is the lease or less, and its workers enforce it; the key 
 An extension that sets what remains to a third of the lease or less, between pieces of work, shortens it: `extend(5)` of python-redis-lock and aioredlock
 does not add 5 seconds, and redis-py's does not with replace_ttl=True.
 
+It is a note where the limit is that of a task which calls what takes the lock, among other things. And where the lock has one constant key, whoever finds it busy leaves the work out, and nothing inside must not happen twice: then it keeps two runs
+apart, and a run that overlaps now and then does what the next one would.
+
 A loop of unknown length around calls that nobody knows is reported only where a sibling shows what is missing: the same wrapper, with renewal.
 
 Known misses: loops are added up only around calls that leave the process and whose timeout is known; time limits of tasks that stand in the worker's configuration. requests has no timeout by default, nor has the receiving of a websocket; httpx has 5 seconds, aiohttp 5 minutes: other clients whose default is not
@@ -30,6 +33,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordlint import (
+    CALLERS_UP,
+    INFO,
     MEDIUM,
     WARNING,
     Effect,
@@ -38,6 +43,7 @@ from coordlint import (
     Op,
     Operation,
     Section,
+    Severity,
     System,
     TaskLimit,
     call_name,
@@ -75,18 +81,26 @@ def work_outlives_lease(system: System) -> Iterator[Found]:
         pool = unenforced(system, section.symbol, limit) if limit is not None else None
         if limit is not None and pool is None and limit.seconds <= lease.seconds:
             continue  # it is ended with its lease
-        if slow := slowest(section, lease.seconds):
+        loud = INFO if only_spares_work(section) else WARNING
+        is_part = limit is not None and time_limit(system, section.symbol, CALLERS_UP) is None  # the task does this among other things: its limit says little of it
+        if slow := slowest(section, lease.seconds, loud):
             yield from slow
         elif section.renewals or lease.kind not in ("seconds", "unknown") or section.escapes or not section.releases:
             continue
         elif limit is not None and limit.seconds > lease.seconds and (section.effects or section.unresolved):
-            yield longer_by_its_limit(section, limit)
+            yield longer_by_its_limit(section, limit, INFO if is_part else loud)
         elif limit is not None and pool is not None and section.unresolved:
             trusting.setdefault(Evidence(pool.place, f"the workers run in the pool {pool.option('--pool', '-P')}"), []).append((section, limit))
         elif section.laps and lease.seconds <= MOST_TRUSTED and (sibling := one_that_renews(system, section)) is not None:
             yield unlike_its_sibling(section, sibling)
     for pool_evidence, sections in trusting.items():
         yield without_its_limit(pool_evidence, sections)
+
+
+def only_spares_work(section: Section) -> bool:
+    """Whether it keeps two runs of one thing apart, of which the second is left out: under one constant key, around nothing that must not happen twice."""
+    is_one = bool(section.lock.key) and "{" not in (section.lock.key or "")
+    return is_one and section.skips_when_busy and section.purpose.kind != "correctness" and not any(e.operation.kind in ("payment", "email") for e in section.effects)
 
 
 def shortened(system: System, section: Section) -> Operation | None:
@@ -131,7 +145,7 @@ def asks_again(system: System, section: Section) -> bool:
     return False
 
 
-def slowest(section: Section, lease: float) -> list[Found]:
+def slowest(section: Section, lease: float, loud: Severity) -> list[Found]:
     """A step that may outlast the lease alone, or else one that a loop repeats."""
     reached = [effect for effect in (*section.effects, *section.reads) if not effect.renewed]
     slow = [(effect, why) for effect in reached if (why := too_long(effect.operation, lease))]
@@ -143,18 +157,20 @@ def slowest(section: Section, lease: float) -> list[Found]:
         f"{effect_name(effect.operation)} {why}, inside a lease of {told(section.lock.lifetime)} on {lock_name(section.lock)} that nobody renews",
         at=effect,
         because=[*distinct([*trail(section, effect), *repeated(effect)], besides=effect.place), *others(slow, effect)],
+        severity=loud,
         confidence=MEDIUM,
     )
     return [said]
 
 
-def longer_by_its_limit(section: Section, limit: TaskLimit) -> Found:
+def longer_by_its_limit(section: Section, limit: TaskLimit, loud: Severity) -> Found:
     """A task that may run longer than its lock lasts, by the limit on the task itself."""
     return found(
         f"the task may run for {limit.seconds:g} s ({limit.name}), and {lock_name(section.lock)} ends after {told(section.lock.lifetime)} without renewal: "
         "a second worker then works beside it",
         at=section,
         because=[Evidence(limit.place, f"the task's time limit, {limit.seconds:g} s"), *distinct(trail(section), besides=section.acquired)],
+        severity=loud,
         confidence=MEDIUM,
         help=f"Let the task end before its lock does ({limit.name} below the lease), or renew the lease while it works.",
     )

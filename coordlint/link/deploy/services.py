@@ -82,11 +82,11 @@ class ServiceReader:
         workload = Workload(
             key=Key(name, path, "compose"),
             place=place(key, path),
-            role=role_of(profiles[0], path) if profiles and self.view.role is Role.PRODUCTION else self.view.role,
+            role=self._role(service, path, profiles),
             replicas=_replicas(service, path),
             image=written,
             base_image=image.base if image else None,
-            image_place=_place_of(service, path, "image", "build") or place(key, path),
+            image_place=_made_at(service, path) or place(key, path),
             is_built_here=image is not None or service.get("build") is not None,
             processes=started.processes,
             environment=environment,
@@ -134,6 +134,16 @@ class ServiceReader:
                 ),
                 started,
             )
+
+    def _role(self, service: Table, path: str, profiles: tuple[str, ...]) -> Role:
+        """What the service is for: as its profile says, or the file that it extends and has its image from (`local-compose.yml`), or this file."""
+        if self.view.role is not Role.PRODUCTION:
+            return self.view.role
+        if profiles:
+            return role_of(profiles[0], path)
+        made = _made_at(service, path) if service.get("extends") is not None else None
+        base = role_of(made.path) if made is not None and made.path not in (path, self.view.path, self.view.overlay) else Role.PRODUCTION
+        return base if base.is_lenient else self.view.role
 
     def _image(self, service: Table, path: str) -> Image | None:
         build = service.get("build")
@@ -317,6 +327,10 @@ def _names(name: str, service: Table) -> tuple[str, ...]:
     for _, network in entries(named_table(service.get("networks") or Table((), service.at))):
         found += [text(alias) for alias in items(at(network, "aliases"))]
     return tuple(dict.fromkeys(one.lower() for one in found if one))
+
+
+def _made_at(service: Table, path: str) -> Place | None:
+    return _place_of(service, path, "image", "build")
 
 
 def _place_of(table: Table, path: str, *names: str) -> Place | None:

@@ -7,8 +7,13 @@ from coordlint.link.code.flow.usage import bare, calls_in, last_word
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import blocks, expressions, statements
 from coordlint.source import Span
+from coordlint.wording import words
 
 _MAKES = frozenset({"create", "acreate"})
+_QUEUES = frozenset({"apply_async", "delay", "send", "send_with_options", "schedule", "enqueue", "kiq", "defer", "defer_async"})
+_STATES = frozenset({"status", "state"})
+_TIMES = frozenset({"time", "date", "on"})
+_ENDED = frozenset("success succeeded successful done complete completed finish finished failed failure ended end closed".split())
 _REFRESHES = frozenset({"refresh_from_db", "arefresh_from_db", "refresh"})
 
 
@@ -31,3 +36,29 @@ def is_progress(body: tuple[ir.Stmt, ...], base: str, at: Span) -> bool:
         if any(is_progress(block, base, at) for block in blocks(s)):
             return True
     return False
+
+
+def is_put_back(function: ir.Function) -> bool:
+    """Whether a function puts itself into a queue again: `poll.apply_async(...)` in `poll`, `self.retry()` aside, which is for failures."""
+    calls = (c.func for s in statements(function.body) for e in expressions(s) for c in calls_in(e))
+    return any(isinstance(f, ir.Attribute) and f.name in _QUEUES and last_word(f.base) == function.name for f in calls)
+
+
+def is_ended_with(body: tuple[ir.Stmt, ...], base: str, at: Span) -> bool:
+    """Whether the record is given its last state, or the time of its end, beside the count: in the same block, so that whoever counts is who ends it."""
+    if not any(isinstance(s, ir.Assign | ir.Augment) and s.at.line <= at.line <= s.at.end_line for s in body):
+        return any(is_ended_with(block, base, at) for s in body for block in blocks(s))
+    beside = [(written(t), s.value) for s in body if isinstance(s, ir.Assign) for t in s.targets if written(t).rpartition(".")[0] == base]
+    return any(_is_end(name.rpartition(".")[2], value) for name, value in beside)
+
+
+def _is_end(field: str, value: ir.Expr | None) -> bool:
+    said = words(field)
+    if said & _ENDED and ("at" in said or said & _TIMES):
+        return True
+    return bool(said & _STATES) and value is not None and bool(_last(value) & _ENDED)
+
+
+def _last(value: ir.Expr) -> frozenset[str]:
+    """The words of a state as it is written: `Status.DONE`, `"done"`."""
+    return words(value.value) if isinstance(value, ir.Const) and isinstance(value.value, str) else words(last_word(value))

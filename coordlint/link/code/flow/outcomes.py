@@ -145,11 +145,21 @@ def is_only_told(call: ir.Call, s: ir.Stmt, body: tuple[ir.Stmt, ...]) -> bool:
     """Whether an answer is only logged, or put into what somebody outside reads: nothing here is decided by it."""
     match s:
         case ir.Evaluate(value=value):
-            return bare(value) is call
+            return bare(value) is call or _is_shown(value, call)
+        case ir.Loop(target=target, test=over, body=shown) if target is not None and bare(over) is call:
+            return all(isinstance(i, ir.Evaluate) and isinstance(c := bare(i.value), ir.Call) and last_word(c.func) in _TOLD - {"append"} for i in shown)
         case ir.Assign(targets=(ir.Name(id=name),), value=value) if value is not None and bare(value) is call:
             return all(_tells(expr, name, isinstance(other, ir.Return)) for other in statements(body) for expr in expressions(other) if not _is_target(other, expr))
         case _:
             return False
+
+
+def _is_shown(value: ir.Expr, call: ir.Call) -> bool:
+    """Whether a call stands inside of one that prints or logs."""
+    teller = bare(value)
+    if not isinstance(teller, ir.Call) or last_word(teller.func) not in _TOLD - {"append", "dumps"}:
+        return False
+    return any(node is call for a in teller.args for node in ir.walk(a))
 
 
 def _is_target(s: ir.Stmt, expr: ir.Expr) -> bool:

@@ -12,6 +12,7 @@ from coordlint.link.code.evaluation import classes
 from coordlint.link.code.evaluation.classes import in_test
 from coordlint.link.code.evaluation.evaluate import Evaluator
 from coordlint.link.code.evaluation.values import Object, Value, options
+from coordlint.link.code.flow import inhand
 from coordlint.link.code.flow.usage import last_word, names_in
 from coordlint.link.code.rows.once import NOT_YET_STORED
 from coordlint.link.code.scopes.project import Scope
@@ -82,6 +83,7 @@ def _counted(ev: Evaluator, trace: Trace, asked: Asked) -> Iterator[Mutation]:
             arithmetic=arithmetic,
             in_test=in_test(scope),
             own=True,
+            progress=arithmetic and inhand.is_progress(scope.function.body, base, at),
             unread=not read,
         )
 

@@ -14,7 +14,7 @@ from coordlint.link.code.flow.usage import bare, ends, last_word
 from coordlint.link.code.rows.setters import Methods
 from coordlint.link.code.scopes.project import Scope, is_test
 from coordlint.link.code.scopes.spelling import written
-from coordlint.link.code.scopes.statements import blocks
+from coordlint.link.code.scopes.statements import blocks, statements
 from coordlint.link.code.walking import records, rowversions, saving
 from coordlint.source import Place, Span
 
@@ -50,9 +50,20 @@ def transitions(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]
             moved=True,
             flag=_is_flag(assigned.value),
             until=calls_until(scope, assigned, saves[0]),
+            left=_left(scope.function.body, assigned.at.line),
             absorbed=isinstance(assigned.value, ir.Const) and isinstance(assigned.value.value, bool) and _is_narrow(trace, saves[0]),
         )
     yield from last.values()
+
+
+def _left(body: tuple[ir.Stmt, ...], line: int) -> int | None:
+    """The last line of the innermost block around a line that ends by leaving the function: what stands behind it is not done there."""
+    for s in body:
+        for block in blocks(s):
+            if block and block[0].at.line <= line <= max(i.at.end_line for i in statements(block)):
+                inner = _left(block, line)
+                return inner or (block[-1].at.end_line if ends(block) in ("return", "raise") else None)
+    return None
 
 
 def is_locked(ev: Evaluator, base: str, scope: Scope) -> bool:

@@ -231,6 +231,8 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
             locked=tuple(sorted({d.lock.identity for d in held})),
             arithmetic=arithmetic,
             progress=arithmetic and inhand.is_progress(scope.function.body, base, at),
+            again=arithmetic and inhand.is_put_back(scope.function),
+            ends=arithmetic and inhand.is_ended_with(scope.function.body, base, at),
             since=arithmetic and _is_since(scope.function.body, base, at),
             in_test=in_test(scope),
         )

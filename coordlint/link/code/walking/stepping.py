@@ -282,6 +282,8 @@ def _note(w: Walk, made: Step, meaning: Meaning, owner: Value | None, call: ir.C
             made.operation = replace_fields(made.operation, is_async=True)
         if meaning.refusal and meaning.op is Op.SCRIPT and w.scope.kind == "function":
             made.operation = replace_fields(made.operation, refusal=meaning.refusal, only_told=is_only_told(call, s, w.scope.function.body))
+        elif meaning.op in (Op.DISCOVER, Op.LIST) and w.scope.kind == "function" and is_only_told(call, s, w.scope.function.body):
+            made.operation = replace_fields(made.operation, only_told=True)
     holding.note_lock(w, made, meaning, owner, call, s, around)
 
 
