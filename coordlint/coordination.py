@@ -415,6 +415,7 @@ class Client(msgspec.Struct, frozen=True):
     timeouts: tuple[Argument, ...]  # those arguments that bound a round trip
     listeners: tuple[Place, ...] = ()  # session listeners registered on it, anywhere
     listens_for: tuple[str, ...] = ()  # states that a listener tests: "LOST", "SUSPENDED"
+    unheard: Place | None = None  # the first of its listeners, where all of them keep to themselves what they hear
     at_import: bool = False
     hosts: str | None = None
     in_test: bool = False

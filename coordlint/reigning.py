@@ -128,7 +128,7 @@ def _is_held(o: Operation) -> bool:
 
 def _listens(system: System, held: Operation) -> bool:
     """A session's listener clears the flag at once."""
-    return any({"LOST", "CONNECTED"} & set(c.listens_for) for c in system.clients(backend=held.backend))
+    return any({"LOST", "CONNECTED"} & set(c.listens_for) and c.unheard is None for c in system.clients(backend=held.backend))
 
 
 def _effects(system: System, led: Led, *, once: bool = False) -> Iterator[tuple[Operation, Place, tuple[Place, ...]]]:

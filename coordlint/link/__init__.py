@@ -169,7 +169,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         retried_functions=functions_again,
         started=frozenset((f.symbol, s.place) for t in traces if not is_test(t.scope.path) for s in t.steps if s.deferred for f in s.functions)
         | frozenset(endless.own_threads(ev, traces)),
-        kept_up=frozenset(rounds),
+        kept_up=rounds,
         templated=frozenset(tracer.templated),
         restated=tuple(sorted(restating.restated(ev, traces, rounds), key=lambda r: (r.place, r.write))),
         limited=frozenset(s.place for t in traces for s in t.steps if s.limit is not None),

@@ -250,6 +250,10 @@ class Seen:
         """What the program sets for all calls of an HTTP library at once."""
         return tuple(d for d in self._world.default_limits if d.library == library)
 
+    def kept_up_by(self, call: Place) -> Place | None:
+        """That loop."""
+        return self._world.kept_up.get(call)
+
     def lap(self, call: Place) -> Place | None:
         """The loop over things of unknown number, or without an end of its own, that makes a call."""
         return self._world.laps.get(call)

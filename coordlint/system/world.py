@@ -69,7 +69,7 @@ class World:
     handed: frozenset[tuple[str, Place]] = frozenset()  # functions that are passed at a call, and not what is called
     call_guards: Mapping[Place, tuple[Guard, ...]] = field(default_factory=dict)
     started: frozenset[tuple[str, Place]] = frozenset()  # functions that a call starts beside its own: threads, tasks
-    kept_up: frozenset[Place] = frozenset()  # calls that a loop repeats which has no end but that it is told to stop
+    kept_up: Mapping[Place, Place] = field(default_factory=dict)  # calls that a loop repeats which has no end but that it is told to stop, with the loop
     restated: tuple[Restated, ...] = ()
     templated: frozenset[Place] = frozenset()  # calls of a library's constructor that runs methods of the class that is made
     limited: frozenset[Place] = frozenset()  # calls that something ends when they take too long: `wait_for`, `async with timeout(5)`

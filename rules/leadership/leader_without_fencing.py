@@ -75,14 +75,15 @@ def leader_without_fencing(system: System) -> Iterator[Found]:
             continue  # told above, or something is done when the reign ends
         if section.lock.model.kind != "election" or section.checked or _listens_for_loss(system, section):
             continue
-        effect = next((e for e in section.effects if _is_unfenced(e)), None)
+        unfenced = [e for e in section.effects if _is_unfenced(e)]
+        effect = next((e for e in unfenced if not _is_of_election(e, section)), next(iter(unfenced), None))
         if effect is None:
             continue
         yield found(
             f"The leader elected by {lock_name(section.lock)} performs {effect_name(effect.operation)} without an epoch and without asking "
             f"whether it still leads; done late, it {does_late(effect.operation)}.",
             at=section,
-            because=distinct([*trail(section, effect), *_reign(effect)], besides=section.acquired),
+            because=distinct([*trail(section, effect), *_reign(system, effect)], besides=section.acquired),
             confidence=MEDIUM if section.unresolved else HIGH,
             help=fence_for(effect, section.lock),
         )
@@ -182,9 +183,10 @@ def _changes(write: Operation) -> bool:
     return write.stores or write.harmful_late or write.op in (Op.DELETE, Op.EFFECT, Op.INCREMENT)
 
 
-def _reign(effect: Effect) -> list[Evidence]:
-    """The loop that does it again and again."""
-    return [Evidence(effect.each, "in this loop, which goes on when the reign is over")] if effect.each is not None else []
+def _reign(system: System, effect: Effect) -> list[Evidence]:
+    """The loop that does it again and again: the outermost that only ends when it is told to stop."""
+    round_ = next((loop for at in (*effect.chain[1:], effect.place) if (loop := system.kept_up_by(at)) is not None), effect.each)
+    return [Evidence(round_, "in this loop, which goes on when the reign is over")] if round_ is not None else []
 
 
 def reigns_without_end(system: System, configs: list[Operation]) -> Iterator[Found]:
@@ -216,6 +218,12 @@ def _is_unfenced(effect: Effect) -> bool:
     return effect.harmful_when_late and not (effect.token or effect.conditional or effect.operation.conditional)
 
 
+def _is_of_election(effect: Effect, section: Section) -> bool:
+    """Whether it only tells who leads, beside the nodes of the election: "/reign/leader" of "/reign/election"."""
+    root = (section.lock.key or "").rpartition("/")[0]
+    return bool(root) and (effect.operation.key or "").startswith(f"{root}/")
+
+
 def _listens_for_loss(system: System, section: Section) -> bool:
     """A listener that knows LOST, on any client of the same backend: it may clear the flag that the loop looks at."""
-    return any({"LOST", "CONNECTED"} & set(c.listens_for) for c in system.clients(backend=section.lock.backend))
+    return any({"LOST", "CONNECTED"} & set(c.listens_for) and c.unheard is None for c in system.clients(backend=section.lock.backend))

@@ -8,7 +8,7 @@ them all when it is restarted.
 
 Instead: put the registration into a function, call it at the start and again from a thread that the state listener wakes at
 CONNECTED after LOST (the listener itself must not block); or use a recipe that joins again. With Consul, register again from time to time, and give the agent a data directory.
-Where members are rows of a table and old ones are swept away, let the sign of life make the row again.
+Where members are rows of a table, or stand in a set or hash of Redis, and silent ones are taken out or marked as away, let the sign of life enter them again.
 
 Fine when: a state listener, a retry loop or the creation in a loop brings the node back; only the number at the end of a sequence node is wanted: ZooKeeper never gives
 it twice, and it stays one's own when the node is gone.
@@ -29,8 +29,10 @@ from coordlint import (
     Op,
     Operation,
     Outcome,
+    Place,
     System,
     found,
+    pruned,
     rule,
     words,
 )
@@ -41,24 +43,25 @@ _MEMBERS = frozenset(
 )
 _REGISTERS = frozenset({"register", "registration", "announce", "advertise", "join", "enroll"})
 _BEATS = frozenset({"heartbeat", "beat", "seen", "ping", "alive"})
+_MARKS = frozenset({"status", "state", "alive", "online", "active", "available", "healthy", "up"})
 _RECIPES = frozenset({"lock", "mutex", "election", "barrier", "semaphore", "queue"})
 
 
 @rule("CL409", severity=WARNING)
 def membership_not_restored(system: System) -> Iterator[Found]:
     clients = list(system.clients(backend="zookeeper"))
-    for registration in system.operations(backend="zookeeper"):
+    for registration in system.operations(backend="zookeeper", named=True):
         if not registration.stores or not registration.ephemeral or registration.loop or not _is_membership(registration):
             continue
         if _is_only_a_number(system, registration):
             continue
         client = _client_of(registration, clients)
-        if client is None or client.listeners or _made_again(system, registration):
+        if client is None or (client.listeners and client.unheard is None) or _made_again(system, registration):
             continue
         yield found(
             f"Registers `{registration.key_text or registration.key}` once: after the session is lost nothing makes it again.",
             at=registration,
-            because=[(client.place, "no listener on this client tells of a new session")],
+            because=[_deaf(client)],
             confidence=HIGH if registration.symbol_words & _REGISTERS else MEDIUM,
         )
     joins = [op for op in system.operations(Op.JOIN, backend="zookeeper") if op.call.endswith(".join")]
@@ -74,6 +77,28 @@ def membership_not_restored(system: System) -> Iterator[Found]:
     yield from _in_a_forgetful_agent(system)
     yield from _in_swept_rows(system)
     yield from _in_expired_keys(system)
+    for gone in pruned(system):
+        yield found(
+            f"Enters `{name_told(gone.made)}` once: whoever misses a sign of life takes the member out again, and nothing brings it back when it goes on.",
+            at=gone.made,
+            because=[
+                (gone.look.place, "the sign of life is looked for here"),
+                (gone.drop.place, "and the member is taken out here"),
+                (gone.sign.place, "the sign of life does not enter it again"),
+            ],
+            confidence=MEDIUM,
+            help="Let each sign of life enter the member as well: adding it twice does no harm.",
+        )
+
+
+def name_told(made: Operation) -> str:
+    return made.key or "" if "{}" not in (made.key or "{}") else (made.meant or (made.key_text,))[0]
+
+
+def _deaf(client: Client) -> tuple[Place, str]:
+    if client.unheard is not None:
+        return client.unheard, "this listener hears of a new session, and tells nobody who could register again"
+    return client.place, "no listener on this client tells of a new session"
 
 
 def _in_a_forgetful_agent(system: System) -> Iterator[Found]:
@@ -105,18 +130,28 @@ def _in_swept_rows(system: System) -> Iterator[Found]:
         if not any(sign == "=" for _, sign in beat.compares):
             continue  # an insert, or one that makes the row where it is missing
         table = [o for o in system.same_key(beat) if o.symbol != beat.symbol]
-        swept = next((o for o in table if o.late is Late.DELETE and written & {column for column, sign in o.compares if sign == "<"}), None)
+        swept = next((o for o in table if (o.late is Late.DELETE or _marks(o, beat, table)) and written & {column for column, sign in o.compares if sign == "<"}), None)
         made = next((o for o in table if _inserts(o)), None)
         if swept is None or made is None or any(_inserts(o) for o in (*table, beat) if system.is_repeated(o)):
             continue
         told.add(beat.key)
+        done = "removed" if swept.late is Late.DELETE else "marked as away"
         yield found(
-            f"The sign of life only changes the row in `{beat.key}`, and nobody looks whether it was there: a member whose row was removed while it paused is never seen again.",
+            f"The sign of life only changes the row in `{beat.key}`, and nobody looks whether it was there: a member whose row was {done} while it paused is never seen again.",
             at=beat,
-            because=[(swept.place, "rows with an old sign of life are removed here"), (made.place, "and the row is made here, once")],
+            because=[(swept.place, f"rows with an old sign of life are {done} here"), (made.place, "and the row is made here, once")],
             confidence=MEDIUM,
             help="Let the sign of life make the row where it is missing (INSERT ... ON CONFLICT DO UPDATE), or look at the count of changed rows and register again when it is zero.",
         )
+
+
+def _marks(sweep: Operation, beat: Operation, table: list[Operation]) -> bool:
+    """Whether rows are only marked, in a column by which members are chosen, that the sign of life leaves as it is and only the first entry sets."""
+    marked = {column for column, how in sweep.writes if words(column) & _MARKS} - {column for column, _ in beat.writes}
+    reads = [a for o in table if o.late is Late.READ for a in o.arguments]
+    asked = {c for c in marked for a in reads if c in words(str(a.value)) or any(m.rpartition(".")[2] == c for m in a.mentions)}
+    given = {column for o in table if o.place != sweep.place and not _inserts(o) and o.late is not Late.READ for column, _ in o.writes}
+    return bool(asked - given)
 
 
 def _in_expired_keys(system: System) -> Iterator[Found]:

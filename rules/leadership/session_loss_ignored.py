@@ -19,7 +19,9 @@ project for this client. A renewal's thread may end when it sets a flag, calls s
 
 A listener must not block: kazoo calls it in the connection's own thread, and a `stop()` inside waits for that very thread.
 
-Known misses: a listener that is registered but does nothing useful; code that compares session ids by hand.
+A listener that only notes the loss where nobody looks, or that asks ZooKeeper and waits, is there and does not help.
+
+Known misses: code that compares session ids by hand.
 
 Sources: kazoo documentation, Basic Usage (on SUSPENDED pause, on LOST the lock is gone); etcd3 and etcd3gw sources (a refresh
 returns the reply and raises nothing for a lease that is gone).
@@ -42,6 +44,7 @@ from coordlint import (
     Section,
     System,
     backend_name,
+    call_name,
     ends_quietly,
     found,
     rule,
@@ -68,7 +71,16 @@ def session_loss_ignored(system: System) -> Iterator[Found]:
         held = _held(system, client, alone=len(clients) == 1)
         if not held or (stray and not client.listeners):
             continue
-        if client.listeners and set(client.listens_for) == {"LOST"}:
+        if client.unheard is not None:
+            yield found(
+                f"The session listener keeps to itself what it hears: {len(held)} use(s) hang on the session, and nothing about them looks at what it notes.",
+                at=client.unheard,
+                symbol=client.symbol,
+                because=[(client.listeners[0], "it is registered here"), *held[:3]],
+                confidence=MEDIUM,
+                help="Let it stop those who lead or hold a lock at SUSPENDED and LOST, and have members registered again at CONNECTED, from a thread of their own.",
+            )
+        elif client.listeners and set(client.listens_for) == {"LOST"}:
             yield found(
                 "The session listener acts on LOST only: from SUSPENDED on, another holder may already be at work.",
                 at=client.listeners[0],
@@ -88,6 +100,7 @@ def session_loss_ignored(system: System) -> Iterator[Found]:
     yield from _forgets_the_party(system, clients)
     yield from _tries_again(system)
     yield from _stops_itself(system)
+    yield from _waits_for_itself(system)
     for alive in system.operations(Op.KEEPALIVE, backend="etcd"):
         if alive.outcome is Outcome.DEAD and alive.library != "python-etcd":  # its refresh raises EtcdKeyNotFound
             yield found(
@@ -206,6 +219,32 @@ def _stops_itself(system: System) -> Iterator[Found]:
                     help="Only set a flag or put a message in the listener; stop the client in the thread that does the work.",
                 )
                 break
+
+
+_WAITS = (Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.CAS, Op.DELETE, Op.WATCH, Op.JOIN, Op.ACQUIRE, Op.COMMIT)
+
+
+def _waits_for_itself(system: System) -> Iterator[Found]:
+    """A listener that asks ZooKeeper and waits for the answer, which only the thread that it runs in could read."""
+    for listen in system.operations(Op.LISTEN, backend="zookeeper"):
+        for listener in system.handed_at(listen.place):
+            inside = system.operations_in(system.runs(listener))
+            asks = next((o for o in inside if o.backend == "zookeeper" and o.op in _WAITS and not o.call.endswith("_async") and not o.in_test), None)
+            if asks is not None and (asks.client is None or listen.client is None or asks.client == listen.client):
+                yield found(
+                    f"The session listener runs {call_name(asks)} and waits for the answer: kazoo calls it in the connection's thread, which alone could read that answer.",
+                    at=asks,
+                    because=[*_body(system, listener), (listen.place, "the listener is registered here")],
+                    severity=WARNING if _hangs_on(system, listen) else INFO,
+                    confidence=MEDIUM,
+                    help="Start it from the listener in a thread of its own: client.handler.spawn(fn).",
+                )
+                break
+
+
+def _body(system: System, symbol: str) -> list[tuple[Place, str]]:
+    function = system.function(symbol)
+    return [(function.place, "this is the listener")] if function is not None else []
 
 
 def _hangs_on(system: System, listen: Operation) -> bool:

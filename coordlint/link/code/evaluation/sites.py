@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from coordlint import ir
 from coordlint.link.code.evaluation.arguments import arguments_of, constructor, passed
-from coordlint.link.code.evaluation.values import Arg, ClassRef, FunctionRef, Partial, Unknown, Value, options
+from coordlint.link.code.evaluation.values import (
+    Arg,
+    ClassRef,
+    FunctionRef,
+    Method,
+    Partial,
+    Unknown,
+    Value,
+    options,
+)
 from coordlint.link.code.flow.usage import last_word
 from coordlint.link.code.scopes.project import Scope, is_test
 from coordlint.link.code.scopes.statements import expressions
+from coordlint.models.schema import Op
 
 if TYPE_CHECKING:
     from coordlint.link.code.evaluation.evaluate import Evaluator
@@ -103,6 +113,8 @@ def _note(ev: Evaluator, call: ir.Call, scope: Scope) -> bool:
     callee = ev.settle(ev.value(call.func, scope))
     if isinstance(callee, Unknown) and (not isinstance(call.func, ir.Attribute) or call.func.name not in _LATER):
         return False
+    if len(call.args) > 1 and any(isinstance(c, Method) and (c.model.applies or c.model.op is Op.RUN_ELECTION) for c in options(callee)):
+        return _note(ev, ir.Call(call.args[0], call.args[1:], call.keywords, call.at), scope)  # `election.run(lead, work)` calls `lead(work)`
     found = [c for c in options(callee) if isinstance(c, FunctionRef | ClassRef)]
     found += [c.target for c in options(callee) if isinstance(c, Partial) and isinstance(c.target, ClassRef)]
     if not found and isinstance(call.func, ir.Attribute) and call.func.name in _LATER:

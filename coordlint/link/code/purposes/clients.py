@@ -9,6 +9,7 @@ from coordlint.coordination import Argument, Client, Operation
 from coordlint.link.code.calls.trace import Trace
 from coordlint.link.code.evaluation.evaluate import Evaluator
 from coordlint.link.code.evaluation.values import FunctionRef, Instance, Literal, Method, options
+from coordlint.link.code.purposes.listening import is_heard
 from coordlint.link.code.scopes.statements import expressions
 from coordlint.models.schema import Op
 from coordlint.source import Place
@@ -21,6 +22,7 @@ DEEPEST = 2  # calls from a listener to what looks at the state
 def clients(ev: Evaluator, operations: tuple[Operation, ...], traces: list[Trace]) -> Iterator[Client]:
     """Every place that makes a client."""
     listeners = _listeners(ev, traces)
+    unheard = {place: _unheard(ev, [*found, *(listeners.get(None, []) if place is not None else [])]) for place, found in listeners.items()}
     pools = _pools(ev, traces)
     for o in operations:
         if o.op is not Op.CLIENT or not o.backend:
@@ -39,8 +41,9 @@ def clients(ev: Evaluator, operations: tuple[Operation, ...], traces: list[Trace
             topology=typed.topology if typed is not None else "",
             arguments=(*o.arguments, *_set_later(ev, o)),
             timeouts=tuple(a for a in o.arguments if model is not None and a.name in model.timeouts and not (a.literal and a.value is None)),
-            listeners=tuple(sorted(p for p, _ in found)),
-            listens_for=tuple(sorted({s for _, states in found for s in states})),
+            listeners=tuple(sorted(p for p, _, _ in found)),
+            listens_for=tuple(sorted({s for _, states, _ in found for s in states})),
+            unheard=unheard.get(o.place, unheard.get(None)),
             at_import=o.symbol in ev.project.modules,
             hosts=(str(hosts.value) if hosts.literal else hosts.text) if hosts is not None else None,
             in_test=o.in_test,
@@ -72,23 +75,32 @@ def _set_later(ev: Evaluator, made: Operation) -> Iterator[Argument]:
                 yield Argument(name, value.value if isinstance(value.value, bool | int | float | str) else None, literal=True)
 
 
-def _listeners(ev: Evaluator, traces: list[Trace]) -> dict[Place | None, list[tuple[Place, frozenset[str]]]]:
+_Listener = tuple[Place, frozenset[str], tuple[FunctionRef, ...]]
+"""Where it is registered, the states that it tests, and what is called."""
+
+
+def _unheard(ev: Evaluator, listeners: list[_Listener]) -> Place | None:
+    """The first of these listeners where nobody hears any of them."""
+    functions = [f for _, _, called in listeners for f in called]
+    if any(not called for _, _, called in listeners) or is_heard(ev, functions):
+        return None
+    return min(ev.project.scopes[f.symbol].place(ev.project.scopes[f.symbol].function.at) for f in functions)
+
+
+def _listeners(ev: Evaluator, traces: list[Trace]) -> dict[Place | None, list[_Listener]]:
     """Session listeners by the place where their client was made; None when that is not known."""
-    found: dict[Place | None, list[tuple[Place, frozenset[str]]]] = {}
+    found: dict[Place | None, list[_Listener]] = {}
     for t in traces:
         for step in t.steps:
             if step.operation is not None and step.operation.op is Op.LISTEN:
-                states: frozenset[str] = frozenset()
-                for arg in step.call.args:
-                    for value in options(ev.value(arg, t.scope)):
-                        if isinstance(value, FunctionRef):
-                            states |= _states(ev, value)
-                found.setdefault(step.operation.client, []).append((step.place, states))
+                called = tuple(v for arg in step.call.args for v in options(ev.value(arg, t.scope)) if isinstance(v, FunctionRef))
+                states = frozenset(state for f in called for state in _states(ev, f))
+                found.setdefault(step.operation.client, []).append((step.place, states, called))
         found_by_decorator(ev, t, found)
     return found
 
 
-def found_by_decorator(ev: Evaluator, t: Trace, found: dict[Place | None, list[tuple[Place, frozenset[str]]]]) -> None:
+def found_by_decorator(ev: Evaluator, t: Trace, found: dict[Place | None, list[_Listener]]) -> None:
     """`@client.add_listener` above a function."""
     if t.scope.kind != "function":
         return
@@ -96,8 +108,8 @@ def found_by_decorator(ev: Evaluator, t: Trace, found: dict[Place | None, list[t
         for value in options(ev.value(decorator, t.scope.parent or t.scope)):
             if isinstance(value, Method) and value.model.op is Op.LISTEN:
                 place = value.owner.place if isinstance(value.owner, Instance) else None
-                states = _states(ev, FunctionRef(t.scope.symbol))
-                found.setdefault(place, []).append((t.scope.place(decorator.at), states))
+                here = FunctionRef(t.scope.symbol)
+                found.setdefault(place, []).append((t.scope.place(decorator.at), _states(ev, here), (here,)))
 
 
 def _states(ev: Evaluator, listener: FunctionRef, depth: int = 0) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 import msgspec
@@ -72,6 +72,7 @@ class Touch(msgspec.Struct, frozen=True):
     named_at: Place | None = None  # the call that says most of the key's words: the library's, or that of a wrapper
     of: str = ""  # the object of whose attributes the key is made, as written here: "self", "app"
     field: tuple[ir.Expr, ...] = ()  # of a hash: the expression of the one field, here
+    lives: tuple[ir.Expr, ...] = ()  # of a write: what says that it ends with a session or lease, here: `ephemeral=True`
     alters: bool = False  # of a write: a method on the way changes the object that is written
 
 
@@ -189,7 +190,7 @@ class Carrying:
             made_of = tuple(exprs[n] for n in naming)
             named_at = step.place if _says_more(key, touch.key) else touch.named_at
             field = tuple(exprs[p.name] for p in inner.params() if p.name in exprs and _reaches(p.name, touch.field, flow)) or touch.field
-            made = Touch(touch.operation, step, key, made_of, (), "", via, named_at, of or of_self(made_of, scope, here), field)
+            made = Touch(touch.operation, step, key, made_of, (), "", via, named_at, of or of_self(made_of, scope, here), field, _passed_on(touch.lives, inner, exprs))
             if is_write(touch.operation):
                 if exprs.keys() & _CONDITIONS or any(k.name in _CONDITIONS for k in step.call.keywords):
                     continue  # on condition of what the caller names
@@ -246,7 +247,15 @@ def _own(step: Step, operation: Operation, scope: Scope, flow: Flow) -> Touch | 
     tells = "presence" if is_about(operation) else "value"
     field = field_of(operation)
     of_hash = tuple(e for e in calls if field is not None and field.place == scope.place(e.at))
-    return Touch(operation, step, _by_parameter(step.key, naming, scope, flow), naming, value, tells, of=of_self(naming, scope, flow), field=of_hash)
+    bound = operation.argument("ephemeral") or operation.argument("lease")
+    lives = tuple(e for e in calls if bound is not None and bound.place == scope.place(e.at))
+    return Touch(operation, step, _by_parameter(step.key, naming, scope, flow), naming, value, tells, of=of_self(naming, scope, flow), field=of_hash, lives=lives)
+
+
+def _passed_on(lives: tuple[ir.Expr, ...], inner: Scope, given: Mapping[str, ir.Expr]) -> tuple[ir.Expr, ...]:
+    """What a caller says in place of a parameter that a function hands on: its default, where it says nothing."""
+    said = (next((given.get(p.name, p.default) for p in inner.params() if isinstance(e, ir.Name) and p.name == e.id), e) for e in lives)
+    return tuple(e for e in said if e is not None)
 
 
 def _by_parameter(key: Pattern, naming: tuple[ir.Expr, ...], scope: Scope, flow: Flow) -> Pattern:

@@ -37,11 +37,14 @@ def named(
         if is_test(t.scope.path) or t.scope.kind != "function" or not any(s.functions for s in t.steps):
             continue
         told: set[tuple[Place, bool]] = set()
-        for touch in carrying.touches(t.scope.symbol):
+        touches = carrying.touches(t.scope.symbol)
+        bound = {touch.step.place: bool(e.value) for touch in touches for e in touch.lives if isinstance(e, ir.Const)}
+        for touch in touches:
             at = (touch.step.place, is_write(touch.operation))
             if touch.via and touch.named_at == touch.step.place and at not in told:
                 told.add(at)
-                yield msgspec.structs.replace(_as_here(touch, t.scope, brought), keeps=keeping.get(touch.step.place, ()))
+                ephemeral = bound.get(touch.step.place, touch.operation.ephemeral) if at[1] else touch.operation.ephemeral
+                yield msgspec.structs.replace(_as_here(touch, t.scope, brought), keeps=keeping.get(touch.step.place, ()), ephemeral=ephemeral)
 
 
 def brought(carrying: Carrying, started: Iterable[Entry]) -> dict[Place, Place]:

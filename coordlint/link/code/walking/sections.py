@@ -25,6 +25,7 @@ from coordlint.source import Place
 from coordlint.wording import words
 
 DEEPEST = 4  # calls that an effect may be away from its section
+REIGN = 4  # more of them below an election: all that the leader does hangs on it
 MOST = 80  # effects of one function that are looked at
 LAPS_BELOW = 2  # calls from a section to a loop that counts as its own
 
@@ -190,7 +191,7 @@ class Sections:
             if step.deferred:
                 continue
             for function in step.functions:
-                for r in self._reached(step, function, 1):
+                for r in self._reached(step, function, 1 - REIGN if d.lock.model.kind == "election" else 1):
                     chained = Reached(_within(r.operation, step), (step.place, *r.chain), each=each or r.each, is_sure=r.is_sure and _is_sure(step))
                     found.setdefault(r.operation.place, chained)
                 unknown += self.unresolved(function.symbol)
@@ -219,7 +220,7 @@ class Sections:
                 continue
             for function in _called(step):
                 for r in self._reached(step, function, depth + 1):
-                    if len(r.chain) < DEEPEST:
+                    if len(r.chain) < DEEPEST - min(depth, 0):
                         chained = Reached(_within(r.operation, step), (step.place, *r.chain), each=step.each or r.each, is_sure=r.is_sure and _is_sure(step))
                         found.setdefault(r.operation.place, chained)
         made = self._reach[symbol, depth] = tuple(found.values())[:MOST]
