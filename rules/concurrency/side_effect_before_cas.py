@@ -48,6 +48,8 @@ from ._worth import is_record_of_requests
 _OUTSIDE = ("payment", "email", "message", "http", "task")
 _STORES = (*COORDINATORS, "redis", "memcached", "django-cache", "dynamodb")
 _VERSION = frozenset({"version", "revision", "rev", "state", "status", "epoch", "fence"})
+_DONE = frozenset({"processed", "handled", "seen", "sent", "done", "delivered"})  # words of keys that say that it was done
+_REFUSALS = frozenset({"BadVersionError", "NodeExistsError", "NoNodeError", "ConditionalCheckFailedException", "ClientError", "EtcdCompareFailed", "PreconditionFailed"})
 
 
 @rule("CL505", severity=WARNING)
@@ -90,9 +92,16 @@ def _late_notes(system: System) -> Iterator[Found]:
 
 
 def _decides(update: Operation) -> bool:
-    """A conditional write whose refusal leads another way."""
+    """A conditional write whose refusal leads another way: by its answer, or by an exception."""
+    is_raised = any(c.rpartition(".")[2] in _REFUSALS and g.action in ("return", "raise", "retry", "exit") for g in update.guards for c in g.catches)
+    if is_raised and (update.op is Op.CAS or update.conditional == "ConditionExpression"):
+        return True
     if update.outcome not in (Outcome.TESTED, Outcome.RETURNED):
         return False
+    if update.op is Op.TRANSACTION:
+        return update.conditional == "compare"
+    if update.op is Op.ACQUIRE:
+        return bool(is_record_of_requests(update) or update.key_words & _DONE) and update.late is Late.CONDITIONAL
     if update.kind == "database":  # of a row's columns, those that say how far its work has come
         return bool(words(update.conditional) & _VERSION)
     return update.op is Op.CAS

@@ -140,7 +140,7 @@ def _noted(made: Instance, sign: str) -> tuple[tuple[str, str], ...]:
     """What the steps of a query said of its columns."""
     found = []
     for arg in made.arguments:
-        column = arg.name.partition(".")[2]
+        column = arg.name.partition(".")[2] or arg.name  # the first step of a query is no step of another
         if column.startswith(sign) and isinstance(arg.value, Literal):
             found.append((column[1:], str(arg.value.value)))
     return tuple(found)

@@ -74,7 +74,7 @@ def _one(ev: Evaluator, base: Value, name: str) -> Value:
         case ModuleRef(name=module):
             return _of_module(ev, module, name)
         case External(name=dotted):
-            return external(ev, f"{dotted}.{name}", name)
+            return UNKNOWN if dotted in _OF_REQUEST and name in ev.project.outside else external(ev, f"{dotted}.{name}", name)
         case ClassRef(symbol=symbol):
             return _of_class(ev, symbol, name)
         case Object():
@@ -282,6 +282,8 @@ def _of_library_base(ev: Evaluator, base: Object, name: str) -> Value:
         made = _of_instance(ev, Instance(library, place=base.place, arguments=base.arguments or (), subclass=base.symbol), name)
         if not isinstance(made, Unknown):
             return made
+    if name == "application" and any(b.startswith("tornado.web.") for b in classes.ancestry(ev, base.symbol)[1]):
+        return one_of([Object(c.symbol) for c in ev.project.classes() if "tornado.web.Application" in classes.ancestry(ev, c.symbol)[1]])
     # A mixin's missing member is often provided by the class that it is mixed into.
     made = one_of(_provided(ev, base.symbol, name))
     return _forwarded(ev, base, name) if isinstance(made, Unknown) else made
@@ -323,6 +325,7 @@ def _of_super(ev: Evaluator, symbol: str, receiver: Value, name: str) -> Value:
 # -- library types ---------------------------------------------------------------------------------------------
 
 
+_OF_REQUEST = ("flask.g", "flask.globals.g", "flask._app_ctx_stack.top", "quart.g", "quart.globals.g")  # hold what a program sets there
 _OFFERED = {"flask_sqlalchemy.SQLAlchemy": "sqlalchemy"}  # objects that have the names of a module: `db.select`
 
 

@@ -16,6 +16,7 @@ from coordlint.link.code.evaluation import (
     containers,
     dispatching,
     fetching,
+    injecting,
     loading,
     managers,
     own_parts,
@@ -105,7 +106,7 @@ def _one(ev: Evaluator, callee: Value, call: ir.Call, scope: Scope) -> Value:
                 return UNKNOWN
             return of_method(ev, callee, "__call__", called_model, bind(ev, called_model.params, call, scope), place)
         case Partial():
-            return _of_partial(ev, callee, call, scope)
+            return injecting.of_partial(ev, callee, call, scope)
         case Object():
             called = attributes.attribute(ev, callee, "__call__")
             return UNKNOWN if isinstance(called, Unknown) else _one(ev, called, call, scope)
@@ -199,9 +200,11 @@ def _special(ev: Evaluator, name: str, call: ir.Call, scope: Scope) -> Value | N
         rest = ir.Call(call.func, call.args[1:], call.keywords, call.at)
         return replace(first, held=arguments_of(ev, first, rest, scope))
     if name == "functools.partial" and isinstance(first, External | Method | ClassRef | Instance):
-        return _partial(ev, first, call, scope)
+        return injecting.partial(ev, first, call, scope)
     if last in ("Depends", "Security", "Provide", "Inject") and first is not None:
         return provided(ev, first)
+    if name.startswith(injecting.PROVIDERS) and first is not None:
+        return injecting.provider(ev, first, call, scope)
     if name in querying.BY_MAPPING and first is not None:
         return querying.mapped(ev, first, call.keyword("backend_mapping"), scope)
     if name in ("os.path.join", "posixpath.join") and call.args:
@@ -217,40 +220,6 @@ def _special(ev: Evaluator, name: str, call: ir.Call, scope: Scope) -> Value | N
     return None
 
 
-def _partial(ev: Evaluator, target: Value, call: ir.Call, scope: Scope) -> Value:
-    """The held arguments by the target's parameter names."""
-    rest = ir.Call(call.func, call.args[1:], call.keywords, call.at)
-    if isinstance(target, ClassRef):
-        return Partial(target, arguments_of(ev, target, rest, scope), len(rest.args))
-    model = target.model if isinstance(target, Method) else ev.models.call(target.name) if isinstance(target, External) else None
-    return Partial(target, bind(ev, model.params if model else (), rest, scope), len(rest.args))
-
-
-def unfolded(ev: Evaluator, value: Partial, call: ir.Call, scope: Scope) -> tuple[CallModel | None, Value | None, tuple[Arg, ...]]:
-    """The library call that calling a partial makes: its model, its receiver, all of its arguments."""
-    target = value.target
-    model = target.model if isinstance(target, Method) else ev.models.call(target.name) if isinstance(target, External) else None
-    owner = target.owner if isinstance(target, Method) else None
-    params = model.params[value.positions :] if model is not None else ()
-    given = bind(ev, params, call, scope)
-    names = {a.name for a in given}
-    return model, owner, (*[a for a in value.held if a.name not in names], *given)
-
-
-def _of_partial(ev: Evaluator, value: Partial, call: ir.Call, scope: Scope) -> Value:
-    place = scope.place(call.at)
-    if isinstance(value.target, ClassRef):
-        return Object(value.target.symbol, value.held, place)
-    model, owner, args = unfolded(ev, value, call, scope)
-    if model is None:
-        return UNKNOWN
-    if owner is not None and isinstance(value.target, Method):
-        return of_method(ev, owner, value.target.name, model, args, place)
-    canonical = ev.models.canonical(value.target.name) if isinstance(value.target, External) else None
-    made = model.returns or (canonical if canonical and ev.models.type(canonical) is not None else "")
-    return Instance(made, model.name, place, args) if made else Result(model, place)
-
-
 def provided(ev: Evaluator, value: Value) -> Value:
     """What a dependency function provides: its return, or what it yields."""
     match value:
@@ -259,6 +228,8 @@ def provided(ev: Evaluator, value: Value) -> Value:
             return ev.yields(symbol) if scope.function.is_generator else ev.returns(symbol)
         case ClassRef(symbol=symbol):
             return Object(symbol)
+        case Object() | Instance():
+            return value  # of a container: `Depends(Provide[Container.store])`
         case _:
             return UNKNOWN
 

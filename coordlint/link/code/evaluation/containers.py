@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.link.code.evaluation import attributes, called, calling, classes, outside
+from coordlint.link.code.evaluation import attributes, called, calling, classes, injecting, outside
 from coordlint.link.code.evaluation.values import (
     UNKNOWN,
     ClassRef,
@@ -181,6 +181,7 @@ def item(ev: Evaluator, base: Value, index: ir.Expr, scope: Scope) -> Value:
     """`base[index]`."""
     key = ev.value(index, scope)
     made = one_of([_item(ev, option, key) for option in options(ev.settle(base))])
+    made = injecting.provided(ev, base, index, scope) if isinstance(made, Unknown) else made
     return outside.item(ev, key.value) if isinstance(made, Unknown) and isinstance(key, Literal) and isinstance(key.value, str) else made
 
 

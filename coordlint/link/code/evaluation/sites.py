@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import replace
+
 from coordlint import ir
 from coordlint.link.code.evaluation.arguments import arguments_of, constructor, passed
 from coordlint.link.code.evaluation.values import (
@@ -32,6 +34,7 @@ ROUNDS = 3  # a callee that is known by what was passed in one round is found in
 MOST = 40  # calls of one function that are remembered
 _LATER = frozenset("delay apply_async si s signature send send_with_options kiq enqueue_job schedule defer".split())
 _HANDING = {"submit": 0, "to_thread": 0, "run_in_executor": 1, "call_soon": 0, "call_later": 1, "spawn": 0, "start_soon": 0, "run_sync": 0, "partial": 0, "defer": 0, "deferToThread": 0, "on_commit": 0, "enqueue": 0}  # fmt: skip
+_PROVIDING = frozenset({"Singleton", "Factory", "Resource", "ThreadLocalSingleton", "ThreadSafeSingleton", "ContextLocalSingleton", "AsyncSingleton"})
 _TARGETS = ("target", "func", "function")
 
 
@@ -54,7 +57,11 @@ class Site(NamedTuple):
 def note(ev: Evaluator, walked: Iterable[str]) -> None:
     """Finds all call sites in these scopes, in rounds: what is passed in one tells whose methods are called in the next."""
     names = {s.symbol.rpartition(".")[2].partition("@")[0] for s in ev.project.functions()}
-    open_calls = [(call, scope) for call, scope in _calls(ev, walked) if call.args or call.keywords]
+    walked = list(walked)
+    for symbol in walked:
+        _note_decorated(ev, ev.project.scopes[symbol])
+    holders = [c.symbol for c in ev.project.classes() if isinstance(c.node, ir.Class) and any(last_word(b).endswith("Container") for b in c.node.bases)]
+    open_calls = [(call, scope) for call, scope in _calls(ev, [*walked, *holders]) if call.args or call.keywords]
     for _ in range(ROUNDS - 1):
         count = len(open_calls)
         open_calls = [(c, s) for c, s in open_calls if not _note(ev, c, s) and _may_be_known(c, names)]
@@ -82,6 +89,9 @@ def _may_be_known(call: ir.Call, names: set[str]) -> bool:
 
 def _handed(call: ir.Call, scope: Scope) -> Iterator[tuple[ir.Call, Scope]]:
     """The call that somebody else will make: `Thread(target=run, args=(a, b))`, `pool.submit(run, a)`."""
+    if last_word(call.func) in _PROVIDING and call.args and isinstance(scope.node, ir.Class):
+        yield ir.Call(call.args[0], tuple(_of_provider(a) for a in call.args[1:]), tuple(replace(k, value=_of_provider(k.value)) for k in call.keywords), call.at), scope
+        return
     position = _HANDING.get(last_word(call.func))
     if position is not None and len(call.args) > position + 1:
         yield ir.Call(call.args[position], call.args[position + 1 :], call.keywords, call.at), scope
@@ -92,6 +102,11 @@ def _handed(call: ir.Call, scope: Scope) -> Iterator[tuple[ir.Call, Scope]]:
     target = next((t for name in _TARGETS if (t := call.keyword(name)) is not None), None)
     if target is not None and isinstance(given, ir.Sequence):
         yield ir.Call(target, given.items, (), call.at), scope
+
+
+def _of_provider(given: ir.Expr) -> ir.Expr:
+    """A provider of the same container is asked: `Factory(Orders, store=store)` makes `Orders(store=store())`."""
+    return ir.Call(given, (), (), given.at) if isinstance(given, ir.Name) else given
 
 
 def _listed(expr: ir.Expr, scope: Scope) -> Iterator[tuple[ir.Call, Scope]]:
@@ -133,6 +148,19 @@ def _note(ev: Evaluator, call: ir.Call, scope: Scope) -> bool:
             if isinstance(one, FunctionRef):
                 _note_wrappers(ev, call, scope, one)
     return bool(found) or not isinstance(callee, Unknown)
+
+
+def _note_decorated(ev: Evaluator, target: Scope) -> None:
+    """What a decorator of the project passes to the function under it: `return f(client, *args)` in the wrapper that it puts around."""
+    if target.kind != "function":
+        return
+    for decorator in [d for expr in target.function.decorators for d in options(ev.value(expr, target.parent or target)) if isinstance(d, FunctionRef)]:
+        around = ev.project.scopes[decorator.symbol]
+        given = next((p.name for p in around.params()[: 1 if around.owner is None else 2][-1:]), "")
+        for inner in (c for c in around.children if c.kind == "function" and given):
+            for call in (c for s in inner.statements for e in expressions(s) for c in ev.inside(e).calls):
+                if isinstance(call.func, ir.Name) and call.func.id == given and (call.args or call.keywords):
+                    ev.sites.setdefault(target.symbol, []).append(Site(call, inner, FunctionRef(target.symbol)))
 
 
 def _note_wrappers(ev: Evaluator, call: ir.Call, scope: Scope, callee: FunctionRef) -> None:

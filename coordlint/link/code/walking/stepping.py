@@ -14,7 +14,7 @@ from coordlint.link.code.calls import queries
 from coordlint.link.code.calls.meaning import Meaning, understand
 from coordlint.link.code.calls.operations import describe
 from coordlint.link.code.calls.trace import Step
-from coordlint.link.code.evaluation import arguments, attributes, calling, dispatching, hooks
+from coordlint.link.code.evaluation import arguments, attributes, dispatching, hooks, injecting
 from coordlint.link.code.evaluation.values import (
     ClassRef,
     External,
@@ -240,7 +240,7 @@ def _library(w: Walk, made: Step, callee: Value, call: ir.Call, s: ir.Stmt, arou
                 return False
             model = known
         case Partial():
-            held, owner, args = calling.unfolded(w.ev, callee, call, w.scope)
+            held, owner, args = injecting.unfolded(w.ev, callee, call, w.scope)
             if held is None:
                 return False
             model = held
