@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from coordlint.starting import EarlyCall as EarlyCall, early_calls as early_calls
     from coordlint.leases import LeaseChange as LeaseChange, lease_changes as lease_changes
     from coordlint.members import Pruned as Pruned, pruned as pruned
+    from coordlint.starving import Starved as Starved, starved as starved
     from coordlint.reigning import Deaf as Deaf, Reign as Reign, deaf as deaf, is_lead_in_rows as is_lead_in_rows, reigns as reigns
     from coordlint.flags import Flag as Flag, running_flags as running_flags
     from coordlint.renewals import Renewal as Renewal, led_on as led_on, unchecked_renewals as unchecked_renewals
@@ -142,6 +143,7 @@ _HOMES = {
     "coordlint.starting": "EarlyCall early_calls",
     "coordlint.leases": "LeaseChange lease_changes",
     "coordlint.members": "Pruned pruned",
+    "coordlint.starving": "Starved starved",
     "coordlint.reigning": "Deaf Reign deaf is_lead_in_rows reigns",
     "coordlint.flags": "Flag running_flags",
     "coordlint.renewals": "Renewal led_on unchecked_renewals",

@@ -31,6 +31,7 @@ from coordlint.link.code.loops import (
     restating,
     retrying,
     rushing,
+    starving,
     swaps,
     sweeps,
 )
@@ -170,6 +171,8 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         started=frozenset((f.symbol, s.place) for t in traces if not is_test(t.scope.path) for s in t.steps if s.deferred for f in s.functions)
         | frozenset(endless.own_threads(ev, traces)),
         kept_up=rounds,
+        blocking=frozenset(starving.blocking(traces)),
+        naps=tuple(sorted(set(starving.naps(ev, traces)), key=lambda n: (n[1], n[0]))),
         templated=frozenset(tracer.templated),
         restated=tuple(sorted(restating.restated(ev, traces, rounds), key=lambda r: (r.place, r.write))),
         limited=frozenset(s.place for t in traces for s in t.steps if s.limit is not None),

@@ -254,6 +254,14 @@ class Seen:
         """That loop."""
         return self._world.kept_up.get(call)
 
+    def blocks(self, call: Place) -> bool:
+        """Whether a coroutine makes a call in the thread of its loop, which waits until it is done."""
+        return call in self._world.blocking
+
+    def naps(self) -> tuple[tuple[str, Place, float], ...]:
+        """Sleeps of a known number of seconds, with their functions."""
+        return self._world.naps
+
     def lap(self, call: Place) -> Place | None:
         """The loop over things of unknown number, or without an end of its own, that makes a call."""
         return self._world.laps.get(call)

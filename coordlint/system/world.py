@@ -71,6 +71,8 @@ class World:
     started: frozenset[tuple[str, Place]] = frozenset()  # functions that a call starts beside its own: threads, tasks
     kept_up: Mapping[Place, Place] = field(default_factory=dict)  # calls that a loop repeats which has no end but that it is told to stop, with the loop
     restated: tuple[Restated, ...] = ()
+    blocking: frozenset[Place] = frozenset()  # calls that a coroutine makes in the thread of its loop
+    naps: tuple[tuple[str, Place, float], ...] = ()  # calls that sleep so many seconds, with their functions
     templated: frozenset[Place] = frozenset()  # calls of a library's constructor that runs methods of the class that is made
     limited: frozenset[Place] = frozenset()  # calls that something ends when they take too long: `wait_for`, `async with timeout(5)`
     default_limits: tuple[DefaultLimit, ...] = ()

@@ -8,6 +8,9 @@ A loop adds up: a call that may take 20 seconds outlasts a lease of five minutes
 A task whose own time limit lies above the lease states the mistake in figures: it may run for 300 seconds under a lock of 120. A limit that lies
 below the lease is a cure, but not in every pool: Celery's gevent pool passes over the soft limit, and eventlet, threads and solo over both.
 
+A coroutine that calls blocking code itself stops the whole event loop, and with it the task that should renew a lease or give a sign of life: a program
+of a minute outlasts a lease of fifteen seconds although something renews it.
+
 Instead: bound every step (`timeout=5` on the call) so that their sum stays well below the lease; or renew the lease while the work goes on
 (`lock.extend`, `auto_renewal=True`, a watchdog) and check that it is still yours before each effect. A longer lease only makes it rarer.
 
@@ -52,6 +55,7 @@ from coordlint import (
     found,
     lock_name,
     rule,
+    starved,
     time_limit,
     told,
     too_long,
@@ -95,6 +99,23 @@ def work_outlives_lease(system: System) -> Iterator[Found]:
             yield unlike_its_sibling(section, sibling)
     for pool_evidence, sections in trusting.items():
         yield without_its_limit(pool_evidence, sections)
+    yield from starves_the_loop(system)
+
+
+def starves_the_loop(system: System) -> Iterator[Found]:
+    """Code that blocks, in a coroutine: the task that keeps a lease up waits in the same thread until it is done."""
+    for stopped in starved(system):
+        what = call_name(stopped.beat)
+        done = [] if stopped.step == stopped.call else [Evidence(stopped.step, f"{stopped.what} {stopped.why}")]
+        yield found(
+            f"{stopped.what} {stopped.why} and blocks the event loop: the task that keeps `{stopped.beat.key_text or stopped.beat.key}` up for {stopped.lease:g} s stands still "
+            "as long, and the lease ends while the work goes on",
+            at=stopped.call,
+            symbol=stopped.symbol,
+            because=[*done, Evidence(stopped.beat.place, f"{what} has to come again every {stopped.lease:g} s, in the same loop")],
+            confidence=MEDIUM,
+            help="Do it in a thread (`await asyncio.to_thread(...)`), or with a call that the loop can wait for, and give it a time limit.",
+        )
 
 
 def only_spares_work(section: Section) -> bool:
