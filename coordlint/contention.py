@@ -179,3 +179,14 @@ class Misread(msgspec.Struct, frozen=True):
     look: Place
     handler: Place | None  # where the failure ends, None where it goes up
     answer: str  # what is answered then, as written: "True"; "" where that is not said
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A call that may be refused, and says so by its answer, which is thrown away."""
+
+    place: Place
+    symbol: str  # of the function around it
+    called: str  # as written
+    told: str  # what is asked: "job.status"
+    test: Place  # where it is asked
+    behind: tuple[Place, ...]  # the calls that are made afterwards all the same

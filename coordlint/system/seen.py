@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from coordlint.contention import Creation, Led, Misread, Missed, Mutation, Restated, Rewrite, RowOrder, Swap
+from coordlint.contention import (
+    Creation,
+    Led,
+    Misread,
+    Missed,
+    Mutation,
+    Refused,
+    Restated,
+    Rewrite,
+    RowOrder,
+    Swap,
+)
 from coordlint.coordination import (
     Client,
     Effect,
@@ -130,6 +141,10 @@ class Seen:
     def rewrites(self, *, tests: bool = False) -> Iterator[Rewrite]:
         """Rows that one function reads, changes and saves again."""
         return (r for r in self._world.rewrites if tests or not r.in_test)
+
+    def refused(self) -> tuple[Refused, ...]:
+        """Calls whose refusal nobody hears."""
+        return self._world.refused
 
     def swaps(self) -> tuple[Swap, ...]:
         """Calls of the project's own compare-and-swap that are made again until one wins."""

@@ -11,6 +11,7 @@ from coordlint.contention import (
     Misread,
     Missed,
     Mutation,
+    Refused,
     Restated,
     Rewrite,
     RowOrder,
@@ -70,6 +71,7 @@ class World:
     call_guards: Mapping[Place, tuple[Guard, ...]] = field(default_factory=dict)
     started: frozenset[tuple[str, Place]] = frozenset()  # functions that a call starts beside its own: threads, tasks
     kept_up: Mapping[Place, Place] = field(default_factory=dict)  # calls that a loop repeats which has no end but that it is told to stop, with the loop
+    refused: tuple[Refused, ...] = ()
     restated: tuple[Restated, ...] = ()
     blocking: frozenset[Place] = frozenset()  # calls that a coroutine makes in the thread of its loop
     naps: tuple[tuple[str, Place, float], ...] = ()  # calls that sleep so many seconds, with their functions

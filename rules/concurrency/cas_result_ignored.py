@@ -4,7 +4,7 @@ Why: compare-and-set protects the data only by refusing: when another writer was
 that does not look at the refusal goes on as if its value were stored, so an order counts as paid, a slot as claimed or a
 counter as raised although the store still holds the other value. Most APIs refuse quietly: etcd's `replace` and Consul's
 `kv.put(cas=...)` answer False, an etcd transaction answers (False, ...), a Lua script what its refusing branch returns, memcached's `cas` False or None, an UPDATE with a
-version in its WHERE clause reports a row count of 0, and a kazoo transaction returns exceptions in its result list
+version in its WHERE clause reports a row count of 0, a function of the program returns False when the state has changed, kazoo's `queue.consume()` when the entry is no longer one's own, and a kazoo transaction returns exceptions in its result list
 instead of raising them. Where the API does raise, an empty `except` does the same.
 
 Instead: test the answer and read again, retry with a bound, or tell the caller: `if not etcd.replace(k, old, new): raise
@@ -31,6 +31,7 @@ from coordlint import (
     Operation,
     Outcome,
     Place,
+    Refused,
     System,
     backend_name,
     call_name,
@@ -71,6 +72,7 @@ def cas_result_ignored(system: System) -> Iterator[Found]:
                 help="Test the answer and replace the old value where it differs, or write with put() if the last one is to win.",
             )
     yield from _scripts(system)
+    yield from _goes_on(system)
     for update in system.operations(Op.CAS, Op.SCRIPT):
         if update.outcome is Outcome.RETURNED and (update.refusal or (update.backend in _ANSWERS and update.library not in _RAISING)):
             for place in system.unheeded(update.symbol):
@@ -114,6 +116,37 @@ def _scripts(system: System) -> Iterator[Found]:
                 confidence=HIGH if behind else MEDIUM,
                 help=f"Test the answer, and stop where it is {script.refusal}: nothing was taken, so that nothing is to be given back either.",
             )
+
+
+_OUTWARD = frozenset({"http", "subprocess", "payment", "message", "email", "object-store", "remote", "task", "file"})
+
+
+def _goes_on(system: System) -> Iterator[Found]:
+    """Changes of state that may be refused, where nobody looks and the work goes on as if it had been let in."""
+    for refused in system.refused():
+        work = _work(system, refused)
+        if work is not None:
+            yield found(
+                f"Nobody looks whether {refused.called}() was refused: it answers False when {refused.told} is no longer what it should be, and the work goes on all the same: "
+                f"{effect_name(work)}.",
+                at=refused.place,
+                symbol=refused.symbol,
+                because=[(work.place, "this is done either way")] if refused.test == refused.place else [(refused.test, "it is refused here"), (work.place, "this is done either way")],
+                confidence=MEDIUM,
+                help="Test the answer, and stop where it is False: somebody else has it.",
+            )
+
+
+def _work(system: System, refused: Refused) -> Operation | None:
+    """What is done to the outside, or to a store, by the calls behind it."""
+    found: list[Operation] = []
+    for place in refused.behind:
+        near = [o for o in system.operations_in((refused.symbol,)) if o.place == place]
+        called = {s for f in (*system.called_at(refused.symbol, place), *system.handed_at(place)) for s in system.runs(f)}
+        for o in (*near, *system.operations_in(called)):
+            if o.harmful_late and not o.conditional and not o.in_test and (o.kind in _OUTWARD or (not o.kind and o.backend and o.role not in ("lock", "leader-election", "metrics", "client"))):
+                found.append(o)
+    return min(found, key=lambda o: o.kind == "file", default=None)
 
 
 def _handed_up(system: System, update: Operation, place: Place) -> Found:
