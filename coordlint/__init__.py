@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         WARNING as WARNING,
         Found as Found,
         found as found,
+        is_example as is_example,
         rule as rule,
     )
     from coordlint.outage import (
@@ -136,7 +137,7 @@ _HOMES = {
     "coordlint.finding": "Confidence Evidence Finding Fix Severity",
     "coordlint.models.schema": "Late OnBusy Op Scope",
     "coordlint.pipeline": "check",
-    "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found rule",
+    "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found is_example rule",
     "coordlint.guarding": "open_ways sees_outage survives_outage unsaved_requests",
     "coordlint.outage": "WayIn ends_quietly ends_threads reads_configuration request_hit unforeseen way_in",
     "coordlint.beside": "beside_database",

@@ -50,7 +50,8 @@ class Mutation(msgspec.Struct, frozen=True):
     again: bool = False  # the function puts itself into a queue again: one chain of rounds, of which each waits for the one before
     ends: bool = False  # in the same step the record is given its last state, or the time of its end
     flag: bool = False  # the new state is a yes, or the time at which it was: `sent = True`, `paid_at = now()`
-    left: int | None = None  # of a new state: the line at which its branch leaves the function
+    text: bool = False  # what is added is a text: a note, a log
+    left: int | None = None  # of a new state: the last line of the branch that it decides about
     until: tuple[Place, ...] = ()  # of a new state: the calls behind it that are made before it is saved
     move: Move | None = None  # of a new state: what goes with it
 

@@ -36,7 +36,7 @@ class Found:
     fix: Fix | None
 
 
-_EXAMPLES = frozenset("example examples sample samples demo demos tutorial tutorials learning learnings lesson lessons exercise exercises homework playground".split())
+_EXAMPLES = frozenset("example examples sample samples demo demos tutorial tutorials learning learnings lesson lessons exercise exercises homework playground poc pocs prototype prototypes".split())
 _STANDS_IN = frozenset("stub stubs mock mocks fake fakes simulator emulator devserver devappserver".split())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from coordlint.coordination import Entry
 from coordlint.wording import words
 
-_RARE = frozenset("admin debug health healthz healthcheck ready readiness liveness status setup maintenance crash chaos kill drain shutdown".split())
+_RARE = frozenset("admin debug health healthz healthcheck ready readiness liveness status capacity diagnostics setup maintenance crash chaos kill drain shutdown".split())
 
 
 def is_rare(entry: Entry) -> bool:

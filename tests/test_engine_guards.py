@@ -81,3 +81,16 @@ def test_who_wins_a_lease_election_of_kubernetes_does_the_work_inside() -> None:
         "    leaderelection.LeaderElection(config).run()\n"
     )
     assert (found.how, effects(found)) == ("callback", 1)
+
+
+def test_a_document_that_is_put_in_where_none_matches_is_guarded_by_no_version() -> None:
+    text = """
+    from pymongo import MongoClient
+
+    pages = MongoClient().db.pages
+
+    def turn(n, seen):
+        pages.update_one({"_id": n, "version": seen}, {"$set": {"version": seen + 1}}%s)
+    """
+    conditions = [[o.conditional for o in system(book=text % more).operations() if o.call.endswith("update_one")] for more in ("", ", upsert=True")]
+    assert conditions == [["filter version"], [""]]

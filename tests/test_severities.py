@@ -88,7 +88,7 @@ ASKS = "from flask import Flask\nimport consul\napp = Flask(__name__)\nc = consu
 
 
 def test_a_request_for_what_only_the_coordinator_knows_can_but_fail() -> None:
-    only = ASKS + "@app.get('/k')\ndef k():\n    return c.kv.get('k')\n"
+    only = ASKS + "@app.get('/k')\ndef k():\n    c.kv.put('k', '1')\n    return ''\n"
     more = ASKS + "import requests\n@app.get('/k')\ndef k():\n    c.kv.put('k', '1')\n    return requests.get('http://depot/').text\n"
     rest = "".join(f"@app.get('/{n}')\ndef n{n}():\n    return ''\n" for n in range(9))
     assert (loud("CL601", only + rest), loud("CL601", more + rest)) == ({Severity.INFO}, {Severity.WARNING})
@@ -282,92 +282,3 @@ def answer({name}, task):
 """
     assert loud("CL503", text.format(name="hostname")) == {Severity.INFO}
     assert loud("CL503", text.format(name="customer")) == {Severity.WARNING}
-
-
-COUNTED = """
-from django.db import models
-from celery import shared_task
-
-class Haul(models.Model):
-    {column}
-    state = models.CharField(max_length=9)
-    finished_at = models.DateTimeField(null=True)
-
-@shared_task
-def run(number, things):
-    haul = Haul.objects.get(pk=number)
-    weigh(things)
-{work}
-"""
-
-
-@pytest.mark.parametrize(
-    ("work", "loudly"),
-    [
-        ("    haul.skipped = haul.skipped + 1\n    haul.state = 'done'\n    haul.save()\n", Severity.INFO),
-        ("    haul.skipped = haul.skipped + 1\n    haul.finished_at = now()\n    haul.save()\n", Severity.INFO),
-        ("    haul.skipped = haul.skipped + 1\n    if haul.skipped > 4:\n        haul.state = 'done'\n    haul.save()\n", Severity.WARNING),
-        ("    haul.skipped += 1\n    haul.save()\n    run.apply_async((number, things), countdown=9)\n", Severity.INFO),
-        ("    haul.skipped += 1\n    haul.save()\n    other.apply_async((number, things), countdown=9)\n", Severity.WARNING),
-    ],
-)
-def test_a_task_that_ends_its_record_or_goes_on_by_itself_counts_alone(work: str, loudly: Severity) -> None:
-    assert loud("CL503", COUNTED.format(column="skipped = models.IntegerField()", work=work)) == {loudly}
-
-
-@pytest.mark.parametrize(("name", "field", "loudly"), [("Purse", "balance", Severity.ERROR), ("Shelf", "quantity", Severity.WARNING), ("PageCache", "hits", Severity.INFO)])
-def test_money_is_louder_than_things_and_things_are_louder_than_copies(name: str, field: str, loudly: Severity) -> None:
-    text = f"from django.db import models\nclass {name}(models.Model):\n    {field} = models.IntegerField()\ndef take(pk, n):\n    row = {name}.objects.get(pk=pk)\n    row.{field} -= n\n    row.save()\n"
-    assert loud("CL503", text) == {loudly}
-
-
-@pytest.mark.parametrize(("path", "loudly"), [("queue/memory_stub.py", Severity.INFO), ("tools/devappserver2/pool.py", Severity.INFO), ("queue/stubborn.py", Severity.WARNING)])
-def test_what_stands_in_for_the_real_thing_is_told_one_step_softer(path: str, loudly: Severity) -> None:
-    assert loud("CL403", SESSION + "import requests\nwith zk.Lock('/x'):\n    requests.post('http://depot/')\n", path) == {loudly}
-
-
-@pytest.mark.parametrize(("beat", "loudly"), [("threading.Thread(target=keep).start()", Severity.INFO), ("pass", Severity.ERROR)])
-def test_a_release_that_is_wrong_only_when_a_renewal_has_failed_is_a_note(beat: str, loudly: Severity) -> None:
-    text = (
-        "import threading, time\nfrom django.core.cache import cache\ndef keep():\n    while True:\n        time.sleep(9)\n        cache.set('sweeping', 'yes', timeout=60)\n"
-        f"def sweep():\n    if cache.add('sweeping', 'yes', timeout=60):\n        {beat}\n        try:\n            work()\n        finally:\n            cache.delete('sweeping')\n"
-    )
-    assert loud("CL104", text) == {loudly}
-
-
-@pytest.mark.parametrize(("key", "loudly"), [('"announce"', Severity.INFO), ('f"announce:{pk}"', Severity.WARNING)])
-def test_a_lease_that_only_keeps_two_runs_of_one_thing_apart_may_be_outlived(key: str, loudly: Severity) -> None:
-    text = (
-        "import redis, requests\nr = redis.Redis()\ndef announce(pk):\n"
-        f"    lock = r.lock({key}, timeout=60)\n    if not lock.acquire(blocking=False):\n        return\n    try:\n        requests.get('https://mill.example/menu')\n    finally:\n        lock.release()\n"
-    )
-    assert loud("CL109", text) == {loudly}
-
-
-@pytest.mark.parametrize(("lease", "loudly"), [(2, {Severity.INFO}), (60, {Severity.ERROR})])
-def test_a_lease_of_seconds_that_a_loop_outlasts_is_itself_what_is_wrong(lease: int, loudly: set[Severity]) -> None:
-    assert loudness("for n in depots(depot):\n            Parcel.objects.create(depot=n)", timeout=lease) == loudly
-
-
-@pytest.mark.parametrize(
-    ("method", "done", "loudly"), [("put", "", Severity.INFO), ("get", "", Severity.WARNING), ("put", "        requests.post('https://mill.example/told', json={})\n", Severity.WARNING)]
-)
-def test_a_request_that_changes_what_is_in_the_coordinator_is_spared_nothing_by_a_copy(method: str, done: str, loudly: Severity) -> None:
-    text = (
-        "import consul, json, requests\nfrom tornado.web import RequestHandler\nc = consul.Consul()\n"
-        "def turn(name, on):\n    index, flags = c.kv.get('flags')\n    c.kv.put('flags', json.dumps({**json.loads(flags['Value']), name: on}))\n"
-        f"class FlagHandler(RequestHandler):\n    def {method}(self, name):\n        turn(name, self.request.body)\n{done}        self.write('kept')\n"
-    )
-    assert loud("CL117", text) == {loudly}
-
-
-@pytest.mark.parametrize(("key", "loudly"), [("failures:{job}", Severity.INFO), ("failures:{user}", Severity.WARNING)])
-def test_how_often_work_failed_is_a_note_and_how_often_somebody_guessed_is_none(key: str, loudly: Severity) -> None:
-    name = key.partition("{")[2][:-1]
-    assert loud("CL504", f"import redis\nr = redis.Redis()\ndef failed({name}):\n    n = int(r.get(f'{key}') or 0)\n    r.set(f'{key}', n + 1)\n") == {loudly}
-
-
-@pytest.mark.parametrize(("use", "loudly"), [("print(c.agent.services())", Severity.INFO), ("for s in c.agent.services():\n        print(s)", Severity.INFO), ("return list(c.agent.services())", Severity.WARNING)])
-def test_a_look_up_that_is_only_printed_is_a_note(use: str, loudly: Severity) -> None:
-    text = f"import consul\nfrom flask import Flask\napp = Flask(__name__)\nc = consul.Consul()\n@app.route('/')\ndef home():\n    {use}\n    return 'ok'\n"
-    assert loud("CL603", text) == {loudly}

@@ -122,7 +122,7 @@ def _is_background(system: System, symbol: str) -> bool:
 def _record(system: System, mutation: Mutation) -> Found:
     is_money = bool(words(f"{mutation.field} {mutation.type.rpartition('.')[2]}") & COINS)
     said = words(mutation.type.rpartition(".")[2]) | words(".".join(mutation.symbol.split(".")[-3:]))
-    is_small = mutation.since or bool(said & LIMITS) or bool(words(mutation.type.rpartition(".")[2]) & COPIES) or _by_schedule(system, mutation) or _is_alone(system, mutation)
+    is_small = mutation.since or (mutation.text and mutation.ends) or bool(said & LIMITS) or bool(words(mutation.type.rpartition(".")[2]) & COPIES) or _by_schedule(system, mutation) or _is_alone(system, mutation)
     return found(
         f"`{mutation.record}.{mutation.field}` is computed from the value read before and saved with neither lock nor version: a "
         "change in between is lost.",

@@ -75,11 +75,17 @@ def _moved(system: System, mutation: Mutation) -> Iterator[Found]:
             mutation,
             f"`{mutation.record}.{mutation.field}` decides that a {made[1]} is made, and is set with neither row lock nor condition: two that find the {name} in the old state both make one.",
             [(mutation.read, "found in the old state here"), (made[0], "made here")],
-            severity,
+            INFO if _is_refused(system, mutation) else severity,
             help_=_EXPECTED.format(then="make it"),
         )
         return
     yield from _overwritten(system, mutation, others, name, is_asked)
+
+
+def _is_refused(system: System, mutation: Mutation) -> bool:
+    """Whether a row of which the database refuses a second one is inserted in the transaction as well: who comes second then takes everything back."""
+    around = system.operations_in((mutation.symbol, *sorted(system.reached_from(mutation.symbol))))
+    return any(o.transaction and o.conditional.startswith("unique constraint") and not o.in_test for o in around)
 
 
 def _overwritten(system: System, mutation: Mutation, others: list[Mutation], name: str, is_asked: bool) -> Iterator[Found]:

@@ -23,7 +23,7 @@ Entries of a sorted set that are read when they are due, put into a queue and ta
 unless only the one goes on whose ZREM answers 1. It is a note where no manifest runs it more than once.
 
 It is a note where names say that little hangs on it: an entry of a cache, the state of a limit (`cached`, `throttle`, `TokenBucket`);
-where only scheduled rounds come there; where a loop counts on a record that nobody else changes; for what a process keeps under its own name; and for rows that are saved whole after a wait.
+where only scheduled rounds come there; where a loop counts on a record that nobody else changes; for what a process keeps under its own name, and an object under a key that its constructor begins anew; and for rows that are saved whole after a wait.
 
 Fine when: the lock that every writer takes is held from before the read until after the write; a version is compared; the
 operation is atomic in the store; an operator's command does it. Counters are reported by their own rule.
@@ -90,7 +90,7 @@ def lost_update(system: System) -> Iterator[Found]:
             "in between is lost.",
             at=write,
             because=[(write.reads_back, "the value that is changed was read here"), *_unwatched(write), *behind, *rivals[:2], *write.origin],
-            severity=INFO if _owned(write) and all(at.path == write.place.path for at, _ in rivals) else _weight(write),
+            severity=INFO if (_owned(write) and all(at.path == write.place.path for at, _ in rivals)) or _is_begun_by_itself(system, write) else _weight(write),
             confidence=MEDIUM if write.via or (_owned(write) and not rivals) else HIGH,
         )
     for at, writes in sorted(kept.items()):
@@ -113,11 +113,17 @@ def _kept(system: System, at: Place, writes: list[Operation]) -> Found:
         at=at,
         symbol=home,
         because=[(first.reads_back, "it is read here, for example"), *several[:5], *first.origin],
-        severity=_weight(first),
+        severity=INFO if _is_begun_by_itself(system, first) else _weight(first),
         confidence=MEDIUM,
         help="Keep the version that was read (etcd mod_revision or prevIndex, ZooKeeper stat.version, Consul ModifyIndex, WATCH in Redis) in the object, write on condition of it, "
         "and read anew where it fails; or write the one field that changed.",
     )
+
+
+def _is_begun_by_itself(system: System, write: Operation) -> bool:
+    """Whether the constructor of its class writes the record anew: each object begins one of its own, and does not take up another's."""
+    begin = f"{write.symbol.rpartition('.')[0]}.__init__"
+    return any(o.symbol == begin and o.key == write.key and not o.conditional and o.absent is None and o.reads_back is None for o in system.operations(Op.WRITE, backend=write.backend, carried=True))
 
 
 def _key(write: Operation) -> str:

@@ -19,7 +19,7 @@ Fine when: the failure is handled here or by every caller; the program is a comm
 exit code; a lock that cannot be taken refuses the work on purpose.
 A request is left alone where all handlers ask the coordinator (single pages of an editor that ask nobody aside): without it there is nothing to serve. But a client that is kept before it is connected, and stays
 half made when that fails, is told there too. It is a note for a request where a third of all handlers, and three at least, ask the coordinator: it is what the program is built on; and where
-the handler does nothing else.
+the handler does nothing else. It is one as well where only a program in a folder of examples is seen to ask.
 
 Known misses: consumers that end with the first error; error handlers of a framework that are registered by configuration.
 Configuration reads and look-ups of instances have rules of their own.
@@ -44,6 +44,7 @@ from coordlint import (
     call_name,
     ends_threads,
     found,
+    is_example,
     open_ways,
     reads_configuration,
     request_hit,
@@ -81,7 +82,7 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
             f"An outage of {backend_name(call.backend)} {way.harm}: nothing handles the failure of {call_name(call)}.",
             at=call,
             because=[(way.place, way.reason), *_asked(system, call, way), *too_narrow[:1], *_tried(system, call), *_half_made(system, call), *call.origin],
-            severity=INFO if way.when == "request" and not _half_made(system, call) and (system.is_asked_by_most(call.backend) or is_all_that_is_asked(system, call, way)) else WARNING,
+            severity=INFO if is_example(way.place.path) or (way.when == "request" and not _half_made(system, call) and (system.is_asked_by_most(call.backend) or is_all_that_is_asked(system, call, way))) else WARNING,
             confidence=way.confidence,
         )
     yield from _in_threads(system, told)

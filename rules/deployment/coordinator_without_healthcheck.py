@@ -9,8 +9,8 @@ Instead: a healthcheck on the coordinator (`zkServer.sh status` or srvr, `etcdct
 coordinator will restart one day without it.
 
 Fine when: the client retries with back-off, so that the order does not matter; the manifest belongs to tests. It is information for a
-coordinator in compose without a restart policy: what no crash and no reboot brings back is there to try things with. It is information as well for a Redis
-with a healthcheck whose client is started again when it fails: the client connects when it is first asked.
+coordinator in compose without a restart policy: what no crash and no reboot brings back is there to try things with. It is information as well for a store
+with a healthcheck whose client is started again when it fails: a little later the store answers.
 
 A service that states no order at all is told where its code is seen to ask the store at its start, nothing handles that, and nothing starts it again.
 
@@ -121,14 +121,14 @@ def started_only(system: System, ensemble: Ensemble) -> Iterator[Found]:
         because=because,
         symbol=workload.symbol,
         resource=ensemble.backend,
-        severity=ensemble.softened(INFO if checked and comes_back(workload, ensemble) else WARNING),
+        severity=ensemble.softened(INFO if checked and comes_back(workload) else WARNING),
         confidence=MEDIUM,
     )
 
 
-def comes_back(workload: Workload, ensemble: Ensemble) -> bool:
-    """Whether little happens when it starts too early: a Redis client connects when it is first asked, and what fails is started again."""
-    return ensemble.backend == "redis" and not workload.is_unattended
+def comes_back(workload: Workload) -> bool:
+    """Whether little happens when it starts too early: what fails is started again, and finds the store answering a little later."""
+    return not workload.is_unattended
 
 
 def holds_locks(system: System, ensemble: Ensemble) -> bool:

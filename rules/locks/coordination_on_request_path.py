@@ -78,7 +78,7 @@ def coordination_on_request_path(system: System) -> Iterator[Found]:
                 *((e.place, f"reached from here ({e.reason})") for e in entries[:3]),
                 *((at, "and asked from here") for at in sites),
                 *((s.acquired, "a lock is taken there on the way") for s in taken(system, backend, entries)[:1]),
-                *((at, f"{call_name(o)} is on the way of a request as well") for o, es in calls[1:4] for at in [p for p in asking(system, o, es) if p not in sites] or [o.place]),
+                *((at, f"{call_name(o)} is on the way of a request as well") for o, es in calls[1:4] for at in [p for p in asking(system, o, es) if p not in sites and p.path != o.place.path] or [o.place]),
                 *operation.origin,
             ],
             severity=INFO if system.is_asked_by_most(backend) or is_what_it_is_for(system, operation, entries) or changes_it(system, backend, entries) else WARNING,

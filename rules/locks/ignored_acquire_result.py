@@ -85,7 +85,7 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
             yield found(
                 f"nobody looks whether {call_name(mark)} could set \"{mark.key_text or mark.key}\": the second request goes on like the first",
                 at=mark,
-                severity=ERROR if not is_looked_up(system, mark) else INFO if system.is_locked(mark) else WARNING,
+                severity=ERROR if not is_looked_up(system, mark) else INFO if system.is_locked(mark) or is_inside(system, mark) else WARNING,
                 because=[*mark.origin, (mark.place, "the answer says whether the key was there already")],
                 confidence=MEDIUM,
                 help="Test the answer, and stop when the key was there: `if not r.set(key, value, nx=True, ex=...): return`.",
@@ -156,6 +156,12 @@ def caller_at(system: System, symbol: str, place: Place) -> str:
 def is_looked_up(system: System, mark: Operation) -> bool:
     """Whether the project also reads the key: the mark may have been looked for before it was set."""
     return any(read.key == mark.key for read in system.operations(Op.READ, backend=mark.backend))
+
+
+def is_inside(system: System, mark: Operation) -> bool:
+    """Whether a lock that the same function has taken above is held: something behind the mark happens under it."""
+    sections = (s for s in system.critical_sections(distributed=True) if s.symbol == mark.symbol and s.acquired < mark.place and s.path == mark.place.path)
+    return any(e.operation.symbol == mark.symbol and e.place > mark.place for s in sections for e in s.effects)
 
 
 def is_meant_as_lock(system: System, section: Section) -> bool:

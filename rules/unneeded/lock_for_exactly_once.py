@@ -10,7 +10,8 @@ provider or the API. No lock is needed then.
 
 A key that remembers what was done, and ends a few seconds or minutes later, remembers it for no longer than the lock did.
 
-Fine when: such a key or constraint is already checked inside; the lock only saves doubled work that does no harm.
+Fine when: such a key or constraint is already checked inside; the lock only saves doubled work that does no harm. It is a note for callbacks and webhooks that
+a task sends to others: they are sent until they get through.
 
 Sources: Stripe API, Idempotent requests; Redis documentation, Distributed Locks (a lock expires, its holder may go on).
 """
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 
 from coordlint import (
     HIGH,
+    INFO,
     MEDIUM,
     WARNING,
     Effect,
@@ -41,6 +43,7 @@ from coordlint import (
 _ONCE = frozenset({"message", "msg", "event", "request", "webhook", "delivery", "idempotency", "notification", "operation", "callback"})
 AGAIN_WITHIN = 3600.0
 """Seconds: Celery with Redis delivers again what was not acknowledged for an hour; RabbitMQ and SQS for half an hour and more, Kafka whenever a group starts over."""
+_OUTWARD = frozenset({"callback", "webhook"})
 _AGAIN = (Late.APPEND, Late.ACCUMULATE, Late.EXTERNAL)
 _CHECKS = frozenset({"processed", "seen", "done", "handled", "duplicate", "dedup", "idempotency"})
 
@@ -61,6 +64,7 @@ def lock_for_exactly_once(system: System) -> Iterator[Found]:
             "but a second delivery after the release repeats it.",
             at=section,
             because=[(effect.place, "nothing here remembers that it was done"), *told],
+            severity=INFO if _tells_others(section, effect, entry) else WARNING,
             confidence=HIGH if entry else MEDIUM,
         )
 
@@ -84,6 +88,16 @@ def _soon_forgotten(section: Section) -> Iterator[Found]:
             help="Keep the operation's id where the effect is, and for as long: under a unique constraint, or in the same transaction or script without an expiry.",
         )
         return
+
+
+def _tells_others(section: Section, effect: Effect, entry: Entry | None) -> bool:
+    """Whether a task of our own calls somebody back: such a call is made until it gets through, and its receiver has to know it when it comes twice."""
+    said = words(".".join(section.symbol.split(".")[-2:])) | section_words(section)
+    return entry is not None and entry.kind == "task" and effect.operation.kind == "http" and bool(said & _OUTWARD)
+
+
+def section_words(section: Section) -> frozenset[str]:
+    return words(section.lock.key_text or "")
 
 
 def _names_message(section: Section) -> bool:

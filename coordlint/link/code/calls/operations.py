@@ -283,6 +283,9 @@ def _fields(group: tuple[ir.Expr, ...]) -> Iterator[frozenset[str]]:
 
 def _filtered(made: Meaning) -> str:
     """`update_one({"_id": n, "version": seen}, ...)`: a document that is changed only in the version that was read."""
+    upsert = made.arg("upsert")
+    if upsert is not None and not (isinstance(upsert.value, Literal) and upsert.value.value is False):
+        return ""  # where none is in that version, one is put in
     given = made.arg("filter") if made.model.effect == "database" else None
     for option in options(given.value) if given is not None else ():
         for name, value in option.entries if isinstance(option, Table) else ():

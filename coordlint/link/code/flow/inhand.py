@@ -38,6 +38,16 @@ def is_progress(body: tuple[ir.Stmt, ...], base: str, at: Span) -> bool:
     return False
 
 
+def is_text(body: tuple[ir.Stmt, ...], at: Span) -> bool:
+    """Whether a text is added to what was there: `run.note += "\\n" + note`."""
+    added = (s.value for s in statements(body) if isinstance(s, ir.Assign | ir.Augment) and s.at.line == at.line and s.value is not None)
+    return any(isinstance(n, ir.Text) or (isinstance(n, ir.Const) and isinstance(n.value, str)) for value in added for n in _terms(value))
+
+
+def _terms(value: ir.Expr) -> tuple[ir.Expr, ...]:
+    return value.values if isinstance(value, ir.Binary) and value.op == "+" else (value,)
+
+
 def is_put_back(function: ir.Function) -> bool:
     """Whether a function puts itself into a queue again: `poll.apply_async(...)` in `poll`, `self.retry()` aside, which is for failures."""
     calls = (c.func for s in statements(function.body) for e in expressions(s) for c in calls_in(e))
@@ -45,9 +55,11 @@ def is_put_back(function: ir.Function) -> bool:
 
 
 def is_ended_with(body: tuple[ir.Stmt, ...], base: str, at: Span) -> bool:
-    """Whether the record is given its last state, or the time of its end, beside the count: in the same block, so that whoever counts is who ends it."""
-    if not any(isinstance(s, ir.Assign | ir.Augment) and s.at.line <= at.line <= s.at.end_line for s in body):
-        return any(is_ended_with(block, base, at) for s in body for block in blocks(s))
+    """Whether the record is given its last state, or the time of its end, beside the count: in the same block or one around it, so that whoever counts is who ends it."""
+    if not any(s.at.line <= at.line <= s.at.end_line for i in body for s in statements((i,))):
+        return False
+    if any(is_ended_with(block, base, at) for s in body for block in blocks(s)):
+        return True
     beside = [(written(t), s.value) for s in body if isinstance(s, ir.Assign) for t in s.targets if written(t).rpartition(".")[0] == base]
     return any(_is_end(name.rpartition(".")[2], value) for name, value in beside)
 

@@ -50,19 +50,24 @@ def transitions(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]
             moved=True,
             flag=_is_flag(assigned.value),
             until=calls_until(scope, assigned, saves[0]),
-            left=_left(scope.function.body, assigned.at.line),
+            left=_left(scope.function.body, written(assigned.targets[0]), assigned.at.line, methods),
             absorbed=isinstance(assigned.value, ir.Const) and isinstance(assigned.value.value, bool) and _is_narrow(trace, saves[0]),
         )
     yield from last.values()
 
 
-def _left(body: tuple[ir.Stmt, ...], line: int) -> int | None:
-    """The last line of the innermost block around a line that ends by leaving the function: what stands behind it is not done there."""
+def _left(body: tuple[ir.Stmt, ...], target: str, line: int, methods: Methods) -> int | None:
+    """The last line of the innermost branch around a line that the state decides about, or that leaves the function: what stands behind it is done without regard
+    to the state, or not at all."""
     for s in body:
-        for block in blocks(s):
+        asked: dict[str, Span] = {}
+        tests = [b.test for b in s.branches] if isinstance(s, ir.If) else []
+        for number, block in enumerate(blocks(s)):
+            if number < len(tests):
+                asked |= _asked(tests[number], methods)
             if block and block[0].at.line <= line <= max(i.at.end_line for i in statements(block)):
-                inner = _left(block, line)
-                return inner or (block[-1].at.end_line if ends(block) in ("return", "raise") else None)
+                is_bound = target in asked or ends(block) in ("return", "raise")
+                return _left(block, target, line, methods) or (max(i.at.end_line for i in statements(block)) if is_bound else None)
     return None
 
 

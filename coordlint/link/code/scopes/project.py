@@ -372,7 +372,7 @@ def _shared(a: str, b: str) -> int:
     return count
 
 
-_TESTS = frozenset("test tests testing e2e spec specs unittests testing_tools testing_utils test_tools test_utils test_helpers test_support testutils testutil".split())
+_TESTS = frozenset("t test tests testing e2e spec specs unittests testing_tools testing_utils test_tools test_utils test_helpers test_support testutils testutil".split())
 
 
 @lru_cache(maxsize=50_000)

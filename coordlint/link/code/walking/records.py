@@ -231,6 +231,7 @@ def mutations(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
             locked=tuple(sorted({d.lock.identity for d in held})),
             arithmetic=arithmetic,
             progress=arithmetic and inhand.is_progress(scope.function.body, base, at),
+            text=arithmetic and inhand.is_text(scope.function.body, at),
             again=arithmetic and inhand.is_put_back(scope.function),
             ends=arithmetic and inhand.is_ended_with(scope.function.body, base, at),
             since=arithmetic and _is_since(scope.function.body, base, at),
