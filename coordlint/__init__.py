@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     )
     from coordlint.steps import (
         drained as drained,
+        dropped as dropped,
         handed_on as handed_on,
         handed_back as handed_back,
         rewritten as rewritten,
@@ -151,7 +152,7 @@ _HOMES = {
     "coordlint.retry": "DefaultLimit Retry",
     "coordlint.rowleases": "blind_releases blind_renewals deaf_renewals",
     "coordlint.source": "Place Skip Span",
-    "coordlint.steps": "drained handed_back handed_on rewritten swept takeovers unclaimed",
+    "coordlint.steps": "drained dropped handed_back handed_on rewritten swept takeovers unclaimed",
     "coordlint.stores": "lock_held_in",
     "coordlint.system": "COORDINATORS System",
     "coordlint.telling": (

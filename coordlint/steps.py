@@ -128,5 +128,33 @@ def takeovers(system: System) -> Iterator[tuple[Operation, Operation]]:
                 break
 
 
+def dropped(system: System) -> Iterator[tuple[Operation, Operation]]:
+    """A name that one at a time has for a while, made where it is absent, and deleted later whoever has it by then: the delete, the creation."""
+    drops = [o for o in system.operations(Op.DELETE, backend=_QUORUM, named=True) if not (o.conditional or o.atomic or o.takes_all_below and o.backend == "zookeeper")]
+    told: set[str] = set()
+    for create in system.operations(Op.CREATE, backend=_QUORUM) if drops else ():
+        name = (create.key or "").rstrip("/")
+        is_one = bool(name.rpartition("/")[2].strip("{}")) and "{}" not in name.rpartition("/")[2]
+        is_lease = create.ephemeral is True or (create.ttl is not None and create.ttl.kind != "never")
+        numbered = create.argument("sequence") or create.argument("sequential")
+        if not is_one or not is_lease or numbered is not None or create.in_test or name in told or not _competes(create):
+            continue
+        same = [d for d in drops if (d.key or "").rstrip("/") == name and not any(d.argument(a) is not None for a in ("version", "cas", "prevValue", "prevIndex"))]
+        last = max((o.place.line for o in system.same_key(create) if o.op is Op.CREATE and o.symbol == create.symbol), default=0)
+        late = [d for d in same if d.symbol != create.symbol or d.place.line > max(create.place.line, last)]
+        if late:
+            told.add(name)
+            yield min(late, key=lambda d: (d.symbol != create.symbol, d.place)), create
+
+
+_QUORUM = ("zookeeper", "etcd", "consul")
+
+
+def _competes(create: Operation) -> bool:
+    """Whether somebody looks if another was first: by the answer, or by the error."""
+    refusals = {name.rpartition(".")[2] for g in create.guards for name in g.catches}
+    return create.outcome in (Outcome.TESTED, Outcome.RETURNED) or bool(refusals & {"NodeExistsError", "EtcdAlreadyExist", "EtcdKeyAlreadyExists", "AlreadyExists"})
+
+
 def _is_held(operation: Operation) -> bool:
     return sounds_like_lock(operation.key_text) or bool(operation.key_words & {"leader", "leadership", "master", "primary"})

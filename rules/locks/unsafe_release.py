@@ -40,6 +40,7 @@ from coordlint import (
     blind_releases,
     call_name,
     distinct,
+    dropped,
     fixed,
     found,
     handed_back,
@@ -136,6 +137,17 @@ def unsafe_release(system: System) -> Iterator[Found]:
                 severity=WARNING,
                 confidence=MEDIUM,
                 help="Let WHERE name who has it as well (`claimed_by = :me`, or the `claimed_until` that was written when it was taken), and look at the count.",
+            )
+    for drop, create in dropped(system):
+        if drop.place not in reported and not is_admin(system, drop):
+            reported.add(drop.place)
+            yield found(
+                f"`{drop.key_text or drop.key}` is deleted without asking whose it is: when its {'session' if create.ephemeral else 'lease'} is over, that is what another has put there since",
+                at=drop,
+                because=[(create.place, "it is made here, where nobody else has it")],
+                severity=WARNING,
+                confidence=MEDIUM,
+                help=TAKEOVERS.get(drop.backend, ""),
             )
     for change in lease_changes(system):
         if change.how in ("release", "delete") and change.is_blind and change.write.place not in reported and not is_admin(system, change.write):

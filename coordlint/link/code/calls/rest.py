@@ -141,6 +141,8 @@ def _given(ev: Evaluator, args: Mapping[str, Arg]) -> dict[str, Arg]:
             for item in value.items if isinstance(value, Items) else ():
                 if isinstance(item, Items) and len(item.items) == 2 and isinstance(item.items[0], Literal):
                     pairs.append((str(item.items[0].value), item.items[1]))
+            if isinstance(value, Literal | Pattern) and "=" in (form := as_pattern(value)).text:  # "value={host}&ttl={ttl}"
+                pairs += [(key, Literal(given) if "{" not in given else UNKNOWN) for key, _, given in (part.partition("=") for part in form.text.split("&"))]
             made.update((key, Arg(key, ev.settle(v), args[name].place)) for key, v in pairs if key)
     return made
 
