@@ -14,7 +14,7 @@ or ends with a short lease. It is a note where a watch on the folder hands every
 where a loop writes down anew what it sees of each: the same readings, which hot-writes tells.
 
 Known misses: records under a neutral prefix with neutral names that no request or message brings, and that are not objects of a
-class that writes them down and reads them back; records written by programs outside the
+class that writes them down and reads them back, or that are written whole under their id and read back; records written by programs outside the
 repository.
 
 Sources: ZooKeeper, Data Model (not a general database or large object store) and jute.maxbuffer; etcd documentation,
@@ -62,6 +62,7 @@ _METADATA = frozenset(
 _ALL = ("ChildrenWatch", "watch_prefix", "add_watch_prefix_callback")
 _OF_MACHINES = _METADATA | {"hostname", "fqdn", "pid", "ip", "address", "addr", "machine", "container", "zone", "region"}
 _RECORD = 4  # fields of an object that are stored together; fewer may be a status
+_DUMPS = frozenset("to_dict asdict as_dict dict json to_json model_dump model_dump_json dump dumps encode serialize to_bytes SerializeToString __dict__".split())
 _SHORT = 3600.0  # seconds: an entry with a shorter lease is not a record that grows
 
 
@@ -102,6 +103,14 @@ def coordinator_as_database(system: System) -> Iterator[Found]:
                 because=[(o.place, "the object is read back here") for o in loads[:2]],
                 confidence=MEDIUM,
             )
+        elif (name := _whole(write)) and (loads := _loads(system, write)):
+            told.add((write.backend, write.key))
+            yield found(
+                f"Keeps whole objects in {backend_name(write.backend)}, one entry for each {name}: `{write.key_text or write.key}`.",
+                at=write,
+                because=[*((o.place, "it is read back here") for o in loads[:2]), *_stored_at(system, write)],
+                confidence=MEDIUM,
+            )
         elif (sibling := _sibling(system, write)) is not None:
             yield found(
                 f"Writes records to {backend_name(write.backend)} under keys that are computed: the same class reads "
@@ -138,6 +147,24 @@ def _own_field(write: Operation) -> str:
     if len(write.keeps) < _RECORD or write.symbol_words & _METADATA or any(words(f) & _OF_MACHINES for f in write.fillers if f in write.keeps):
         return ""
     return next((f.partition(".")[2] for f in write.fillers if f in write.keeps), "")
+
+
+def _whole(write: Operation) -> str:
+    """The id that makes the key of an object which is written whole, `put(f"/runs/{run.id}", run.to_dict())`, or of which a loop writes part by part."""
+    key, value = write.argument("key") or write.argument("path"), write.argument("value") or write.argument("data")
+    if key is None or value is None or write.symbol_words & _METADATA:
+        return ""
+    named = [m for m in (*write.fillers, *key.mentions) if m.count(".") == 1 and _is_id(m) and not words(m) & _OF_MACHINES]
+    for owner, _, field in (m.partition(".") for m in named):
+        is_dumped = owner != "self" and (owner in value.mentions) and all(m == owner or m.rpartition(".")[2] in _DUMPS for m in value.mentions if m.partition(".")[0] == owner)
+        is_in_parts = owner == "self" and write.loop == "for" and len(write.fillers) > 1
+        if is_dumped or is_in_parts:
+            return f"{owner}.{field}" if is_dumped else field
+    return ""
+
+
+def _is_id(name: str) -> bool:
+    return bool(words(name.rpartition(".")[2]) & {"id", "uuid", "guid"}) or name.endswith("id")
 
 
 def _loads(system: System, write: Operation) -> list[Operation]:

@@ -36,15 +36,16 @@ def named(
     for t in traces:
         if is_test(t.scope.path) or t.scope.kind != "function" or not any(s.functions for s in t.steps):
             continue
-        told: set[tuple[Place, bool]] = set()
         touches = carrying.touches(t.scope.symbol)
         bound = {touch.step.place: bool(e.value) for touch in touches for e in touch.lives if isinstance(e, ir.Const)}
-        for touch in touches:
+        chosen: dict[tuple[Place, bool], Touch] = {}
+        for touch in touches:  # of several writes of one call, the first that is given a value
             at = (touch.step.place, is_write(touch.operation))
-            if touch.via and touch.named_at == touch.step.place and at not in told:
-                told.add(at)
-                ephemeral = bound.get(touch.step.place, touch.operation.ephemeral) if at[1] else touch.operation.ephemeral
-                yield msgspec.structs.replace(_as_here(touch, t.scope, brought), keeps=keeping.get(touch.step.place, ()), ephemeral=ephemeral)
+            if touch.via and touch.named_at == touch.step.place and (at not in chosen or (touch.value and not chosen[at].value)):
+                chosen[at] = touch
+        for (place, writes), touch in chosen.items():
+            ephemeral = bound.get(place, touch.operation.ephemeral) if writes else touch.operation.ephemeral
+            yield msgspec.structs.replace(_as_here(touch, t.scope, brought), keeps=keeping.get(place, ()), ephemeral=ephemeral)
 
 
 def brought(carrying: Carrying, started: Iterable[Entry]) -> dict[Place, Place]:
