@@ -57,7 +57,7 @@ def _kept_for(system: System, beat: Operation) -> float | None:
 def _steps(system: System) -> Iterator[Step]:
     """What may block for long: programs and requests without a limit, and sleeps."""
     for o in system.operations():
-        if o.kind and not o.is_async and not o.in_test:
+        if o.kind and not o.is_async and not o.in_test and not (o.kind == "http" and not o.harmful_late):  # what is only fetched is kept, as a rule
             yield o.symbol, o.place, o.call, partial(too_long, o)
     for symbol, place, seconds in system.naps():
         yield symbol, place, "time.sleep", partial(_sleeps, seconds)
