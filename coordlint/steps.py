@@ -130,7 +130,7 @@ def takeovers(system: System) -> Iterator[tuple[Operation, Operation]]:
 
 def dropped(system: System) -> Iterator[tuple[Operation, Operation]]:
     """A name that one at a time has for a while, made where it is absent, and deleted later whoever has it by then: the delete, the creation."""
-    drops = [o for o in system.operations(Op.DELETE, backend=_QUORUM, named=True) if not (o.conditional or o.atomic or o.takes_all_below and o.backend == "zookeeper")]
+    drops = [o for o in system.operations(Op.DELETE, backend=_QUORUM, named=True) if not (o.conditional or o.atomic or (o.takes_all_below and o.backend == "zookeeper"))]
     told: set[str] = set()
     for create in system.operations(Op.CREATE, backend=_QUORUM) if drops else ():
         name = (create.key or "").rstrip("/")
