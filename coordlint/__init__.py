@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from coordlint.leases import LeaseChange as LeaseChange, lease_changes as lease_changes
     from coordlint.members import Pruned as Pruned, pruned as pruned
     from coordlint.starving import Starved as Starved, starved as starved
+    from coordlint.delegating import Delegated as Delegated, delegated as delegated
     from coordlint.reigning import Deaf as Deaf, Reign as Reign, deaf as deaf, is_lead_in_rows as is_lead_in_rows, reigns as reigns
     from coordlint.flags import Flag as Flag, running_flags as running_flags
     from coordlint.renewals import Renewal as Renewal, led_on as led_on, unchecked_renewals as unchecked_renewals
@@ -146,6 +147,7 @@ _HOMES = {
     "coordlint.leases": "LeaseChange lease_changes",
     "coordlint.members": "Pruned pruned",
     "coordlint.starving": "Starved starved",
+    "coordlint.delegating": "Delegated delegated",
     "coordlint.reigning": "Deaf Reign deaf is_lead_in_rows reigns",
     "coordlint.flags": "Flag running_flags",
     "coordlint.renewals": "Renewal led_on unchecked_renewals",

@@ -140,7 +140,7 @@ def _effects(system: System, led: Led, *, once: bool = False) -> Iterator[tuple[
         loop = loop or (place if once else None)
         todo.append((system.called_at(led.symbol, place), loop, (place,)))
         if loop is not None:
-            found += ((not o.kind or o.kind == "database", o, loop, ()) for o in system.operations_in((led.symbol,)) if o.place == place and _harms(o))
+            found += ((not o.kind or o.kind == "database", o, loop, ()) for o in system.operations_in((led.symbol,)) if o.place == place and harms(o))
     while todo and len(seen) < MOST:
         callees, loop, way = todo.pop(0)
         for callee in callees:
@@ -149,13 +149,13 @@ def _effects(system: System, led: Led, *, once: bool = False) -> Iterator[tuple[
             seen.add((callee, loop is None))
             for o in system.operations_in((callee,)):
                 around = loop or system.lap(o.place)
-                if around is not None and _harms(o):
+                if around is not None and harms(o):
                     found.append((not o.kind or o.kind == "database", o, around, way))
             todo += [((further,), loop or system.lap(at), (*way, at)) for further, at in system.calls_from(callee)]
     yield from ((o, loop, way) for _, o, loop, way in sorted(found, key=lambda f: (f[0], len(f[3]), f[1].place)))
 
 
-def _harms(o: Operation) -> bool:
+def harms(o: Operation) -> bool:
     """Whether it does harm beside a new leader's: what is written into a file here is nobody else's, and what is noted of the work does none."""
     if not o.harmful_late or o.conditional or o.token or o.kind == "file" or o.backend == "process-local" or o.in_test:
         return False

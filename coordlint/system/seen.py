@@ -249,6 +249,12 @@ class Seen:
                 table.setdefault((operation.backend, operation.key), []).append(operation)
         return table
 
+    def starts_in(self, symbol: str) -> tuple[tuple[str, Place], ...]:
+        """The functions that a function starts beside itself, as tasks and threads, with where."""
+        around = self.function(symbol)
+        inside = (p for p in self._world.started if around is not None and p[1].path == around.place.path and around.place.line < p[1].line <= around.end_line)
+        return tuple(sorted(inside, key=lambda p: (p[1], p[0])))
+
     def started_at(self, symbol: str) -> tuple[Place, ...]:
         """The calls that start a function as a thread or a task."""
         return tuple(sorted(at for started, at in self._world.started if started == symbol))

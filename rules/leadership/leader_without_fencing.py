@@ -45,6 +45,7 @@ from coordlint import (
     System,
     call_name,
     deaf,
+    delegated,
     distinct,
     does_late,
     effect_name,
@@ -68,6 +69,7 @@ def leader_without_fencing(system: System) -> Iterator[Found]:
     yield from leads_on(system)
     yield from behind_a_flag(system)
     yield from stays_leader(system)
+    yield from beside_the_renewal(system)
     yield from acts_before(system)
     handled = {o.backend for o in configs}
     for section in system.critical_sections(distributed=True):
@@ -150,6 +152,20 @@ def stays_leader(system: System) -> Iterator[Found]:
             ],
             confidence=MEDIUM,
             help="Note when the lease was last prolonged, and stop leading when that is as long ago as the lease, whatever the failure is.",
+        )
+
+
+def beside_the_renewal(system: System) -> Iterator[Found]:
+    """Loops that a leader starts once: they look at nothing, and a renewal that hangs cannot stop them."""
+    for task in delegated(system):
+        yield found(
+            f"This loop is started because the process leads, and never looks at the leadership again: a renewal without a time limit that hangs lets the lease run out, "
+            f"and the loop goes on to {effect_name(task.work)} beside the next leader's; done late, it {does_late(task.work)}.",
+            at=task.start,
+            symbol=task.symbol,
+            because=[(task.taken.place, "the lease is taken here"), (task.client.place, "whose client waits without a limit"), (task.work.place, "and this is done")],
+            confidence=MEDIUM,
+            help="Give the client a time limit well below the lease, and let each round ask until when the lease runs, by the local clock, before it does anything.",
         )
 
 
