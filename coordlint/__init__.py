@@ -85,7 +85,7 @@ if TYPE_CHECKING:
     from coordlint.beside import beside_database as beside_database
     from coordlint.starting import EarlyCall as EarlyCall, early_calls as early_calls
     from coordlint.leases import LeaseChange as LeaseChange, lease_changes as lease_changes
-    from coordlint.members import Pruned as Pruned, pruned as pruned
+    from coordlint.members import Pruned as Pruned, Unnoticed as Unnoticed, pruned as pruned, unnoticed as unnoticed
     from coordlint.starving import Starved as Starved, starved as starved
     from coordlint.delegating import Delegated as Delegated, delegated as delegated
     from coordlint.reigning import Deaf as Deaf, Reign as Reign, deaf as deaf, is_lead_in_rows as is_lead_in_rows, reigns as reigns
@@ -145,7 +145,7 @@ _HOMES = {
     "coordlint.beside": "beside_database",
     "coordlint.starting": "EarlyCall early_calls",
     "coordlint.leases": "LeaseChange lease_changes",
-    "coordlint.members": "Pruned pruned",
+    "coordlint.members": "Pruned Unnoticed pruned unnoticed",
     "coordlint.starving": "Starved starved",
     "coordlint.delegating": "Delegated delegated",
     "coordlint.reigning": "Deaf Reign deaf is_lead_in_rows reigns",

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from coordlint.coordination import Operation
+from coordlint.coordination import Guard, Operation, Outcome
+from coordlint.guarding import sees_outage
 from coordlint.models.schema import Op
 from coordlint.system import System
 from coordlint.wording import fixed, words
@@ -43,6 +44,37 @@ def pruned(system: System) -> Iterator[Pruned]:
         found = next((Pruned(made, drop, look, sign) for drop in same if drop.op is Op.DELETE for look, sign in _judged(system, drop, signs, name)), None)
         if found is not None:
             yield found
+
+
+class Unnoticed(msgspec.Struct, frozen=True):
+    """A sign of life that fails without a word to those who work, while others act on its absence."""
+
+    sign: Operation
+    guard: Guard
+    look: Operation
+    given: Operation  # what is done then with the work of the silent one
+
+
+def unnoticed(system: System) -> Iterator[Unnoticed]:
+    """One for each sign of life in a loop that only logs its failures, where whoever misses it gives its work to another."""
+    for sign in system.operations(*_SIGNS, backend=_STORE):
+        name = name_of(sign)
+        ends = sign.ttl is not None and sign.ttl.kind == "seconds"
+        if not name or not ends or not (words(name) | sign.symbol_words) & _LIVES or not (sign.loop or system.is_kept_up(sign.place)):
+            continue
+        guard = next((g for g in sign.guards if sees_outage(g, sign)), None)
+        if guard is None or not (guard.only_notes or guard.next_lap) or guard.quiet_end is not None:
+            continue
+        for look in system.operations(*_LOOKS, backend=_STORE):
+            given = _given_away(system, look) if name_of(look) == name and look.symbol != sign.symbol and look.outcome is Outcome.TESTED else None
+            if given is not None:
+                yield Unnoticed(sign, guard, look, given)
+                break
+
+
+def _given_away(system: System, look: Operation) -> Operation | None:
+    """What is put into a queue of jobs behind a look at a sign of life."""
+    return next((o for o in system.operations_in((look.symbol,)) if o.place.line > look.place.line and o.op is Op.QUEUE_PUT and o.role == "job-queue"), None)
 
 
 def _judged(system: System, drop: Operation, signs: dict[str, list[Operation]], name: str) -> Iterator[tuple[Operation, Operation]]:

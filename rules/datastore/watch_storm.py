@@ -46,7 +46,7 @@ _OF_CHILDREN = ("ChildrenWatch", "get_children", "watch_prefix", "watch_prefix_o
 
 @rule("CL304", severity=WARNING)
 def watch_storm(system: System) -> Iterator[Found]:
-    for watch in system.operations(Op.WATCH, backend=COORDINATORS):
+    for watch in system.operations(Op.WATCH, backend=COORDINATORS, named=True):
         entity = _entity(watch) or _made_beside(system, watch)
         if not entity or watch.loop != "for":
             continue

@@ -12,6 +12,8 @@ not atomic, which is another finding); it is a leader's, and effects follow (tha
 
 A thread that extends a lock and ends with the first failure, with a line in the log and without a word to the one who works, is reported as well.
 
+So is a sign of life in a loop that only logs its failures, where others give the work away once it is missing.
+
 So is an extension between pieces of work that fails into the same broad `except` as the work: the loop logs a failed piece, and goes on without the lock.
 
 Known misses: a thread that no handler keeps from ending; one that sets a flag which nobody reads.
@@ -44,6 +46,7 @@ from coordlint import (
     rule,
     told,
     unchecked_renewals,
+    unnoticed,
     words,
 )
 
@@ -72,6 +75,19 @@ def unsafe_renewal(system: System) -> Iterator[Found]:
     yield from passed_over(system)
     yield from of_rows(system)
     yield from of_leases(system)
+    for silent in unnoticed(system):
+        told_of = silent.sign.ttl.told if silent.sign.ttl is not None else "its time"
+        yield found(
+            f"A sign of life that fails is only noted: once `{silent.sign.key_text or silent.sign.key}` has been missing for {told_of}, the work is given to another, while this process goes on with it",
+            at=silent.sign,
+            because=[
+                (silent.guard.place, "whatever fails is logged here, and the loop goes on"),
+                (silent.look.place, "the sign of life is looked for here"),
+                (silent.given.place, "and the work is given away"),
+            ],
+            confidence=MEDIUM,
+            help="Note when the last sign of life was written, and stop the work when that is as long ago as it lives.",
+        )
 
 
 def of_leases(system: System) -> Iterator[Found]:

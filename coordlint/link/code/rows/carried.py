@@ -56,7 +56,8 @@ DEEPEST = 6  # wrappers in wrappers
 MOST = 60  # records of one function
 _LOCKING = frozenset({"lock", "locked", "acquire", "mutex", "semaphore"})
 _CONDITIONS = frozenset("cas version expected expected_value expected_version prev prev_value prevValue prev_index prevIndex mod_revision acquire if_match nx".split())
-_ON_RECORDS = (Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.SET_ADD, Op.DELETE)
+_ON_RECORDS = (Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.SET_ADD, Op.DELETE, Op.WATCH)
+_ASIDE = (Op.DELETE, Op.WATCH)  # neither give a value nor take one
 
 
 class Touch(msgspec.Struct, frozen=True):
@@ -88,7 +89,7 @@ class Carrying:
         if trace.scope.kind != "function" or not any(s.functions for s in trace.steps):
             return
         touches = self.touches(trace.scope.symbol)
-        reads = [t for t in touches if not is_write(t.operation) and t.operation.op is not Op.DELETE]
+        reads = [t for t in touches if not is_write(t.operation) and t.operation.op not in _ASIDE]
         told: dict[Place, Operation] = {}
         whole = self._tracer.flow(trace.scope.symbol)
         for write in touches:
@@ -199,7 +200,7 @@ class Carrying:
                 if carried or naming:
                     alters_it = touch.alters or (bool(of) and alters_self(inner, flow, whatever=any(written(e) == touch.of for e in touch.value)))
                     yield msgspec.structs.replace(made, value=tuple(carried), alters=alters_it)
-            elif touch.operation.op is Op.DELETE:
+            elif touch.operation.op in _ASIDE:
                 yield made
             elif tells := _tells(inner, touch, flow):
                 yield msgspec.structs.replace(made, tells=tells)

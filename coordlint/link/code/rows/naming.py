@@ -22,6 +22,7 @@ from coordlint.link.code.rows.carried import Carrying, Touch
 from coordlint.link.code.scopes.project import Scope, is_test
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.walking.records import is_write
+from coordlint.models.schema import Op
 from coordlint.source import Place
 
 _CARRIES = frozenset("request req flask.request bottle.request self.request self.req self.get_argument self.get_body_argument".split())
@@ -38,12 +39,12 @@ def named(
             continue
         touches = carrying.touches(t.scope.symbol)
         bound = {touch.step.place: bool(e.value) for touch in touches for e in touch.lives if isinstance(e, ir.Const)}
-        chosen: dict[tuple[Place, bool], Touch] = {}
+        chosen: dict[tuple[Place, bool, bool], Touch] = {}
         for touch in touches:  # of several writes of one call, the first that is given a value
-            at = (touch.step.place, is_write(touch.operation))
+            at = (touch.step.place, is_write(touch.operation), touch.operation.op is Op.WATCH)
             if touch.via and touch.named_at == touch.step.place and (at not in chosen or (touch.value and not chosen[at].value)):
                 chosen[at] = touch
-        for (place, writes), touch in chosen.items():
+        for (place, writes, _), touch in chosen.items():
             ephemeral = bound.get(place, touch.operation.ephemeral) if writes else touch.operation.ephemeral
             yield msgspec.structs.replace(_as_here(touch, t.scope, brought), keeps=keeping.get(place, ()), ephemeral=ephemeral)
 
