@@ -85,7 +85,7 @@ def test_a_request_that_changes_what_is_in_the_coordinator_is_spared_nothing_by_
     assert loud("CL117", text) == {loudly}
 
 
-@pytest.mark.parametrize(("key", "loudly"), [("failures:{job}", Severity.INFO), ("failures:{user}", Severity.WARNING)])
+@pytest.mark.parametrize(("key", "loudly"), [("failures:{job}", Severity.INFO), ("failures:{user}", Severity.WARNING), ("failures:limit:{who}", Severity.WARNING)])
 def test_how_often_work_failed_is_a_note_and_how_often_somebody_guessed_is_none(key: str, loudly: Severity) -> None:
     name = key.partition("{")[2][:-1]
     assert loud("CL504", f"import redis\nr = redis.Redis()\ndef failed({name}):\n    n = int(r.get(f'{key}') or 0)\n    r.set(f'{key}', n + 1)\n") == {loudly}

@@ -136,7 +136,7 @@ def _entity_in_key(write: Operation) -> str:
     if named and not all(len(filler) == 1 for filler in fillers):  # {i}: numbered in a loop, a fixed set
         return named[0]
     for filler in fillers:
-        about = words(filler) & _ENTITIES
+        about = words(filler) & (_ENTITIES - {"trip"} if "round" in words(filler) else _ENTITIES)
         if about and not words(filler) & _METADATA:
             return min(about)
     return ""
