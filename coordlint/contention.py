@@ -109,6 +109,7 @@ class Creation(msgspec.Struct, frozen=True):
     clashes: bool = False  # it is seen that the database refuses a second one, by columns that the query asks for
     before: tuple[Place, ...] = ()  # the calls that are made on every way from the query to the row
     answers: bool = False  # what the query finds is the function's answer, or is worked on: a replay
+    spends: str = ""  # no row is made: this column is counted off, of which the look-up found enough
     overlaps: bool = False  # the query asks for rows that overlap: two columns are held against an order
     numbered: str = ""  # the column that gets the next number after the highest of those that the query saw
 

@@ -334,6 +334,7 @@ class Section(msgspec.Struct, frozen=True):
     renewals: tuple[Place, ...] = ()  # and where functions that are called inside do
     unresolved: tuple[Place, ...] = ()  # calls inside whose effects are not known
     laps: tuple[Place, ...] = ()  # loops inside, over things of unknown number or without an end, around calls that nobody knows
+    rests: tuple[tuple[Place, float], ...] = ()  # where its work sleeps, and how many seconds in all: where that is known
     shares_fate: bool = False  # the lock and every write end with the same database transaction
     transaction: bool = False
     nested: tuple[Place, ...] = ()  # where further locks are taken while this one is held, through calls as well

@@ -16,9 +16,11 @@ MANY = 50
 """Slow answers in a row; where it takes more, a loop is believed to end in time."""
 SHORT = 15
 """Seconds: a lease that a slow answer or two of a broker use up, among unknown many."""
+MAILED = 120
+"""Seconds: a lease that some dozens of mails use up, each with a connection of its own."""
 FEW = 3
 """Seconds: a lease that some hundred statements of a database use up, or one of them that waits for a row."""
-UNBOUNDED_BY_DEFAULT = ("requests", "stdlib-subprocess", "urllib3", "stdlib-urllib", "stdlib-email", "websockets")
+UNBOUNDED_BY_DEFAULT = ("requests", "stdlib-subprocess", "urllib3", "stdlib-urllib", "stdlib-email", "websockets", "kubernetes")
 CALLERS_UP = 2  # calls between a task and the function that its limit ends as well
 _OUTWARD = ("http", "subprocess", "email", "remote")
 _SENT = ("task", "message", "email")
@@ -41,7 +43,7 @@ def too_long(operation: Operation, lease: float) -> str:
         return ""
     if operation.library == "stdlib-sockets":
         return "reads until the other side has sent everything" if operation.loop in ("while", "forever") else ""
-    given = operation.argument("timeout")
+    given = operation.argument("timeout") or operation.argument("_request_timeout")
     if given is None or (given.literal and given.value is None):
         return "has no time limit" if operation.library in UNBOUNDED_BY_DEFAULT else ""
     if given.literal and isinstance(given.value, int | float) and given.value >= lease:
@@ -54,6 +56,8 @@ def too_often(effect: Effect, lease: float) -> str:
     given = effect.operation.argument("timeout")
     if effect.each is not None and effect.operation.kind in _SENT and effect.operation.late is not Late.READ and lease <= SHORT:
         return "waits for a broker for each that the loop goes over"
+    if effect.each is not None and effect.operation.kind == "email" and lease <= MAILED:
+        return "waits for the mail server for each that the loop goes over"
     if effect.each is not None and effect.operation.kind == "database" and effect.operation.late is not Late.READ and lease <= FEW:
         return "writes to the database for each that the loop goes over"
     if effect.each is None or not too_long(effect.operation, 0) or given is None or not isinstance(given.value, int | float):

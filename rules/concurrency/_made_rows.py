@@ -52,7 +52,10 @@ def made_rows(system: System) -> Iterator[Found]:
         if _is_told_apart(system, row):
             told.add(row.look)
             yield _numbered_twice(row) if row.numbered else _not_replayed(row)
-        if row.numbered or row.look in told:
+        if row.spends and _is_spent(system, row):
+            told.add(row.look)
+            yield _spent_twice(row)
+        if row.numbered or row.spends or row.look in told:
             continue
         if not (row.refused or row.guarded or row.locked or system.is_locked(row) or _is_prepared(row)) and _matters(system, row):
             told.add(row.look)
@@ -61,6 +64,24 @@ def made_rows(system: System) -> Iterator[Found]:
         effect = done_once(system, mutation)
         if effect is not None and not (mutation.versioned or mutation.locked or system.is_locked(mutation) or _is_alone(system, mutation.symbol)):
             yield _done_twice(mutation, effect)
+
+
+def _is_spent(system: System, row: Creation) -> bool:
+    """Whether two requests may spend what is enough for one."""
+    return not (row.in_test or row.locked or system.is_locked(row) or _is_alone(system, row.symbol))
+
+
+def _spent_twice(row: Creation) -> Found:
+    return found(
+        f"`{row.spends}` is tested first and counted off in a second step, which does not test it: two callers at a time both find enough, and both take it.",
+        at=row.look,
+        symbol=row.symbol,
+        resource=f"{row.type}.{row.spends}",
+        because=[(row.place, "counted off here, whatever is left")],
+        severity=WARNING,
+        confidence=MEDIUM,
+        help=f"Test in the same statement (UPDATE ... SET {row.spends} = {row.spends} - :n WHERE ... AND {row.spends} >= :n) and look at the row count; or lock the row (SELECT ... FOR UPDATE) before the test.",
+    )
 
 
 def _is_told_apart(system: System, row: Creation) -> bool:

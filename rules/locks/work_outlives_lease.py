@@ -45,6 +45,7 @@ from coordlint import (
     Found,
     Op,
     Operation,
+    Place,
     Section,
     Severity,
     System,
@@ -89,6 +90,8 @@ def work_outlives_lease(system: System) -> Iterator[Found]:
         is_part = limit is not None and time_limit(system, section.symbol, CALLERS_UP) is None  # the task does this among other things: its limit says little of it
         if slow := slowest(section, lease.seconds, loud):
             yield from slow
+        elif not section.renewals and (rest := next(((at, seconds) for at, seconds in section.rests if seconds >= lease.seconds), None)) is not None:
+            yield asleep(section, *rest, loud)
         elif section.renewals or lease.kind not in ("seconds", "unknown") or section.escapes or not section.releases:
             continue
         elif limit is not None and limit.seconds > lease.seconds and (section.effects or section.unresolved):
@@ -182,6 +185,18 @@ def slowest(section: Section, lease: float, loud: Severity) -> list[Found]:
         confidence=MEDIUM,
     )
     return [said]
+
+
+def asleep(section: Section, at: Place, seconds: float, loud: Severity) -> Found:
+    """Pauses that alone last longer than the lease."""
+    return found(
+        f"the work under {lock_name(section.lock)} sleeps for {seconds:g} s here, and the lease ends after {told(section.lock.lifetime)} without renewal",
+        at=at,
+        symbol=section.symbol,
+        because=[*distinct(trail(section), besides=at)],
+        severity=loud,
+        confidence=MEDIUM,
+    )
 
 
 def longer_by_its_limit(section: Section, limit: TaskLimit, loud: Severity) -> Found:

@@ -17,7 +17,17 @@ from coordlint.link.code.evaluation.values import ClassRef, Object, options
 from coordlint.link.code.flow.between import calls_before
 from coordlint.link.code.flow.flows import Flow
 from coordlint.link.code.flow.usage import bare, calls_in, last_word, names_in
-from coordlint.link.code.rows import numbering, replaying, searches, stated, tables, uniqueness, validating
+from coordlint.link.code.rows import (
+    collected,
+    numbering,
+    replaying,
+    searches,
+    spending,
+    stated,
+    tables,
+    uniqueness,
+    validating,
+)
 from coordlint.link.code.rows.searches import Search
 from coordlint.link.code.rows.transitions import is_state
 from coordlint.link.code.scopes.project import Scope
@@ -67,6 +77,7 @@ class Creations:
         if scope.kind != "function":
             return
         yield from self._upserts(trace)
+        yield from spending.spent(self._ev, trace, lambda: self._tracer.flow(scope.symbol))
         made = [*self.made(scope.symbol), *self._moved(trace), *self._later(scope)]
         if not made:
             return
@@ -147,7 +158,7 @@ class Creations:
     def searches(self, symbol: str) -> list[Search]:
         """The queries of a function."""
         if symbol not in self._searches:
-            stated_here = stated.searches(self._ev, self._tracer.trace(symbol))
+            stated_here = [*stated.searches(self._ev, self._tracer.trace(symbol)), *collected.looked_for(self._tracer.trace(symbol))]
             self._searches[symbol] = sorted([*searches.searches(self._ev, self._ev.project.scopes[symbol]), *stated_here], key=lambda f: f.place)
         return self._searches[symbol]
 
@@ -177,7 +188,7 @@ class Creations:
 
     def _found(self, trace: Trace, depth: int) -> Iterator[Made]:
         scope = trace.scope
-        for new in stated.insertions(self._ev, trace):
+        for new in (*stated.insertions(self._ev, trace), *collected.inserted(trace)):
             yield Made(stated.TABLE + new.table, new.given, new.step.place, new.step.place, _is_guarded(new.step))
         for step in trace.steps:
             if step.deferred:

@@ -9,6 +9,7 @@ from coordlint import ir
 from coordlint.link.code.calls.meaning import sql_text
 from coordlint.link.code.calls.trace import Trace
 from coordlint.link.code.evaluation.evaluate import Evaluator
+from coordlint.link.code.rows import collected
 from coordlint.link.code.rows.uniqueness import Group, groups
 from coordlint.models.schema import Op
 
@@ -48,6 +49,8 @@ class Tables:
             for b in scope.names.get("__tablename__", ()):
                 if isinstance(b.expr, ir.Const) and isinstance(b.expr.value, str):
                     known.setdefault(b.expr.value.lower(), []).extend(groups(scope))
+        for name, group in collected.indexes(self._traces):
+            known.setdefault(name, []).append(group)
         for trace in self._traces:
             for step in trace.steps:
                 if step.operation is not None and step.operation.op is Op.SQL and step.call.args:

@@ -19,6 +19,7 @@ from coordlint.link.code.walking import decorating, holding
 from coordlint.link.code.walking.again import called_again
 from coordlint.link.code.walking.handed import handed
 from coordlint.link.code.walking.purpose import purpose_of, raised_in
+from coordlint.link.code.walking.resting import rests
 from coordlint.link.code.walking.tracer import Tracer
 from coordlint.models.schema import Late, OnBusy, Op, Scope
 from coordlint.source import Place
@@ -121,6 +122,7 @@ class Sections:
             renewals=renewals,
             unresolved=unresolved,
             laps=self._laps(d),
+            rests=rests(self.tracer, d) if d.lock.lifetime.kind == "seconds" else (),
             shares_fate=scope is Scope.DB_TRANSACTION and all(e.operation.kind in ("database", "") for e in effects),
             transaction=d.transaction,
             nested=self._nested(d),
