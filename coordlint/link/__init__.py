@@ -20,7 +20,7 @@ from coordlint.link.code.entrances.plugged import Plugged
 from coordlint.link.code.evaluation import calling, sites
 from coordlint.link.code.evaluation.classes import in_test
 from coordlint.link.code.evaluation.evaluate import Evaluator, last_name
-from coordlint.link.code.evaluation.values import FunctionRef, Pattern, shown
+from coordlint.link.code.evaluation.values import FunctionRef, Pattern, options, shown
 from coordlint.link.code.flow.kept import kept_answer, made_once
 from coordlint.link.code.inventory import suggesting, uses
 from coordlint.link.code.inventory.believing import beliefs
@@ -164,7 +164,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         uses=used,
         suggestions=suggesting.suggestions(ev, traces, used),
         entries=started,
-        calls=tuple(sorted({*_calls(traces), *((t.scope.symbol, method, s.place) for t, s, method in assumed)}, key=lambda c: (c[2], c[1], c[0]))),
+        calls=tuple(sorted({*_calls(traces), *_wrapped(tracer, traces), *((t.scope.symbol, method, s.place) for t, s, method in assumed)}, key=lambda c: (c[2], c[1], c[0]))),
         handed=frozenset((f.symbol, s.place) for t in traces for s in t.steps for f in s.functions[s.called :]),
         call_guards=_call_guards(traces) | {s.place: s.guards for _, s, _ in assumed if s.guards},
         retried=calls_again,
@@ -234,6 +234,17 @@ def _mutations(ev: Evaluator, traces: list[Trace]) -> list[Mutation]:
 
 def _calls(traces: list[Trace]) -> list[tuple[str, str, Place]]:
     return [(t.scope.symbol, f.symbol, s.place) for t in traces for s in t.steps for f in _calls_of(t, s)]
+
+
+def _wrapped(tracer: Tracer, traces: list[Trace]) -> Iterator[tuple[str, str, Place]]:
+    """Whoever enters a decorated function enters the wrapper that a decorator of the project puts around it; what one holds around it is the function's own section."""
+    ev = tracer.ev
+    for scope in (t.scope for t in traces if t.scope.kind == "function"):
+        for said in scope.function.decorators:
+            for d in options(ev.value(said, scope.parent or scope)):
+                for wrapper in options(ev.returns(d.symbol)) if isinstance(d, FunctionRef) else ():
+                    if isinstance(wrapper, FunctionRef) and wrapper.symbol != scope.symbol and not tracer.trace(wrapper.symbol).drafts:
+                        yield scope.symbol, wrapper.symbol, scope.place(said.at)
 
 
 def _calls_of(trace: Trace, step: Step) -> tuple[FunctionRef, ...]:

@@ -203,6 +203,8 @@ def _special(ev: Evaluator, name: str, call: ir.Call, scope: Scope) -> Value | N
         return injecting.partial(ev, first, call, scope)
     if last in ("Depends", "Security", "Provide", "Inject") and first is not None:
         return provided(ev, first)
+    if name in injecting.FIELDS and (factory := call.keyword("default_factory") or call.keyword("factory")) is not None:
+        return result(ev, ir.Call(factory, (), (), call.at), scope) if isinstance(factory, ir.Name | ir.Attribute) else UNKNOWN
     if name.startswith(injecting.PROVIDERS) and first is not None:
         return injecting.provider(ev, first, call, scope)
     if name in querying.BY_MAPPING and first is not None:

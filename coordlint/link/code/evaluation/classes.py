@@ -153,11 +153,16 @@ def _last(base: ir.Expr) -> str:
     return base.name if isinstance(base, ir.Attribute) else base.id if isinstance(base, ir.Name) else ""
 
 
-def really(ev: Evaluator, promised: Object, passed: Value) -> Value:
+def really(ev: Evaluator, promised: Object | Instance, passed: Value) -> Value:
     """What a parameter is whose annotation promises an object of the project: what callers pass, where all of it is of other classes.
 
-    Annotations are not enforced. `bus: LocalBus` that is always given a `RedisBus`, which only looks like it, is a `RedisBus`.
+    Annotations are not enforced. `bus: LocalBus` that is always given a `RedisBus`, which only looks like it, is a `RedisBus`. And of `store: Redis` an annotation
+    does not say which client it is: those that are passed do, where they are of that type.
     """
+    if isinstance(promised, Instance):
+        of_type = [v for v in options(passed) if isinstance(v, Instance) and v.place is not None and _fits(ev, v.type, promised.type)]
+        others = [v for v in options(passed) if isinstance(v, Instance) and v not in of_type]
+        return one_of(list(of_type)) if of_type and not others else promised
     known = [v for v in options(passed) if isinstance(v, Object)]
     return passed if known and len(known) == len(options(passed)) and not any(_related(ev, v.symbol, promised.symbol) for v in known) else promised
 
@@ -173,6 +178,12 @@ def as_made(ev: Evaluator, typed: Value, parameter: Parameter) -> Value:
     if len(made) != 1 or not (ev.models.is_subtype(made[0].type, typed.type) or ev.models.is_subtype(typed.type, made[0].type)):
         return typed
     return made[0]
+
+
+def _fits(ev: Evaluator, made: str, promised: str) -> bool:
+    """Whether an object of one library type is of another, which is a client's or session's."""
+    model = ev.models.type(promised)
+    return model is not None and str(model.role) == "client" and (made == promised or ev.models.is_subtype(made, promised))
 
 
 def _related(ev: Evaluator, one: str, other: str) -> bool:

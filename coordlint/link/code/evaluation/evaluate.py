@@ -285,8 +285,8 @@ class Evaluator(Asking):
         around = scope.parent or scope
         if param.annotation is not None:
             typed = self.annotated(param.annotation, around)
-            if isinstance(typed, Object):
-                return classes.really(self, typed, self.passed(value.symbol, value.name))
+            if isinstance(typed, Object | Instance):
+                return classes.really(self, typed, one_of([self.passed(value.symbol, value.name), *([self.value(param.default, around)] if param.default is not None else [])]))
             if not isinstance(typed, Unknown | Literal):
                 return classes.as_made(self, typed, value)
         known = self.passed(value.symbol, value.name)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from coordlint.link.code.evaluation.evaluate import Evaluator
 
 PROVIDERS = ("dependency_injector.providers.", "that_depends.providers.")
+FIELDS = ("dataclasses.field", "attr.ib", "attr.field", "attrs.field", "attr.attrib", "pydantic.Field", "pydantic.PrivateAttr")  # of data classes, made by a factory
 _PROVIDED = ("dependency_injector.wiring.Provide", "dependency_injector.wiring.Closing")
 
 
