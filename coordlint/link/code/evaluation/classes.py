@@ -157,12 +157,12 @@ def really(ev: Evaluator, promised: Object | Instance, passed: Value) -> Value:
     """What a parameter is whose annotation promises an object of the project: what callers pass, where all of it is of other classes.
 
     Annotations are not enforced. `bus: LocalBus` that is always given a `RedisBus`, which only looks like it, is a `RedisBus`. And of `store: Redis` an annotation
-    does not say which client it is: those that are passed do, where they are of that type.
+    does not say which client it is: what is passed does, where that is one of that type.
     """
     if isinstance(promised, Instance):
         of_type = [v for v in options(passed) if isinstance(v, Instance) and v.place is not None and _fits(ev, v.type, promised.type)]
         others = [v for v in options(passed) if isinstance(v, Instance) and v not in of_type]
-        return one_of(list(of_type)) if of_type and not others else promised
+        return of_type[0] if len({v.place for v in of_type}) == 1 and not others else promised
     known = [v for v in options(passed) if isinstance(v, Object)]
     return passed if known and len(known) == len(options(passed)) and not any(_related(ev, v.symbol, promised.symbol) for v in known) else promised
 
