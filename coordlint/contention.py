@@ -16,7 +16,7 @@ class Move(msgspec.Struct, frozen=True):
     owner: str = ""  # a field that gets a name beside it: "worker"
     makes: tuple[tuple[Place, str], ...] = ()  # rows that are made on the same way, which nothing keeps unique, with their classes
     each: bool = False  # it happens to each row of a list
-    begun: Place | None = None  # where the function sets it for the first time, which may be to something else
+    begun: Place | None = None  # where the function sets it for the first time, on a way that goes on
 
 
 class Mutation(msgspec.Struct, frozen=True):
@@ -111,6 +111,7 @@ class Creation(msgspec.Struct, frozen=True):
     answers: bool = False  # what the query finds is the function's answer, or is worked on: a replay
     spends: str = ""  # no row is made: this column is counted off, of which the look-up found enough
     overlaps: bool = False  # the query asks for rows that overlap: two columns are held against an order
+    leaves: bool = False  # where the query finds one, the function ends: with that one, or with a refusal
     numbered: str = ""  # the column that gets the next number after the highest of those that the query saw
 
 

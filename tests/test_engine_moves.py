@@ -60,3 +60,8 @@ def test_rows_that_are_made_on_the_same_way_are_known_by_their_class() -> None:
 def test_rows_of_another_way_are_not_made_with_it() -> None:
     body = "    job = db.query(Job).filter(Job.id == id).first()\n    if job.state == 'new':\n        job.state = 'undone'\n    else:\n        db.add(Refund(job=job.id))\n"
     assert move(body).makes == ()
+
+
+def test_the_place_is_where_the_state_is_set_first_on_a_way_that_goes_on() -> None:
+    found = move(ONE + "    if me:\n        job.state = 'refused'\n        db.commit()\n        return\n    job.state = 'running'\n    if id:\n        job.state = 'sending'\n    print(id)\n")
+    assert found.begun is not None and found.begun.line == 22

@@ -27,6 +27,7 @@ from ._worth import DEAR, ORDERS, SET_UP
 
 _WORTH = DEAR | ORDERS | frozenset({"account", "membership", "vote", "enrollment", "enrolment", "seat", "slot"})
 _NAMING = frozenset({"email", "mail", "username", "phone"})  # by which people are known
+_CALLED = frozenset({"name", "slug", "code", "label", "handle", "sku", "domain", "hostname", "subdomain"})  # by which people know things
 _HEAD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 _ONLY_ONE = (
     "Declare the columns unique (a unique constraint, for ranges one of exclusion), and handle the error of the second one: then the database decides in one step. Where no "
@@ -157,6 +158,8 @@ def _matters(system: System, row: Creation) -> bool:
         return False
     if row.overlaps and (not kinds or kinds - _ALONE - {"task"}):
         return True  # one room, for two at a time
+    if row.leaves and not (row.counts or row.upsert or row.state) and "http" in kinds and words(" ".join(row.columns)) & _CALLED:
+        return True  # whoever asks for a name that is taken is turned away, or given what bears it
     return _worth(row) or (row.asks in _ONE and not row.upsert and not (kinds and kinds <= _ALONE | {"task"}))
 
 

@@ -12,7 +12,7 @@ Told of keys of stores: what is looked up and written where it was not there, al
 is asked and then written; members that are added where a count showed room. Rows of databases, by way of classes or of statements of SQL, are told where a query by some columns decides, in the same function or in one that is asked there, whether a row with the same values
 is made, or put into the state that was looked for, and the class declares nothing that keeps these columns unique (which is what `get_or_create` relies on); where a number
 of rows is held against a limit; where the next number is computed from the highest there is (`MAX(number) + 1`); where a row is found and answered with, else made, and nobody turns the refusal of a
-unique constraint into that answer (a note, and a warning for idempotency keys); and where a flag of a record (`sent`, `paid_at`) is tested and then set so that a mail, a message or a payment goes out once. It is a note
+unique constraint into that answer (a note, and a warning for idempotency keys); and where a flag of a record (`sent`, `paid_at`) is tested and then set so that a mail, a message or a payment goes out once. So it is in requests for names, slugs and codes for which the function ends where it finds one. It is a note
 where names do not say that much hangs on it.
 
 Fine when: the database refuses the second one (a unique column, columns that are unique together, a constraint of exclusion), the step is get_or_create over unique

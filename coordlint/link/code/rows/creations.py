@@ -120,6 +120,7 @@ class Creations:
             clashes=self._clashes(look, row),
             before=calls_before(self._tracer.flow(trace.scope.symbol), look.place, row.begun),
             answers=replaying.is_answer(self._tracer.flow(trace.scope.symbol), look.place, row.begun),
+            leaves=replaying.leaves(self._tracer.flow(trace.scope.symbol), look.place, row.begun),
             state=row.state,
             overlaps=look.overlaps and not look.counts,
             locked=tuple(sorted({d.lock.identity for d in step.held})) if step is not None else (),

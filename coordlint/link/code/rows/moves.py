@@ -48,7 +48,7 @@ def _move(ev: Evaluator, making: Creations, scope: Scope, m: Mutation, changed: 
         old=tuple(sorted(set(_tested(ev, body, m.read.span, scope)) | set(_asked(ev, making, scope, m)))),
         owner=next((f for s in _block(body, changed) if (f := _given(s, m.record)) and f != m.field), ""),
         makes=tuple(makes),
-        begun=min((scope.place(s.at) for s in same), default=m.place),
+        begun=min((scope.place(s.at) for s in same if changed in statements(tuple(alongside(body, s)))), default=m.place),
         each=any(isinstance(s, ir.Loop) and isinstance(s.target, ir.Name) and s.target.id == m.record and changed in statements(s.body) for s in statements(body)),
     )
 

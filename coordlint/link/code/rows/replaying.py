@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coordlint import ir
 from coordlint.link.code.flow.flows import Flow, within
-from coordlint.link.code.flow.usage import ends, names_in
+from coordlint.link.code.flow.usage import calls_in, ends, names_in
 from coordlint.link.code.scopes.statements import Body, expressions, statements
 from coordlint.source import Place
 
@@ -21,6 +21,14 @@ def is_answer(flow: Flow, look: Place, act: Place) -> bool:
                 if names & names_in(branch.test) and not within(branch.body, act) and ends(branch.body) in ("return", "raise", "exit"):
                     return ends(branch.body) == "return" and _uses(branch.body, names)
     return _uses(tuple(s for s in flow.body if s.at.line > look.line), names)
+
+
+def leaves(flow: Flow, look: Place, act: Place) -> bool:
+    """Whether the function ends where the query found something, with whatever it says then: there is meant to be one."""
+    names = {n for n in flow.names_of(look) if "." not in n}
+    branches = [b for s in statements(flow.body) if isinstance(s, ir.If) for b in s.branches]
+    asking = [b for b in branches if look.line <= b.test.at.line < act.line and (names & names_in(b.test) or any(flow.scope.place(c.at) == look for c in calls_in(b.test)))]
+    return any(not within(b.body, act) and ends(b.body) in ("return", "raise", "exit") for b in asking)
 
 
 def _uses(body: Body, names: set[str]) -> bool:
