@@ -18,6 +18,7 @@ from coordlint.source import Place
 
 _TYPED = ("kubernetes", "kubernetes-asyncio")  # libraries whose Leases have attributes; the text of a response is text
 _TIMES = ("renew_time", "acquire_time")
+_DEEPEST = 3  # calls from the function that treats a time as text to the one that reads
 _PARSES = frozenset("strptime fromisoformat isoparse parse parse_datetime parse_date parse_time".split())
 _TEXTS = frozenset("replace rstrip strip split removesuffix endswith partition".split())
 _CATCHES = frozenset({"TypeError", "AttributeError", "Exception", "BaseException"})
@@ -26,9 +27,11 @@ _CATCHES = frozenset({"TypeError", "AttributeError", "Exception", "BaseException
 def misread(ev: Evaluator, traces: Sequence[Trace]) -> Iterator[Misread]:
     """Each call that makes text of the time of a Lease that was read here, or in the function that is handed the time."""
     looks = {t.scope.symbol: look for t in traces if (look := _look(t)) is not None}
+    for _ in range(_DEEPEST if looks else 0):  # functions that ask functions that read
+        asked = {t.scope.symbol: found for t in traces if (found := next((looks[f.symbol] for s in t.steps for f in s.functions[: s.called] if f.symbol in looks), None))}
+        looks = asked | looks
     for t in traces if looks else ():
-        asked = (looks.get(f.symbol) for s in t.steps for f in s.functions[: s.called])
-        look = looks.get(t.scope.symbol) or next((found for found in asked if found is not None), None)
+        look = looks.get(t.scope.symbol)
         if look is None or is_test(t.scope.path):
             continue
         names = _holding(t.scope)

@@ -19,6 +19,7 @@ from coordlint.source import Place, Span
 
 _HOLDS = frozenset({"==", "!=", "in", "not in", "is", "is not"})
 _KEEPS = (Op.COMMIT, Op.FLUSH, Op.EFFECT, Op.WRITE, Op.CAS, Op.SET_ADD)
+_DEEPEST = 2  # functions that hand the answer up
 _SAVES = frozenset({"save", "commit", "flush", "put", "update", "store", "persist"})
 
 
@@ -33,6 +34,8 @@ class Refusal(NamedTuple):
 def refused(traces: Sequence[Trace]) -> Iterator[Refused]:
     """The calls of such functions whose answer is thrown away, and what is called behind them."""
     refusing = {t.scope.symbol: r for t in traces if (r := _refuses(t)) is not None}
+    for _ in range(_DEEPEST):  # who only hands the answer up refuses as well
+        refusing = {t.scope.symbol: r for t in traces if (r := _handed_up(t, refusing)) is not None} | refusing
     for t in traces:
         if is_test(t.scope.path) or t.scope.kind != "function":
             continue
@@ -43,6 +46,14 @@ def refused(traces: Sequence[Trace]) -> Iterator[Refused]:
                 at = {c.at for b in behind for e in _all(b) for c in calls_in(e)}
                 calls = tuple(step.place for step in t.steps if step.call.at in at)
                 yield Refused(s.place, t.scope.symbol, written(s.call.func), known.told, known.place, calls)
+
+
+def _handed_up(t: Trace, refusing: dict[str, Refusal]) -> Refusal | None:
+    """The refusal of a function that answers with what another one said."""
+    if t.scope.kind != "function" or is_test(t.scope.path) or len(list(returned(t.scope))) != 1:
+        return None
+    said = next((known for s in t.steps if s.outcome is Outcome.RETURNED and (known := _asked(s, refusing)) is not None), None)
+    return said._replace(needs=frozenset()) if said is not None else None
 
 
 def _asked(step: Step, refusing: dict[str, Refusal]) -> Refusal | None:
