@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from coordlint.coordination import Entry, Operation, Outcome
-from coordlint.guarding import open_ways
+from coordlint.guarding import open_ways, sees_outage
 from coordlint.models.schema import Late, Op
 from coordlint.source import Place
 from coordlint.system import System
@@ -34,15 +34,24 @@ class Beside(msgspec.Struct, frozen=True):
 def beside_database(system: System, *backends: str) -> Iterator[Beside]:
     """The unguarded calls of these stores that a request makes after a new record is stored, or before the database decides without them."""
     handlers = {e.symbol: e for e in system.entries("http")}
-    for call in system.operations(*_TELLS, backend=backends):
-        if call.role not in _OF_WORK or call.transaction or call.atomic == "transaction":
+    for call in system.operations(*_TELLS, Op.EFFECT, backend=backends):
+        if (call.role not in _OF_WORK and call.kind != "task") or call.transaction or call.atomic == "transaction":
             continue
         ways = list(open_ways(system, call, handlers)) if handlers else []
-        after = next((Beside(call, e, way, *made) for e, way, symbols in ways if (made := _stored(system, way, symbols))), None)
+        late = ((e, _last(system, call, way, symbols), symbols) for e, way, symbols in ways)
+        after = next((Beside(call, e, way, *made) for e, way, symbols in late if (made := _stored(system, way, symbols))), None)
         if after is not None:
             yield after
         elif ways and call.outcome not in (Outcome.TESTED,) and (decides := _decides(system, call)) is not None:
             yield Beside(call, ways[0][0], ways[0][1], decides=decides)
+
+
+def _last(system: System, call: Operation, way: tuple[Place, ...], symbols: tuple[str, ...]) -> tuple[Place, ...]:
+    """The same way by the last call of each function on it where nobody sees the failure: one that asks twice may do so before and after."""
+    places = list(way)
+    for i, callee in enumerate(symbols[1:]):
+        places[i] = max((at for caller, at in system.callers(callee) if caller == symbols[i] and not any(sees_outage(g, call) for g in system.guards_at(at))), default=way[i])
+    return tuple(places)
 
 
 def _stored(system: System, way: tuple[Place, ...], symbols: tuple[str, ...]) -> tuple[Operation, Operation] | None:

@@ -16,6 +16,11 @@ _NOT_AN_OUTAGE = frozenset(
     | {"JSONDecodeError", "UnicodeDecodeError", "KeyboardInterrupt", "NoNodeError", "NodeExistsError", "BadVersionError"}
     | {"NotEmptyError", "NotFound", "EtcdKeyNotFound", "EtcdAlreadyExist", "LockTimeout"}
 )
+# Libraries whose exceptions no client of a store or coordinator raises.
+_OF_OTHERS = frozenset(
+    {"sqlalchemy", "psycopg2", "psycopg", "pymysql", "MySQLdb", "asyncpg", "sqlite3", "pymongo", "peewee", "tortoise"}
+    | {"pydantic", "jsonschema", "marshmallow", "jwt", "jose", "stripe", "botocore", "docker", "jinja2", "yaml", "werkzeug", "rest_framework"}
+)
 _KAZOO = ("KazooException", "ConnectionLoss", "ZookeeperError", "SessionExpiredError", "ConnectionClosedError")
 _ANSWERED = frozenset({"ApiException", "ApiError"})  # of clients of Kubernetes: an API server that is away raises an error of the transport below
 _TRIES = frozenset({"retry", "retrying", "backoff"})
@@ -67,12 +72,18 @@ def sees_outage(guard: Guard, call: Operation) -> bool:
         return False  # an exception of the project: who raises it in place of the client's has seen the outage before
     if guard.passes:
         return False
-    names = {name.rpartition(".")[2] for name in guard.catches}
+    names = {name.rpartition(".")[2] for name in guard.catches if not _is_of_others(name, call)}
     if call.op is Op.CONNECT and call.backend == "zookeeper" and names and all(name in _KAZOO for name in names):
         return False  # start() raises KazooTimeoutError, which is no KazooException
     if call.backend == "kubernetes-lease" and names and names <= _ANSWERED:
         return False
     return bool(names - _NOT_AN_OUTAGE)
+
+
+def _is_of_others(name: str, call: Operation) -> bool:
+    """Whether an exception is of a library that has nothing to do with the client: of the database beside the store."""
+    top = name.partition(".")[0]
+    return "." in name and (top in _OF_OTHERS or name.startswith("django.db.")) and not call.call.startswith(top)
 
 
 def open_ways(system: System, call: Operation, entries: Mapping[str, Entry]) -> Iterator[tuple[Entry, tuple[Place, ...], tuple[str, ...]]]:

@@ -10,9 +10,10 @@ from coordlint.coordination import Entry, Operation
 from coordlint.deployment import Coordinator
 from coordlint.guarding import is_guarded, sees_outage
 from coordlint.models.schema import Op
-from coordlint.outage import start_of
+from coordlint.outage import is_only_read, start_of
 from coordlint.source import Place
 from coordlint.system import System
+from coordlint.waiting import loop_above
 from coordlint.wording import words
 from coordlint.workload import Workload
 
@@ -64,11 +65,12 @@ def ending(system: System, call: Operation) -> str | None:
 
 
 def at_start(system: System, call: Operation) -> Entry | None:
-    """The handler of the application's start that waits for a call, or the main program, where that connects before all else."""
+    """The handler of the application's start that waits for a call, or the main program, where that connects, registers or is set up before all else."""
     if system.function(call.symbol) is None:
         return None
     started = start_of(system, call.symbol)
-    if started is None and call.op is Op.CONNECT and not call.loop:
+    begins = call.op in (Op.CONNECT, Op.REGISTER) or is_only_read(system, call)
+    if started is None and begins and not call.loop and loop_above(system, call) is None:
         started = next((e for e in system.entries_calling(call.symbol) if e.kind == "main"), None)
     return started
 

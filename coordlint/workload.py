@@ -122,7 +122,7 @@ class Probe(msgspec.Struct, frozen=True):
 
 
 class Dependency(msgspec.Struct, frozen=True):
-    """A start-order dependency and its condition: started, healthy, completed, or init (an init container waits)."""
+    """A start-order dependency and its condition: started, healthy, completed, init (an init container waits), or ignored, as a swarm does."""
 
     name: str
     condition: str

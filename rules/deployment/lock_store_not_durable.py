@@ -24,6 +24,9 @@ from coordlint import (
     Coordinator,
     Evidence,
     Found,
+    Op,
+    Operation,
+    Section,
     System,
     found,
     lock_held_in,
@@ -38,16 +41,32 @@ def lock_store_not_durable(system: System) -> Iterator[Found]:
         if store.is_managed or is_durable(store) or is_configured_elsewhere(store):
             continue
         section = lock_held_in(system, store, correctness=True)
+        work = [] if section is not None else list(work_kept_in(system))[:1]
+        section = section or (lock_over_effects(system, store) if work else None)
         if section is None:
             continue
+        what = "and the work that waits" if work else "for correctness"
         yield found(
-            f"{store.workload.name} holds {lock_name(section.lock)} for correctness and keeps no append-only file",
+            f"{store.workload.name} holds {lock_name(section.lock)} {what} and keeps no append-only file",
             at=store.place,
-            because=[Evidence(section.acquired, "the lock is taken here"), *store.evidence],
+            because=[Evidence(section.acquired, "the lock is taken here"), *(Evidence(o.place, "work is put into a queue there") for o in work), *store.evidence],
             symbol=store.workload.symbol,
             resource="redis",
             severity=INFO if is_switched_off(store) else store.workload.softened(WARNING),
         )
+
+
+def work_kept_in(system: System) -> Iterator[Operation]:
+    """Where work is put into a queue of Redis, which a restart without an append-only file drops."""
+    yield from (o for o in system.operations(backend="redis") if o.kind == "task" or (o.op is Op.QUEUE_PUT and o.role == "job-queue"))
+
+
+def lock_over_effects(system: System, store: Coordinator) -> Section | None:
+    """A lock in the store that is not there to save work only, and under which something is changed that counts."""
+    section = lock_held_in(system, store)
+    if section is None or section.purpose.kind == "performance":
+        return None
+    return section if any(e.harmful_when_late and not e.conditional for e in section.effects) else None
 
 
 def is_durable(store: Coordinator) -> bool:

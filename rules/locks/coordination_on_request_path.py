@@ -55,15 +55,15 @@ CACHING = frozenset({"lru_cache", "cache", "cached", "ttl_cache", "memoize", "ca
 @rule("CL117", severity=WARNING)
 def coordination_on_request_path(system: System) -> Iterator[Found]:
     watched = {operation.key for operation in system.operations(Op.WATCH, backend=COORDINATORS)}
-    by_file: dict[tuple[str, str, bool], list[tuple[Operation, list[Entry]]]] = {}
+    by_file: dict[tuple[str, str], list[tuple[Operation, list[Entry]]]] = {}
     for operation in system.operations(*ROUND_TRIPS, backend=COORDINATORS):
         if operation.key in watched - {None} or is_cached(system, operation.symbol):
             continue
         entries = [e for e in system.entries_waiting(operation.symbol) if e.kind in TRAFFIC and not is_rare(e)]
         entries = [e for e in entries if not is_cached(system, e.symbol)]
         if entries:
-            by_file.setdefault((operation.place.path, operation.backend, operation.op is Op.DISCOVER), []).append((operation, entries))
-    for (_, backend, _), calls in by_file.items():  # a wrapper's file is told once, not for each of its methods
+            by_file.setdefault((operation.place.path, operation.backend), []).append((operation, entries))
+    for (_, backend), calls in by_file.items():  # a wrapper's file is told once, not for each of its methods
         calls.sort(key=lambda call: (call[0].loop != "for", call[0].op not in READS))  # whose number grows, then what a copy could answer; the others are evidence
         operation, entries = calls[0]
         if system.is_asked_by_all(backend) and entries[0].kind == "http":

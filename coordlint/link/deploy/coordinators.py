@@ -15,6 +15,7 @@ from coordlint.link.deploy.images import bare_name
 from coordlint.manifest import UNKNOWN
 from coordlint.models.coordinator_table import CoordinatorModel, CoordinatorTable, coordinator_table
 from coordlint.source import Place, Span
+from coordlint.wording import words as said
 
 Option = tuple[str, str, Place]
 
@@ -157,6 +158,8 @@ def _is_server(workload: Workload, model: CoordinatorModel, options: tuple[Optio
     words = workload.command
     if not words or "agent" not in words:
         return workload.kind != "daemonset"
+    if any("client" in said(name) for name in (workload.name, *(m.target.rpartition("/")[2] for m in workload.mounts))):
+        return False  # without -server an agent is one, but where its configuration says otherwise
     return not any(word.startswith(("-join", "-retry-join", "--join", "--retry-join")) for word in words)
 
 
@@ -168,7 +171,7 @@ def _storage(
     paths = wanted or list(model.data)
     found: list[Evidence] = []
     for mount in workload.mounts:
-        if any(_covers(mount.target, path) for path in paths):
+        if any(_covers(mount.target, path) and not (_lies_below(mount.target, path) and _is_configuration(mount)) for path in paths):
             word = {"empty-dir": "an emptyDir", "tmpfs": "memory", "anonymous": "an anonymous volume"}.get(mount.kind, "a volume")
             found.append(Evidence(mount.place, f"{mount.target} is {word}"))
             if mount.persists:
@@ -188,6 +191,10 @@ def _is_configuration(mount: Mount) -> bool:
 def _covers(target: str, path: str) -> bool:
     target, path = target.rstrip("/"), path.rstrip("/")
     return target == path or path.startswith(target + "/") or target.startswith(path + "/")
+
+
+def _lies_below(target: str, path: str) -> bool:
+    return target.startswith(path.rstrip("/") + "/")
 
 
 def _own_members(

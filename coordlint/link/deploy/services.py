@@ -17,6 +17,7 @@ from coordlint.link.deploy.interpolation import filled
 from coordlint.link.deploy.proxies import asked_to_route
 from coordlint.link.deploy.roles import role_of
 from coordlint.link.deploy.supervision import (
+    is_for_swarm,
     names_given,
     pinned_to,
     repeated_commands,
@@ -78,6 +79,7 @@ class ServiceReader:
             binds,
         )
         started = start(container, self.catalogue)
+        in_swarm = is_for_swarm(self.view.services, path)
         profiles = tuple(t for item in items(service.get("profiles")) if (t := text(item)))
         workload = Workload(
             key=Key(name, path, "compose"),
@@ -93,14 +95,14 @@ class ServiceReader:
             ports=(*_ports(service, path), *_image_ports(image)),
             mounts=mounts,
             probes=_healthcheck(service, path, image, restarts_when_unhealthy(name, self.view.services, path)),
-            depends_on=_dependencies(service, path),
+            depends_on=_dependencies(service, path, in_swarm),
             profiles=profiles,
             names=_names(name, service),
             runs=started.runs,
             strategy=text(at(service, "deploy", "update_config", "order")) or "",
             command=started.argv,
             command_place=started.place,
-            is_unattended=_is_unattended(service),
+            is_unattended=_is_unattended(service) and not in_swarm,
             named_by=names_given(service, self.catalogue.compose[self.view.path].root, path),
             pinned_to=pinned_to(service, path),
             routed_by=asked_to_route(service, path),
@@ -311,14 +313,14 @@ def _healthcheck(service: Table, path: str, image: Image | None, restarted: Evid
     return ()
 
 
-def _dependencies(service: Table, path: str) -> tuple[Dependency, ...]:
+def _dependencies(service: Table, path: str, in_swarm: bool) -> tuple[Dependency, ...]:
     made = []
     for key, value in entries(named_table(service.get("depends_on") or Table((), service.at))):
         condition = text(at(value, "condition")) or "service_started"
-        made.append(Dependency(key.text, _CONDITIONS.get(condition, condition), place(key, path)))
+        made.append(Dependency(key.text, "ignored" if in_swarm else _CONDITIONS.get(condition, condition), place(key, path)))
     for item in items(service.get("links")):
         if isinstance(item, Scalar):
-            made.append(Dependency(item.text.partition(":")[0], "started", place(item, path)))
+            made.append(Dependency(item.text.partition(":")[0], "ignored" if in_swarm else "started", place(item, path)))
     return tuple(made)
 
 

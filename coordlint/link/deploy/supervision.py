@@ -20,6 +20,7 @@ from coordlint.source import Place
 
 # What `docker stack deploy` reads and compose passes over: that a file has it says where it is meant to run.
 _SWARM = ("placement", "update_config", "rollback_config", "endpoint_mode")
+_NAMES_SWARM = re.compile(r"(^|[._/-])(swarm|stack)([._-]|$)")
 _ONE_NODE = re.compile(r"\s*(?:node\.hostname|node\.id)\s*==\s*(\S+)\s*")
 _JOB = re.compile(r"ofelia\.job-exec\.([^.]+)\.(schedule|command|no-overlap)")
 
@@ -49,6 +50,12 @@ def restarts_when_unhealthy(name: str, services: Mapping[str, tuple[Scalar, Tabl
         if label == "all" or truth(_labels(service).get(label)) is True:
             return Evidence(place(key, key.path or path), f"{other} restarts what is unhealthy")
     return None
+
+
+def is_for_swarm(services: Mapping[str, tuple[Scalar, Table]], path: str) -> bool:
+    """Whether a file is for `docker stack deploy`, which passes over `depends_on` and starts again what ends."""
+    deploys = [table.table("deploy") for _, table in services.values()]
+    return _NAMES_SWARM.search(path.lower()) is not None or any(d.get(word) is not None for d in deploys for word in _SWARM) or any(text(d.get("mode")) == "global" for d in deploys)
 
 
 def pinned_to(service: Table, path: str) -> Evidence | None:
