@@ -431,3 +431,9 @@ def test_the_page_lists_every_library_with_its_version(models: Models) -> None:
     assert "| stdlib-locks | Python 3.11 | process-local |" in page
     for library in models.libraries:
         assert f"\n| {library.library} | " in page
+
+
+def test_what_carries_a_model_has_a_hash(models: Models) -> None:
+    types, calls = [models.type(name) for name in ("redis.Redis", "kazoo.client.KazooClient")], [models.call("redis.Redis.set")]
+    assert all(types) and all(calls)
+    assert len({*types, *types}) == 2 and len({*calls, *calls}) == 1

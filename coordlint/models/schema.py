@@ -181,6 +181,10 @@ class TypeModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     virtual: bool = False  # no such class: a lock that is only a key, a row or a convention
     note: str = ""
 
+    def __hash__(self) -> int:
+        """Tables have no hash; values of the evaluator, which carry models, must have one."""
+        return hash((self.name, self.role, self.aliases))
+
 
 class CallModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A call and its meaning. `name` is filled in by the loader: "Type.method", "module.function" or a class."""
@@ -217,6 +221,10 @@ class CallModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signature: str = ""  # copied by introspection, for the test that compares
     verified: str = ""  # introspected | source | documentation
     note: str = ""
+
+    def __hash__(self) -> int:
+        """As for types."""
+        return hash((self.name, self.op, self.params))
 
 
 class Library(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -221,7 +221,7 @@ def _without_mere_types(values: list[Value]) -> list[Value]:
 
 def _widened(values: list[Value]) -> list[Value]:
     """Many objects are one for each type, of which nothing more is known; what is only text or number beside them is left out."""
-    made: list[Value] = []  # no set: a method of a library carries its model, which has no hash
+    made: list[Value] = []
     for v in values:
         match v:
             case Object(symbol=symbol, loaded=loaded):
