@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for tree in given.trees:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder, "tree")
-            shutil.copytree(tree, copy, ignore=SKIPPED)
+            shutil.copytree(tree, copy, symlinks=True, ignore=SKIPPED)
             told = [*_same(copy, Path(folder)), *_edited(copy, Path(folder), given.edits)]
         different += len([line for line in told if line.startswith("!")])
         print(f"{tree.name}: {'; '.join(told)}", flush=True)
