@@ -3,8 +3,8 @@
 Contract of `select`: every file that names a library of the models (or says so in SQL) is extracted; of tests
 those that name a coordinator's. Then, in rounds, callers: files that import from an extracted file a name whose definition touches coordination between processes; and callees: modules
 that such a definition uses. Files that change a stored record from what they read of it (`account.balance -= n` and `account.save()`) are
-chosen by that shape, with what they import for it. All by text, so that files that cannot matter are never parsed. Small projects are
-extracted whole.
+chosen by that shape, with what they import for it; and at last those that define the records which chosen files import. All by text, so
+that files that cannot matter are never parsed. Small projects are extracted whole.
 
 A `Choice` says what every file had to do with it, so that a changed text can be judged alone: where it has the same `voice`, the choice
 of files is the same, whatever the other files are.
@@ -13,7 +13,7 @@ of files is the same, whatever the other files are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from coordlint.leads import Finder, Module, is_test
@@ -23,7 +23,7 @@ from coordlint.source import Kind, Source
 if TYPE_CHECKING:
     from coordlint.facts import Facts
 
-SMALL = 400  # Python files; below, choosing costs more than it saves
+SMALL = 1000  # Python files; below, all are read, so that nothing is missed for a second's sake
 ROUNDS = 2  # wrappers of wrappers, and what their sections call
 NEVER = ROUNDS + 1  # in no round: chosen for a shape, as a shim, or not at all
 
@@ -90,11 +90,20 @@ def chosen(python: Sequence[Source], needles: Iterable[str]) -> Choice:
         if _changes(path, module):
             for one in (path, *finder.callees(path, _changing(module))):
                 entered.setdefault(one, NEVER)
+    behind = _behind(finder, finder.beside(entered))
+    entered = {path: NEVER for path in sorted(behind) if _RECORDS.search(modules[path].text)} | entered
     beside = finder.beside(entered)
     shims = {path for path in beside if finder.hands_on(path, entered)}
     entered |= dict.fromkeys(shims, NEVER)
     voices = {path: _voice(path, modules[path], parts.get(path, []), path in marks) for path in entered}
-    return Choice(needles, telling, tuple(spreading), entered, voices, frozenset(beside - shims))
+    return Choice(needles, telling, tuple(spreading), entered, voices, frozenset((beside | behind) - entered.keys()))
+
+
+def _behind(finder: Finder, beside: Collection[str]) -> set[str]:
+    """Modules from which chosen files import, also by way of a package that hands their names on."""
+    shims = [path for path in beside if not finder.modules[path].defines]
+    handed = {f for path in shims for dotted, name, _ in finder.modules[path].imports for f in finder.files(path, dotted, name)}
+    return {path for path in handed.union(beside) if not is_test(path)}
 
 
 def stays(choice: Choice, sources: Iterable[Source]) -> bool:
@@ -126,7 +135,8 @@ def _stays(choice: Choice, source: Source, finder: Finder, marks: set[str]) -> b
     if path in choice.entered:
         return choice.voices[path] == _voice(path, module, parts, bool(marks))
     is_shim = path in choice.beside and not module.defines and bool(module.imports)
-    return not (parts or marks or is_shim or _changes(path, module))
+    defines_records = path in choice.beside and _RECORDS.search(module.text) is not None
+    return not (parts or marks or is_shim or defines_records or _changes(path, module))
 
 
 def _marking(needles: Iterable[str], telling: Iterable[str]) -> Callable[[Source], set[str]]:
@@ -148,14 +158,14 @@ def _part(number: int, path: str, module: Module, touched: Touched, spreads: boo
 def _voice(path: str, module: Module, parts: Sequence[_Part], called: bool) -> str:
     """All that a chosen file has to do with the choice of files, in one word."""
     wanted = sorted(_changing(module) & {bound for _, _, bound in module.imports}) if _changes(path, module) else None
-    return digest([repr((parts, called, wanted, module.defines, module.imports))])
+    return digest([repr((parts, called, wanted, module.defines, module.imports, _RECORDS.search(module.text) is not None))])
 
 
 def _changes(path: str, module: Module) -> bool:
     """Whether a file changes a stored record from what it read of it, by the shape of its text."""
     if is_test(path) or not _saves(module):
         return False
-    return bool(_COUNTS.search(module.text) or _fills(module.text) or _COUNTS_IN_PLACE.search(module.text))
+    return bool(_COUNTS.search(module.text) or _fills(module.text) or _moves(module.text) or _COUNTS_IN_PLACE.search(module.text))
 
 
 def _changing(module: Module) -> frozenset[str]:
@@ -173,6 +183,12 @@ def _fills(text: str) -> bool:
         return False
     last_set = {m[1]: m.start() for m in _SET.finditer(text)}
     return any(last_set.get(m[1], 0) >= m.end() for m in _EMPTY.finditer(text))
+
+
+def _moves(text: str) -> bool:
+    """Whether an attribute is tested, and then set to something else: `if order.state != PAID: ...; order.state = SENT`."""
+    last_set = {m[1]: m.start() for m in _SET.finditer(text)}
+    return any(last_set.get(m[1], 0) >= m.end() for m in _TESTED.finditer(text))
 
 
 class _Words:
@@ -208,4 +224,6 @@ def _whole(word: str, others: Container[str]) -> re.Pattern[str] | None:
 _COUNTS = re.compile(r"^[ \t]+(?!self\.)(\w+\.\w+)[ \t]*(?:[-+*]=|=[ \t]*\1[ \t]*[-+*])", re.M)
 _COUNTS_IN_PLACE = re.compile(r"\bF\(['\"]\w+['\"]\)[ \t]*[-+]")
 _EMPTY = re.compile(r"^[ \t]+(?:el)?if[ \t]+(?:not[ \t]+)?(\w+\.\w+)(?:[ \t]+is[ \t]|[ \t]*:|[ \t]+or[ \t]|[ \t]+and[ \t])", re.M)
+_TESTED = re.compile(r"^[ \t]+(?:el)?if[ \t][^\n]*?\b(\w+\.\w+)[ \t]+(?:[!=]=|is[ \t]|in[ \t]|not[ \t]+in[ \t])", re.M)
+_RECORDS = re.compile(r"\bmodels\.Model\b|\bdb\.Model\b|__tablename__|\bmodels\.\w+(?:Field|Key)\(|\bmapped_column\(|\bSQLModel\b")
 _SET = re.compile(r"^[ \t]+(\w+\.\w+)[ \t]*=[^=]", re.M)

@@ -188,6 +188,25 @@ def test_a_module_that_only_hands_on_names_is_chosen_between_two_chosen_files(mo
     assert chosen(monkeypatch, sources, "redis", "asyncio.Lock") == ["app/core.py", "app/locks.py", "app/main.py", "app/runner.py"]
 
 
+def test_modules_that_define_the_records_of_chosen_files_are_chosen_also_behind_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = "from django.db import models\n\nclass {}(models.Model):\n    pass\n"
+    texts = {
+        "app/locks.py": LOCKS.replace("import redis\n", "import redis\nfrom app.bills import Bill\nfrom app.models import Seat\n"),
+        "app/bills.py": record.format("Bill"),
+        "app/models/__init__.py": "from app.models.seats import Seat\n",
+        "app/models/seats.py": record.format("Seat"),
+        "app/models/unused.py": record.format("Unused"),
+    }
+    assert chosen(monkeypatch, [python(path, text) for path, text in texts.items()], "redis") == [
+        "app/locks.py", "app/bills.py", "app/models/__init__.py", "app/models/seats.py",
+    ]  # fmt: skip
+
+
+def test_a_file_that_tests_a_field_and_then_sets_it_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {"a.py": "def f(x):\n    if x.state != 1:\n        return\n    x.state = 2\n    x.save()\n", "b.py": "def f(x):\n    x.state = 2\n    if x.state != 1:\n        x.save()\n"}
+    assert chosen(monkeypatch, [python(path, text) for path, text in texts.items()], "redis") == ["a.py"]
+
+
 def test_of_tests_those_are_chosen_that_name_a_coordinator_or_speak_to_this_tool(monkeypatch: pytest.MonkeyPatch) -> None:
     local = "import threading\nlock = threading.Lock()\n"
     texts = {"a.py": local, "test_b.py": local, "test_c.py": "import redis\n", "test_d.py": "x = 1  # coordlint: ignore[CL101] why\n"}

@@ -27,7 +27,7 @@ from ._moved import moved
 from ._outside import done_once, waited_for
 from ._worth import COINS, COPIES, DEAR, LIMITS
 
-_CLAIMS = frozenset({"assignee", "assigned", "claimed", "claimer", "claimant", "taken", "taker", "holder", "reserved", "reviewer", "courier", "driver"})
+_CLAIMS = frozenset({"assignee", "assigned", "claimed", "claimer", "claimant", "taken", "taker", "holder", "reserved", "reviewer", "courier", "driver", "redeemed", "redeemer", "booked", "borrower", "borrowed", "buyer", "winner", "accepted"})  # fmt: skip
 # A version is itself the guard; tries are counted by the one worker that has the record.
 _OF_ITS_OWNER = frozenset({"version", "revision", "rev", "generation", "epoch", "retry", "attempt", "try"})
 # What people guess: every try counts, and comes when it likes.

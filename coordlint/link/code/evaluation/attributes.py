@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.link.code.evaluation import calling, classes, containers, managers, outside, relations, tasks
+from coordlint.link.code.evaluation import calling, classes, containers, managers, outside, relations, tasks, views
 from coordlint.link.code.evaluation.values import (
     UNKNOWN,
     Arg,
@@ -286,6 +286,8 @@ def _of_library_base(ev: Evaluator, base: Object, name: str) -> Value:
         return one_of([Object(c.symbol) for c in ev.project.classes() if "tornado.web.Application" in classes.ancestry(ev, c.symbol)[1]])
     # A mixin's missing member is often provided by the class that it is mixed into.
     made = one_of(_provided(ev, base.symbol, name))
+    if isinstance(made, Unknown) and name == "instance":
+        made = views.instance_of(ev, base)
     return _forwarded(ev, base, name) if isinstance(made, Unknown) else made
 
 

@@ -22,6 +22,7 @@ from coordlint.link.code.evaluation import (
     own_parts,
     querying,
     texts,
+    views,
 )
 from coordlint.link.code.evaluation.arguments import arguments_of, bind, bindings
 from coordlint.link.code.evaluation.columns import noted
@@ -79,7 +80,8 @@ def result(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
         return found if isinstance(row, Unknown) else row
     if not isinstance(row, Unknown):
         return row
-    return configured.read(ev, call, scope) or called.decorated(ev, call, scope) or querying.queried(ev, call, scope)
+    made = configured.read(ev, call, scope) or called.decorated(ev, call, scope) or querying.queried(ev, call, scope)
+    return views.given(ev, call, scope) if isinstance(made, Unknown) else made
 
 
 def _one(ev: Evaluator, callee: Value, call: ir.Call, scope: Scope) -> Value:

@@ -20,6 +20,7 @@ from coordlint.link.code.evaluation import (
     interchange,
     outside,
     texts,
+    views,
 )
 from coordlint.link.code.evaluation.arguments import is_bound_task
 from coordlint.link.code.evaluation.ducks import ASKED, QUERIES, Ducks
@@ -292,7 +293,7 @@ class Evaluator(Asking):
         known = self.passed(value.symbol, value.name)
         if not isinstance(known, Unknown):
             return known
-        return UNKNOWN if param.default is None else self.value(param.default, around)
+        return views.handed(self, scope, value.name) if param.default is None else self.value(param.default, around)
 
     def passed(self, symbol: str, name: str) -> Value:
         """What the known callers of a function, or makers of an object, pass for one parameter."""

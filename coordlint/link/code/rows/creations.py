@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from coordlint import ir
 from coordlint.contention import Creation
 from coordlint.link.code.calls.trace import Step, Trace
-from coordlint.link.code.evaluation import calling, classes
+from coordlint.link.code.evaluation import calling, classes, views
 from coordlint.link.code.evaluation.arguments import given_for
 from coordlint.link.code.evaluation.classes import in_test
 from coordlint.link.code.evaluation.values import ClassRef, Object, options
@@ -228,7 +228,7 @@ class Creations:
                 return option.symbol
         if name == "save" and isinstance(call.func, ir.Attribute):
             for option in options(self._ev.settle(self._ev.value(call.func.base, scope))):
-                if isinstance(option, Object) and not any(a.name == "instance" for a in option.arguments or ()):
+                if isinstance(option, Object) and views.is_for_new(self._ev, option):
                     return validating.model_of(self._ev, option.symbol)
         return ""
 

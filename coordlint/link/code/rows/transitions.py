@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from msgspec.structs import replace
+
 from coordlint import ir
 from coordlint.contention import Mutation
 from coordlint.link.code.calls.trace import Trace
@@ -54,6 +56,20 @@ def transitions(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]
             absorbed=isinstance(assigned.value, ir.Const) and isinstance(assigned.value.value, bool) and _is_narrow(trace, saves[0]),
         )
     yield from last.values()
+    for moved in last.values():
+        yield from _given(scope, moved)
+
+
+def _given(scope: Scope, moved: Mutation) -> Iterator[Mutation]:
+    """Who gets what was found free by its state: `if task.state != FREE: return`, `task.state = TAKEN`, `task.taken_by = user`."""
+    for s in scope.statements:
+        match s:
+            case ir.Assign(targets=(ir.Attribute(base=ir.Name(id=base), name=field),), value=ir.Name() | ir.Attribute() as value) if base == moved.record:
+                place = scope.place(s.at)
+                if field != moved.field and not is_state(value) and moved.read.line < place.line <= moved.written.line:
+                    yield replace(moved, place=place, field=field, moved=False, flag=False, until=(), absorbed=False, claimed=True)
+            case _:
+                pass
 
 
 def _left(body: tuple[ir.Stmt, ...], target: str, line: int, methods: Methods) -> int | None:
