@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.link.code.evaluation import calling, classes, containers, managers, outside, relations, tasks, views
+from coordlint.link.code.evaluation import (
+    calling,
+    classes,
+    containers,
+    managers,
+    outside,
+    relations,
+    tasks,
+    views,
+)
 from coordlint.link.code.evaluation.values import (
     UNKNOWN,
     Arg,
