@@ -1,29 +1,90 @@
 """The one graph: functions, sections, effects, workloads and coordinators, and what joins them.
 
-Nodes are (kind, identity) pairs; edges carry their kind and the places that prove them. Only the linker builds it and
-only System walks it.
+Nodes are (kind, identity) pairs; edges carry their kind and the places that prove them. Only System builds and walks it. What rules ask
+by the thousand, who calls or imports whom, is answered from its edges of that one kind alone (`Ways`): a check need not wait for the graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-import networkx as nx
 
 from coordlint.coordination import Operation, Section
 from coordlint.deployment import Deployment
 from coordlint.source import Place
 
-Node = tuple[str, Any]
 if TYPE_CHECKING:
-    Graph = nx.MultiDiGraph[Node]
-else:
-    Graph = nx.MultiDiGraph  # takes no parameters when it runs
+    import networkx as nx
+
+    Graph = nx.MultiDiGraph[tuple[str, Any]]
 
 CALLS, IMPORTS = "calls", "imports"
 ACQUIRES, GUARDS, PERFORMS = "acquires", "guards", "performs"
 RUNS, CONNECTS, DEPENDS = "runs", "connects-to", "depends-on"
+
+
+class Ways:
+    """The edges of one kind between names, each with the places that prove it, in the order in which they were told."""
+
+    def __init__(self, edges: Iterable[tuple[str, str, Sequence[Place]]]) -> None:
+        self.after: dict[str, dict[str, tuple[Place, ...]]] = {}
+        for source, target, places in edges:
+            known = self.after.setdefault(source, {})
+            known[target] = (*known.get(target, ()), *places)
+            self.after.setdefault(target, {})
+        self.before: dict[str, list[str]] = {node: [] for node in self.after}
+        for source, targets in self.after.items():
+            for target in targets:
+                self.before[target].append(source)
+
+    def __contains__(self, node: str) -> bool:
+        return node in self.after
+
+    def reached(self, node: str) -> frozenset[str]:
+        """Everything that edges lead to from a node, itself included."""
+        return _closed(self.after, node)
+
+    def reaching(self, node: str) -> frozenset[str]:
+        """Everything from which edges lead to a node, itself included."""
+        return _closed(self.before, node)
+
+    def shortest(self, start: str, end: str) -> list[str]:
+        """The nodes of a shortest way, both ends included; empty when there is none. Looked for from both ends, always from the one with fewer open nodes."""
+        came: dict[str, str | None] = {start: None}
+        leads: dict[str, str | None] = {end: None}
+        there, back = [start], [end]
+        while there and back:
+            forward = len(there) <= len(back)
+            level, seen, other, ways = (there, came, leads, self.after) if forward else (back, leads, came, self.before)
+            found: list[str] = []
+            for node in level:
+                for near in ways[node]:
+                    if near in seen:
+                        continue
+                    seen[near] = node
+                    found.append(near)
+                    if near in other:
+                        return [*_traced(came, near)[::-1], *_traced(leads, near)[1:]]
+            there, back = (found, back) if forward else (there, found)
+        return []
+
+
+def _closed(ways: Mapping[str, Iterable[str]], node: str) -> frozenset[str]:
+    found, todo = {node}, [node]
+    while todo:
+        for near in ways.get(todo.pop(), ()):
+            if near not in found:
+                found.add(near)
+                todo.append(near)
+    return frozenset(found)
+
+
+def _traced(steps: Mapping[str, str | None], node: str) -> list[str]:
+    """From a node back to where a search began."""
+    way = [node]
+    while (before := steps[way[-1]]) is not None:
+        way.append(before)
+    return way
 
 
 def build(
@@ -36,6 +97,8 @@ def build(
     modules: dict[str, str],
 ) -> Graph:
     """The graph of a system; equal inputs in any order give equal graphs."""
+    import networkx as nx  # it takes longer to load than a small project to judge
+
     graph: Graph = nx.MultiDiGraph()
     for caller, callee, place in calls:
         graph.add_edge(("function", caller), ("function", callee), CALLS, places=_more(graph, caller, callee, place))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from functools import cached_property
-
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from coordlint.coordination import (
     Effect,
@@ -15,10 +14,13 @@ from coordlint.coordination import (
     Operation,
     Section,
 )
-from coordlint.graph import CALLS, Graph, build
+from coordlint.graph import Ways, build
 from coordlint.retry import Retry
 from coordlint.source import Place
 from coordlint.system.seen import Seen
+
+if TYPE_CHECKING:
+    from coordlint.graph import Graph
 
 
 class Calling(Seen):
@@ -36,27 +38,21 @@ class Calling(Seen):
             modules=dict(world.modules),
         )
 
-    def _only(self, kind: str) -> nx.DiGraph[str]:
-        """The part of the graph whose edges are of one kind, by the nodes' identities."""
-        part: nx.DiGraph[str] = nx.DiGraph()
-        part.add_edges_from((s[1], t[1], data) for s, t, key, data in self._graph.edges(keys=True, data=True) if key == kind)
-        return part
-
     def relations(self, *kinds: str) -> Iterator[tuple[str, str, str]]:
         """Edges of these kinds as (source, kind, target), sorted."""
         found = {(f"{s[0]} {s[1]}", key, f"{t[0]} {t[1]}") for s, t, key in self._graph.edges(keys=True) if not kinds or key in kinds}
         return iter(sorted(found))
 
     @cached_property
-    def _calls(self) -> nx.DiGraph[str]:
-        return self._only(CALLS)
+    def _calls(self) -> Ways:
+        return Ways((caller, callee, (at,)) for caller, callee, at in self._world.calls)
 
     def callers(self, symbol: str) -> tuple[tuple[str, Place], ...]:
         """Who calls a function directly, and where."""
         if symbol not in self._calls:
             return ()
         if symbol not in self._callers:
-            found = [(c, p) for c in self._calls.predecessors(symbol) for p in self._calls.edges[c, symbol]["places"]]
+            found = [(c, p) for c in self._calls.before[symbol] for p in self._calls.after[c][symbol]]
             self._callers[symbol] = tuple(sorted(found, key=lambda pair: pair[1]))
         return self._callers[symbol]
 
@@ -68,7 +64,7 @@ class Calling(Seen):
         """The calls of the project's functions that a function makes, and those that it passes functions to."""
         if symbol not in self._calls:
             return ()
-        return tuple(sorted({p for callee in self._calls.successors(symbol) for p in self._calls.edges[symbol, callee]["places"]}))
+        return tuple(sorted({p for places in self._calls.after[symbol].values() for p in places}))
 
     def called_at(self, symbol: str, place: Place) -> tuple[str, ...]:
         """The functions that a call in a function runs, not those that it hands over or starts beside itself."""
@@ -76,7 +72,7 @@ class Calling(Seen):
 
     def calls_from(self, symbol: str) -> tuple[tuple[str, Place], ...]:
         """The functions that a function runs, with the calls."""
-        pairs = ((callee, at) for callee in (self._calls.successors(symbol) if symbol in self._calls else ()) for at in self._calls.edges[symbol, callee]["places"])
+        pairs = ((callee, at) for callee, places in self._calls.after.get(symbol, {}).items() for at in places)
         return tuple(sorted((pair for pair in pairs if pair not in self._world.handed and pair not in self._world.started), key=lambda pair: (pair[1], pair[0])))
 
     def unheeded(self, symbol: str) -> tuple[Place, ...]:
@@ -90,8 +86,7 @@ class Calling(Seen):
         """
         if not effect.chain or section.symbol not in self._calls:
             return False
-        for callee in self._calls.successors(section.symbol):
-            places = self._calls.edges[section.symbol, callee]["places"]
+        for callee, places in self._calls.after[section.symbol].items():
             here = effect.chain[0] in places and effect.operation.symbol in self.reached_from(callee)
             if here and any(p.path == section.acquired.path and p < section.acquired for p in places):
                 return True
@@ -99,16 +94,14 @@ class Calling(Seen):
 
     def reached_from(self, symbol: str) -> frozenset[str]:
         """Every function that a function reaches by calls, itself included."""
-        if symbol not in self._calls:
-            return frozenset((symbol,))
-        return frozenset(nx.descendants(self._calls, symbol)) | {symbol}
+        return self._calls.reached(symbol)
 
     def way(self, entry: str, symbol: str) -> tuple[Place, ...]:
         """The call sites that lead from one function to another, on a shortest way; empty when it is the same or there is none."""
-        if entry == symbol or entry not in self._calls or symbol not in self._calls or not nx.has_path(self._calls, entry, symbol):
+        if entry == symbol or entry not in self._calls or symbol not in self._calls:
             return ()
-        steps = nx.shortest_path(self._calls, entry, symbol)  # of several the first, in the graph's own order
-        return tuple(min(self._calls.edges[a, b]["places"]) for a, b in itertools.pairwise(steps))
+        steps = self._calls.shortest(entry, symbol)  # of several the first, in the order of the calls
+        return tuple(min(self._calls.after[a][b]) for a, b in itertools.pairwise(steps))
 
     def handed_at(self, place: Place) -> tuple[str, ...]:
         """The functions that are passed to a call: callbacks, listeners, targets of threads."""
@@ -183,8 +176,7 @@ class Calling(Seen):
         found, todo = {symbol}, [symbol]
         while todo:
             current = todo.pop()
-            for callee in self._calls.successors(current) if current in self._calls else ():
-                places = self._calls.edges[current, callee]["places"]
+            for callee, places in self._calls.after.get(current, {}).items():
                 if callee not in found and any((callee, p) not in self._world.handed for p in places):
                     found.add(callee)
                     todo.append(callee)
@@ -197,9 +189,7 @@ class Calling(Seen):
     def entries_reaching(self, symbol: str) -> tuple[Entry, ...]:
         """The entry points from which a function can run."""
         if symbol not in self._reaching:
-            above = {symbol}
-            if symbol in self._calls:
-                above |= nx.ancestors(self._calls, symbol)
+            above = self._calls.reaching(symbol)
             self._reaching[symbol] = tuple(e for e in self._world.entries if e.symbol in above)
         return self._reaching[symbol]
 

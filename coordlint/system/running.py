@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 
-import networkx as nx
-
 from coordlint.coordination import Served
 from coordlint.deployment import Coordinator, Deployment, Workload
 from coordlint.facts import Suppression
-from coordlint.graph import IMPORTS
+from coordlint.graph import Ways
 from coordlint.source import Place, Span
 from coordlint.system.around import Around
 
@@ -61,8 +59,7 @@ class System(Around):
 
     def _reachable(self, module: str) -> frozenset[str]:
         if module not in self._reachable_modules:
-            imported = nx.descendants(self._imports, module) if module in self._imports else set()
-            self._reachable_modules[module] = frozenset(imported) | {module}
+            self._reachable_modules[module] = self._imports.reached(module)
         return self._reachable_modules[module]
 
     @cached_property
@@ -70,8 +67,8 @@ class System(Around):
         return {}
 
     @cached_property
-    def _imports(self) -> nx.DiGraph[str]:
-        return self._only(IMPORTS)
+    def _imports(self) -> Ways:
+        return Ways((importer, imported, ()) for importer, imported in self._world.imports)
 
     @cached_property
     def _paths(self) -> dict[str, str]:
@@ -83,7 +80,7 @@ class System(Around):
         if module is None or module not in self._imports:
             return ()
         tests = self._test_files
-        importers = (self._world.modules.get(m) for m in self._imports.predecessors(module) if m != module)
+        importers = (self._world.modules.get(m) for m in self._imports.before[module] if m != module)
         return tuple(sorted(Place(path, Span(1)) for path in importers if path and path not in tests))
 
     @cached_property
