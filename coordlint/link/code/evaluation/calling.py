@@ -20,6 +20,7 @@ from coordlint.link.code.evaluation import (
     loading,
     managers,
     own_parts,
+    ownmodel,
     querying,
     texts,
     views,
@@ -75,6 +76,8 @@ def result(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
     if isinstance(callee, Parameter):
         return Called(callee, bind(ev, (), call, scope), scope.place(call.at))
     found = one_of([_one(ev, option, call, scope) for option in options(ev.settle(callee))])
+    if scope.owner is not None and (own := ownmodel.row(call, scope, found)) is not None:
+        return own
     row = fetching.fetched(ev, call, scope) if isinstance(found, Unknown | Result) else UNKNOWN
     if not isinstance(found, Unknown):
         return found if isinstance(row, Unknown) else row
@@ -137,7 +140,7 @@ def of_function(ev: Evaluator, callee: FunctionRef, args: tuple[Arg, ...], place
         return callee.receiver if isinstance(callee.receiver, ClassRef) and loading.loads_plugin(ev, scope) else made
     filled = called.filled(ev, substitute(classes.inherited(callee, scope, made), bindings(ev, callee, args)))
     whole = own_parts.of_receiver(ev, managers.made_by(ev, callee, filled), callee.receiver)
-    return one_of([_through(v, scope, place) for v in options(whole)])
+    return one_of([_through(ownmodel.settled(ev, v, callee.receiver), scope, place) for v in options(whole)])
 
 
 def _through(value: Value, scope: Scope, place: Place | None) -> Value:

@@ -47,6 +47,25 @@ def handed_up(ev: Evaluator, made: Object, library: str, depth: int = 0) -> tupl
     return tuple(replace(a, value=substitute(a.value, known)) for a in passed)
 
 
+def given_above(ev: Evaluator, base: Object, above: str) -> tuple[Arg, ...] | None:
+    """The arguments that reach the constructor of a class above: `super().__init__(Order, session)`; None where the way there is not seen."""
+    made, known = Object(base.symbol, base.arguments or (), base.place), base.arguments or ()
+    for _ in range(DEEPEST):
+        init = constructor(ev, made.symbol)
+        if init is None:
+            return None
+        if init.symbol == above:
+            return known
+        call = _call_above(ev, init)
+        target = next((v for v in options(ev.value(call.func, init)) if isinstance(v, FunctionRef)), None) if call is not None else None
+        if call is None or target is None or (owner := ev.project.scopes[target.symbol].owner) is None:
+            return None
+        filled = bindings(ev, FunctionRef(init.symbol, Object(made.symbol)), known)
+        known = tuple(replace(a, value=substitute(a.value, filled)) for a in arguments_of(ev, target, call, init))
+        made = Object(owner.symbol, known, made.place)
+    return None
+
+
 def _call_above(ev: Evaluator, init: Scope) -> ir.Call | None:
     """The call of the constructor above, in a constructor."""
     for s in statements(init.function.body):

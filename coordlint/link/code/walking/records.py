@@ -11,7 +11,7 @@ from coordlint import ir
 from coordlint.contention import Mutation
 from coordlint.coordination import Argument, Operation, Outcome
 from coordlint.link.code.calls.trace import Trace
-from coordlint.link.code.evaluation import attributes, classes
+from coordlint.link.code.evaluation import attributes, classes, ownmodel
 from coordlint.link.code.evaluation.arguments import bindings
 from coordlint.link.code.evaluation.calling import returned
 from coordlint.link.code.evaluation.classes import in_test
@@ -247,7 +247,7 @@ def is_set_before(scope: Scope, target: str, place: Place) -> bool:
 
 def loaded(ev: Evaluator, base: str, scope: Scope, before: Place) -> Object | None:
     """The stored record that a name stands for, when it is known to have been read: here, by who hands it in, or anew by a refresh."""
-    value = _value(ev, base, scope)
+    value = ownmodel.own_row(ev, _value(ev, base, scope), scope)
     record = next((o for o in options(ev.settle(value)) if isinstance(o, Object)), None)
     if record is None or not classes.is_record(ev, record.symbol):
         return None
