@@ -62,6 +62,9 @@ TODO: dict[str, set[str]] = {
         "CL305 a sequence is brought forward, one node after the other",
         "CL402 the renewal succeeds whoever leads, and the leader works on",
         "CL501 what a wrapper answers about its script is thrown away",
+        "CL501 a state that is no longer what it should be, in a function that says so",  # what says no is then another call away
+        "CL501 a claim in SQL, through a wrapper",
+        "CL606 a timer that sets itself again tells Consul that all is well",  # the function that the timer calls only hands on
         "CL507 an address is looked up by a helper, and the account is made from a form",
         "CL507 statements of SQL; a helper of another module looks",
         "CL602 any failure gives an empty list, and then nothing is protected",

@@ -30,6 +30,7 @@ _PUTS = ("append", "extend", "add", "update")
 _PATTERNS = ("match", "pattern", "prefix")
 MOST = 8  # texts that one key is known to be
 MOST_SITES = 40  # of a helper with more callers nobody says what its key is
+MOST_HANDS = 3  # functions that hand a key on to the one that uses it
 DEEPEST = 6  # names that are followed from a loop back to what it goes through
 
 
@@ -57,14 +58,18 @@ def _texts(value: Value) -> Iterator[Pattern]:
         yield from (as_pattern(p) for a in value.arguments if a.name in _PATTERNS for p in options(a.value) if isinstance(p, Literal | Pattern))
 
 
-def _passed(ev: Evaluator, parameter: Parameter) -> Iterable[Pattern]:
-    """What callers pass; nothing where some of them only hand on what they are given: they stand for any key."""
+def _passed(ev: Evaluator, parameter: Parameter, depth: int = 0) -> Iterable[Pattern]:
+    """What callers pass, also through functions that only hand it on; nothing where one of them is not known: it stands for any key."""
     sites = ev.sites.get(parameter.symbol, ())
-    if len(sites) > MOST_SITES:
+    if len(sites) > MOST_SITES or depth > MOST_HANDS:
         return ()
-    values = [v for site in sites for v in options(site.argument(ev, parameter.name) or parameter)]
-    made = [p for v in values for p in _texts(v)]
-    return () if any(isinstance(v, Parameter) for v in values) or not all(_says(p) for p in made) else made
+    made: list[Pattern] = []
+    for v in (v for site in sites for v in options(site.argument(ev, parameter.name) or parameter)):
+        found = list(_passed(ev, v, depth + 1)) if isinstance(v, Parameter) and v != parameter else list(_texts(v))
+        if isinstance(v, Parameter) and not found:
+            return ()
+        made += found
+    return made if len(made) <= MOST_SITES and all(_says(p) for p in made) else ()
 
 
 def _listed(ev: Evaluator, expr: ir.Expr, scope: Scope, depth: int) -> Iterator[Pattern]:
