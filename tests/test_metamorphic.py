@@ -56,7 +56,6 @@ TODO: dict[str, set[str]] = {
         # only passes on what it was asked for.
         "CL113 a lock for each account, and a command that starts four processes",
         "CL119 the type of an event says nothing of the state of the record",
-        "CL123 a thread is given the key, and prolongs it whoever holds it",
         "CL301 whatever an API is asked to keep, through a wrapper of another module",  # told where the other kind is kept
         "CL303 one key for each name that requests make up; those of the other kind are deleted, through the same wrapper",
         "CL305 a sequence is brought forward, one node after the other",
