@@ -38,6 +38,31 @@ def test_a_star_import_brings_the_names_of_its_module() -> None:
     assert found == ["jobs.py:2"]
 
 
+CLIENTS = "import redis\nclient = redis.Redis()\n"
+LEFT_OVER = {"src/__init__.py": "", "src/shop/__init__.py": "", "src/shop/infra/__init__.py": "", "src/shop/infra/clients.py": CLIENTS}
+
+
+@pytest.mark.parametrize("importer", ["src/shop/jobs.py", "src/shop/web/late.py", "tools/once.py"])
+def test_a_package_whose_modules_import_past_it_is_where_the_path_begins(importer: str) -> None:
+    own = {"src/shop/health.py": "from shop.infra.clients import client\n", importer: "from shop.infra.clients import client\nclient.lock('x')\n"}
+    assert locks(LEFT_OVER | own) == [f"{importer}:2"]
+
+
+def test_it_is_so_for_the_folder_that_a_container_starts_in() -> None:
+    files = {"api/__init__.py": "", "api/core/__init__.py": "", "api/core/store.py": CLIENTS, "api/work/jobs.py": "def run():\n    from core.store import client\n    client.lock('x')\n"}
+    assert locks(files) == ["api/work/jobs.py:3"]
+
+
+@pytest.mark.parametrize("other", ["from src.shop.infra import clients\n", "from ...shop import infra\n", "import src\n"])
+def test_a_package_that_others_name_or_climb_up_to_is_no_beginning_of_the_path(other: str) -> None:
+    assert locks(LEFT_OVER | {"src/shop/web/other.py": other, "src/shop/jobs.py": "from shop.infra.clients import client\nclient.lock('x')\n"}) == []
+
+
+def test_a_library_with_the_name_of_a_folder_stays_the_library_in_a_package_that_is_named() -> None:
+    files = {"app/__init__.py": "", "app/core/store.py": CLIENTS, "app/jobs/late.py": "from core.store import client\nclient.lock('x')\n", "main.py": "import app.jobs.late\n"}
+    assert locks(files) == []
+
+
 def test_a_local_module_named_like_a_library_does_not_hide_the_library() -> None:
     found = uses(
         system(

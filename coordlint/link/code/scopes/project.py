@@ -13,13 +13,11 @@ from itertools import accumulate
 
 from coordlint import ir
 from coordlint.facts import Facts
-from coordlint.link.code.scopes import filling
+from coordlint.link.code.scopes import filling, roots
 from coordlint.link.code.scopes.filling import Fill
 from coordlint.link.code.scopes.sharing import Shared
 from coordlint.link.code.scopes.statements import expressions, statements
 from coordlint.source import Place, Span
-
-_ROOT_FILES = ("setup.py", "setup.cfg", "pyproject.toml")  # their folder is put on the path, even when it is a package itself
 
 
 @dataclass(slots=True, eq=False)
@@ -116,19 +114,18 @@ class Project:
         self.outside_items: dict[str, list[tuple[ir.Expr, Scope]]] = defaultdict(list)  # `thing["name"] = value`
         self.outside_fills: dict[str, list[tuple[ir.Expr, Fill]]] = defaultdict(list)  # `thing.name[key] = value`
         self.spelled: dict[str, set[str]] = defaultdict(set)  # dotted words in the texts of a module
-        self._roots: set[str] = set()
+        self._asked: set[roots.Asked] = set()
         self._setters: dict[str, tuple[tuple[Scope, Binding], ...]] | None = None
         self._filled: list[tuple[ir.Expr, Fill]] = []
         self._shared = Shared()
         added: list[Scope] = []
-        for one in sorted(facts, key=lambda f: f.path):
-            folder, _, file = one.path.rpartition("/")
-            if file in _ROOT_FILES:
-                self._roots.add(folder.replace("/", "."))
+        given = sorted(facts, key=lambda f: f.path)
+        for one in given:
             if one.module is not None:
                 added.append(self._add(one.path, one.module))
         for scope in added:  # after all modules: a function may be called like a module beside it
             self._collect(scope)
+        self._roots = roots.declared(one.path for one in given) | roots.inferred(self._asked, self.modules, self._packages)
         self._found: dict[tuple[str, str, bool, int, bool], str | None] = {}
         self._prefixes: set[str] = set()  # dotted names below which modules lie
         for name in self.modules:
@@ -189,12 +186,12 @@ class Project:
         tail = "." + dotted
         home = importer.module.rpartition(".")[0]
         found = [m for m in self._by_last.get(dotted.rpartition(".")[2], ()) if m.endswith(tail) and m != importer.module]
-        roots = [(m.removesuffix(tail), m) for m in found]
+        homes = [(m.removesuffix(tail), m) for m in found]
         beside = "" if known_library and home in self._packages else home  # no implicit relative import of "consul"
-        fitting = [(r, m) for r, m in roots if r == beside or ((r not in self._packages or r in self._roots) and not known_library)]
+        fitting = [(r, m) for r, m in homes if r == beside or ((r not in self._packages or r in self._roots) and not known_library)]
         if not fitting:
             return None
-        return max(fitting, key=lambda rm: (_shared(rm[0], importer.module), -rm[0].count("."), rm[1]))[1]
+        return max(fitting, key=lambda rm: (roots.shared(rm[0], importer.module), -rm[0].count("."), rm[1]))[1]
 
     @cached_property
     def settings(self) -> tuple[Scope, ...]:
@@ -237,10 +234,12 @@ class Project:
                     scope.elsewhere[name] = home or self.modules[scope.module]
             case ir.Import(names=names):
                 for dotted, alias in names:
+                    self._asked.add(roots.Asked(scope.module, self.modules[scope.module].is_package, dotted, 0))
                     module = dotted if alias else dotted.partition(".")[0]
                     name = alias or module
                     scope.bind(name, Binding("import", module=module, name=dotted, at=s.at))
             case ir.ImportFrom(module=module, level=level, names=names):
+                self._asked.add(roots.Asked(scope.module, self.modules[scope.module].is_package, module, level))
                 for name, alias in names:
                     binding = Binding("from", module=module, level=level, name=name, at=s.at)
                     if name == "*":
@@ -361,15 +360,6 @@ def module_name(path: str) -> str:
     stem = path.removesuffix(".py")
     stem = stem.removesuffix("/__init__")
     return stem.replace("/", ".")
-
-
-def _shared(a: str, b: str) -> int:
-    count = 0
-    for x, y in zip(a.split("."), b.split("."), strict=False):
-        if x != y:
-            break
-        count += 1
-    return count
 
 
 _TESTS = frozenset("t test tests testing e2e spec specs unittests testing_tools testing_utils test_tools test_utils test_helpers test_support testutils testutil".split())

@@ -1,0 +1,64 @@
+"""Folders that are put on the path although an `__init__.py` stands in them: nobody declares them, but imports give them away."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Container, Iterable
+from typing import NamedTuple
+
+_ROOT_FILES = ("setup.py", "setup.cfg", "pyproject.toml")  # their folder is put on the path, even when it is a package itself
+
+
+class Asked(NamedTuple):
+    """One import statement: what is asked for, and by which module."""
+
+    importer: str
+    is_package: bool
+    dotted: str
+    level: int
+
+
+def declared(paths: Iterable[str]) -> set[str]:
+    """The folders in which a project says what it is made of."""
+    split = (path.rpartition("/") for path in paths)
+    return {folder.replace("/", ".") for folder, _, file in split if file in _ROOT_FILES}
+
+
+def inferred(asked: Iterable[Asked], modules: Container[str], packages: Container[str]) -> set[str]:
+    """Outermost packages whose own modules import one another as if the package were not there.
+
+    `src/shop/web.py` says `from shop.stock import take`, and nobody says `import src` or climbs up to it by dots: then the
+    `__init__.py` in src is left over, and src is where the path begins.
+    """
+    from_within: set[str] = set()
+    real: set[str] = set()
+    named: set[str] = set()
+    for one in asked:
+        if one.level:
+            parts = one.importer.split(".")
+            up = one.level - 1 if one.is_package else one.level
+            real.add(".".join(parts[: max(len(parts) - up, 0)]))
+            continue
+        first, dot, _ = one.dotted.partition(".")
+        named.add(first)
+        if dot and first not in sys.stdlib_module_names and one.dotted not in modules:
+            root = _outermost(one.importer, packages)
+            if root and f"{root}.{one.dotted}" in modules:
+                from_within.add(root)
+    return {root for root in from_within if root not in real and root.rpartition(".")[2] not in named and root.partition(".")[0] not in named}
+
+
+def _outermost(module: str, packages: Container[str]) -> str:
+    """The package that a module lies in and that lies in no other."""
+    parts = module.split(".")
+    return next((name for n in range(1, len(parts)) if (name := ".".join(parts[:n])) in packages), "")
+
+
+def shared(a: str, b: str) -> int:
+    """How many parts two dotted names have in common at their beginning."""
+    count = 0
+    for x, y in zip(a.split("."), b.split("."), strict=False):
+        if x != y:
+            break
+        count += 1
+    return count
