@@ -45,3 +45,10 @@ class Purse:
 """
     (kept,) = [o for o in system(a=code).operations() if o.key == "purse"]
     assert kept.ttl is not None and kept.ttl.seconds == 15
+
+
+def test_a_key_of_a_listing_is_known_through_names_that_are_bound_to_each_other_many_times() -> None:
+    again = "".join("    one = [two, two]\n    two = list(one) + sorted(one)\n    one.extend(two, two)\n" for _ in range(20))
+    code = f"import redis\nr = redis.Redis()\ndef run(one, two):\n{again}    two = r.scan_iter('ships:*')\n    for key in one:\n        r.delete(key)\n"
+    made = [o for o in system(a=code).operations() if o.meant]
+    assert [o.meant for o in made] == [("ships:*",)]

@@ -40,7 +40,7 @@ def meant(ev: Evaluator, given: Arg | None, expr: ir.Expr | None, scope: Scope) 
         return ()
     found = [p for v in options(given.value) for p in (_passed(ev, v) if isinstance(v, Parameter) else _texts(v))]
     if not found and expr is not None:
-        found = list(_listed(ev, bare(expr), scope, 0))
+        found = list(_listed(ev, expr, scope))
     return tuple(sorted({shown(p.named) for p in found if _says(p)}))[:MOST]
 
 
@@ -72,33 +72,45 @@ def _passed(ev: Evaluator, parameter: Parameter, depth: int = 0) -> Iterable[Pat
     return made if len(made) <= MOST_SITES and all(_says(p) for p in made) else ()
 
 
-def _listed(ev: Evaluator, expr: ir.Expr, scope: Scope, depth: int) -> Iterator[Pattern]:
-    """`for key in self._scan("jobs:*")`: what has come from a listing is like what was asked for, whoever lists."""
-    if depth > DEEPEST:
+def _listed(ev: Evaluator, expr: ir.Expr, scope: Scope) -> Iterator[Pattern]:
+    """`for key in self._scan("jobs:*")`: what has come from a listing is like what was asked for, whoever lists.
+
+    Each name is followed once: names that are bound to each other many times have as many ways through them as powers of that.
+    """
+    level, followed = [bare(expr)], set[str]()
+    for _ in range(DEEPEST + 1):
+        for e in level:
+            yield from _asked(ev, e, scope)
+        names = {e.id for e in level if isinstance(e, ir.Name)} - followed
+        followed |= names
+        level = [bare(further) for further in (*_sources(names, scope), *(part for e in level for part in _parts(e)))]
+
+
+def _asked(ev: Evaluator, expr: ir.Expr, scope: Scope) -> Iterator[Pattern]:
+    """The patterns that a listing is asked for."""
+    if not isinstance(expr, ir.Call) or last_word(expr.func) in _SAME or _LISTS.search(last_word(expr.func)) is None:
         return
-    match bare(expr):
-        case ir.Name(id=name):
-            for source in _sources(name, scope):
-                yield from _listed(ev, source, scope, depth + 1)
+    for arg in (*expr.args, *(k.value for k in expr.keywords)):
+        for v in options(ev.settle(ev.value(arg, scope))):
+            yield from (p for p in _texts(v) if "*" in p.text or p.text.endswith((":", "/")))
+
+
+def _parts(expr: ir.Expr) -> tuple[ir.Expr, ...]:
+    """What an expression takes its items from."""
+    match expr:
         case ir.Index(base=base):
-            yield from _listed(ev, base, scope, depth + 1)
+            return (base,)
         case ir.Binary(values=several) | ir.Sequence(items=several):
-            for part in several:
-                yield from _listed(ev, part, scope, depth + 1)
-        case ir.Call(func=func, args=args, keywords=keywords):
-            if last_word(func) in _SAME:
-                for part in args or ((func.base,) if isinstance(func, ir.Attribute) else ()):
-                    yield from _listed(ev, part, scope, depth + 1)
-            elif _LISTS.search(last_word(func)) is not None:
-                for arg in (*args, *(k.value for k in keywords)):
-                    for v in options(ev.settle(ev.value(arg, scope))):
-                        yield from (p for p in _texts(v) if "*" in p.text or p.text.endswith((":", "/")))
+            return several
+        case ir.Call(func=func, args=args) if last_word(func) in _SAME:
+            return args or ((func.base,) if isinstance(func, ir.Attribute) else ())
+    return ()
 
 
-def _sources(name: str, scope: Scope) -> Iterator[ir.Expr]:
-    """What a name is bound to, goes through, or is filled with."""
-    yield from (b.expr for b in scope.names.get(name, ()) if b.expr is not None)
-    for s in statements(scope.function.body) if scope.kind == "function" else ():
+def _sources(names: set[str], scope: Scope) -> Iterator[ir.Expr]:
+    """What names are bound to, go through, or are filled with."""
+    yield from (b.expr for name in sorted(names) for b in scope.names.get(name, ()) if b.expr is not None)
+    for s in statements(scope.function.body) if names and scope.kind == "function" else ():
         match bare(s.value) if isinstance(s, ir.Evaluate) else None:
-            case ir.Call(func=ir.Attribute(base=ir.Name(id=filled), name=how), args=args) if filled == name and how in _PUTS:
+            case ir.Call(func=ir.Attribute(base=ir.Name(id=filled), name=how), args=args) if filled in names and how in _PUTS:
                 yield from args
