@@ -69,7 +69,9 @@ def _passed(ev: Evaluator, parameter: Parameter, depth: int = 0) -> Iterable[Pat
         if isinstance(v, Parameter) and not found:
             return ()
         made += found
-    return made if len(made) <= MOST_SITES and all(_says(p) for p in made) else ()
+        if len(made) > MOST_SITES:  # here, not at the end: callers of callers of callers multiply
+            return ()
+    return made if all(_says(p) for p in made) else ()
 
 
 def _listed(ev: Evaluator, expr: ir.Expr, scope: Scope) -> Iterator[Pattern]:
