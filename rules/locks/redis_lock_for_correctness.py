@@ -191,6 +191,41 @@ def settle(order_id, amount):
     with master.lock(f"order:{order_id}", timeout=30):  # finding: redis-lock-for-correctness
         stripe.Charge.create(amount=amount, currency="eur")
 
+=== bad: a withdrawal that is signed anew under a Redis lock, each time under the next nonce
+--- wallet/chain.py
+from web3 import HTTPProvider, Web3
+
+def node() -> Web3:
+    return Web3(HTTPProvider("http://node:8545"))
+
+def send(wallet, key, to, amount):
+    chain = node()
+    nonce = chain.eth.get_transaction_count(wallet)
+    signed = chain.eth.account.sign_transaction({"to": to, "value": amount, "nonce": nonce}, key)
+    return chain.eth.send_raw_transaction(signed.raw_transaction)
+--- wallet/tasks.py
+import redis
+
+from wallet.chain import send
+
+store = redis.Redis(host="redis")
+
+def withdraw(wallet, key, to, amount):
+    with store.lock(f"withdraw:{to}", timeout=60):  # finding: redis-lock-for-correctness
+        send(wallet, key, to, amount)
+
+=== good: what was signed once is sent again, and the chain takes it once
+--- wallet/again.py
+import redis
+from web3 import HTTPProvider, Web3
+
+store = redis.Redis(host="redis")
+chain = Web3(HTTPProvider("http://node:8545"))
+
+def announce(kept):
+    with store.lock(f"announce:{kept.id}", timeout=60):
+        chain.eth.send_raw_transaction(kept.signed_bytes)
+
 === good: the payment carries an idempotency key
 --- shop.py
 import redis
