@@ -97,6 +97,7 @@ if TYPE_CHECKING:
         blind_releases as blind_releases,
         blind_renewals as blind_renewals,
         deaf_renewals as deaf_renewals,
+        lock_releases as lock_releases,
     )
     from coordlint.steps import (
         drained as drained,
@@ -152,7 +153,7 @@ _HOMES = {
     "coordlint.flags": "Flag running_flags",
     "coordlint.renewals": "Renewal led_on unchecked_renewals",
     "coordlint.retry": "DefaultLimit Retry",
-    "coordlint.rowleases": "blind_releases blind_renewals deaf_renewals",
+    "coordlint.rowleases": "blind_releases blind_renewals deaf_renewals lock_releases",
     "coordlint.source": "Place Skip Span",
     "coordlint.steps": "drained dropped handed_back handed_on rewritten swept takeovers unclaimed",
     "coordlint.stores": "lock_held_in",

@@ -30,6 +30,22 @@ def is_owner(column: str) -> bool:
     return bool(said & _LEASE and said & _OWNER)
 
 
+_LOCKS = _LEASE | frozenset("locks leases claims reservations mutex mutexes semaphore".split())  # tables whose rows are locks
+_HOLDER = frozenset("owner holder".split())
+_STOLEN = frozenset("break steal evict seize".split())
+
+
+def lock_releases(system: System) -> Iterator[tuple[Operation, Operation]]:
+    """Changes that empty the owner of a lock that is a row whoever has it, with the release of the same lock that asks who has it."""
+    changes = [w for w in _changes(system) if words(w.key) & _LOCKS and any(how == "null" and words(c) & _HOLDER for c, how in w.writes)]
+    asking = {w.key: w for w in reversed(changes) if any(sign == "=" and words(c) & _HOLDER for c, sign in w.compares)}
+    taken = {w.key for w in _changes(system) if any(words(c) & _HOLDER for c in _given(w))}
+    for write in changes:
+        if write.key in asking and write.key in taken and not _asks(write) and write.row_lock is None and all(sign in ("=", "in") for _, sign in write.compares):
+            if not write.symbol_words & (_BY_HAND | _STOLEN) and not _is_locked_here(system, write):
+                yield write, asking[write.key]
+
+
 def takes(system: System) -> dict[str, Operation]:
     """For each table whose rows are leased for a time: the change that takes one. A time that nobody competes for is no lease."""
     found: dict[str, Operation] = {}

@@ -12,7 +12,8 @@ Fine when: the comparison and the delete are one script or stand between WATCH a
 which an operator frees a stuck lock. Where the lease is counted from the time limit of the task that holds it, nobody is left to release too late. It is a
 note where the lease is longer than an hour: who comes too late must have worked for hours; and where something renews it, which has to fail first.
 
-A lease in a row of a database (`claimed_until`, `locked_by`) is given back by an update whose WHERE names who has it.
+A lease in a row of a database (`claimed_until`, `locked_by`) is given back by an update whose WHERE names who has it. So is a row of a table of locks
+with an owner: where one release of the program asks for him, another that goes by the name of the lock alone is a mistake.
 
 Known misses: a delete of a key that is computed in a way that hides that it is the lock's.
 
@@ -46,6 +47,7 @@ from coordlint import (
     handed_back,
     lease_changes,
     lock_name,
+    lock_releases,
     rule,
     sounds_like_lock,
     swept,
@@ -137,6 +139,16 @@ def unsafe_release(system: System) -> Iterator[Found]:
                 severity=WARNING,
                 confidence=MEDIUM,
                 help="Let WHERE name who has it as well (`claimed_by = :me`, or the `claimed_until` that was written when it was taken), and look at the count.",
+            )
+    for give, asking in lock_releases(system):
+        if not is_admin(system, give) and give.place not in reported:
+            reported.add(give.place)
+            yield found(
+                f"the lock in {give.key} is given back here whoever has it: whoever holds it by now loses it, and the next one enters beside him",
+                at=give,
+                because=[(asking.place, "the same lock is given back here by its owner alone")],
+                confidence=MEDIUM,
+                help="Let the condition name the owner as well, as the other release does, and leave the lock alone where nothing matches.",
             )
     for drop, create in dropped(system):
         if drop.place not in reported and not is_admin(system, drop):

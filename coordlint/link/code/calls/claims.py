@@ -13,7 +13,7 @@ import msgspec
 from coordlint import ir
 from coordlint.coordination import Outcome
 from coordlint.link.code.calls.meaning import Meaning
-from coordlint.link.code.evaluation.columns import COMPARING, EMPTIED, EQUAL, assigned, compared
+from coordlint.link.code.evaluation.columns import COMPARING, EMPTIED, EQUAL, assigned, compared, modified
 from coordlint.link.code.evaluation.values import ClassRef, Instance, Literal, Table, Value, options
 from coordlint.link.code.flow.usage import bare, last_word
 from coordlint.link.code.scopes.spelling import written
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SKIP_LOCKED = "SKIP LOCKED"
 _KEYS = frozenset("id pk uuid uid guid key name slug code token".split())
-_COUNTS = ("update", "aupdate", "delete", "adelete")
+_COUNTS = ("update", "update_one", "aupdate", "delete", "adelete")
 _STATEMENTS = ("sqlalchemy.Update", "sqlalchemy.Delete", "peewee.ModelUpdate", "peewee.ModelDelete")
 _INSERTS = ("sqlalchemy.Insert", "peewee.ModelInsert")
 
@@ -86,7 +86,7 @@ def columns_of(w: Walk, made: Meaning, owner: Value | None, call: ir.Call) -> Co
         refined = _refined(w, call.func.base) if isinstance(call.func, ir.Attribute) else ()
         references = _references(w, owner)
         asked = tuple(c for c in (*_noted(owner, "?"), *refined) if c[0] not in references or not is_version(c[0]))
-        writes = (*assigned(call), *given, *tables)
+        writes = (*(modified(call) if owner.type.startswith("mongoengine") else assigned(call)), *given, *tables)
         if not any(sign == "=" and c in _KEYS for c, sign in asked):  # many rows of one version, which stays what it is: it says which rows
             asked = tuple(c for c in asked if not is_version(c[0]) or c[0] in {column for column, _ in writes})
         return Columns(asked, writes, _table(owner), given=_given(w))

@@ -172,7 +172,7 @@ def _of_class(ev: Evaluator, symbol: str, name: str) -> Value:
         return one_of(assigned)
     libraries = classes.ancestry(ev, symbol)[1]
     if name in ("objects", "_default_manager", "_base_manager") and classes.is_record(ev, symbol):
-        return Instance(DJANGO_MANAGER, call=f"{symbol}.{name}", arguments=(Arg("model", ClassRef(symbol)),))
+        return Instance(classes.DOCUMENTS if classes.is_document(ev, symbol) else DJANGO_MANAGER, call=f"{symbol}.{name}", arguments=(Arg("model", ClassRef(symbol)),))
     if name == "query" and libraries:
         return Instance(SQLALCHEMY_QUERY, call=f"{symbol}.query", arguments=(Arg("model", ClassRef(symbol)),))
     for library in libraries:

@@ -93,6 +93,14 @@ def is_record(ev: Evaluator, symbol: str) -> bool:
     return any("__tablename__" in c.names or "__table__" in c.names for c in classes)
 
 
+DOCUMENTS = "mongoengine.queryset.QuerySet"
+
+
+def is_document(ev: Evaluator, symbol: str) -> bool:
+    """Whether what a class has as `objects` asks MongoEngine for documents, and no Django manager."""
+    return any(name.startswith("mongoengine.") for name in ancestry(ev, symbol)[1])
+
+
 _COLLECTIONS = frozenset({"relationship", "dynamic_loader", "backref", "association_proxy", "ManyToManyField", "GenericRelation", "Relationship"})
 _NO_COLUMNS = ("Model", "DeclarativeBase", "DeclarativeBaseNoMeta", "SQLModel", "MappedAsDataclass")  # library bases that bring none
 

@@ -108,6 +108,21 @@ def assigned(call: ir.Call) -> Iterator[Column]:
             yield from _entries(arg)
 
 
+_MODIFIERS = {"set": "=", "set_on_insert": "", "unset": EMPTIED, "inc": "+=", "dec": "+=", "mul": "+=", "min": "+=", "max": "+=", "push": "+=", "add_to_set": "+=", "pull": "+="}
+_OPTIONS = frozenset("upsert multi write_concern read_concern full_result array_filters".split())
+
+
+def modified(call: ir.Call) -> Iterator[Column]:
+    """The same for an update of documents: `update(set__state="done", inc__tries=1, unset__owner=True, upsert=True)`."""
+    for column, how in assigned(call):
+        modifier, _, rest = column.partition("__")
+        if rest and modifier in _MODIFIERS:
+            if _MODIFIERS[modifier]:
+                yield rest, how if _MODIFIERS[modifier] == "=" else _MODIFIERS[modifier]
+        elif column not in _OPTIONS:
+            yield column, how
+
+
 def _entries(table: ir.Mapping) -> Iterator[Column]:
     for key, value in zip(table.keys, table.values, strict=True):
         if name := _named(key):

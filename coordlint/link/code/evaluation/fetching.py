@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.link.code.evaluation import classes, querying
+from coordlint.link.code.evaluation import classes, columns, querying
 from coordlint.link.code.evaluation.values import (
     UNKNOWN,
     Arg,
@@ -56,7 +56,9 @@ def fetched(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
         locks = next((k.value for k in call.keywords if k.name == "with_for_update"), None)
         return Object(symbol, None, scope.place(call.at), loaded="locked" if locks is not None and not _is_false(locks) else "query")
     if name == "objects" and (symbol := _class(ev, base, scope)):
-        return Instance(querying.RECORDS[1], f"{symbol}.objects", scope.place(call.at), (Arg("model", ClassRef(symbol)),))  # `Job.objects(state="open")`
+        kind = classes.DOCUMENTS if classes.is_document(ev, symbol) else querying.RECORDS[1]
+        asked = [Arg(f"?{column}", Literal(sign)) for column, sign in columns.compared(call)]
+        return Instance(kind, f"{symbol}.objects", scope.place(call.at), (Arg("model", ClassRef(symbol)), *asked))  # `Job.objects(state="open")`
     if name in _BY_CLASS and not isinstance(ev.value(call.func, scope), FunctionRef):
         return _asked(ev, call, scope)
     return UNKNOWN

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 RECORD = frozenset("get first last latest earliest create aget afirst acreate get_or_create update_or_create aget_or_create aupdate_or_create one one_or_none get_or_404 first_or_404 scalar scalar_one scalar_one_or_none get_one".split())
 _BY_KEY = frozenset({"with_id", "get_or_none", "find_by_id"})  # of mappers that no model describes
-RECORDS = ("django.db.models.Manager", "django.db.models.QuerySet", "django.db.models.query.QuerySet", "sqlalchemy.orm.Query")  # fmt: skip
+RECORDS = ("django.db.models.Manager", "django.db.models.QuerySet", "django.db.models.query.QuerySet", classes.DOCUMENTS, "sqlalchemy.orm.Query")  # fmt: skip
 BY_MAPPING = ("oslo_db.api.DBAPI", "oslo_db.concurrency.TpoolDbapiWrapper", "oslo.db.api.DBAPI")
 _LINKS = 12  # steps of a query that are gone back
 _SESSIONS = ("session", "db_session", "sess")
