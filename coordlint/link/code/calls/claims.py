@@ -88,7 +88,7 @@ def columns_of(w: Walk, made: Meaning, owner: Value | None, call: ir.Call) -> Co
         asked = tuple(c for c in (*_noted(owner, "?"), *refined) if c[0] not in references or not is_version(c[0]))
         writes = (*(modified(call) if owner.type.startswith("mongoengine") else assigned(call)), *given, *tables)
         if not any(sign == "=" and c in _KEYS for c, sign in asked):  # many rows of one version, which stays what it is: it says which rows
-            asked = tuple(c for c in asked if not is_version(c[0]) or c[0] in {column for column, _ in writes})
+            asked = tuple(c for c in asked if not is_version(c[0]) or c[1] not in EQUAL or c[0] in {column for column, _ in writes})
         return Columns(asked, writes, _table(owner), given=_given(w))
     statement = statement_of(w, made, owner)
     return None if statement is None else _of_statement(statement, _refined(w, call.args[0]) if made.op is Op.SQL and call.args else ())
