@@ -41,8 +41,9 @@ def lock_releases(system: System) -> Iterator[tuple[Operation, Operation]]:
     asking = {w.key: w for w in reversed(changes) if any(sign == "=" and words(c) & _HOLDER for c, sign in w.compares)}
     taken = {w.key for w in _changes(system) if any(words(c) & _HOLDER for c in _given(w))}
     for write in changes:
-        if write.key in asking and write.key in taken and not _asks(write) and write.row_lock is None and all(sign in ("=", "in") for _, sign in write.compares):
-            if not write.symbol_words & (_BY_HAND | _STOLEN) and not _is_locked_here(system, write):
+        if write.key not in asking or write.key not in taken or _asks(write) or write.row_lock is not None or any(sign not in ("=", "in") for _, sign in write.compares):
+            continue
+        if not write.symbol_words & (_BY_HAND | _STOLEN) and not _is_locked_here(system, write):
                 yield write, asking[write.key]
 
 
