@@ -47,6 +47,7 @@ from ._without_limit import silent_leases, silent_requests
 
 _WITHOUT_DEFAULT = ("redis", "valkey", "etcd3", "etcd3gw", "etcd3-py", "py-consul", "python-consul")  # libraries whose clients wait without limit when nothing is said
 _LIMITED_SINCE = {"redis": (8, 0), "py-consul": (1, 8)}
+_WITH_AIOHTTP = ("py-consul", "python-consul")  # their asyncio clients end a call after the five minutes of aiohttp: late, but not never
 _BOUND = re.compile(r"(===?|~=|<=?|>=?)\s*(\d+)(?:\.(\d+))?")
 _DATABASES = ("psycopg2", "psycopg", "pymysql", "mysqlclient")  # drivers whose connections wait for an answer without limit when nothing is said
 _LIMIT = re.compile(r"timeout|keepalive|max_execution_time", re.I)
@@ -68,7 +69,7 @@ def _of_stores(system: System, told: set[Place]) -> Iterator[Found]:
         client = pools.get(user.pool, user) if user.pool is not None else user
         if client.library not in _WITHOUT_DEFAULT or client.timeouts or user.timeouts or client.place in told:
             continue
-        if _may_have_one(client) or _is_replaced(system, client):
+        if _may_have_one(client) or _is_replaced(system, client) or (".aio." in client.type and client.library in _WITH_AIOHTTP):
             continue
         waiter = next(waiters(system, user), None)
         old = _old_version(system, client)

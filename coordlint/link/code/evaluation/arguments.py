@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from coordlint import ir
 from coordlint.link.code.evaluation import classes
 from coordlint.link.code.evaluation.values import (
+    UNKNOWN,
     Arg,
     ClassRef,
     FunctionRef,
@@ -26,6 +27,7 @@ from coordlint.link.code.scopes.spelling import written
 
 if TYPE_CHECKING:
     from coordlint.link.code.evaluation.evaluate import Evaluator
+    from coordlint.source import Place
 
 
 def bindings(ev: Evaluator, callee: FunctionRef, args: tuple[Arg, ...]) -> dict[tuple[str, str], Value]:
@@ -206,10 +208,17 @@ def bind(ev: Evaluator, params: tuple[str, ...], call: ir.Call, scope: Scope, va
         if keyword.name:
             made.append(Arg(keyword.name, value, scope.place(keyword.value.at)))
         elif isinstance(value, Table):
-            made += [Arg(k, v, scope.place(keyword.value.at)) for k, v in value.entries if k]
+            made += _spread_out(value, scope.place(keyword.value.at))
         else:
             made.append(Arg("**", value, scope.place(keyword.value.at)))
     return tuple(made)
+
+
+def _spread_out(table: Table, place: Place) -> list[Arg]:
+    """The arguments that `**table` gives; where some of its keys are not known, anything else may be among them."""
+    known = [Arg(k, v, place) for k, v in table.entries if k]
+    is_open = bool(table.computed) or len(known) < len(table.entries)
+    return [*known, Arg("**", UNKNOWN, place)] if is_open else known
 
 
 def _as_written(value: Value, expr: ir.Expr) -> Value:
@@ -222,7 +231,7 @@ def expanded(args: tuple[Arg, ...]) -> tuple[Arg, ...]:
     made: list[Arg] = []
     for arg in args:
         if arg.name == "**" and isinstance(arg.value, Table):
-            made += [Arg(k, v, arg.place) for k, v in arg.value.entries if k]
+            made += _spread_out(arg.value, arg.place)
         else:
             made.append(arg)
     return tuple(made)

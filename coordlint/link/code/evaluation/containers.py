@@ -90,6 +90,9 @@ def filled(ev: Evaluator, base: Value, fills: list[Fill]) -> Value:
                 if isinstance(grown, _Growing):
                     grown.computed = _with_key(grown.computed, named[0])
         if isinstance(value, Unknown):
+            for grown in made if len(named) == 1 and isinstance(named[0], Unknown) else ():
+                if isinstance(grown, _Growing) and UNKNOWN not in grown.computed:
+                    grown.computed = (*grown.computed, UNKNOWN)  # what else is in there is not known either
             continue
         keys = tuple(_key(key) for key in named)
         made = [v.put(ev, keys, value, fill.spreads) if isinstance(v, _Growing) else _growing(_put(ev, v, keys, value, fill.spreads)) for v in made]

@@ -126,8 +126,19 @@ def _behind(body: tuple[ir.Stmt, ...], at: Span) -> list[ir.Stmt] | None:
         for block in tried:
             inner = _behind(block, at)
             if inner is not None:
-                return inner if ends(block) in ("return", "raise", "continue", "break") else [*inner, *body[i + 1 :]]
+                if ends(block) in ("return", "raise", "continue", "break"):
+                    return inner
+                return [*inner, *(b for b in body[i + 1 :] if not _is_of_others(s, at, b))]
     return None
+
+
+def _is_of_others(s: ir.Stmt, at: Span, later: ir.Stmt) -> bool:
+    """Whether a call is about the one that a loop has in hand, and what comes after the loop names nothing that was looped over."""
+    if not isinstance(s, ir.Loop) or s.target is None:
+        return False
+    given = {name for e in _all(s) for c in calls_in(e) if c.at == at for name in names_in(c)}
+    over = names_in(s.test) - {"self", "cls"}
+    return bool(given & names_in(s.target)) and not any(names_in(e) & over for e in _all(later))
 
 
 def _all(s: ir.Stmt) -> Iterator[ir.Expr]:
