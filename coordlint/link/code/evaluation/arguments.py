@@ -214,7 +214,7 @@ def bind(ev: Evaluator, params: tuple[str, ...], call: ir.Call, scope: Scope, va
     return tuple(made)
 
 
-def _spread_out(table: Table, place: Place) -> list[Arg]:
+def _spread_out(table: Table, place: Place | None) -> list[Arg]:
     """The arguments that `**table` gives; where some of its keys are not known, anything else may be among them."""
     known = [Arg(k, v, place) for k, v in table.entries if k]
     is_open = bool(table.computed) or len(known) < len(table.entries)
