@@ -16,6 +16,7 @@ import msgspec
 
 from coordlint.codes import expand, unknown
 from coordlint.finding import Confidence, Severity
+from coordlint.tomlkeys import line_of_endless_key
 
 PROFILES = ("default", "strict", "audit")
 SEVERITIES = {s.label: s for s in Severity}
@@ -98,6 +99,10 @@ def load_config(root: Path, names: Mapping[str, str]) -> Config:
         return Config()
     except (OSError, UnicodeDecodeError) as error:
         raise BadConfig([Problem(path.name, 1, f"cannot be read: {error}")]) from None
+    if endless := line_of_endless_key(text):
+        if path is not own and "tool.coordlint" not in text:
+            return Config()  # not ours to judge
+        raise BadConfig([Problem(path.name, endless, "a key has more than a thousand parts")])
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -136,3 +136,9 @@ def test_a_link_cannot_lead_models_out_of_the_project(tmp_path: Path) -> None:
     assert problems(root, "[tool.coordlint]\nmodels = ['locks.yaml']\n") == [
         "pyproject.toml:2: 'locks.yaml' lies outside the project"
     ]
+
+
+@pytest.mark.parametrize("header", ["[{}]", "{} = 1"])
+def test_a_key_of_very_many_parts_is_told_and_not_read(tmp_path: Path, header: str) -> None:
+    told = problems(tmp_path, "[tool.coordlint]\n" + header.format("a." * 100_000 + "a") + "\n")
+    assert told == ["pyproject.toml:2: a key has more than a thousand parts"]

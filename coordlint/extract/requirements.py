@@ -14,6 +14,7 @@ from typing import Any
 from coordlint.facts import Facts, Requirement
 from coordlint.manifest import SCRIPTS, EntryPoints, Manifest, Setting
 from coordlint.source import Place, Skip, Source, Span
+from coordlint.tomlkeys import line_of_endless_key
 
 MAX_REQUIREMENTS = 5_000
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*([^;#]*)")
@@ -155,6 +156,8 @@ def _conda(text: str) -> list[_Found]:
 def _toml(text: str) -> dict[str, Any]:
     if text.count("[") + text.count("{") > 20_000:
         raise _Unreadable("too many brackets for a project file")
+    if endless := line_of_endless_key(text):
+        raise _Unreadable("a key has more than a thousand parts", endless)
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
