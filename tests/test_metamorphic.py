@@ -48,6 +48,7 @@ TODO: dict[str, set[str]] = {
         "CL302 an open file",
         "CL304 a data watch for every task, which is written elsewhere",
         "CL104 a store's own lock, given back by its general delete",  # that what is deleted is a lock, its name alone says
+        "CL606 options whose names are all known",  # where the client connects is known by the name of what holds its options
         "CL404 what starts workers notes them by the number of their process, and nobody takes off the one that dies",  # `pid`
     },
     "a function extracted": {
