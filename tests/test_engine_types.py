@@ -103,6 +103,12 @@ def test_an_attribute_that_is_set_from_outside_is_known_where_it_is_read(body: s
     assert is_followed(body)
 
 
+def test_an_attribute_that_a_class_makes_by_an_unknown_library_is_not_what_others_keep_under_its_name() -> None:
+    others = "class Shell:\n    pass\ndef start():\n    Shell.redis = redis.Redis()\n"
+    assert is_followed(f"{others}class Agent:\n    def run(self): self.redis.lock('x')\n")
+    assert not is_followed(f"import fastredis\n{others}class Agent:\n    def __init__(self):\n        self.redis = fastredis.connect()\n    def run(self): self.redis.lock('x')\n")
+
+
 def test_attributes_of_one_name_that_hold_different_things_join_nothing() -> None:
     assert not is_followed(
         "import kazoo.client\ndef start(a, b):\n    a.lock_store = redis.Redis()\n    b.lock_store = kazoo.client.KazooClient()\ndef run(c): c.lock_store.lock('x')\n"

@@ -53,7 +53,7 @@ def attribute(ev: Evaluator, base: Value, name: str) -> Value:
     known = ev.settle(base)
     made = one_of([_one(ev, option, name) for option in options(known)])
     if type(made) is Unknown or is_none(made):
-        later = outside.attribute(ev, known, name)
+        later = outside.attribute(ev, known, name, may_guess=not classes.makes_its_own(ev, known, name))
         return made if isinstance(later, Unknown) else later
     if type(made) is Literal and type(made.value) is str and (_is_set_below(ev, known, name) or (not made.value and outside.is_set(ev, known, name))):
         return UNKNOWN  # `name = ""` is a place for a text, where others set it
@@ -145,15 +145,8 @@ def _of_module(ev: Evaluator, module: str, name: str) -> Value:
 # -- classes of the project ------------------------------------------------------------------------------------
 
 
-def _member(ev: Evaluator, symbol: str, name: str) -> tuple[Scope, str] | None:
-    for scope in classes.ancestry(ev, symbol)[0]:
-        if name in scope.names or name in scope.attributes:
-            return scope, name
-    return None
-
-
 def _of_class(ev: Evaluator, symbol: str, name: str) -> Value:
-    found = _member(ev, symbol, name)
+    found = classes.member(ev, symbol, name)
     if found is not None:
         set_later = [ev.binding(b, f, name) for f, b in found[0].attributes.get(name, ())]
         made = one_of([*([ev.name(name, found[0])] if name in found[0].names else []), *set_later])
@@ -191,7 +184,7 @@ def _something(value: Value) -> Value:
 def _of_object(ev: Evaluator, base: Object, name: str) -> Value:
     if (row := relations.related(ev, base, name)) is not None:
         return row
-    found = _member(ev, base.symbol, name)
+    found = classes.member(ev, base.symbol, name)
     if found is None:
         return _of_library_base(ev, base, name)
     scope, _ = found
@@ -302,7 +295,7 @@ def _of_library_base(ev: Evaluator, base: Object, name: str) -> Value:
 
 def _forwarded(ev: Evaluator, base: Object, name: str) -> Value:
     """`def __getattr__(self, name): return getattr(self._client, name)`: what the object behind a proxy has."""
-    found = _member(ev, base.symbol, "__getattr__")
+    found = classes.member(ev, base.symbol, "__getattr__")
     if found is None or name.startswith("__") or (proxy := ev.project.scopes.get(f"{found[0].symbol}.__getattr__")) is None:
         return UNKNOWN
     if (proxy.symbol, name) in ev.forwarding:

@@ -35,6 +35,21 @@ def ancestry(ev: Evaluator, symbol: str) -> tuple[tuple[Scope, ...], tuple[str, 
     return ev.ancestries[symbol]
 
 
+def member(ev: Evaluator, symbol: str, name: str) -> tuple[Scope, str] | None:
+    """The nearest class that has a member of that name, itself first."""
+    for scope in ancestry(ev, symbol)[0]:
+        if name in scope.names or name in scope.attributes:
+            return scope, name
+    return None
+
+
+def makes_its_own(ev: Evaluator, base: Value, name: str) -> bool:
+    """Whether the class of an object makes that attribute by a library of which nothing is known: then it is nobody else's."""
+    found = [member(ev, v.symbol, name) for v in options(base) if isinstance(v, Object)]
+    bound = [(function, b.expr) for member in found if member is not None for function, b in member[0].attributes.get(name, ())]
+    return any(isinstance(e, ir.Call) and isinstance(ev.settle(ev.value(e.func, function)), External) for function, e in bound)
+
+
 def _ancestry(ev: Evaluator, symbol: str) -> tuple[tuple[Scope, ...], tuple[str, ...]]:
     classes: list[Scope] = []
     libraries: list[str] = []

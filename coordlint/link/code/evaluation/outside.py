@@ -36,14 +36,14 @@ _TELLING = frozenset("redis zk zookeeper kazoo etcd consul lock locks mutex cach
 MOST = 20  # assignments of one name that are looked at
 
 
-def attribute(ev: Evaluator, base: Value, name: str) -> Value:
-    """What other code sets as an attribute of a value, where the value itself says nothing of it."""
+def attribute(ev: Evaluator, base: Value, name: str, *, may_guess: bool = True) -> Value:
+    """What other code sets as an attribute of a value, where the value itself says nothing of it; by the name alone only where one may guess."""
     if kinds := _kinds(ev, base, name):
         made = ev.answer(ev.outside, (name, kinds), _set_on, ev, name, kinds)
         if not isinstance(made, Unknown):
             return made
     is_typed = any(isinstance(v, Object | Instance | ClassRef | ModuleRef) for v in options(base))
-    return _by_name(ev, name, is_typed)
+    return _by_name(ev, name, is_typed) if may_guess else UNKNOWN
 
 
 def is_set(ev: Evaluator, base: Value, name: str) -> bool:
