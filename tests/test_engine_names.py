@@ -58,6 +58,18 @@ def test_a_package_that_others_name_or_climb_up_to_is_no_beginning_of_the_path(o
     assert locks(LEFT_OVER | {"src/shop/web/other.py": other, "src/shop/jobs.py": "from shop.infra.clients import client\nclient.lock('x')\n"}) == []
 
 
+def test_a_script_from_another_time_that_names_it_does_not_outvote_the_modules_that_go_past_it() -> None:
+    importers = {f"src/shop/{name}.py": "from shop.infra.clients import client\nclient.lock('x')\n" for name in ("jobs", "mail", "stock", "web")}
+    old = {"src/old.py": "from src.shop.infra import clients\n"}
+    assert locks(LEFT_OVER | importers | old) == [f"{path}:2" for path in importers]
+    assert locks(LEFT_OVER | dict(list(importers.items())[:3]) | old) == []
+
+
+def test_a_folder_of_the_project_may_have_the_name_of_a_library() -> None:
+    files = {"app/etcd/places.py": CLIENTS, "app/jobs/late.py": "from etcd.places import client\nclient.lock('x')\n"}
+    assert locks(files) == ["app/jobs/late.py:2"]
+
+
 def test_a_library_with_the_name_of_a_folder_stays_the_library_in_a_package_that_is_named() -> None:
     files = {"app/__init__.py": "", "app/core/store.py": CLIENTS, "app/jobs/late.py": "from core.store import client\nclient.lock('x')\n", "main.py": "import app.jobs.late\n"}
     assert locks(files) == []

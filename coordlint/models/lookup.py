@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -41,6 +42,9 @@ class Models:
         for library in libraries:
             self._add(library)
         self._methods: dict[tuple[str, str], CallModel | None] = {}
+        self._modules = frozenset(
+            prefix for known in (self._types, self._calls, self._aliases, self._instances) for name in known for prefix in accumulate(name.split(".")[:-1], "{}.{}".format)
+        )
 
     @staticmethod
     def load(imports: Iterable[str] | None = None, extra: Extra = ()) -> Models:
@@ -69,6 +73,10 @@ class Models:
         )
 
     # names
+
+    def is_module(self, dotted: str) -> bool:
+        """Whether a module is one of a library's: `etcd` and `etcd.client` are; `etcd.orders`, of which no model knows a name, is not."""
+        return dotted.partition(".")[0] in self.tops and ("." not in dotted or dotted in self._modules)
 
     def canonical(self, dotted: str) -> str | None:
         """The name that the models use for a type, a call or a type's method; None if nobody knows it."""

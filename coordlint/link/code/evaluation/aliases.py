@@ -35,7 +35,7 @@ def _bound(ev: Evaluator, name: str, scope: Scope | None, depth: int) -> tuple[i
         return b.expr, where
     if b.kind != "from":
         return None
-    known = not b.level and b.module.partition(".")[0] in ev.models.tops
+    known = not b.level and ev.models.is_module(b.module)
     found = ev.project.find_module(b.module, where, b.level, known)
     return _bound(ev, b.name, ev.project.modules[found], depth + 1) if found is not None else None
 

@@ -235,7 +235,7 @@ class Evaluator(Asking):
         return made
 
     def _imported(self, b: Binding, scope: Scope) -> Value:
-        known = b.module.partition(".")[0] in self.models.tops
+        known = self.models.is_module(b.module)
         found = self.project.find_module(b.module, scope, known_library=known)
         if found is not None:
             return ModuleRef(found)
@@ -245,7 +245,7 @@ class Evaluator(Asking):
 
     def _from_module(self, b: Binding, name: str, scope: Scope) -> Value | None:
         """`from module import name`: a submodule, a name of the module, or a library's name."""
-        known = not b.level and b.module.partition(".")[0] in self.models.tops
+        known = not b.level and self.models.is_module(b.module)
         submodule = f"{b.module}.{name}" if b.module else name
         if name != "*":
             found = self.project.find_module(submodule, scope, b.level, known)

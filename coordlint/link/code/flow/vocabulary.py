@@ -18,6 +18,7 @@ _STRONG = (
     ("data-store", r"idempoten\w*|dedup\w*|dupe\w*|leaderboard"),
     ("lock", r"(un)?lock|locked|locker|locking|mutex"),
     ("data-store", r"captcha|otp|totp|nonce|(verification|confirmation|verify|sms|phone|mail|email|otp|one time) (\w+ )?code"),
+    ("config", r"(jwt|session|cookie|token|app|signing) (secret|salt|algorithm)"),
     ("session", r"session|cookie|jwt|jti|refresh token|token (store|blacklist|blocklist|denylist)|(revoked|blacklisted) token"),
     ("cache", r"(un|re|\w{3,})?cache|caching|cached|memoized?"),
     ("job-queue", r"(en|de|re|\w{3,})?queue|(en|re)?queued|queueing|queuing|backlog|dead letter|deadletter|dlq"),

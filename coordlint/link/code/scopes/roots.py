@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Container, Iterable
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
+_MANY_TIMES = 4  # as many modules go past a package as name it: what they do is how it is run
 _ROOT_FILES = ("setup.py", "setup.cfg", "pyproject.toml")  # their folder is put on the path, even when it is a package itself
 
 
@@ -28,11 +30,12 @@ def inferred(asked: Iterable[Asked], modules: Container[str], packages: Containe
     """Outermost packages whose own modules import one another as if the package were not there.
 
     `src/shop/web.py` says `from shop.stock import take`, and nobody says `import src` or climbs up to it by dots: then the
-    `__init__.py` in src is left over, and src is where the path begins.
+    `__init__.py` in src is left over, and src is where the path begins. Where somebody does say `import src`, it is a script from
+    another time if several times as many modules go past it.
     """
-    from_within: set[str] = set()
+    from_within: dict[str, set[str]] = defaultdict(set)
     real: set[str] = set()
-    named: set[str] = set()
+    naming: dict[str, set[str]] = defaultdict(set)
     for one in asked:
         if one.level:
             parts = one.importer.split(".")
@@ -40,12 +43,17 @@ def inferred(asked: Iterable[Asked], modules: Container[str], packages: Containe
             real.add(".".join(parts[: max(len(parts) - up, 0)]))
             continue
         first, dot, _ = one.dotted.partition(".")
-        named.add(first)
+        naming[first].add(one.importer)
         if dot and first not in sys.stdlib_module_names and one.dotted not in modules:
             root = _outermost(one.importer, packages)
             if root and f"{root}.{one.dotted}" in modules:
-                from_within.add(root)
-    return {root for root in from_within if root not in real and root.rpartition(".")[2] not in named and root.partition(".")[0] not in named}
+                from_within[root].add(one.importer)
+    return {root for root, past in from_within.items() if root not in real and _MANY_TIMES * len(_named_by(root, naming)) <= len(past)}
+
+
+def _named_by(root: str, naming: Mapping[str, set[str]]) -> set[str]:
+    """The modules that import a package by its name, or the folder that it lies in."""
+    return naming.get(root.rpartition(".")[2], set()) | naming.get(root.partition(".")[0], set())
 
 
 def _outermost(module: str, packages: Container[str]) -> str:
