@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from coordlint import ir
 from coordlint.link.code.evaluation import (
-    calling,
     classes,
     containers,
     managers,
     outside,
+    proxies,
     relations,
     tasks,
     views,
@@ -190,7 +190,7 @@ def _of_object(ev: Evaluator, base: Object, name: str) -> Value:
     scope, _ = found
     made: list[Value] = []
     for function, binding in scope.attributes.get(name, ()):
-        made.append(_filled(ev, ev.binding(binding, function, name), base, function))
+        made.append(filled(ev, ev.binding(binding, function, name), base, function))
     if name in scope.names:
         made.append(_class_member(ev, base, scope, name))
     known = one_of(made)
@@ -239,7 +239,7 @@ def _with_fills(ev: Evaluator, symbol: str, name: str, value: Value) -> Value:
     return containers.filled(ev, value, fills) if fills else value
 
 
-def _filled(ev: Evaluator, value: Value, base: Object, function: Scope) -> Value:
+def filled(ev: Evaluator, value: Value, base: Object, function: Scope) -> Value:
     """`self.x = x` in __init__: fill in the constructor's arguments where they are known."""
     if base.arguments is None or function.function.name not in ("__init__", "__new__", "__attrs_init__"):
         return value
@@ -290,27 +290,7 @@ def _of_library_base(ev: Evaluator, base: Object, name: str) -> Value:
     made = one_of(_provided(ev, base.symbol, name))
     if isinstance(made, Unknown) and name == "instance":
         made = views.instance_of(ev, base)
-    return _forwarded(ev, base, name) if isinstance(made, Unknown) else made
-
-
-def _forwarded(ev: Evaluator, base: Object, name: str) -> Value:
-    """`def __getattr__(self, name): return getattr(self._client, name)`: what the object behind a proxy has."""
-    found = classes.member(ev, base.symbol, "__getattr__")
-    if found is None or name.startswith("__") or (proxy := ev.project.scopes.get(f"{found[0].symbol}.__getattr__")) is None:
-        return UNKNOWN
-    if (proxy.symbol, name) in ev.forwarding:
-        return UNKNOWN  # proxies that hold each other
-    asked = [p.name for p in proxy.params()]
-    made: list[Value] = []
-    ev.forwarding.add((proxy.symbol, name))
-    for expr in calling.returned(proxy):
-        match expr:
-            case ir.Call(func=ir.Name(id="getattr"), args=(behind, ir.Name(id=given), *_)) if given == asked[-1]:
-                made.append(attribute(ev, _filled(ev, ev.value(behind, proxy), base, proxy), name))
-            case _:
-                pass
-    ev.forwarding.discard((proxy.symbol, name))
-    return one_of(made)
+    return proxies.forwarded(ev, base, name) if isinstance(made, Unknown) else made
 
 
 def _of_super(ev: Evaluator, symbol: str, receiver: Value, name: str) -> Value:
@@ -329,7 +309,7 @@ def _of_super(ev: Evaluator, symbol: str, receiver: Value, name: str) -> Value:
 # -- library types ---------------------------------------------------------------------------------------------
 
 
-_OF_REQUEST = ("flask.g", "flask.globals.g", "flask._app_ctx_stack.top", "quart.g", "quart.globals.g")  # hold what a program sets there
+_OF_REQUEST = frozenset(("flask.g", "flask.globals.g", "flask._app_ctx_stack.top", "quart.g", "quart.globals.g", "flask.current_app", "flask.globals.current_app", "quart.current_app"))  # hold what a program sets there
 _OFFERED = {"flask_sqlalchemy.SQLAlchemy": "sqlalchemy"}  # objects that have the names of a module: `db.select`
 
 

@@ -83,6 +83,8 @@ def result(ev: Evaluator, call: ir.Call, scope: Scope) -> Value:
         return found if isinstance(row, Unknown) else row
     if not isinstance(row, Unknown):
         return row
+    if (bare := classes.unmade(ev, call, scope)) is not None:
+        return bare
     made = configured.read(ev, call, scope) or called.decorated(ev, call, scope) or querying.queried(ev, call, scope)
     return views.given(ev, call, scope) if isinstance(made, Unknown) else made
 
@@ -209,7 +211,7 @@ def _special(ev: Evaluator, name: str, call: ir.Call, scope: Scope) -> Value | N
     if last in ("Depends", "Security", "Provide", "Inject") and first is not None:
         return provided(ev, first)
     if name in injecting.FIELDS and (factory := call.keyword("default_factory") or call.keyword("factory")) is not None:
-        return result(ev, ir.Call(factory, (), (), call.at), scope) if isinstance(factory, ir.Name | ir.Attribute) else UNKNOWN
+        return injecting.produced(ev, factory, call.at, scope)
     if name.startswith(injecting.PROVIDERS) and first is not None:
         return injecting.provider(ev, first, call, scope)
     if name in querying.BY_MAPPING and first is not None:

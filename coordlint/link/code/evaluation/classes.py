@@ -130,6 +130,14 @@ def may_be_column(ev: Evaluator, symbol: str, field: str) -> bool:
     return bool(found) or not is_seen
 
 
+def unmade(ev: Evaluator, call: ir.Call, scope: Scope) -> Value | None:
+    """`super().__new__(cls)`, `object.__new__(cls)`: an object of the class, which nobody has filled yet."""
+    if not isinstance(call.func, ir.Attribute) or call.func.name != "__new__" or not call.args:
+        return None
+    made = [Object(v.symbol, None, scope.place(call.at)) for v in options(ev.value(call.args[0], scope)) if isinstance(v, ClassRef)]
+    return one_of(list(made)) if made else None
+
+
 def is_abstract(function: Scope) -> bool:
     """A method whose body only passes, returns None or raises NotImplementedError."""
     return all(

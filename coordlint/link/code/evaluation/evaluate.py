@@ -81,6 +81,7 @@ class Evaluator(Asking):
         self.children: dict[str, tuple[str, ...]] | None = None
         self.dispatchers: dict[str, Shape | None] = {}  # functions that call a method by its name
         self.appliers: dict[str, str] = {}  # functions that call what they are given, and the parameter with it
+        self.passing: dict[str, ir.Call | None] = {}  # functions that pass all that they are given on to one call
         self.storing: dict[tuple[str, int], bool] = {}  # functions that commit, by how deep was looked
         self.forwarding: set[tuple[str, str]] = set()  # attributes that proxies are being asked for
         self.settings: dict[str, tuple[Value, ...]] = {}  # what the project's configuration assigns, by name

@@ -30,6 +30,7 @@ from coordlint.link.code.evaluation.values import (
 )
 from coordlint.link.code.scopes.project import Scope
 from coordlint.models.schema import CallModel
+from coordlint.source import Span
 
 if TYPE_CHECKING:
     from coordlint.link.code.evaluation.evaluate import Evaluator
@@ -37,6 +38,17 @@ if TYPE_CHECKING:
 PROVIDERS = ("dependency_injector.providers.", "that_depends.providers.")
 FIELDS = ("dataclasses.field", "attr.ib", "attr.field", "attrs.field", "attr.attrib", "pydantic.Field", "pydantic.PrivateAttr")  # of data classes, made by a factory
 _PROVIDED = ("dependency_injector.wiring.Provide", "dependency_injector.wiring.Closing")
+
+
+def produced(ev: Evaluator, factory: ir.Expr, at: Span, scope: Scope) -> Value:
+    """What the factory of a field makes: a function or class by its name, a partial of one, or `lambda: Store(url)`."""
+    match factory:
+        case ir.Lambda(params=(), body=body):
+            return ev.value(body, scope)
+        case ir.Name() | ir.Attribute() | ir.Call():
+            return calling.result(ev, ir.Call(factory, (), (), at), scope)
+        case _:
+            return UNKNOWN
 
 
 def provider(ev: Evaluator, target: Value, call: ir.Call, scope: Scope) -> Value:

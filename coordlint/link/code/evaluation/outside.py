@@ -106,9 +106,13 @@ def _holder(base: ir.Expr) -> str:
             return ""
 
 
+_KEEPING = ("extensions", "config", "ctx")  # dicts that an application of a framework has for what belongs to it
+
+
 def item_of_application(ev: Evaluator, base: ir.Expr, key: ir.Expr) -> Value:
     """The same for what is kept as an item."""
-    if _holder(base) != "app" or not isinstance(key, ir.Const) or not isinstance(key.value, str):
+    kept = base.base if isinstance(base, ir.Attribute) and base.name in _KEEPING else base
+    if _holder(kept) != "app" or not isinstance(key, ir.Const) or not isinstance(key.value, str):
         return UNKNOWN
     return _agreed([ev.settle(ev.value(expr, scope)) for expr, scope in ev.project.outside_items.get(key.value, ())[:MOST]])
 

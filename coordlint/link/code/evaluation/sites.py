@@ -24,6 +24,7 @@ from coordlint.link.code.evaluation.values import (
 )
 from coordlint.link.code.flow.usage import last_word
 from coordlint.link.code.scopes.project import Scope, is_test
+from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import expressions
 from coordlint.models.schema import Op
 
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 ROUNDS = 3  # a callee that is known by what was passed in one round is found in the next
 MOST = 40  # calls of one function that are remembered
 _LATER = frozenset("delay apply_async si s signature send send_with_options kiq enqueue_job schedule defer".split())
-_HANDING = {"submit": 0, "to_thread": 0, "run_in_executor": 1, "call_soon": 0, "call_later": 1, "spawn": 0, "start_soon": 0, "run_sync": 0, "partial": 0, "defer": 0, "deferToThread": 0, "on_commit": 0, "enqueue": 0}  # fmt: skip
+_HANDING = {"submit": 0, "to_thread": 0, "run_in_executor": 1, "call_soon": 0, "call_later": 1, "spawn": 0, "start_soon": 0, "run_sync": 0, "partial": 0, "defer": 0, "deferToThread": 0, "on_commit": 0, "enqueue": 0, "call_at": 1, "add_signal_handler": 1, "do": 0, "finalize": 1}  # fmt: skip
+_IN_TUPLE = {"start_new_thread": 0, "apply": 0, "apply_async": 0, "enter": 2, "enterabs": 2}  # arguments come together
 _PROVIDING = frozenset({"Singleton", "Factory", "Resource", "ThreadLocalSingleton", "ThreadSafeSingleton", "ContextLocalSingleton", "AsyncSingleton"})
 _TARGETS = ("target", "func", "function")
 
@@ -92,16 +94,22 @@ def _handed(call: ir.Call, scope: Scope) -> Iterator[tuple[ir.Call, Scope]]:
     if last_word(call.func) in _PROVIDING and call.args and isinstance(scope.node, ir.Class):
         yield ir.Call(call.args[0], tuple(_of_provider(a) for a in call.args[1:]), tuple(replace(k, value=_of_provider(k.value)) for k in call.keywords), call.at), scope
         return
-    position = _HANDING.get(last_word(call.func))
+    last = last_word(call.func)
+    position = 0 if last == "register" and written(call.func) == "atexit.register" else _HANDING.get(last)
     if position is not None and len(call.args) > position + 1:
         yield ir.Call(call.args[position], call.args[position + 1 :], call.keywords, call.at), scope
         return
-    given = call.keyword("args") if call.keywords else None
+    given = (call.keyword("args") or call.keyword("argument")) if call.keywords else None
     if given is None:
+        at = _IN_TUPLE.get(last)
+        if at is not None and len(call.args) > at + 1 and isinstance(together := call.args[at + 1], ir.Sequence):
+            yield ir.Call(call.args[at], together.items, (), call.at), scope
         return
-    target = next((t for name in _TARGETS if (t := call.keyword(name)) is not None), None)
-    if target is not None and isinstance(given, ir.Sequence):
-        yield ir.Call(target, given.items, (), call.at), scope
+    if isinstance(given, ir.Sequence):
+        target = next((t for name in _TARGETS if (t := call.keyword(name)) is not None), None)
+        for one in (target,) if target is not None else call.args[:2]:  # `add_job(sweep, "interval", args=[store])`, `Timer(30, sweep, args=[store])`
+            if isinstance(one, ir.Name | ir.Attribute):
+                yield ir.Call(one, given.items, (), call.at), scope
 
 
 def _of_provider(given: ir.Expr) -> ir.Expr:

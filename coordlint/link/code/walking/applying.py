@@ -24,6 +24,7 @@ from coordlint.link.code.evaluation.values import (
 from coordlint.link.code.flow.usage import STARTERS, last_word
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.statements import expressions, statements
+from coordlint.link.code.walking import passing
 
 if TYPE_CHECKING:
     from coordlint.link.code.evaluation.evaluate import Evaluator
@@ -55,11 +56,18 @@ def applied(w: Walk, callee: Value, call: ir.Call, s: ir.Stmt, around: Around) -
         statement = _with(s, call, inner)
         helper = w.ev.project.scopes[option.symbol].function.name if isinstance(option, FunctionRef) else ""
         return [Applied(target, inner, statement, seen, helper) for target in targets] if isinstance(statement, type(s)) else []
-    return []
+    made: list[Applied] = []
+    for p in passing.passed_on(w, callee, call):
+        statement = _with(s, call, p.call)
+        seen = msgspec.structs.replace(around, guards=(*p.guards, *around.guards))
+        made += [Applied(p.callee, p.call, statement, seen, p.helper)] if isinstance(statement, type(s)) else []
+    return made
 
 
 def is_made_for_callers(w: Walk, call: ir.Call, raw: Value) -> bool:
     """Whether a call is the one inside a helper: what it does is told where the helper is called."""
+    if passing.is_told_by_callers(w, call):
+        return True
     if not isinstance(raw, Parameter) or raw.symbol != w.scope.symbol or not any(isinstance(a, ir.Starred) for a in call.args):
         return False
     return parameter_of(w.ev, w.scope.symbol) == raw.name
