@@ -14,18 +14,21 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures import TimeoutError as OutOfTime
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from coordlint import ir
 from coordlint.cache import Cache, decode, encode
 from coordlint.facts import Facts
 from coordlint.reading import is_risky
+from coordlint.sharing import Shared
 from coordlint.source import Skip, Source
 
-POOL_FROM = 2_000_000  # characters; below, starting workers costs more than it saves
+POOL_FROM = 2_000_000  # characters; below, starting workers costs more than it saves, and so does sharing words
 CHUNK = 400_000  # characters that a worker takes at once
 SECONDS_PER_CHUNK = 120.0
 SECONDS_ALONE = 30.0  # for one file, after its chunk failed
@@ -52,24 +55,35 @@ class Extractor:
 
     def _facts(self, sources: Sequence[Source]) -> list[Facts]:
         keys = [self.cache.key(source) if self.cache.folder else "" for source in sources]
-        found = [self.cache.get(key) if key else None for key in keys]
+        share = Shared().module if _are_many(sources) else None
+        found = [self._kept(key, share) for key in keys]
         missing = [number for number, facts in enumerate(found) if facts is None]
         made = self._make([sources[number] for number in missing])
         for number, data in zip(missing, made, strict=True):
             facts = data if isinstance(data, Facts) else decode(data)
+            if share is not None and facts.module is not None:
+                share(facts.module)
             found[number] = facts
             if keys[number] and not any(skip.passing for skip in facts.skips):
                 with contextlib.suppress(RecursionError):
                     self.cache.put(keys[number], encode(data) if isinstance(data, Facts) else data)
         return [facts for facts in found if facts is not None]
 
-    def _make(self, sources: Sequence[Source]) -> list[Facts | bytes]:
-        """Facts; encoded ones when a worker made them."""
-        if self.jobs > 1 and sum(len(s.text) for s in sources) >= POOL_FROM:
-            return list(self._pooled(sources))
+    def _kept(self, key: str, share: Callable[[ir.Module], None] | None) -> Facts | None:
+        facts = self.cache.get(key) if key else None
+        if share is not None and facts is not None and facts.module is not None:
+            share(facts.module)
+        return facts
+
+    def _make(self, sources: Sequence[Source]) -> Iterator[Facts | bytes]:
+        """Facts, one after the other as they are asked for; encoded ones when a worker made them."""
+        if self.jobs > 1 and _are_many(sources):
+            yield from self._pooled(sources)
+            return
         risky = [source for source in sources if is_risky(source)]
         elsewhere = iter(self._pooled(risky))
-        return [next(elsewhere) if is_risky(source) else extract_one(source) for source in sources]
+        for source in sources:
+            yield next(elsewhere) if is_risky(source) else extract_one(source)
 
     def _pooled(self, sources: Sequence[Source]) -> Iterator[Facts | bytes]:
         """Facts made in worker processes. Where a worker dies or hangs, the files of its chunk are tried one by one."""
@@ -78,10 +92,11 @@ class Extractor:
             pool = _pool(min(self.jobs, len(chunks)))
             try:
                 with _uninterrupted():
-                    pending = [pool.submit(extract_many, chunk) for chunk in chunks]
-                for chunk, future in zip(tuple(chunks), pending, strict=True):
-                    yield from future.result(timeout=SECONDS_PER_CHUNK)
-                    chunks.remove(chunk)
+                    pending = deque(pool.submit(extract_many, chunk) for chunk in chunks)
+                while pending:
+                    made = pending.popleft().result(timeout=SECONDS_PER_CHUNK)
+                    chunks.pop(0)
+                    yield from made
             except (BrokenProcessPool, OutOfTime, MemoryError):
                 _stop(pool)
                 yield from [self._alone(source) for source in chunks.pop(0)]
@@ -109,6 +124,10 @@ class Extractor:
             self.lost += time.monotonic() - begun
         self.failures.append((source.path, reason))
         return _unread(source, reason)
+
+
+def _are_many(sources: Sequence[Source]) -> bool:
+    return sum(len(source.text) for source in sources) >= POOL_FROM
 
 
 def extract_many(sources: Sequence[Source]) -> list[bytes]:

@@ -181,7 +181,7 @@ def _key(finding: Finding) -> tuple[str, str, str]:
 def _with(project: Project, texts: Mapping[str, str]) -> Project:
     """The project as if its files had these texts."""
     sources = tuple(
-        s if texts[s.path] == s.text else msgspec.structs.replace(s, text=texts[s.path]) for s in project.discovery.sources
+        s if texts[s.path] == s.text else Source(s.path, s.kind, texts[s.path]) for s in project.discovery.sources
     )
     return msgspec.structs.replace(project, discovery=msgspec.structs.replace(project.discovery, sources=sources))
 

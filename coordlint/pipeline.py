@@ -35,7 +35,7 @@ from coordlint.rendered import rendered_facts
 from coordlint.report.result import Coverage, Failure, Hidden, Report, RuleInfo, Why
 from coordlint.rulebook import Rule
 from coordlint.selection import Choice, select
-from coordlint.source import Kind, Place, Source, Span, Unread
+from coordlint.source import Kind, Place, Source, Span, Unread, put_away
 from coordlint.system import System, World
 from coordlint.watching import watched
 
@@ -219,6 +219,8 @@ def gathered(project: Project, always: tuple[Source, ...] = ()) -> Gathered:
     failures = tuple(Failure(f"analysis of {path}", reason) for path, reason in extractor.failures)
     imports = {s.path: imported_names(s.text) for s in sources if s.kind is Kind.PYTHON and s.path in read}
     models = Models.load({name for names in imports.values() for name in names}, extra)
+    if choice is not None:  # of a large project: what was read is facts now, and the rest is seldom looked into
+        put_away(sources)
     return Gathered(tuple(facts), (*facts, *untold, *unread), models, failures, Unread(left), choice, imports)
 
 
@@ -253,11 +255,8 @@ def _report(run: _Run, known: baselines.Baseline, options: Options, changes: Cha
     )
     in_baseline = [Hidden(f, marks[id(f)].fingerprint, "baseline") for f in matched.known if wanted(f)]
     hidden = [*(h for h in judged.silenced if wanted(h.finding)), *in_baseline]
-    texts = {source.path: source.text for source in project.discovery.sources}
     intents = [i for f in run.understanding.facts for i in f.intents if asked(i.place.path)]
-    pointed = sorted(
-        {p for r in shown for p in (r.finding.place.path, *(e.place.path for e in r.finding.because))}
-    )
+    pointed = {p for r in shown for p in (r.finding.place.path, *(e.place.path for e in r.finding.because))}
     return Report(
         version=__version__,
         findings=shown,
@@ -268,7 +267,7 @@ def _report(run: _Run, known: baselines.Baseline, options: Options, changes: Cha
         rules=tuple(RuleInfo(r.code, r.name, r.severity, r.summary, r.doc) for r in run.active),
         below=len(fresh) - len(shown),
         prefix=prefix_of(project.root),
-        texts={path: texts[path] for path in pointed if path in texts},
+        texts={source.path: source.text for source in sorted(project.discovery.sources, key=lambda s: s.path) if source.path in pointed},
         notes=() if run.understanding.failures else tuple(checked(run.understanding.system, intents)),
     )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import force_setattr
 
 
 class Kind(StrEnum):
@@ -27,7 +30,23 @@ class Source(msgspec.Struct, frozen=True):
 
     path: str
     kind: Kind
-    text: str
+    _text: str | bytes  # bytes once it was put away
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return self._text if isinstance(self._text, str) else zlib.decompress(self._text).decode("utf-8", "surrogatepass")
+
+
+def put_away(sources: Iterable[Source]) -> None:
+    """Keeps texts pressed from now on, to a fifth of their size: for when hardly anybody will ask again. Nothing else changes."""
+    for source in sources:
+        if isinstance(source._text, str):
+            force_setattr(source, "_text", zlib.compress(source._text.encode("utf-8", "surrogatepass"), 1))
+    with contextlib.suppress(ImportError, OSError, AttributeError, TypeError):  # glibc keeps what was freed between things that stay
+        import ctypes
+
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Span(msgspec.Struct, frozen=True, gc=False, array_like=True, order=True):

@@ -1,20 +1,23 @@
 """Many files into facts: in order, from the cache, with broken files told; and which files are chosen at all."""
 
 import os
+import pickle
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import coordlint.extract
-from coordlint import extraction, selection
-from coordlint.cache import Cache, open_cache
+from coordlint import extraction, ir, selection
+from coordlint.cache import Cache, decode, encode, open_cache
 from coordlint.extraction import Extractor
 from coordlint.facts import Facts
 from coordlint.leads import Module
 from coordlint.selection import select
-from coordlint.source import Kind, Source
+from coordlint.sharing import Shared
+from coordlint.source import Kind, Source, put_away
 
 
 def python(path: str, text: str = "x = 1\n") -> Source:
@@ -266,3 +269,92 @@ def test_what_touches_coordination_is_found_through_names_of_the_file() -> None:
     names, used = Module(python("a.py", text)).touching({"redis"})
     assert names == {"R", "client", "Keeper"}
     assert "go" in used and "idle" not in used
+
+
+def test_of_many_files_equal_words_and_line_numbers_are_one_object_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extraction, "POOL_FROM", 0)
+    text = "\n" * 400 + "def take(store, *, key):\n    with store.lock(key, name=key) as held:\n        return held.token\n"
+    one, other = Extractor(Cache(None), 2)([python("one.py", text), python("other.py", text)])
+    assert one.module is not None and other.module is not None
+    first, second = one.module.body[0], other.module.body[0]
+    assert isinstance(first, ir.Function) and isinstance(second, ir.Function)
+    assert first == second
+    assert first.at.line is second.at.line and first.at.line == 401
+    assert first.params[0].name is second.params[0].name
+    with_first, with_second = first.body[0], second.body[0]
+    assert isinstance(with_first, ir.With) and isinstance(with_second, ir.With)
+    call, same = with_first.items[0].context, with_second.items[0].context
+    assert isinstance(call, ir.Call) and isinstance(same, ir.Call)
+    assert call.keywords[0].name is same.keywords[0].name
+    assert call.func.at.line is same.func.at.line
+
+
+def test_sharing_knows_every_part_of_a_statement() -> None:
+    """A kind of node that it passes over would keep words of its own without anybody seeing it."""
+    text = "\n" * 300 + EVERYTHING
+    facts = coordlint.extract.extract(python("all.py", text))
+    module = decode(encode(facts)).module
+    assert module is not None
+    Shared().module(module)
+    words: dict[str, str] = {}
+    for name in _names(module):
+        assert words.setdefault(name, name) is name
+
+
+EVERYTHING = """
+import thing
+def thing(thing, *things, key=thing, **more) -> thing:
+    global thing
+    a = [thing, (thing, {thing}), {thing: thing, **thing}]
+    b = thing[thing] if thing < thing else -thing + thing
+    c = lambda thing: thing
+    d = [thing for thing in thing if thing]
+    e = f"{thing} {thing!r}"
+    f: thing = (thing := thing)
+    a += thing
+    if thing: thing
+    elif thing: thing
+    else: thing
+    for thing in thing: thing
+    else: thing
+    while thing: thing
+    with thing as thing, thing(thing, *thing, thing=thing, **thing): thing
+    try: thing
+    except (thing, thing.thing) as thing: thing
+    else: thing
+    finally: thing
+    del thing
+    assert thing, thing
+    raise thing
+async def thing():
+    yield thing
+    await thing
+    return thing
+class thing(thing, thing=thing):
+    @thing
+    def thing(self): yield from thing
+    @thing.thing
+    class thing: thing
+"""
+
+
+def _names(node: object) -> Iterator[str]:
+    """The names that expressions hold, down from a node."""
+    if isinstance(node, tuple):
+        for one in node:
+            yield from _names(one)
+    elif isinstance(node, msgspec.Struct):
+        if isinstance(node, ir.Name):
+            yield node.id
+        elif isinstance(node, ir.Attribute | ir.Param | ir.Keyword):
+            yield node.name
+        for field in node.__struct_fields__:
+            yield from _names(getattr(node, field))
+
+
+def test_texts_that_are_put_away_stay_what_they_were() -> None:
+    source = python("a.py", "name = '\u00e9\ud800'\n" * 100)
+    text = source.text
+    put_away([source])
+    assert source.text == text
+    assert pickle.loads(pickle.dumps(source)).text == text

@@ -16,13 +16,13 @@ from coordlint.models.schema import CallModel
 from coordlint.source import Place
 
 
-class Unknown(msgspec.Struct, frozen=True):
+class Unknown(msgspec.Struct, frozen=True, gc=False):
     """Nothing is known, but maybe how it is written: "account.id" as an argument."""
 
     name: str = ""
 
 
-class Literal(msgspec.Struct, frozen=True):
+class Literal(msgspec.Struct, frozen=True, gc=False):
     """A constant; `unit` is "s" for a timedelta that was turned into seconds."""
 
     value: bool | int | float | str | None
@@ -30,32 +30,32 @@ class Literal(msgspec.Struct, frozen=True):
     unit: str = ""
 
 
-class Pattern(msgspec.Struct, frozen=True):
+class Pattern(msgspec.Struct, frozen=True, gc=False):
     """Text with computed parts: "acct:{}", and the same with names, "acct:{account.id}"."""
 
     text: str
     named: str
 
 
-class External(msgspec.Struct, frozen=True):
+class External(msgspec.Struct, frozen=True, gc=False):
     """A name of a library or of the standard library, dotted."""
 
     name: str
 
 
-class ModuleRef(msgspec.Struct, frozen=True):
+class ModuleRef(msgspec.Struct, frozen=True, gc=False):
     """A module of the project."""
 
     name: str
 
 
-class ClassRef(msgspec.Struct, frozen=True):
+class ClassRef(msgspec.Struct, frozen=True, gc=False):
     """A class of the project."""
 
     symbol: str
 
 
-class Arg(msgspec.Struct, frozen=True):
+class Arg(msgspec.Struct, frozen=True, gc=False):
     """An argument by parameter name (digits for positions that no signature names)."""
 
     name: str
@@ -63,7 +63,7 @@ class Arg(msgspec.Struct, frozen=True):
     place: Place | None = None
 
 
-class FunctionRef(msgspec.Struct, frozen=True):
+class FunctionRef(msgspec.Struct, frozen=True, gc=False):
     """A function of the project, with its receiver when bound, and arguments that functools.partial holds."""
 
     symbol: str
@@ -71,7 +71,7 @@ class FunctionRef(msgspec.Struct, frozen=True):
     held: tuple[Arg, ...] = ()
 
 
-class Instance(msgspec.Struct, frozen=True):
+class Instance(msgspec.Struct, frozen=True, gc=False):
     """An object of a library type, made by a call at a place, maybe through wrappers."""
 
     type: str
@@ -87,7 +87,7 @@ class Instance(msgspec.Struct, frozen=True):
         return next((a for a in self.arguments if a.name == name), None)
 
 
-class Object(msgspec.Struct, frozen=True):
+class Object(msgspec.Struct, frozen=True, gc=False):
     """An instance of a class of the project; arguments are those of its constructor."""
 
     symbol: str
@@ -100,7 +100,7 @@ class Object(msgspec.Struct, frozen=True):
         return next((a for a in self.arguments or () if a.name == name), None)
 
 
-class Method(msgspec.Struct, frozen=True):
+class Method(msgspec.Struct, frozen=True, gc=False):
     """A call of a library, ready to be made on its receiver."""
 
     owner: Value
@@ -108,21 +108,21 @@ class Method(msgspec.Struct, frozen=True):
     model: CallModel
 
 
-class Parameter(msgspec.Struct, frozen=True):
+class Parameter(msgspec.Struct, frozen=True, gc=False):
     """What a caller passes."""
 
     symbol: str
     name: str
 
 
-class Environment(msgspec.Struct, frozen=True):
+class Environment(msgspec.Struct, frozen=True, gc=False):
     """An environment variable or setting, with its default."""
 
     name: str
     default: Value | None = None
 
 
-class Manager(msgspec.Struct, frozen=True):
+class Manager(msgspec.Struct, frozen=True, gc=False):
     """The context manager that a generator function of the project makes."""
 
     symbol: str
@@ -131,14 +131,14 @@ class Manager(msgspec.Struct, frozen=True):
     place: Place | None = None
 
 
-class Items(msgspec.Struct, frozen=True):
+class Items(msgspec.Struct, frozen=True, gc=False):
     """A tuple, list or set of known length."""
 
     kind: str
     items: tuple[Value, ...]
 
 
-class Table(msgspec.Struct, frozen=True):
+class Table(msgspec.Struct, frozen=True, gc=False):
     """A dict display; entries with unknown keys have an empty key."""
 
     entries: tuple[tuple[str, Value], ...]
@@ -149,7 +149,7 @@ class Table(msgspec.Struct, frozen=True):
         return next((v for k, v in self.entries if k == key), None)
 
 
-class Result(msgspec.Struct, frozen=True):
+class Result(msgspec.Struct, frozen=True, gc=False):
     """What a library call gave back, where it has no type of its own: a row, a value, a truth."""
 
     model: CallModel
@@ -157,7 +157,7 @@ class Result(msgspec.Struct, frozen=True):
     owner: Value | None = None
 
 
-class Partial(msgspec.Struct, frozen=True):
+class Partial(msgspec.Struct, frozen=True, gc=False):
     """`functools.partial` of something that is no function of the project: a library's class, function or method."""
 
     target: Value
@@ -165,7 +165,7 @@ class Partial(msgspec.Struct, frozen=True):
     positions: int  # how many positional arguments are held
 
 
-class Called(msgspec.Struct, frozen=True):
+class Called(msgspec.Struct, frozen=True, gc=False):
     """The result of calling what a caller passes, or with what a caller passes: `factory(*args)`."""
 
     target: Value
@@ -173,14 +173,14 @@ class Called(msgspec.Struct, frozen=True):
     place: Place | None = None
 
 
-class Super(msgspec.Struct, frozen=True):
+class Super(msgspec.Struct, frozen=True, gc=False):
     """`super()` in a method of a class."""
 
     symbol: str
     receiver: Value
 
 
-class OneOf(msgspec.Struct, frozen=True):
+class OneOf(msgspec.Struct, frozen=True, gc=False):
     """One of several."""
 
     options: tuple[Value, ...]

@@ -195,13 +195,16 @@ def bare(expr: ir.Expr) -> ir.Expr:
             return expr
 
 
+_NONE_STARTED: frozenset[int] = frozenset()  # one for all: an empty set takes 216 bytes
+
+
 class Inside(NamedTuple):
     """What an expression does, in order: calls (innermost first), yields and lambdas."""
 
     calls: tuple[ir.Call, ...] = ()
     yields: bool = False
     lambdas: tuple[ir.Lambda, ...] = ()
-    started: frozenset[int] = frozenset()  # ids of calls that are handed to something that runs them beside this code
+    started: frozenset[int] = _NONE_STARTED  # ids of calls that are handed to something that runs them beside this code
 
 
 NOTHING = Inside()
@@ -233,7 +236,7 @@ def inside(expr: ir.Expr) -> Inside:
     if not (calls or yields or lambdas):
         return NOTHING
     started = [id(a) for c in calls if starts(c.func) for a in c.args if isinstance(a, ir.Call)] if len(calls) > 1 else ()
-    return Inside(tuple(calls[::-1]), yields, tuple(lambdas[::-1]), frozenset(started))
+    return Inside(tuple(calls[::-1]), yields, tuple(lambdas[::-1]), frozenset(started) if started else _NONE_STARTED)
 
 
 def starts(func: ir.Expr) -> bool:

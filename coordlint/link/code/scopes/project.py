@@ -6,16 +6,16 @@ Nothing is evaluated here; a binding keeps the expression that a name gets its v
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import accumulate
+from typing import Any, TypeVar
 
 from coordlint import ir
 from coordlint.facts import Facts
 from coordlint.link.code.scopes import filling, roots
 from coordlint.link.code.scopes.filling import Fill
-from coordlint.link.code.scopes.sharing import Shared
 from coordlint.link.code.scopes.statements import expressions, statements
 from coordlint.source import Place, Span
 
@@ -40,6 +40,10 @@ class Binding:
     within: Scope | None = None  # the function that binds a name of another scope: `global name`
 
 
+T = TypeVar("T")
+_NONE: Mapping[str, Any] = {}  # one for all scopes that have nothing of a kind: most have not, and an empty dictionary takes 64 bytes
+
+
 @dataclass(slots=True, eq=False)
 class Scope:
     """A module, class or function, and the names it binds."""
@@ -51,11 +55,11 @@ class Scope:
     parent: Scope | None
     node: ir.Module | ir.Class | ir.Function
     names: dict[str, list[Binding]] = field(default_factory=dict)
-    attributes: dict[str, list[tuple[Scope, Binding]]] = field(default_factory=dict)  # of a class: self.x = ...
-    fills: dict[str, list[Fill]] = field(default_factory=dict)  # of a name, or of a class's attribute: x[key] = ...
-    elsewhere: dict[str, Scope] = field(default_factory=dict)  # names that are declared global or nonlocal
-    stars: list[Binding] = field(default_factory=list)  # from x import *
-    children: list[Scope] = field(default_factory=list)
+    attributes: Mapping[str, list[tuple[Scope, Binding]]] = _NONE  # of a class: self.x = ...
+    fills: Mapping[str, list[Fill]] = _NONE  # of a name, or of a class's attribute: x[key] = ...
+    elsewhere: Mapping[str, Scope] = _NONE  # names that are declared global or nonlocal
+    stars: Sequence[Binding] = ()  # from x import *
+    children: Sequence[Scope] = ()
     is_package: bool = False
     _statements: list[ir.Stmt] | None = None
 
@@ -90,7 +94,12 @@ class Scope:
         home = self.elsewhere.get(name)
         if home is not None:
             binding.within = self
-        (home or self).names.setdefault(name, []).append(binding)
+        names = (home or self).names
+        known = names.get(name)
+        if known is None:
+            names[name] = [binding]  # hardly any gets another one, for which an appended list keeps room
+        else:
+            known.append(binding)
 
     def sees(self, name: str) -> Scope | None:
         """The scope that binds a bare name, from here outwards."""
@@ -117,7 +126,6 @@ class Project:
         self._asked: set[roots.Asked] = set()
         self._setters: dict[str, tuple[tuple[Scope, Binding], ...]] | None = None
         self._filled: list[tuple[ir.Expr, Fill]] = []
-        self._shared = Shared()
         added: list[Scope] = []
         given = sorted(facts, key=lambda f: f.path)
         for one in given:
@@ -231,7 +239,8 @@ class Project:
             case ir.Global(names=names):
                 for name in names:
                     home = scope.parent.sees(name) if scope.parent is not None else None
-                    scope.elsewhere[name] = home or self.modules[scope.module]
+                    scope.elsewhere = declared = _own(scope.elsewhere)
+                    declared[name] = home or self.modules[scope.module]
             case ir.Import(names=names):
                 for dotted, alias in names:
                     self._asked.add(roots.Asked(scope.module, self.modules[scope.module].is_package, dotted, 0))
@@ -243,7 +252,7 @@ class Project:
                 for name, alias in names:
                     binding = Binding("from", module=module, level=level, name=name, at=s.at)
                     if name == "*":
-                        scope.stars.append(binding)
+                        scope.stars = _grown(scope.stars, binding)
                     else:
                         scope.bind(alias or name, binding)
             case ir.Function() | ir.Class():
@@ -251,9 +260,7 @@ class Project:
             case _:
                 pass
         for expr in expressions(s):
-            nodes = ir.walk(expr)
-            self._shared.nodes(nodes)
-            for node in nodes:
+            for node in ir.walk(expr):
                 kind = type(node)
                 if kind is ir.Name or kind is ir.Attribute or kind is ir.Call:
                     continue  # nearly all
@@ -286,18 +293,18 @@ class Project:
         """Gives what is put into a container to the name or attribute that the container is."""
         match root:
             case ir.Attribute(base=base, name=name) if _is_self(base, fill.scope) and fill.scope.owner is not None:
-                _add_fill(fill.scope.owner.fills, name, fill)
+                _add_fill(fill.scope.owner, name, fill)
             case ir.Attribute(base=base, name=name):
                 self.outside_fills[name].append((base, fill))
             case ir.Name(id=name) if (home := fill.scope.sees(name)) is not None:
                 found = home.names.get(name, ())
-                _add_fill(home.fills, name, fill)
+                _add_fill(home, name, fill)
                 if len(found) == 1 and found[0].expr is not None and not found[0].path and found[0].kind == "value" and depth < 3:
                     reach = filling.reached(found[0].expr)  # `part = self.all[key]` and `part[other] = value`
                     if isinstance(reach.root, ir.Name | ir.Attribute) and (home is fill.scope or isinstance(reach.root, ir.Name)):
                         self._fill(reach.root, Fill((*reach.keys, *fill.keys), fill.value, fill.scope, fill.spreads), depth + 1)
                 elif len(found) == 1 and found[0].kind == "from" and (module := self.find_module(found[0].module, home, found[0].level)):
-                    _add_fill(self.modules[module].fills, found[0].name, fill)
+                    _add_fill(self.modules[module], found[0].name, fill)
             case _:
                 pass
 
@@ -308,13 +315,27 @@ class Project:
         kind = "function" if isinstance(node, ir.Function) else "class"
         made = Scope(symbol, kind, scope.path, scope.module, scope, node)
         self.scopes[symbol] = made
-        scope.children.append(made)
+        scope.children = _grown(scope.children, made)
         scope.bind(node.name, Binding("def" if kind == "function" else "class", target=made, at=node.at))
         self._collect(made)
 
 
-def _add_fill(home: dict[str, list[Fill]], name: str, fill: Fill) -> None:
-    known = home.setdefault(name, [])
+def _own(known: Mapping[str, T]) -> dict[str, T]:
+    """A dictionary that may be written to: the known one, or a new one in the place of the one for all."""
+    return known if isinstance(known, dict) and known is not _NONE else {}
+
+
+def _grown(known: Sequence[T], one: T) -> list[T]:
+    """A list with one more at its end: the known one, or the first for that."""
+    if not isinstance(known, list):
+        return [one]
+    known.append(one)
+    return known
+
+
+def _add_fill(home: Scope, name: str, fill: Fill) -> None:
+    home.fills = fills = _own(home.fills)
+    known = fills.setdefault(name, [])
     if len(known) < filling.MOST:
         known.append(fill)
 
@@ -340,7 +361,8 @@ def _bind(
             params = scope.params()
             if params and params[0].name == base:
                 made = Binding(kind, value, path, annotation=annotation, at=at)
-                scope.owner.attributes.setdefault(name, []).append((scope, made))
+                scope.owner.attributes = attributes = _own(scope.owner.attributes)
+                attributes.setdefault(name, []).append((scope, made))
         case ir.Sequence(items=items):
             for position, item in enumerate(items):
                 _bind(scope, item, value, (*path, position), kind, None, at)
