@@ -90,6 +90,8 @@ class Carrying:
             return
         touches = self.touches(trace.scope.symbol)
         reads = [t for t in touches if not is_write(t.operation) and t.operation.op not in _ASIDE]
+        if not reads:  # of nearly all functions: their flow is not worth its time and memory
+            return
         told: dict[Place, Operation] = {}
         whole = self._tracer.flow(trace.scope.symbol)
         for write in touches:
