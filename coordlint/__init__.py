@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from coordlint.cures import cure_for as cure_for, fence_for as fence_for
     from coordlint.deployment import (
         Coordinator as Coordinator,
+        Dependency as Dependency,
         Deployment as Deployment,
         Ensemble as Ensemble,
         Port as Port,
@@ -83,7 +84,7 @@ if TYPE_CHECKING:
         unsaved_requests as unsaved_requests,
     )
     from coordlint.beside import beside_database as beside_database
-    from coordlint.starting import EarlyCall as EarlyCall, early_calls as early_calls
+    from coordlint.starting import EarlyCall as EarlyCall, early_calls as early_calls, finds_it_ready as finds_it_ready
     from coordlint.leases import LeaseChange as LeaseChange, lease_changes as lease_changes
     from coordlint.members import Pruned as Pruned, Unnoticed as Unnoticed, pruned as pruned, unnoticed as unnoticed
     from coordlint.starving import Starved as Starved, starved as starved
@@ -135,7 +136,7 @@ _HOMES = {
     "coordlint.coordination": "Argument Client Effect Entry Guard Lock Operation Outcome Release Section Time",
     "coordlint.cures": "cure_for fence_for",
     "coordlint.harm": "is_behind_row_lock is_beside_lock is_concrete is_decided is_long is_repeatable is_weighty may_differ names_money",
-    "coordlint.deployment": "Coordinator Deployment Ensemble Port Workload",
+    "coordlint.deployment": "Coordinator Dependency Deployment Ensemble Port Workload",
     "coordlint.duration": "CALLERS_UP TaskLimit is_outlasted time_limit too_long too_often unenforced",
     "coordlint.finding": "Confidence Evidence Finding Fix Severity",
     "coordlint.models.schema": "Late OnBusy Op Scope",
@@ -144,7 +145,7 @@ _HOMES = {
     "coordlint.guarding": "open_ways sees_outage survives_outage unsaved_requests",
     "coordlint.outage": "WayIn ends_quietly ends_threads reads_configuration request_hit unforeseen way_in",
     "coordlint.beside": "beside_database",
-    "coordlint.starting": "EarlyCall early_calls",
+    "coordlint.starting": "EarlyCall early_calls finds_it_ready",
     "coordlint.leases": "LeaseChange lease_changes",
     "coordlint.members": "Pruned Unnoticed pruned unnoticed",
     "coordlint.starving": "Starved starved",

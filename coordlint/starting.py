@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from coordlint.coordination import Entry, Operation
-from coordlint.deployment import Coordinator
+from coordlint.deployment import Coordinator, Ensemble
 from coordlint.guarding import is_guarded, sees_outage
 from coordlint.models.schema import Op
 from coordlint.outage import is_only_read, start_of
@@ -86,5 +86,49 @@ def _store_of(system: System, workload: Workload, stores: list[Coordinator]) -> 
 def _is_waited_for(store: Coordinator, workload: Workload) -> bool:
     """Whether the order of starting names the store, on whatever condition, or what is started waits for something by itself."""
     commands = [workload.command, *(p.argv for p in workload.processes), *((p.program,) for p in workload.processes)]
-    waits = any(_WAITS & words(word) for command in commands for word in command)
+    waits = bool(workload.waits) or any(_WAITS & words(word) for command in commands for word in command)
     return waits or any(d.name == store.workload.name or _WAITS & words(d.name) for d in workload.depends_on)
+
+
+def finds_it_ready(system: System, workload: Workload, ensemble: Ensemble) -> bool:
+    """Whether a service begins after the store answers, though it states an order only: its start waits for the store, or what it is
+    started after has waited for the store's health, or was done with its own work there."""
+    return _waits_itself(system, workload, ensemble) or _comes_after(system, workload, ensemble)
+
+
+def _waits_itself(system: System, workload: Workload, ensemble: Ensemble) -> bool:
+    """Whether a command of its start waits for a member, or for somebody who is not known."""
+    for waiting in workload.waits:
+        hosts = waiting.message.split()
+        known = {w.key for host in hosts for w in system.deployment.resolve(host, workload.key)}
+        if not known or known & set(ensemble.keys):
+            return True
+    return False
+
+
+def _comes_after(system: System, workload: Workload, ensemble: Ensemble) -> bool:
+    """Whether the order of starting leads to the store's health over other services."""
+    beside = {w.name: w for w in system.workloads() if w.path == workload.path and w.kind == "compose"}
+    members = {c.workload.name for c in ensemble.coordinators}
+    todo = list(workload.depends_on)
+    seen = {workload.name, *members}
+    while todo:
+        awaited = todo.pop()
+        other = beside.get(awaited.name)
+        if other is None or awaited.name in seen or awaited.condition == "ignored":
+            continue
+        seen.add(awaited.name)
+        if any(d.condition == "healthy" and d.name in members for d in other.depends_on):
+            return True
+        if awaited.condition == "completed" and _talks_to(system, other, ensemble):
+            return True
+        if awaited.condition in ("completed", "healthy") and _waits_itself(system, other, ensemble):
+            return True
+        todo += other.depends_on
+    return False
+
+
+def _talks_to(system: System, workload: Workload, ensemble: Ensemble) -> bool:
+    """Whether anything but an order of starting says that it connects there."""
+    connections = [c for c in system.deployment.connections_of(workload.key) if c.target in ensemble.keys]
+    return any(e.message != "depends-on" for c in connections for e in c.evidence)

@@ -208,6 +208,7 @@ class Workload(msgspec.Struct, frozen=True):
     elections: tuple[Evidence, ...] = ()  # what says that its instances elect a leader: a Lease, the right to write Leases, an elector beside them
     command: tuple[str, ...] = ()  # the words of entry point and command, joined
     command_place: Place | None = None
+    waits: tuple[Evidence, ...] = ()  # commands of its start that wait until others answer; the message is the hosts that they name, if that is known
     named_by: Evidence | None = None  # what gives a compose service a name and endpoints that follow its health
     routed_by: Evidence | None = None  # what asks a proxy beside it to pass requests on to it; the message is the kind of proxy
     pinned_to: Evidence | None = None  # the one node of a swarm that it may run on, by its name

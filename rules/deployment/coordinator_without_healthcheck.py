@@ -8,7 +8,9 @@ Instead: a healthcheck on the coordinator (`zkServer.sh status` or srvr, `etcdct
 `depends_on: {name: {condition: service_healthy}}`; a readinessProbe in Kubernetes; and in the client retries with back-off, because the
 coordinator will restart one day without it.
 
-Fine when: the client retries with back-off, so that the order does not matter; the manifest belongs to tests. It is information for a
+Fine when: the client retries with back-off, so that the order does not matter (kazoo tries for the timeout of `start`, 15 s where nobody says more, whatever its
+`connection_retry`); what the container runs waits first, by `wait-for-it`, dockerize, docker-compose-wait's `WAIT_HOSTS` or a loop over `nc`; the service waits
+until another one is done that has worked with the store itself, or for one that waits for its health; the manifest belongs to tests. It is information for a
 coordinator in compose without a restart policy: what no crash and no reboot brings back is there to try things with. It is information as well for a store
 with a healthcheck whose client is started again when it fails: a little later the store answers.
 
@@ -28,20 +30,26 @@ from coordlint import (
     INFO,
     MEDIUM,
     WARNING,
+    Dependency,
     EarlyCall,
     Ensemble,
     Evidence,
     Found,
+    Op,
+    Operation,
     System,
     Workload,
     backend_name,
     call_name,
     early_calls,
+    finds_it_ready,
     found,
     lock_held_in,
+    loop_above,
     rule,
 )
 
+LONG_START = 60.0  # seconds
 RETRYING = ("connection_retry", "retry", "retry_on_error", "retries", "max_retries", "connect_retries")
 
 
@@ -96,17 +104,26 @@ def asked_at_start(ensemble: Ensemble, early: list[EarlyCall]) -> Found:
 
 
 def started_only(system: System, ensemble: Ensemble) -> Iterator[Found]:
-    """Compose services that wait for no more than the start; one finding for all of them."""
+    """Compose services that wait for no more than the start; one finding for each job whose end others wait for, and one for all the rest."""
     waiting = [
         (workload, dependency)
         for workload in system.workloads()
         for dependency in workload.depends_on
         if dependency.condition == "started" and workload.path == ensemble.first.workload.path
         for member in ensemble.coordinators
-        if dependency.name == member.workload.name and workload.key not in ensemble.keys
+        if dependency.name == member.workload.name and workload.key not in ensemble.keys and not finds_it_ready(system, workload, ensemble)
     ]
-    if not waiting:
-        return
+    relied = {w.name: relying(system, w) for w, _ in waiting}
+    for name in sorted(name for name, others in relied.items() if others):
+        job = [(w, d) for w, d in waiting if w.name == name]
+        yield start_only(ensemble, job, [Evidence(d.place, f"{w.name} is started when it has succeeded") for w, d in relied[name][:4]])
+    rest = [(w, d) for w, d in waiting if not relied[w.name]]
+    if rest:
+        yield start_only(ensemble, rest, [Evidence(d.place, f"{w.name} as well") for w, d in rest[1:4] if w.key != rest[0][0].key])
+
+
+def start_only(ensemble: Ensemble, waiting: list[tuple[Workload, Dependency]], more_places: list[Evidence]) -> Found:
+    """Services that wait for the start only, told at the first."""
     workload, dependency = waiting[0]
     checked = [p for c in ensemble.coordinators for p in c.workload.probes if not p.is_disabled]
     others = len({w.key for w, _ in waiting}) - 1
@@ -114,16 +131,20 @@ def started_only(system: System, ensemble: Ensemble) -> Iterator[Found]:
     missing = "waits for its start only" if checked else "waits for its start only, and it has no healthcheck"
     because = [Evidence(ensemble.first.place, f"{ensemble.first.workload.name} is defined here")]
     because += [Evidence(p.place, "its healthcheck is not waited for") for p in checked[:1]]
-    because += [Evidence(d.place, f"{w.name} as well") for w, d in waiting[1:4] if w.key != workload.key]
-    yield found(
+    return found(
         f"{workload.name}{more} depends on {backend_name(ensemble.backend)} ({ensemble.name}) and {missing}",
         at=dependency.place,
-        because=because,
+        because=[*because, *more_places],
         symbol=workload.symbol,
         resource=ensemble.backend,
         severity=ensemble.softened(INFO if checked and comes_back(workload) else WARNING),
         confidence=MEDIUM,
     )
+
+
+def relying(system: System, job: Workload) -> list[tuple[Workload, Dependency]]:
+    """The services that are started only when a job beside them has succeeded."""
+    return [(w, d) for w in system.workloads() if w.path == job.path for d in w.depends_on if d.name == job.name and d.condition == "completed"]
 
 
 def comes_back(workload: Workload) -> bool:
@@ -137,217 +158,15 @@ def holds_locks(system: System, ensemble: Ensemble) -> bool:
 
 
 def retries(system: System, ensemble: Ensemble) -> bool:
-    """Whether every client of the backend in code is made with a retry policy."""
+    """Whether every client of the backend in code is made with a retry policy, and connects without a limit of its own."""
     clients = list(system.clients(backend=ensemble.backend))
-    return bool(clients) and all(any(a.name in RETRYING for a in client.arguments) for client in clients)
+    if not clients or not all(any(a.name in RETRYING for a in client.arguments) for client in clients):
+        return False
+    return ensemble.backend != "zookeeper" or not any(gives_up(system, call) for call in system.operations(Op.CONNECT, backend="zookeeper"))
 
 
-EXAMPLES = r'''
-=== bad: start order alone
---- compose.yaml
-services:
-  zookeeper:
-    image: zookeeper:3.9
-  web:
-    image: acme/web
-    depends_on:
-      - zookeeper  # finding: coordinator-without-healthcheck
-
-=== bad: a healthcheck that nobody waits for
---- compose.yaml
-services:
-  etcd:
-    image: quay.io/coreos/etcd:v3.5.9
-    healthcheck:
-      test: ["CMD", "etcdctl", "endpoint", "health"]
-  web:
-    image: acme/web
-    depends_on:
-      etcd:  # finding: coordinator-without-healthcheck
-        condition: service_started
-
-=== bad: no probe in Kubernetes
---- k8s/consul.yaml
-apiVersion: apps/v1
-kind: StatefulSet
-metadata:
-  name: consul  # finding: coordinator-without-healthcheck
-spec:
-  serviceName: consul
-  replicas: 3
-  template:
-    spec:
-      containers:
-        - {name: consul, image: "hashicorp/consul:1.17", args: [agent, -server, -bootstrap-expect=3]}
-
-=== bad: the Redis that holds the locks
---- compose.yaml
-services:
-  redis:
-    image: redis:7
-  worker:
-    build: .
-    command: python worker.py
-    depends_on:
-      - redis  # finding: coordinator-without-healthcheck
---- Dockerfile
-FROM python:3.12
-WORKDIR /app
-COPY . .
---- worker.py
-import redis
-
-r = redis.Redis(host="redis")
-
-def close_books():
-    with r.lock("books", timeout=30):
-        print("closing")
-
-=== bad: asked in order to start, with no order stated
---- compose.yaml
-services:
-  redis:  # finding: coordinator-without-healthcheck
-    image: redis:7
-  web:
-    build: .
-    command: python serve.py
---- Dockerfile
-FROM python:3.12
-WORKDIR /app
-COPY . .
---- serve.py
-import redis
-
-r = redis.Redis(host="redis")
-
-
-def check():
-    try:
-        r.ping()
-    except redis.ConnectionError:
-        raise SystemExit("no Redis at redis:6379")
-
-
-def main():
-    check()
-    print("serving")
-
-
-if __name__ == "__main__":
-    main()
-
-=== good: asked at the start again and again, until it answers
---- compose.yaml
-services:
-  redis:
-    image: redis:7
-  web:
-    build: .
-    command: python serve.py
---- Dockerfile
-FROM python:3.12
-WORKDIR /app
-COPY . .
---- serve.py
-import time
-
-import redis
-
-r = redis.Redis(host="redis")
-
-
-def main():
-    while True:
-        try:
-            r.ping()
-            break
-        except redis.ConnectionError:
-            time.sleep(1)
-    print("serving")
-
-
-if __name__ == "__main__":
-    main()
-
-=== good: an entry point that waits for it
---- compose.yaml
-services:
-  redis:
-    image: redis:7
-  web:
-    build: .
-    command: ./wait-for-it.sh redis:6379 -- python serve.py
---- Dockerfile
-FROM python:3.12
-WORKDIR /app
-COPY . .
---- serve.py
-import redis
-
-r = redis.Redis(host="redis")
-
-if __name__ == "__main__":
-    r.ping()
-
-=== good: waits for health
---- compose.yaml
-services:
-  zookeeper:
-    image: zookeeper:3.9
-    healthcheck: {test: [CMD, zkServer.sh, status]}
-  web:
-    image: acme/web
-    depends_on:
-      zookeeper: {condition: service_healthy}
-
-=== good: a stack for tests
---- docker-compose.test.yml
-services:
-  zookeeper: {image: "zookeeper:3.9"}
-  tests: {build: ., depends_on: [zookeeper]}
-
-=== good: the client retries
---- compose.yaml
-services:
-  zookeeper:
-    image: zookeeper:3.9
-  worker:
-    build: .
-    command: python worker.py
-    depends_on: [zookeeper]
---- worker.py
-from kazoo.client import KazooClient
-from kazoo.retry import KazooRetry
-
-zk = KazooClient(hosts="zookeeper:2181", connection_retry=KazooRetry(max_tries=-1, delay=1, backoff=2))
-zk.start()
-
-=== good: readiness probe
---- k8s/etcd.yaml
-apiVersion: apps/v1
-kind: StatefulSet
-metadata: {name: etcd}
-spec:
-  serviceName: etcd
-  replicas: 3
-  template:
-    spec:
-      containers:
-        - name: etcd
-          image: quay.io/coreos/etcd:v3.5.9
-          readinessProbe: {httpGet: {path: /health, port: 2379}}
-
-=== good: nobody states an order
---- compose.yaml
-services:
-  zookeeper: {image: "zookeeper:3.9"}
-  web: {image: acme/web}
-
-=== good: Redis as a cache
---- compose.yaml
-services:
-  redis: {image: "redis:7"}
-  web:
-    image: acme/web
-    depends_on: [redis]
-'''
+def gives_up(system: System, call: Operation) -> bool:
+    """Whether kazoo's `start` ends with an error when its timeout has passed, whatever the client retries, and nobody calls it again."""
+    said = call.argument("timeout")
+    is_short = said is None or (isinstance(said.value, int | float) and said.value < LONG_START)
+    return call.call == "kazoo.client.KazooClient.start" and is_short and not call.loop and loop_above(system, call) is None

@@ -145,6 +145,7 @@ def _varied(base: Workload, variant: Workload, began: Started, begins: Started) 
         runs=variant.runs if is_bare else base.runs,
         command=variant.command if is_bare else base.command,
         command_place=variant.command_place if is_bare else base.command_place,
+        waits=tuple(dict.fromkeys((*base.waits, *variant.waits))),
         depends_on=(*base.depends_on, *(d for d in variant.depends_on if d not in base.depends_on)),
         mounts=base.mounts or variant.mounts,
         routed_by=base.routed_by or variant.routed_by,

@@ -23,6 +23,7 @@ from coordlint.link.deploy.supervision import (
     repeated_commands,
     restarts_when_unhealthy,
 )
+from coordlint.link.deploy.waiters import waits
 from coordlint.manifest import (
     UNKNOWN,
     Items,
@@ -102,6 +103,7 @@ class ServiceReader:
             strategy=text(at(service, "deploy", "update_config", "order")) or "",
             command=started.argv,
             command_place=started.place,
+            waits=waits(started.spoken, started.environment),
             is_unattended=_is_unattended(service) and not in_swarm,
             named_by=names_given(service, self.catalogue.compose[self.view.path].root, path),
             pinned_to=pinned_to(service, path),
