@@ -4,7 +4,8 @@ Why: a member that is told of peers which do not exist waits for a majority that
 number overwrite each other's votes. It often works until the first restart, and then the coordinator is down with every process running.
 
 Instead: one list, the same for every member, with one entry for each of them: its own number in ZOO_MY_ID, its own name in --name; as many
-entries, and -bootstrap-expect, as there are replicas.
+entries, and -bootstrap-expect, as there are replicas. Server lines of ZooKeeper's official image end with the client port since 3.5:
+`server.1=zk1:2888:3888;2181`. Without it the members talk to each other, and open no port for clients.
 
 Fine when: a member names itself by 0.0.0.0 in its own list, as the ZooKeeper image's documentation has it; the list leads to other hosts than
 those of this repository.
@@ -17,18 +18,22 @@ bootstrap_expect.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
 from coordlint import COORDINATORS, ERROR, Ensemble, Evidence, Found, Place, System, backend_name, found, rule
 
+OFFICIAL = re.compile(r"(?:(?:docker\.io/)?library/|docker\.io/)?zookeeper(?::(?:(\d+)\.(\d+))?[^@]*)?(?:@.*)?")
 OWN = ("0.0.0.0", "localhost", "127.0.0.1")
 
 
 @rule("CL710", severity=ERROR)
 def ensemble_config_mismatch(system: System) -> Iterator[Found]:
     for ensemble in system.deployment.ensembles(*COORDINATORS):
-        problems = [*shared_numbers(ensemble), *missing_members(ensemble), *wrong_counts(ensemble), *wrong_numbers(ensemble)]
+        problems = [
+            *shared_numbers(ensemble), *missing_members(ensemble), *wrong_counts(ensemble), *wrong_numbers(ensemble), *no_client_port(ensemble),
+        ]  # fmt: skip
         for place, message, because in problems[:1]:
             yield found(
                 f"{backend_name(ensemble.backend)}: {message}",
@@ -107,6 +112,23 @@ def wrong_numbers(ensemble: Ensemble) -> Iterator[Problem]:
             return
 
 
+def no_client_port(ensemble: Ensemble) -> Iterator[Problem]:
+    """Members of the official image, 3.5 or later, whose server lines do not end with the client port, which nothing else says either."""
+    for coordinator in ensemble.coordinators:
+        workload = coordinator.workload
+        image = OFFICIAL.fullmatch(workload.image or "")
+        servers = coordinator.option("ZOO_SERVERS")
+        if image is None or servers is None or workload.is_built_here or (image[1] and (int(image[1]), int(image[2])) < (3, 5)):
+            continue
+        listed = [part for part in servers[0].split() if part.startswith("server.") and part.count(":") >= 2]
+        said = [workload.variable("ZOO_CFG_EXTRA"), workload.variable("ZOO_PORT")]
+        configured = any(v is not None for v in said) or any(m.target.startswith("/conf") or m.target.endswith(".cfg") for m in workload.mounts)
+        if listed and len(listed) == len(coordinator.listed) and ";" not in servers[0] and not configured:
+            message = f"{workload.name} lists its members without a client port (`;2181`), which the image wants since 3.5: no client can connect"
+            yield servers[1], message, [Evidence(workload.image_place or workload.place, f"the image is {workload.image}")]
+            return
+
+
 EXAMPLES = r'''
 === bad: two members with one number
 --- compose.yaml
@@ -123,6 +145,36 @@ services:
     environment:
       ZOO_MY_ID: 2  # finding: ensemble-config-mismatch
       ZOO_SERVERS: *servers
+
+=== bad: no port for clients
+--- compose.yaml
+services:
+  zk1:
+    image: zookeeper
+    environment:
+      ZOO_MY_ID: 1
+      ZOO_SERVERS: server.1=0.0.0.0:2888:3888 server.2=zk2:2888:3888 server.3=zk3:2888:3888  # finding: ensemble-config-mismatch
+  zk2:
+    image: zookeeper
+    environment: {ZOO_MY_ID: 2, ZOO_SERVERS: "server.1=zk1:2888:3888 server.2=0.0.0.0:2888:3888 server.3=zk3:2888:3888"}
+  zk3:
+    image: zookeeper
+    environment: {ZOO_MY_ID: 3, ZOO_SERVERS: "server.1=zk1:2888:3888 server.2=zk2:2888:3888 server.3=0.0.0.0:2888:3888"}
+
+=== good: an image that still writes the port itself, and a setting that says it
+--- compose.yaml
+services:
+  zk1:
+    image: zookeeper:3.4.14
+    environment: {ZOO_MY_ID: 1, ZOO_SERVERS: "server.1=0.0.0.0:2888:3888 server.2=zk2:2888:3888"}
+  zk2:
+    image: zookeeper:3.4.14
+    environment: {ZOO_MY_ID: 2, ZOO_SERVERS: "server.1=zk1:2888:3888 server.2=0.0.0.0:2888:3888"}
+--- other/compose.yaml
+services:
+  keeper:
+    image: zookeeper:3.8
+    environment: {ZOO_MY_ID: 1, ZOO_SERVERS: "server.1=keeper:2888:3888", ZOO_CFG_EXTRA: "clientPort=2181"}
 
 === bad: the list names a service that is not there
 --- compose.yaml
@@ -178,13 +230,13 @@ services:
 services:
   zk1:
     image: zookeeper:3.9
-    environment: {ZOO_MY_ID: 1, ZOO_SERVERS: "server.1=0.0.0.0:2888:3888 server.2=zk2:2888:3888 server.3=zk3:2888:3888"}
+    environment: {ZOO_MY_ID: 1, ZOO_SERVERS: "server.1=0.0.0.0:2888:3888;2181 server.2=zk2:2888:3888;2181 server.3=zk3:2888:3888;2181"}
   zk2:
     image: zookeeper:3.9
-    environment: {ZOO_MY_ID: 2, ZOO_SERVERS: "server.1=zk1:2888:3888 server.2=0.0.0.0:2888:3888 server.3=zk3:2888:3888"}
+    environment: {ZOO_MY_ID: 2, ZOO_SERVERS: "server.1=zk1:2888:3888;2181 server.2=0.0.0.0:2888:3888;2181 server.3=zk3:2888:3888;2181"}
   zk3:
     image: zookeeper:3.9
-    environment: {ZOO_MY_ID: 3, ZOO_SERVERS: "server.1=zk1:2888:3888 server.2=zk2:2888:3888 server.3=0.0.0.0:2888:3888"}
+    environment: {ZOO_MY_ID: 3, ZOO_SERVERS: "server.1=zk1:2888:3888;2181 server.2=zk2:2888:3888;2181 server.3=0.0.0.0:2888:3888;2181"}
 
 === good: as many replicas as are expected
 --- k8s/consul.yaml
@@ -211,5 +263,5 @@ services:
 services:
   zookeeper:
     image: zookeeper:3.9
-    environment: {ZOO_MY_ID: 1, ZOO_SERVERS: "server.1=zk1.acme.net:2888:3888 server.2=zk2.acme.net:2888:3888 server.3=zk3.acme.net:2888:3888"}
+    environment: {ZOO_MY_ID: 1, ZOO_SERVERS: "server.1=zk1.acme.net:2888:3888;2181 server.2=zk2.acme.net:2888:3888;2181 server.3=zk3.acme.net:2888:3888;2181"}
 '''
