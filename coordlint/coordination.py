@@ -66,7 +66,7 @@ class Guard(msgspec.Struct, frozen=True):
     own: bool = False  # all that it catches are exceptions of the project, which no library raises
     only_notes: bool = False  # it does no more than log
     gives: str | None = None  # what it returns or assigns in place of the answer, as written: "None", "[]", "default"; None where it does neither
-    passes: bool = False  # it raises again what it caught, first of all
+    passes: bool = False  # it raises again what it caught, and does no more than write to the log before
     next_lap: bool = False  # its `try` stands in a loop, which goes on after the failure; that is only logged
 
 

@@ -34,6 +34,11 @@ def only_notes(handler: ir.Handler) -> bool:
     return all(_is_quiet(s) for s in statements(handler.body)) and not ends(handler.body)
 
 
+def behind_notes(body: tuple[ir.Stmt, ...]) -> ir.Stmt | None:
+    """The first statement that does more than log."""
+    return next((s for s in body if not (isinstance(s, ir.Evaluate) and _is_quiet(s))), None)
+
+
 def goes_to_next(handler: ir.Handler) -> bool:
     """Whether a handler in a loop does no more than log and pause, and the loop goes on with its next lap."""
     return all(_is_quiet(s) or _pauses(s) for s in statements(handler.body)) and ends(handler.body) in ("", "continue")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from coordlint import ir
 from coordlint.coordination import Guard
 from coordlint.link.code.evaluation.values import ClassRef, External
-from coordlint.link.code.flow.quiet import goes_to_next, only_notes, quiet_end
+from coordlint.link.code.flow.quiet import behind_notes, goes_to_next, only_notes, quiet_end
 from coordlint.link.code.flow.usage import ends
 from coordlint.link.code.scopes.spelling import written
 
@@ -41,8 +41,8 @@ def guard(w: Walk, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
 
 
 def _passes(h: ir.Handler) -> bool:
-    """`except Exception as ex: raise ex`: as if it were not there."""
-    match h.body[0] if h.body else None:
+    """`except Exception as ex: raise ex`, with or without a word to the log before: as if it were not there."""
+    match behind_notes(h.body):
         case ir.Raise(value=None):
             return True
         case ir.Raise(value=ir.Name(id=name)):
