@@ -79,8 +79,8 @@ def test_a_default_for_what_is_always_passed_limits_nothing(params: str, body: s
     assert [limit.works for limit in system(a=SAUCE.format(params, body)).default_limits("requests")] == [works]
 
 
-@pytest.mark.parametrize(("handler", "passes"), [("raise", True), ("raise e", True), ("raise Mine()", False), ("print(e)\n        raise", False)])
-def test_a_handler_that_raises_again_what_it_caught_first_of_all(handler: str, passes: bool) -> None:
+@pytest.mark.parametrize(("handler", "passes"), [("raise", True), ("raise e", True), ("raise Mine()", False), ("print(e)\n        raise", True), ("n = None\n        raise", False), ("log.error(e)\n        raise Mine()", False)])
+def test_a_handler_that_raises_again_what_it_caught_and_only_logs_before(handler: str, passes: bool) -> None:
     text = f"import redis\nr = redis.Redis()\ndef f():\n    try:\n        r.get('x')\n    except Exception as e:\n        {handler}\n"
     (read,) = system(a=text).operations(Op.READ)
     assert [g.passes for g in read.guards] == [passes]

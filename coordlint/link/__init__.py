@@ -14,6 +14,7 @@ from coordlint.belief import Beliefs
 from coordlint.contention import Mutation
 from coordlint.coordination import Freed, FunctionInfo, Guard, Operation, Outcome, Section
 from coordlint.facts import Facts
+from coordlint.link.code.calls import answered
 from coordlint.link.code.calls.trace import Step, Trace
 from coordlint.link.code.entrances import entries, multiplied, serving
 from coordlint.link.code.entrances.plugged import Plugged
@@ -144,6 +145,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         operations=operations,
         carried=tuple(sorted((o for t in traces for o in carrying.pairs(t)), key=lambda o: (o.place, o.call))),
         named=tuple(sorted(naming.named(carrying, traces, brought, kept), key=lambda o: (o.place, o.call))),
+        answered=tuple(sorted(answered.answered(ev, traces), key=lambda o: (o.place, o.call, o.via))),
         sections=found,
         clients=tuple(sorted(clients.clients(ev, operations, traces), key=lambda c: c.place)),
         untaken=tuple(sorted((u for t in traces for u in untaken.untaken(ev, t)), key=lambda u: u.place)),

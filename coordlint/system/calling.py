@@ -75,6 +75,10 @@ class Calling(Seen):
         pairs = ((callee, at) for callee, places in self._calls.after.get(symbol, {}).items() for at in places)
         return tuple(sorted((pair for pair in pairs if pair not in self._world.handed and pair not in self._world.started), key=lambda pair: (pair[1], pair[0])))
 
+    def is_looped(self, call: Place) -> bool:
+        """Whether a loop repeats a call of a function."""
+        return call in self._world.looped
+
     def unheeded(self, symbol: str) -> tuple[Place, ...]:
         """The calls of a function that throw its answer away, where that says whether something was taken or swapped."""
         return self._world.unheeded.get(symbol, ())

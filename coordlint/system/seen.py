@@ -49,14 +49,16 @@ class Seen:
         tests: bool = False,
         carried: bool = False,
         named: bool = False,
+        answered: bool = False,
     ) -> Iterator[Operation]:
         """Library calls by what they do, on which backend, with which kind of effect; test code only when asked.
 
         `carried`: also the calls of the project's own wrappers that read or write a record which their caller writes or reads.
         `named`: also the calls of the project's own wrappers that say under which key they read or write.
+        `answered`: also the calls of the project's own functions that answer whether they could take or write something on condition.
         """
         backends = _names(backend)
-        for op in self._with(carried, named):
+        for op in self._with(carried, named, answered):
             if (
                 (not ops or op.op in ops)
                 and (backends is None or op.backend in backends)
@@ -65,14 +67,14 @@ class Seen:
             ):
                 yield op
 
-    def _with(self, carried: bool, named: bool) -> tuple[Operation, ...]:
-        if (carried, named) not in self._several:
-            more = (*(self._world.carried if carried else ()), *(self._world.named if named else ()))
-            self._several[carried, named] = tuple(sorted((*self._world.operations, *more), key=lambda o: (o.place, o.call))) if more else self._world.operations
-        return self._several[carried, named]
+    def _with(self, carried: bool, named: bool, answered: bool) -> tuple[Operation, ...]:
+        if (carried, named, answered) not in self._several:
+            more = (*(self._world.carried if carried else ()), *(self._world.named if named else ()), *(self._world.answered if answered else ()))
+            self._several[carried, named, answered] = tuple(sorted((*self._world.operations, *more), key=lambda o: (o.place, o.call))) if more else self._world.operations
+        return self._several[carried, named, answered]
 
     @cached_property
-    def _several(self) -> dict[tuple[bool, bool], tuple[Operation, ...]]:
+    def _several(self) -> dict[tuple[bool, bool, bool], tuple[Operation, ...]]:
         return {}
 
     def operations_in(self, symbols: Iterable[str]) -> Iterator[Operation]:

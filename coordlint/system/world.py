@@ -46,6 +46,7 @@ class World:
     operations: tuple[Operation, ...] = ()
     carried: tuple[Operation, ...] = ()  # what calls of the project's functions do to a record that their caller also reads or writes
     named: tuple[Operation, ...] = ()  # what calls of the project's general wrappers do, where the key is named
+    answered: tuple[Operation, ...] = ()  # what calls of the project's functions write on condition, and answer whether they could
     sections: tuple[Section, ...] = ()
     clients: tuple[Client, ...] = ()
     untaken: tuple[Untaken, ...] = ()

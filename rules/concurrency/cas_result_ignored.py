@@ -77,7 +77,7 @@ def cas_result_ignored(system: System) -> Iterator[Found]:
         if update.outcome is Outcome.RETURNED and (update.refusal or (update.backend in _ANSWERS and update.library not in _RAISING)):
             for place in system.unheeded(update.symbol):
                 yield _handed_up(system, update, place)
-    for transaction in system.operations(Op.TRANSACTION, backend="etcd"):
+    for transaction in system.operations(Op.TRANSACTION, backend="etcd", answered=True):
         if transaction.outcome is Outcome.DEAD and _compares(transaction):
             yield _ignored(system, transaction, "answers (False, ...) when a comparison fails")
     for commit in system.operations(Op.COMMIT, backend="zookeeper"):

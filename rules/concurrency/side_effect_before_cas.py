@@ -33,6 +33,7 @@ from coordlint import (
     Op,
     Operation,
     Outcome,
+    Place,
     System,
     backend_name,
     call_name,
@@ -46,6 +47,7 @@ from ._early_effects import early_effects
 from ._worth import is_record_of_requests
 
 _OUTSIDE = ("payment", "email", "message", "http", "task")
+_SENT = ("payment", "email", "http")  # what is told where a function is called that does it
 _STORES = (*COORDINATORS, "redis", "memcached", "django-cache", "dynamodb")
 _VERSION = frozenset({"version", "revision", "rev", "state", "status", "epoch", "fence"})
 _DONE = frozenset({"processed", "handled", "seen", "sent", "done", "delivered"})  # words of keys that say that it was done
@@ -54,26 +56,52 @@ _REFUSALS = frozenset({"BadVersionError", "NodeExistsError", "NoNodeError", "Con
 
 @rule("CL505", severity=WARNING)
 def side_effect_before_cas(system: System) -> Iterator[Found]:
-    effects: dict[str, list[Operation]] = {}
-    for operation in system.operations():
-        if operation.kind in _OUTSIDE and operation.late in (Late.EXTERNAL, Late.APPEND) and not operation.conditional:
-            effects.setdefault(operation.symbol, []).append(operation)
-    for update in system.operations():
-        before = [e for e in effects.get(update.symbol, ()) if e.place < update.place and e.loop == update.loop]
+    effects = _effects(system)
+    told: set[Place] = set()
+    for update in system.operations(answered=True):
+        before = [(at, e) for at, loop, e in effects.get(update.symbol, ()) if at < update.place and loop == update.loop]
         if not before or not _decides(update):
             continue
-        effect = before[-1]
-        if any(_decides(o) and o.place < effect.place and o.symbol == update.symbol for o in system.operations(Op.CAS)):
+        at, effect = before[-1]
+        if at in told or any(_decides(o) and o.place < at and o.symbol == update.symbol for o in system.operations(Op.CAS, Op.ACQUIRE, Op.TRANSACTION, answered=True)):
             continue  # claimed before; this one notes how it went
+        told.add(at)
         store = backend_name(update.backend) if update.backend else "database"
         yield found(
             f"{effect_name(effect)} happens before the conditional {store} write that decides who may do it.",
-            at=effect,
-            because=[(update.place, f"{call_name(update)} decides only here, and its outcome is looked at")],
-            confidence=HIGH if effect.kind in ("payment", "email") else MEDIUM,
+            at=at,
+            symbol=update.symbol,
+            resource=effect.key,
+            because=[*([(effect.place, "done here")] if effect.place != at else []), (update.place, f"{_called(update)} decides only here, and its outcome is looked at"), *_behind(system, update)],
+            confidence=HIGH if effect.kind in ("payment", "email") and effect.place == at else MEDIUM,
         )
     yield from early_effects(system)
     yield from _late_notes(system)
+
+
+def _effects(system: System) -> dict[str, list[tuple[Place, str, Operation]]]:
+    """What each function does outside: with the call, itself or of a function that does nothing on condition, and the loop around it."""
+    made: dict[str, list[tuple[Place, str, Operation]]] = {}
+    deciding = {o.symbol for o in system.operations(Op.CAS, Op.ACQUIRE, Op.CREATE, Op.TRANSACTION, answered=True)}
+    for operation in system.operations():
+        if operation.kind not in _OUTSIDE or operation.late not in (Late.EXTERNAL, Late.APPEND) or operation.conditional:
+            continue
+        made.setdefault(operation.symbol, []).append((operation.place, operation.loop, operation))
+        if operation.kind in _SENT and operation.symbol not in deciding:
+            for caller, at in system.callers(operation.symbol):
+                if at not in system.started_at(operation.symbol) and not system.is_looped(at):
+                    made.setdefault(caller, []).append((at, "", operation))
+    return {symbol: sorted(deeds, key=lambda d: (d[0], d[2].place)) for symbol, deeds in made.items()}
+
+
+def _called(update: Operation) -> str:
+    return f"{update.via[0].rpartition('.')[2]}()" if update.via else call_name(update)
+
+
+def _behind(system: System, update: Operation) -> list[tuple[Place, str]]:
+    """Where a function that was called makes the conditional write."""
+    made = (o for o in system.operations(update.op) if update.via and o.symbol == update.via[-1] and o.call == update.call)
+    return [(o.place, f"with {call_name(o)}") for o in made][:1]
 
 
 def _late_notes(system: System) -> Iterator[Found]:

@@ -152,9 +152,9 @@ def call_project(
     if w.ev.is_manager(scope) or made.deferred:
         return
     inner = w.tracer.trace(function.symbol)
+    made.outcome = outcome_of(call, s, w.usage)
     if not inner.left and not inner.loose:
         return
-    made.outcome = outcome_of(call, s, w.usage)
     bindings = arguments.bindings(w.ev, function, args)
     opened: list[Draft] = []
     for d in inner.left:
