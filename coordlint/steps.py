@@ -100,8 +100,9 @@ def handed_back(system: System) -> Iterator[tuple[Freed, Operation, Place]]:
 
 def _is_plain(system: System, freed: Freed, home: str) -> bool:
     """Whether the delete behind it stands in the same class, in what is called there, and asks nothing."""
-    deletes = (o for o in system.operations(Op.DELETE) if o.place == freed.deed and not (o.atomic or o.conditional))
-    return any(o.symbol.rpartition(".")[0] == home and any(at == freed.place for _, at in system.callers(o.symbol)) for o in deletes)
+    deletes = [o for o in system.operations(Op.DELETE) if o.place in (freed.deed, freed.place) and not (o.atomic or o.conditional)]
+    asked = [o.symbol for o in deletes if o.symbol.rpartition(".")[0] == home] + [f"{home}.{name}" for o in deletes if o.place == freed.place for name in o.via[:1]]
+    return any(at == freed.place for symbol in asked for _, at in system.callers(symbol))
 
 
 def swept(system: System) -> Iterator[tuple[Operation, Operation]]:

@@ -149,3 +149,61 @@ def test_a_method_that_changes_what_it_passes_on_is_another_one() -> None:
     text = PASSING.replace("*args", "key, *args").format(body="return self._client.set('jobs/' + key, *args, **options)")
     found = system(stores=HEAD + text, jobs="from stores import store\nstore.put('a', 1)\n")
     assert not [o for o in found.operations() if o.place.path == "jobs.py" and o.key_text == "a"]
+
+
+THIN = """
+class Store:
+    def __init__(self, client):
+        self._client = client
+
+    def put(self, name, body, only_new=None, seconds=None):
+        {body}
+
+store = Store(redis.Redis())
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return self._client.set(name, body, nx=only_new, ex=seconds)",
+        "try:\n            return self._client.set(name, body, nx=only_new, ex=seconds)\n        except redis.ConnectionError:\n            return False",
+    ],
+)
+def test_a_method_whose_only_deed_is_a_librarys_is_that_where_it_is_called(body: str) -> None:
+    code = "from stores import store\ndef take(door):\n    if not store.put(f'doors/{door}', 1, only_new=True):\n        return\n    open(door)\ndef note(door):\n    store.put(door, 'open')\n"
+    found = system(stores=HEAD + THIN.format(body=body), jobs=code)
+    took, noted = [o for o in found.operations() if o.backend == "redis" and o.op in (Op.ACQUIRE, Op.WRITE)]
+    assert (took.op, str(took.place), took.key_text, took.outcome, took.ttl and took.ttl.kind) == (Op.ACQUIRE, "jobs.py:3", "doors/{door}", Outcome.TESTED, "never")
+    assert (noted.op, str(noted.place), noted.key_text, noted.via) == (Op.WRITE, "jobs.py:7", "{door}", ("put",))
+    assert bool(took.guards) is ("try" in body)
+
+
+def test_it_is_so_through_another_method_that_only_passes_on() -> None:
+    layers = THIN.format(body="return self._client.set(name, body)") + "class Rooms:\n    def keep(self, room, state):\n        return store.put(room, state)\nrooms = Rooms()\n"
+    found = system(stores=HEAD + layers, jobs="from stores import rooms\ndef close(room):\n    rooms.keep(f'rooms/{room}', 'shut')\n")
+    assert [(str(o.place), o.key_text) for o in found.operations(Op.WRITE)] == [("jobs.py:3", "rooms/{room}")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return self._client.set('doors/' + name, body)",  # a key of its own
+        "return self._client.set(name, body, nx=True)",  # a deed of its own
+        "log(name)\n        return self._client.set(name, body)",
+        "return self._client.lock(name, body)",  # an object that is asked further
+    ],
+)
+def test_a_method_that_adds_something_is_told_where_it_stands(body: str) -> None:
+    found = system(stores=HEAD + THIN.format(body=body), jobs="from stores import store\ndef take(door):\n    store.put(door, 1)\n")
+    assert "jobs.py" not in {o.place.path for o in found.operations(Op.WRITE, Op.ACQUIRE)}
+
+
+def test_where_one_caller_does_not_say_what_it_passes_it_is_told_inside() -> None:
+    found = system(stores=HEAD + THIN.format(body="return self._client.set(name, body)"), jobs="from stores import store\ndef note(door, *more):\n    store.put(door, 1)\n    store.put(*more)\n")
+    assert [o.place.path for o in found.operations(Op.WRITE)] == ["stores.py"]
+
+
+def test_the_inventory_counts_the_librarys_call_and_those_of_its_method() -> None:
+    found = uses(system(stores=HEAD + THIN.format(body="return self._client.set(name, body)"), jobs="from stores import store\ndef note(door):\n    store.put(f'session:{door}', 1)\n"))
+    assert [place for place, role, _ in found if role != "client"] == ["jobs.py:3", "stores.py:11", "stores.py:13"]

@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import msgspec
 
@@ -123,7 +124,10 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
     tracer.requests = atomic.requests(ev, started)
     traces = [tracer.trace(symbol) for symbol in walked]
     atomic.spread(traces, started)
+    inside = _told_inside(traces)
     _give_roles(traces)
+    if inside is not traces:
+        _give_roles(inside)
     making = Sections(tracer)
     carrying = Carrying(tracer)
     intents = {(i.place.path, i.place.line): i.intent for f in facts for i in f.intents}
@@ -132,7 +136,8 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
     calls_again, functions_again = retrying.retries(ev, traces)
     brought, kept = naming.brought(carrying, started), naming.kept(carrying, traces)
     operations = tuple(sorted((_with(o, brought, kept) for o in _operations(traces)), key=lambda o: (o.place, o.call)))
-    used = tuple(sorted(uses.uses(ev, operations, found, traces, started), key=lambda u: (u.place, u.role)))
+    own = operations if inside is traces else tuple(sorted(_operations(inside), key=lambda o: (o.place, o.call)))
+    used = tuple(sorted(uses.uses(ev, own, found, inside, started), key=lambda u: (u.place, u.role)))
     modules = {name: scope.path for name, scope in project.modules.items()}
     deployment = link_deployment(facts, modules, unread)
     plugged = Plugged(ev, facts)
@@ -164,7 +169,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         freed=tuple(sorted({f for t in traces for f in _freed(t)}, key=lambda f: (f.place, f.key, f.key_text, f.deed, f.given))),
         in_section=frozenset(making.calls),
         uses=used,
-        suggestions=suggesting.suggestions(ev, traces, used),
+        suggestions=suggesting.suggestions(ev, inside, used),
         entries=started,
         calls=tuple(sorted({*_calls(traces), *_wrapped(tracer, traces), *((t.scope.symbol, method, s.place) for t, s, method in assumed)}, key=lambda c: (c[2], c[1], c[0]))),
         handed=frozenset((f.symbol, s.place) for t in traces for s in t.steps for f in s.functions[s.called :]),
@@ -220,6 +225,13 @@ def _give_roles(traces: list[Trace]) -> None:
 
 def _operations(traces: list[Trace]) -> list[Operation]:
     return [s.operation for t in traces for s in t.steps if s.operation is not None]
+
+
+def _told_inside(traces: list[Trace]) -> list[Trace]:
+    """For the inventory: what methods do that only pass on stands inside of them, and their calls are calls of wrappers."""
+    if not any(s.aside is not None for t in traces for s in t.steps):
+        return traces
+    return [replace(t, steps=[s if s.aside is None else replace(s, operation=s.aside) for s in t.steps if s.passed is None]) for t in traces]
 
 
 def _with(operation: Operation, brought: Mapping[Place, Place], kept: Mapping[Place, tuple[str, ...]]) -> Operation:

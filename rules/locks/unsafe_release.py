@@ -232,7 +232,7 @@ def by_its_name(system: System) -> Iterator[Freeing]:
         inside = {release.place for release in section.releases}
         for freed in system.freed(section.lock.key):
             owner, _, there = freed.symbol.rpartition(".")
-            deletes_it = any(o.place == freed.deed and o.backend == section.lock.backend for o in system.operations(Op.DELETE))
+            deletes_it = any(o.place in (freed.deed, freed.place) and o.backend == section.lock.backend for o in system.operations(Op.DELETE))
             if owner == home and there != here and freed.place not in inside and deletes_it and ADMIN.isdisjoint(words(there)):
                 yield section, freed.place, f"a plain delete that {there}() asks for"
 

@@ -63,6 +63,8 @@ class Step:
     place: Place
     call: ir.Call
     operation: Operation | None = None
+    aside: Operation | None = None  # the same, where it is told at the callers, who say what it is done with
+    passed: Place | None = None  # where the operation stands inside of the function that is called, and told here
     functions: tuple[FunctionRef, ...] = ()
     called: int = 0  # how many of `functions` are what is called; the others are passed to be called
     args: tuple[Arg, ...] = ()  # by the parameters of the first of `functions`

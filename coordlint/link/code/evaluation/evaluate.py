@@ -52,6 +52,7 @@ from coordlint.source import Place, Span
 if TYPE_CHECKING:
     from coordlint.link.code.evaluation.dispatching import Shape
     from coordlint.link.code.evaluation.sites import Site
+    from coordlint.link.code.evaluation.thin import Thin
 
 
 _OPEN = frozenset((Called, Parameter, OneOf))  # values that hang on callers, or may have such inside
@@ -81,7 +82,9 @@ class Evaluator(Asking):
         self.children: dict[str, tuple[str, ...]] | None = None
         self.dispatchers: dict[str, Shape | None] = {}  # functions that call a method by its name
         self.appliers: dict[str, str] = {}  # functions that call what they are given, and the parameter with it
-        self.passing: dict[str, ir.Call | None] = {}  # functions that pass all that they are given on to one call
+        self.thin: dict[str, Thin | None] = {}  # functions that pass what they are given on to one call
+        self.inlined: dict[tuple[str, int], tuple[ir.Call, ir.Call | None]] = {}  # such calls as a caller makes them, which lasts as long as its call
+        self.told: dict[str, bool] = {}  # such functions whose deed is told where they are called
         self.storing: dict[tuple[str, int], bool] = {}  # functions that commit, by how deep was looked
         self.forwarding: set[tuple[str, str]] = set()  # attributes that proxies are being asked for
         self.settings: dict[str, tuple[Value, ...]] = {}  # what the project's configuration assigns, by name

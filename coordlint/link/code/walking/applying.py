@@ -12,6 +12,7 @@ import msgspec
 from coordlint import ir
 from coordlint.coordination import Guard
 from coordlint.link.code.evaluation import attributes
+from coordlint.link.code.evaluation.thin import thin
 from coordlint.link.code.evaluation.values import (
     FunctionRef,
     Instance,
@@ -25,6 +26,7 @@ from coordlint.link.code.flow.usage import STARTERS, last_word
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.statements import expressions, statements
 from coordlint.link.code.walking import passing
+from coordlint.source import Place
 
 if TYPE_CHECKING:
     from coordlint.link.code.evaluation.evaluate import Evaluator
@@ -39,6 +41,7 @@ class Applied(NamedTuple):
     statement: ir.Stmt  # the statement around it, with this call in place of the helper's
     around: Around
     helper: str = ""  # a function of the project
+    passed: Place | None = None  # where its own one call stands, which has the caller's arguments
 
 
 def applied(w: Walk, callee: Value, call: ir.Call, s: ir.Stmt, around: Around) -> list[Applied]:
@@ -60,13 +63,14 @@ def applied(w: Walk, callee: Value, call: ir.Call, s: ir.Stmt, around: Around) -
     for p in passing.passed_on(w, callee, call):
         statement = _with(s, call, p.call)
         seen = msgspec.structs.replace(around, guards=(*p.guards, *around.guards))
-        made += [Applied(p.callee, p.call, statement, seen, p.helper)] if isinstance(statement, type(s)) else []
+        made += [Applied(p.callee, p.call, statement, seen, p.helper, p.place)] if isinstance(statement, type(s)) else []
     return made
 
 
 def is_made_for_callers(w: Walk, call: ir.Call, raw: Value) -> bool:
     """Whether a call is the one inside a helper: what it does is told where the helper is called."""
-    if passing.is_told_by_callers(w, call):
+    own = thin(w.ev, w.scope.symbol)
+    if own is not None and own.call is call and passing.is_told_by_callers(w.ev, w.scope.symbol):
         return True
     if not isinstance(raw, Parameter) or raw.symbol != w.scope.symbol or not any(isinstance(a, ir.Starred) for a in call.args):
         return False

@@ -70,7 +70,8 @@ def note_lock(w: Walk, made: Step, meaning: Meaning, owner: Value | None, call: 
             how = "library"
         target: Value = lock if lock is not None else key_of(w.ev, meaning) or Unknown()
         backend = made.operation.backend if made.operation is not None and lock is None else ""
-        release(w, target, subject, made.place, how, around, backend=backend)
+        given = written(call.args[0]) if made.passed is not None and call.args and isinstance(call.args[0], ir.Name | ir.Attribute) else ""
+        release(w, target, subject, made.place, how, around, made.passed, backend, given)
     elif meaning.op is Op.CHECK:
         for d in w.held:
             if d.written == subject:

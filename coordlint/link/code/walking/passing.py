@@ -1,17 +1,18 @@
-"""Methods that pass on all that they are given: `def put(self, *args, **options): return self._client.set(*args, **options)`.
+"""Methods that only pass on what they are given: `def put(self, key, value): return self._client.set(key, value)`.
 
-What they do hangs on the caller's arguments, so it is told where they are called, inside their handlers.
+What such a call does hangs on the caller's arguments, so it is told where it is called, inside the handlers of both. That is done for a method only where
+each of its callers says what it passes; otherwise it is told inside of it, as for any other function.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from coordlint import ir
 from coordlint.link.code.evaluation.arguments import bindings
+from coordlint.link.code.evaluation.thin import Thin, inlined, thin
 from coordlint.link.code.evaluation.values import (
     FunctionRef,
     Method,
@@ -19,13 +20,14 @@ from coordlint.link.code.evaluation.values import (
     options,
     substitute,
 )
-from coordlint.link.code.scopes.project import Scope
-from coordlint.link.code.scopes.statements import expressions, statements
+from coordlint.source import Place
 
 if TYPE_CHECKING:
     from coordlint.coordination import Guard
     from coordlint.link.code.evaluation.evaluate import Evaluator
     from coordlint.link.code.walking.walk import Walk
+
+DEEPEST = 3  # such methods behind such methods
 
 
 class Passed(msgspec.Struct, frozen=True):
@@ -35,67 +37,64 @@ class Passed(msgspec.Struct, frozen=True):
     call: ir.Call  # as the caller's
     guards: tuple[Guard, ...]
     helper: str
+    place: Place  # of the library's call
 
 
 def passed_on(w: Walk, callee: Value, call: ir.Call) -> list[Passed]:
-    """The library's methods that a call of such a method calls with the same arguments."""
+    """The library's methods that a call of such a method calls."""
+    own = thin(w.ev, w.scope.symbol)
+    if own is not None and own.call is call and is_told_by_callers(w.ev, w.scope.symbol):
+        return []  # told further out
+    return [Passed(p.callee, ir.Call(call.func, p.call.args, p.call.keywords, call.at), p.guards, p.helper, p.place) for p in _behind(w, callee, call, 0)]
+
+
+def _behind(w: Walk, callee: Value, call: ir.Call, depth: int) -> list[Passed]:
     made: list[Passed] = []
     for option in options(callee):
-        if not isinstance(option, FunctionRef) or option.symbol == w.scope.symbol or option.held:
+        if not isinstance(option, FunctionRef) or option.symbol == w.scope.symbol or option.held or not is_told_by_callers(w.ev, option.symbol):
             continue
-        inner = handed_over(w.ev, option.symbol)
-        if inner is None:
+        found, here = thin(w.ev, option.symbol), inlined(w.ev, option.symbol, call)
+        if found is None or here is None:
             continue
         target = w.ev.project.scopes[option.symbol]
-        known = w.ev.settle(substitute(w.ev.value(inner.func, target), bindings(w.ev, option, ())))
-        guards = next((s.guards for s in w.tracer.trace(option.symbol).steps if s.call is inner), ())
-        said = {k.name for k in call.keywords}
-        fixed = tuple(k for k in inner.keywords if k.name and k.name not in said)
-        as_called = ir.Call(call.func, call.args, (*call.keywords, *fixed), call.at)
-        made += [Passed(v, as_called, guards, target.function.name) for v in options(known) if isinstance(v, Method)]
+        known = w.ev.settle(substitute(w.ev.value(found.call.func, target), bindings(w.ev, option, ())))
+        guards = next((s.guards for s in w.tracer.trace(option.symbol).steps if s.call is found.call), ())
+        name = target.function.name
+        made += [Passed(v, here, guards, name, target.place(found.call.at)) for v in options(known) if isinstance(v, Method)]
+        for p in _behind(w, known, here, depth + 1) if depth < DEEPEST else ():
+            made.append(Passed(p.callee, p.call, (*p.guards, *guards), name, p.place))
     return made
 
 
-def is_told_by_callers(w: Walk, call: ir.Call) -> bool:
-    """Whether a call is the one inside of such a method, and somebody is seen to call it."""
-    return handed_over(w.ev, w.scope.symbol) is call and bool(w.ev.sites.get(w.scope.symbol))
+def is_told_by_callers(ev: Evaluator, symbol: str) -> bool:
+    """Whether what a method does is told where it is called: each call that is known says what it passes."""
+    if symbol not in ev.told:
+        ev.told[symbol] = False  # for one that leads back to itself
+        found, sites = thin(ev, symbol), ev.sites.get(symbol, ())
+        ev.told[symbol] = (
+            found is not None and bool(sites) and all(_is_direct(s.call) and inlined(ev, symbol, s.call) is not None for s in sites) and _reaches(ev, symbol, found)
+        )
+    return ev.told[symbol]
 
 
-def handed_over(ev: Evaluator, symbol: str) -> ir.Call | None:
-    """The one call that a function makes with everything that it is given, in its order; None for any other function."""
-    if symbol not in ev.passing:
-        found = list(_passing(ev.project.scopes[symbol]))
-        ev.passing[symbol] = found[0] if len(found) == 1 else None
-    return ev.passing[symbol]
+def _reaches(ev: Evaluator, symbol: str, found: Thin) -> bool:
+    """Whether a library's method stands behind, whose answer is no object that is asked further: no lock, no pipeline."""
+    known = options(ev.settle(ev.value(found.call.func, ev.project.scopes[symbol])))
+    return any(_is_asked(v, found) if isinstance(v, Method) else isinstance(v, FunctionRef) and is_told_by_callers(ev, v.symbol) for v in known)
 
 
-def _passing(scope: Scope) -> Iterator[ir.Call]:
-    if not isinstance(scope.node, ir.Function):
-        return
-    params = scope.params()
-    named = [p.name for p in params if p.kind == "positional"][0 if scope.owner is None else 1 :]
-    variadic = next((p.name for p in params if p.kind == "args"), "")
-    extra = next((p.name for p in params if p.kind == "kwargs"), "")
-    if not variadic:
-        return
-    for s in statements(scope.function.body):
-        for expr in expressions(s):
-            for call in ir.walk(expr):
-                if isinstance(call, ir.Call) and isinstance(call.func, ir.Attribute) and _is_all(call, named, variadic, extra):
-                    yield call
-
-
-def _is_all(call: ir.Call, named: list[str], variadic: str, extra: str) -> bool:
-    """Whether a call hands over the parameters by their order, and beside them only what is written out."""
-    if not call.args or not isinstance(call.args[-1], ir.Starred) or not _is_name(call.args[-1].value, variadic):
+def _is_asked(method: Method, found: Thin) -> bool:
+    if method.model.returns:
         return False
-    if len(call.args) - 1 != len(named) or not all(_is_name(a, n) for a, n in zip(call.args, named, strict=False)):
-        return False
-    spread = [k for k in call.keywords if not k.name]
-    if not all(_is_name(k.value, extra) for k in spread) or (extra and not spread):
-        return False
-    return all(isinstance(k.value, ir.Const) for k in call.keywords if k.name)
+    if found.passes_all:
+        return True
+    position = method.model.params.index(method.model.key) if method.model.key in method.model.params else None
+    key = found.call.keyword(method.model.key) if method.model.key else None
+    if key is None and position is not None and position < len(found.call.args):
+        key = found.call.args[position]
+    return key is not None and found.mentions(key)
 
 
-def _is_name(expr: ir.Expr, name: str) -> bool:
-    return isinstance(expr, ir.Name) and expr.id == name
+def _is_direct(call: ir.Call) -> bool:
+    """Whether a call stands in the program, and is not made later by somebody to whom it was handed over."""
+    return (call.at.line, call.at.column) == (call.func.at.line, call.func.at.column)

@@ -61,6 +61,8 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     for option in _followed(w, options(callee), call, by_name):
         match option:
             case Method() | External() | Instance() | Partial():
+                if told_elsewhere:
+                    _aside(w, made, option, call, around)
                 understood = told_elsewhere or _library(w, made, option, call, s, around) or understood
             case FunctionRef():
                 functions.append(option)
@@ -95,7 +97,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
         releasing.release_by_name(w, call, around)
     releasing.release_later(w, call)
     for a in applying.applied(w, callee, call, s, around):
-        inner = replace(made, call=a.call, operation=None, functions=(), called=0, guards=a.around.guards, unresolved=False, key=None)
+        inner = replace(made, call=a.call, passed=a.passed, operation=None, functions=(), called=0, guards=a.around.guards, unresolved=False, key=None)
         if _library(w, inner, a.callee, a.call, a.statement, a.around):
             inner.operation = told_via(inner.operation, a.helper)
             w.push(inner)
@@ -218,6 +220,13 @@ def _is_harmless(callee: Value, call: ir.Call) -> bool:
 def told_via(operation: Operation | None, helper: str) -> Operation | None:
     """An operation, with the helper that stands between it and who calls it."""
     return operation if operation is None or not helper else replace_fields(operation, via=(helper, *operation.via))
+
+
+def _aside(w: Walk, made: Step, callee: Value, call: ir.Call, around: Around) -> None:
+    """Keeps what a call does that is told where its function is called."""
+    if isinstance(callee, Method):
+        args = arguments.bind(w.ev, callee.model.params, call, w.scope, callee.model.variadic)
+        made.aside = describe(w, made, understand(w.ev, callee.model, args, callee.owner), callee.owner, call, around)
 
 
 # -- library calls ---------------------------------------------------------------------------------------------------
