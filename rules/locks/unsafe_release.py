@@ -120,7 +120,7 @@ def unsafe_release(system: System) -> Iterator[Found]:
                 confidence=MEDIUM,
             )
     for freed, look, taken in handed_back(system):
-        if freed.place not in reported and not is_wrapped(system, freed.deed):
+        if freed.place not in reported and not (is_wrapped(system, freed.deed) and is_wrapped(system, freed.place)):
             reported.add(freed.place)
             yield found(
                 f"the lock `{freed.given}` is given back by a plain delete: when its lease is over, this frees the lock of whoever holds it by then",
