@@ -44,7 +44,8 @@ def produced(ev: Evaluator, factory: ir.Expr, at: Span, scope: Scope) -> Value:
     """What the factory of a field makes: a function or class by its name, a partial of one, or `lambda: Store(url)`."""
     match factory:
         case ir.Lambda(params=(), body=body):
-            return ev.value(body, scope)
+            made = ev.value(body, scope)
+            return made if any(isinstance(v, Instance | Object) for v in options(made)) else UNKNOWN  # a text is only what it begins with
         case ir.Name() | ir.Attribute() | ir.Call():
             return calling.result(ev, ir.Call(factory, (), (), at), scope)
         case _:
