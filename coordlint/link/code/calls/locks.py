@@ -75,6 +75,8 @@ def lock_of(ev: Evaluator, made: Instance, acquire: Meaning | None, at: Place, v
     place = made.place or at
     if built is not None and built.on_busy is not None:
         model = msgspec.structs.replace(model, on_busy=built.on_busy)
+    if model.kind == "semaphore" and built is not None and _lets_one_in(ev, built):
+        model = msgspec.structs.replace(model, kind="lock")
     if built is not None and model.renews_if and (given := built.arg(model.renews_if)) is not None:
         known = ev.settle(given.value)
         model = msgspec.structs.replace(model, renews=not isinstance(known, Literal) or bool(known.value))
@@ -100,6 +102,18 @@ def lock_of(ev: Evaluator, made: Instance, acquire: Meaning | None, at: Place, v
         identity=_identity(made, place, key, library.library if library else ""),
         masters=_masters(made),
     )
+
+
+_PERMITS = frozenset(("value", "count", "maximum", "permits", "limit"))
+
+
+def _lets_one_in(ev: Evaluator, built: Meaning) -> bool:
+    """Whether a semaphore is made with one permit, said or by default: it excludes as a lock does. Unknown is not one."""
+    given = next((a for a in built.args if a.name in _PERMITS or a.name == "**"), None)
+    if given is None:
+        return any(built.model.defaults.get(name) == 1 for name in _PERMITS)
+    known = ev.settle(given.value)
+    return isinstance(known, Literal) and known.value == 1
 
 
 def by_hand_lock(ev: Evaluator, made: Meaning, owner: Value | None, at: Place, via: tuple[str, ...] = ()) -> Lock:

@@ -73,7 +73,7 @@ class Step:
     loop: str = ""
     each: Place | None = None  # the loop over things of unknown number that stands around it
     limit: Place | None = None  # what ends the wait for it: `wait_for(f(), 5)`, `async with timeout(5)`
-    held: tuple[Draft, ...] = ()
+    inside: tuple[Draft, ...] = ()  # what is held around it, and excludes others or only bounds how many they are
     outcome: Outcome = Outcome.USED
     ignored: bool = False  # a statement of its own: what it answers is thrown away
     unresolved: bool = False
@@ -82,6 +82,11 @@ class Step:
     given: tuple[tuple[str, bool], ...] = ()  # parameters of its function whose truth decides that it happens
     key: Pattern | None = None  # the operation's resource, with the holes that parameters fill still open
     is_wrapped: bool = False  # the callee takes, gives or releases a lock or a client for the caller
+
+    @property
+    def held(self) -> tuple[Draft, ...]:
+        """The locks around it that keep everybody else out: a semaphore of several permits does not."""
+        return tuple(d for d in self.inside if d.lock.model.kind != "semaphore")
 
     @property
     def mentions(self) -> set[str]:

@@ -177,7 +177,7 @@ def _around_param(
     source = tracer.ev.project.scopes[outer.symbol]
     for _, step in _calls_of_it(tracer, source):
         drafts = []
-        for d in step.held:
+        for d in step.inside:
             if d.provisional and not d.releases:
                 continue
             draft = holding.inherit(walk, d, source, bindings, place)

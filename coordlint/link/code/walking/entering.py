@@ -101,7 +101,7 @@ def _note_protocol(w: Walk, value: Object, item: ir.Item, around: Around) -> Non
         found = tuple(f for f in options(attributes.attribute(w.ev, value, name)) if isinstance(f, FunctionRef))
         if found:
             call = ir.Call(ir.Attribute(item.context, name, item.context.at), (), (), item.context.at)
-            w.push(Step(place, call, functions=found, guards=around.guards, loop=around.loop, each=around.each, held=tuple(w.held)))
+            w.push(Step(place, call, functions=found, guards=around.guards, loop=around.loop, each=around.each, inside=tuple(w.held)))
 
 
 def opened_by(w: Walk, value: Value, item: ir.Item, place: Place, name: str) -> list[Draft]:

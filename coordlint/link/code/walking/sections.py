@@ -88,7 +88,8 @@ class Sections:
 
     def _section(self, d: Draft) -> Section:
         symbol = d.scope.symbol
-        self.calls |= {step.place for step in d.steps if step.functions and not step.deferred}
+        if d.lock.model.kind != "semaphore":  # one of several permits keeps nobody out
+            self.calls |= {step.place for step in d.steps if step.functions and not step.deferred}
         reached, unresolved, tokens = self._inside(d)
         reached = [r for r in reached if r.operation.place.path not in self.ev.siblings.get(d.lock.made.path, ())]
         beyond = handed(self.tracer, d)

@@ -50,7 +50,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     place = w.scope.place(call.at)
     callee = w.ev.settle(w.ev.value(call.func, w.scope))
     made = Step(
-        place, call, guards=around.guards, loop=around.loop, each=around.each, limit=around.limit, held=tuple(w.held), deferred=around.deferred, given=around.given,
+        place, call, guards=around.guards, loop=around.loop, each=around.each, limit=around.limit, inside=tuple(w.held), deferred=around.deferred, given=around.given,
         transaction=around.transaction,
     )  # fmt: skip
     made.ignored = isinstance(s, ir.Evaluate) and bare(s.value) is call
@@ -118,7 +118,7 @@ def augment(w: Walk, s: ir.Augment, around: Around) -> None:
         model = w.ev.models.method(option.type, method) if isinstance(option, Instance) else None
         if isinstance(option, Instance) and model is not None:
             call = ir.Call(ir.Attribute(s.target, method, s.at), (s.value,), (), s.at)
-            made = Step(w.scope.place(s.at), call, guards=around.guards, loop=around.loop, each=around.each, held=tuple(w.held), given=around.given)
+            made = Step(w.scope.place(s.at), call, guards=around.guards, loop=around.loop, each=around.each, inside=tuple(w.held), given=around.given)
             _library(w, made, Method(option, method, model), call, s, around)
             if made.operation is not None:
                 path = option.argument("path")
