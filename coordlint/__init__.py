@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from coordlint.delegating import Delegated as Delegated, delegated as delegated
     from coordlint.reigning import Deaf as Deaf, Reign as Reign, deaf as deaf, is_lead_in_rows as is_lead_in_rows, reigns as reigns
     from coordlint.flags import Flag as Flag, running_flags as running_flags
+    from coordlint.marks import Mark as Mark, is_mark as is_mark, lost_marks as lost_marks, two_steps as two_steps
     from coordlint.renewals import Renewal as Renewal, led_on as led_on, unchecked_renewals as unchecked_renewals
     from coordlint.retry import DefaultLimit as DefaultLimit, Retry as Retry
     from coordlint.source import Place as Place, Skip as Skip, Span as Span
@@ -152,6 +153,7 @@ _HOMES = {
     "coordlint.delegating": "Delegated delegated",
     "coordlint.reigning": "Deaf Reign deaf is_lead_in_rows reigns",
     "coordlint.flags": "Flag running_flags",
+    "coordlint.marks": "Mark is_mark lost_marks two_steps",
     "coordlint.renewals": "Renewal led_on unchecked_renewals",
     "coordlint.retry": "DefaultLimit Retry",
     "coordlint.rowleases": "blind_releases blind_renewals deaf_renewals lock_releases",

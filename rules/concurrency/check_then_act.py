@@ -39,6 +39,7 @@ from coordlint import (
     backend_name,
     found,
     rule,
+    two_steps,
     words,
 )
 
@@ -53,11 +54,11 @@ _NEW = re.compile(r"\buuid[14]\(|\btoken_(?:hex|bytes|urlsafe)\(")
 
 @rule("CL507", severity=WARNING, preview=True)
 def check_then_act(system: System) -> Iterator[Found]:
-    told: set[Place] = set()
+    told: set[Place] = {write.place for _, write in two_steps(system)}  # claims, which non-atomic-acquire tells
     for act in system.operations(Op.WRITE, Op.CREATE, Op.SET_ADD, backend="redis"):
         if act.absent is None or act.key in (None, "None") or act.late not in _CREATES or act.conditional or act.atomic or _is_brief(system, act) or system.is_locked(act):
             continue
-        if act.notes and is_record_of_requests(act):
+        if act.place in told or act.notes and is_record_of_requests(act):
             continue  # told below
         told.add(act.absent)
         yield found(

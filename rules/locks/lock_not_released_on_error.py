@@ -30,6 +30,7 @@ from coordlint import (
     Evidence,
     Found,
     Op,
+    Operation,
     Place,
     Scope,
     Section,
@@ -38,6 +39,7 @@ from coordlint import (
     effect_name,
     found,
     lock_name,
+    lost_marks,
     rule,
     running_flags,
     told,
@@ -72,6 +74,7 @@ def lock_not_released_on_error(system: System) -> Iterator[Found]:
             confidence=HIGH if section.effects or section.reads else MEDIUM,
         )
     yield from flags_left_set(system)
+    yield from marks_left_set(system)
 
 
 def flags_left_set(system: System) -> Iterator[Found]:
@@ -88,6 +91,26 @@ def flags_left_set(system: System) -> Iterator[Found]:
             confidence=MEDIUM,
             help="Set it back in a `finally`, and let it expire for the case that the process is killed.",
         )
+
+
+def marks_left_set(system: System) -> Iterator[Found]:
+    """A mark that something was dealt with, which is set before the work and stays when the work fails."""
+    for mark in lost_marks(system):
+        claim, at = mark.claim, mark.way[0] if mark.way else mark.work.place
+        steps = [Evidence(at, f"this may fail: {effect_name(mark.work)} is not done then")] + ([Evidence(mark.work.place, f"{effect_name(mark.work)} is lost")] if mark.way else [])
+        yield found(
+            f'"{claim.key_text or claim.key}" is marked as dealt with before the work is done, and nothing takes the mark back when the work fails: who tries again '
+            f"is turned away ({_until(claim)})",
+            at=claim,
+            because=[*distinct(steps, besides=claim.place), *claim.origin],
+            confidence=MEDIUM,
+            help="Delete the mark where the work fails and raise again; or mark it as begun for a short time first, and as done for long only behind the work; "
+            "or keep the mark in the transaction of the work (a unique column).",
+        )
+
+
+def _until(claim: Operation) -> str:
+    return f"for {told(claim.ttl)}" if claim.ttl is not None and claim.ttl.seconds is not None else "for ever" if claim.ttl is None or claim.ttl.kind == "never" else "until it expires"
 
 
 def heals_itself(section: Section) -> bool:

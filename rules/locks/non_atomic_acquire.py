@@ -34,6 +34,7 @@ from coordlint import (
     lease_changes,
     rule,
     sounds_like_lock,
+    two_steps,
 )
 
 TAKING = ("lock", "acquire", "acquire_lock", "try_lock", "take_lock", "get_lock", "obtain_lock")
@@ -66,7 +67,22 @@ def non_atomic_acquire(system: System) -> Iterator[Found]:
                 because=[(write.place, "the key is set here, unconditionally")],
             )
             break
+    yield from marks_taken(system)
     yield from leases_taken(system)
+
+
+def marks_taken(system: System) -> Iterator[Found]:
+    """Marks that an event or message was dealt with: looked for, and set in a second step before the work."""
+    for look, write in two_steps(system):
+        if is_meant_as_lock(system, look) or system.is_locked(look):
+            continue
+        yield found(
+            f'{call_name(look)} asks whether "{look.key_text or look.key}" was dealt with already and {call_name(write)} claims it in a second step: two deliveries at a '
+            f"time both find nothing in {backend_name(look.backend)}, and both are served",
+            at=look,
+            because=[(write.place, "the mark is set here, unconditionally"), *look.origin],
+            help="Claim it in one step and look at the answer: SET NX with an expiry, cache.add, the number that SADD gives, or a unique column in the transaction of the work.",
+        )
 
 
 def leases_taken(system: System) -> Iterator[Found]:

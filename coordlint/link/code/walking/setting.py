@@ -52,7 +52,7 @@ def assign(w: Walk, s: ir.Assign, around: Around) -> None:
             continue
         call = ir.Call(target, (s.value,), (), target.at)
         made = Step(
-            w.scope.place(target.at), call, guards=around.guards, loop=around.loop, each=around.each, limit=around.limit, held=tuple(w.held),
+            w.scope.place(target.at), call, guards=around.guards, loop=around.loop, each=around.each, limit=around.limit, inside=tuple(w.held),
             deferred=around.deferred, given=around.given, transaction=around.transaction, ignored=True, functions=functions, called=len(functions),
         )  # fmt: skip
         w.push(made)
