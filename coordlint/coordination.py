@@ -343,6 +343,7 @@ class Section(msgspec.Struct, frozen=True):
     in_test: bool = False
     is_async: bool = False
     bound_use: Place | None = None  # where an attribute is asked of the name that `with lock as name` binds
+    without: Place | None = None  # where a wrapper goes on to its work although it was refused, and nobody asks
     again: Place | None = None  # where its function calls itself inside, and takes the lock once more
 
     @property

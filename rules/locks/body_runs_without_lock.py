@@ -3,7 +3,8 @@ r"""A `with` over a lock whose library runs the body although the lock was not o
 Why: `with lock:` reads as "only with the lock", and for most libraries it is. The locks of etcd3 and aetcd give up after ten
 seconds, that of etcd3gw tries once, and all three then enter the body; `pglock.advisory(timeout=0)` and
 `advisory_lock(wait=False)` bind False and enter it; aiocache's RedLock never keeps anybody out, it only guards against stampedes. The body then
-runs beside the holder's, exactly when there is contention.
+runs beside the holder's, exactly when there is contention. So it is with a context manager or a decorator of the project's own that tries for a
+lock, and then yields or calls the function whether it was had or not.
 
 Instead: acquire by hand and look: `if not lock.acquire(timeout=5): raise Busy`, then `try: ... finally: lock.release()`; with pglock,
 `with pglock.advisory(name, timeout=0) as acquired: if acquired: ...`, or `side_effect=pglock.Raise`.
@@ -24,9 +25,11 @@ from coordlint import (
     ERROR,
     HIGH,
     MEDIUM,
+    WARNING,
     Evidence,
     Found,
     OnBusy,
+    Place,
     Section,
     System,
     distinct,
@@ -54,6 +57,26 @@ def body_runs_without_lock(system: System) -> Iterator[Found]:
             because=distinct([*inside(section), *trail(section)], besides=section.acquired),
             confidence=HIGH if section.can_fail else MEDIUM,
             help=cure(section),
+        )
+    yield from wrapped(system)
+
+
+def wrapped(system: System) -> Iterator[Found]:
+    """Wrappers of the project's own that go on to the work on the way on which the lock was refused as well: each once."""
+    users: dict[Place, list[Section]] = {}
+    for section in system.critical_sections():
+        if section.without is not None and section.how in ("with", "decorator") and not section.checked and (section.effects or section.unresolved):
+            users.setdefault(section.without, []).append(section)
+    for at, sections in sorted(users.items()):
+        worst = min(sections, key=lambda s: (not s.effects, s.acquired))
+        yield found(
+            f"this is reached also when {lock_name(worst.lock)} was refused: what is called under it runs without the lock",
+            at=at,
+            symbol=system.inner(worst).symbol if system.inner(worst) is not None else worst.symbol,
+            because=distinct([*trail(worst), *(Evidence(s.acquired, "the lock is asked for here, and nobody looks whether it was had") for s in sections[:3]), *inside(worst)], besides=at),
+            severity=ERROR if worst.effects else WARNING,
+            confidence=HIGH if worst.effects and worst.can_fail else MEDIUM,
+            help="Raise where the acquire was refused (or return without calling the work), so that what stands inside runs under the lock or not at all.",
         )
 
 
@@ -221,4 +244,156 @@ cache = Cache(Cache.REDIS)
 async def price(item):
     async with RedLock(cache, f"price:{item.id}", lease=10):
         return item.compute()
+
+=== bad: a context manager of the project's own that yields either way
+--- infra/locks.py
+from contextlib import contextmanager
+
+import redis
+
+r = redis.Redis()
+
+@contextmanager
+def maybe(name):
+    lock = r.lock(name, timeout=60)
+    got = lock.acquire(blocking=False)
+    try:
+        yield got  # finding: body-runs-without-lock
+    finally:
+        if got:
+            lock.release()
+--- billing/run.py
+import psycopg2
+
+from infra.locks import maybe
+
+db = psycopg2.connect("dbname=shop")
+
+def post_invoices():
+    with maybe("invoices"):
+        db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+        db.commit()
+
+=== bad: a decorator that only logs the refusal
+--- infra/locks.py
+import functools
+import logging
+
+import redis
+
+r = redis.Redis()
+log = logging.getLogger(__name__)
+
+def locked(name):
+    def decorate(fn):
+        @functools.wraps(fn)
+        def wrapper(*args, **kwargs):
+            if not r.set(f"lock:{name}", "1", nx=True, ex=60):
+                log.warning("%s is busy", name)
+            try:
+                return fn(*args, **kwargs)  # finding: body-runs-without-lock
+            finally:
+                r.delete(f"lock:{name}")
+        return wrapper
+    return decorate
+--- billing/run.py
+import psycopg2
+
+from infra.locks import locked
+
+db = psycopg2.connect("dbname=shop")
+
+@locked("invoices")
+def post_invoices():
+    db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+    db.commit()
+
+=== bad: a class whose `__aenter__` keeps the answer to itself
+--- run.py
+import redis.asyncio as redis
+
+r = redis.Redis()
+
+class Guard:
+    def __init__(self, name):
+        self.lock = r.lock(name, timeout=60)
+
+    async def __aenter__(self):
+        self.got = await self.lock.acquire(blocking=False)
+        return self  # finding: body-runs-without-lock
+
+    async def __aexit__(self, *exc):
+        if self.got:
+            await self.lock.release()
+
+async def post_invoices(db):
+    async with Guard("invoices"):
+        await db.execute("INSERT INTO invoices (state) VALUES ('open')")
+        await r.rpush("invoices", "open")
+
+=== good: wrappers that raise, return or tell, and callers who ask
+--- infra/locks.py
+import functools
+from contextlib import contextmanager
+
+import redis
+
+r = redis.Redis()
+
+@contextmanager
+def maybe(name):
+    lock = r.lock(name, timeout=60)
+    got = lock.acquire(blocking=False)
+    try:
+        yield got
+    finally:
+        if got:
+            lock.release()
+
+@contextmanager
+def surely(name):
+    lock = r.lock(name, timeout=60)
+    if not lock.acquire(blocking_timeout=5):
+        raise RuntimeError("busy")
+    try:
+        yield
+    finally:
+        lock.release()
+
+def locked(name):
+    def decorate(fn):
+        @functools.wraps(fn)
+        def wrapper(*args, **kwargs):
+            lock = r.lock(name, timeout=60)
+            if lock.acquire(blocking=False):
+                try:
+                    return fn(*args, **kwargs)
+                finally:
+                    lock.release()
+            return None
+        return wrapper
+    return decorate
+--- billing/run.py
+import psycopg2
+
+from infra.locks import locked, maybe, surely
+
+db = psycopg2.connect("dbname=shop")
+
+def post_invoices():
+    with maybe("invoices") as got:
+        if not got:
+            return
+        db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+        db.commit()
+
+def post_more():
+    with surely("more"):
+        db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+        db.commit()
+
+@locked("others")
+def post_others():
+    db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+    db.commit()
 '''

@@ -57,12 +57,12 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
     seen: set[Place] = set()
     told: set[tuple[Place, str]] = set()
     for section in sorted(system.critical_sections(), key=lambda s: not s.effects):
-        if section.how in ("with", "decorator", "row-lock") or section.can_fail is not True or section.tested is not False:
+        if section.how in ("with", "decorator", "row-lock") or section.can_fail is not True or (section.tested is not False and section.without is None):
             continue
         if section.acquired in queued:
             continue  # the answer comes with the others, to whoever executes the pipeline
         outcome = outcomes.get(section.acquired)
-        if outcome in (Outcome.TESTED, Outcome.RETURNED) or (outcome is None and section.escapes):
+        if (outcome is Outcome.TESTED and section.without is None) or outcome is Outcome.RETURNED or (outcome is None and section.escapes):
             continue
         if outcome is Outcome.USED and not section.releases:
             continue  # stored or passed on: somebody else may look
@@ -73,8 +73,8 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
             continue  # one call, in another of the sections that it opens
         told.add((section.acquired, lock_name(section.lock)))
         yield found(
-            f"nobody looks whether {lock_name(section.lock)} was obtained ({how_it_fails(section)}): what follows runs without it "
-            "when it is taken",
+            f"{'that' if section.without and section.tested else 'nobody looks whether'} {lock_name(section.lock)} was {'not ' if section.without and section.tested else ''}obtained "
+            f"({how_it_fails(section)}){' is noted, and ends nothing' if section.without and section.tested else ''}: what follows runs without it when it is taken",
             at=section,
             because=distinct([*what_follows(section), *trail(section)], besides=section.acquired),
             severity=ERROR if section.effects else WARNING,

@@ -54,6 +54,7 @@ class Draft:
     bound_use: Place | None = None  # where an attribute is asked of the name that `with lock as name` binds
     within: tuple[Draft, ...] = ()  # what was held when it was taken
     limit: Place | None = None  # where it is said how long anything may wait that is waited for around here
+    without: Place | None = None  # what its wrapper comes to also where it was refused: the yield, the call, the end of `__enter__`
 
 
 @dataclass(slots=True, eq=False)

@@ -27,7 +27,7 @@ from coordlint.link.code.evaluation.values import (
     options,
 )
 from coordlint.link.code.scopes.project import Scope
-from coordlint.link.code.walking import entering, holding, releasing
+from coordlint.link.code.walking import entering, holding, releasing, without
 from coordlint.link.code.walking.walk import Around, Walk
 from coordlint.models.schema import CallModel, Op
 
@@ -175,7 +175,8 @@ def _around_param(
     bindings = arguments.bindings(tracer.ev, outer, args)
     place = scope.place(decorator.at)
     source = tracer.ev.project.scopes[outer.symbol]
-    for _, step in _calls_of_it(tracer, source):
+    calls = list(_calls_of_it(tracer, source))
+    for inner, step in calls:
         drafts = []
         for d in step.inside:
             if d.provisional and not d.releases:
@@ -184,6 +185,8 @@ def _around_param(
             draft.how = "decorator"
             draft.releases = [entering.replace_release(r, place) if d.how == "with" else r for r in d.releases]
             draft.tested, draft.can_fail, draft.skips, draft.provisional = d.tested, d.can_fail, d.skips, False
+            hit = without.at_calls(inner, d, frozenset(s.place for _, s in calls))
+            draft.without = hit.place if hit is not None else d.without
             drafts.append(draft)
         if drafts:
             return drafts

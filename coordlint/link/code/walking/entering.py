@@ -26,6 +26,7 @@ from coordlint.link.code.evaluation.values import (
 from coordlint.link.code.flow.usage import last_word, names_in
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import blocks, expressions, statements
+from coordlint.link.code.walking import without
 from coordlint.link.code.walking.holding import inherit
 from coordlint.link.code.walking.releasing import give_back
 from coordlint.models.schema import OnBusy, Op
@@ -65,6 +66,8 @@ def enter(w: Walk, item: ir.Item, s: ir.Stmt, around: Around) -> tuple[list[Draf
         elif name:
             d.written = name
             d.tested = d.tested or _is_checked(body, name, name)
+        if d.without is not None and (_asks_any(body, {*bound, d.written} - {""}) or bound & w.usage.tested):
+            d.without = None
         if d not in w.trace.drafts:
             w.trace.drafts.append(d)
         if d not in w.held:
@@ -116,6 +119,8 @@ def opened_by(w: Walk, value: Value, item: ir.Item, place: Place, name: str) -> 
                 d.how, d.provisional = "with", False
                 d.transaction = source.transaction
                 d.releases = [replace_release(r, place) for r in source.releases] or [Release(place, "with", True)]
+                hit = without.at_yield(scope, source)
+                d.without = hit.place if hit is not None else source.without
             return made
         case Instance() if lock_model(w.ev, value.type) is not None:
             already = [d for d in w.held if d.subject == value and d.acquired.path == place.path and d.acquired.line == place.line]
@@ -156,6 +161,8 @@ def _entered_object(w: Walk, value: Object, place: Place) -> list[Draft]:
                 draft.lock = w.tracer.renamed(draft.lock, scope)
                 draft.how, draft.provisional = "with", False
                 draft.releases = _exits(w, value, ending, place)
+                hit = without.at_end(scope, d)
+                draft.without = hit.place if hit is not None else d.without
                 found.append(draft)
     return found
 
@@ -240,6 +247,15 @@ def _is_checked(body: tuple[ir.Stmt, ...], lock: str, name: str) -> bool:
             if (name and name in found) or any(f"{lock}.{a}" in found or (name and f"{name}.{a}" in found) for a in asked):
                 return True
         if any(_is_checked(b, lock, name) for b in blocks(s)):
+            return True
+    return False
+
+
+def _asks_any(body: tuple[ir.Stmt, ...], names: set[str]) -> bool:
+    """Whether a test in a block is about one of these names, or an attribute of one."""
+    for s in statements(body):
+        tests = [b.test for b in s.branches] if isinstance(s, ir.If) else [s.test] if isinstance(s, ir.Assert | ir.Loop) else []
+        if any(said == n or said.startswith(f"{n}.") for t in tests for said in names_in(t) for n in names):
             return True
     return False
 

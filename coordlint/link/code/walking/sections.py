@@ -15,7 +15,7 @@ from coordlint.link.code.evaluation import arguments
 from coordlint.link.code.evaluation.classes import in_test
 from coordlint.link.code.evaluation.values import FunctionRef
 from coordlint.link.code.flow.usage import last_word
-from coordlint.link.code.walking import decorating, holding
+from coordlint.link.code.walking import decorating, holding, without
 from coordlint.link.code.walking.again import called_again
 from coordlint.link.code.walking.handed import handed
 from coordlint.link.code.walking.purpose import purpose_of, raised_in
@@ -131,6 +131,7 @@ class Sections:
             in_test=in_test(d.scope),
             is_async=isinstance(d.scope.node, ir.Function) and d.scope.function.is_async,
             bound_use=d.bound_use,
+            without=d.without or _goes_on(d, effects),
             again=called_again(d),
         )
         certain = msgspec.structs.replace(made, effects=tuple(e for e in effects if e.is_sure))
@@ -278,6 +279,14 @@ def _renews(step: Step, library: str) -> bool:
         return step.operation.library == library
     said = words(last_word(step.call.func))
     return bool(said & _RENEWING and said & _LEASES)
+
+
+def _goes_on(d: Draft, effects: tuple[Effect, ...]) -> Place | None:
+    """The first effect that is reached as well where the function's own acquire was refused: that is only noted."""
+    if d.how != "acquire":
+        return None
+    hit = without.at_calls(d.scope, d, frozenset(e.chain[0] if e.chain else e.place for e in effects))
+    return hit.place if hit is not None else None
 
 
 def _limited(d: Draft) -> Lock:

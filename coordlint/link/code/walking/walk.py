@@ -358,7 +358,7 @@ class Walk:
         """Records a call with what is held around it."""
         self.trace.steps.append(step)
         if not step.deferred:
-            for d in step.held:
+            for d in step.inside:
                 d.steps.append(step)
 
 
