@@ -127,6 +127,7 @@ if TYPE_CHECKING:
         trail as trail,
     )
     from coordlint.traffic import is_rare as is_rare
+    from coordlint.versions import required_below as required_below
     from coordlint.waiting import is_ended as is_ended, loop_above as loop_above
     from coordlint.wording import fixed as fixed, holes as holes, words as words
 
@@ -166,6 +167,7 @@ _HOMES = {
         "told trail"
     ),
     "coordlint.traffic": "is_rare",
+    "coordlint.versions": "required_below",
     "coordlint.waiting": "is_ended loop_above",
     "coordlint.wording": "fixed holes words",
 }

@@ -78,8 +78,9 @@ def two_steps(system: System) -> Iterator[tuple[Operation, Operation]]:
     for look in system.operations(Op.READ, backend=_STORES):
         if look.atomic or not look.refuses or look.outcome is not Outcome.TESTED or not is_mark(system, look):
             continue
-        for write in sorted(system.same_key(look), key=lambda o: o.place):
-            if write.op not in (Op.WRITE, Op.SET_ADD) or write.symbol != look.symbol or write.place <= look.place or write.atomic or write.conditional or write.on_error:
+        same = sorted((o for o in system.same_key(look) if o.symbol == look.symbol), key=lambda o: o.place)
+        for write in same if not any(o.op in (Op.CREATE, Op.ACQUIRE) or o.conditional for o in same) else ():
+            if write.op not in (Op.WRITE, Op.SET_ADD) or write.place <= look.place or write.atomic or write.conditional or write.on_error:
                 continue
             if not _works_between(system, look, write) and _work_after(system, write) is not None:
                 yield look, write
@@ -129,6 +130,9 @@ def _work_after(system: System, claim: Operation) -> Mark | None:
 
 def _decorated(system: System, claim: Operation) -> Mark | None:
     """The work of a function whose decorator claims before it calls it."""
+    value = claim.argument("value")
+    if claim.op is Op.WRITE and (value is None or not value.literal):
+        return None  # maybe the answer, which is kept behind the call
     makers = set(claim.symbol.split(".")[:-1])
     for function in system.functions() if "." in claim.symbol else ():
         if function.in_test or not makers & {name.rpartition(".")[2] for name in function.followed}:

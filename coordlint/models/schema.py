@@ -161,6 +161,7 @@ class LockModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token: str = ""  # how to obtain a fencing token; empty: the lock offers none
     token_names: tuple[str, ...] = ()  # attributes that carry it: `lock.node`, `meta.create_revision`
     stampede_only: bool = False
+    enters_before: tuple[int, int] | None = None  # before this version of the library, `with` runs the body also when its limited wait is over
     note: str = ""
 
 

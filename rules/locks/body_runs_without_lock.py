@@ -36,6 +36,7 @@ from coordlint import (
     effect_name,
     found,
     lock_name,
+    required_below,
     rule,
     trail,
 )
@@ -59,6 +60,26 @@ def body_runs_without_lock(system: System) -> Iterator[Found]:
             help=cure(section),
         )
     yield from wrapped(system)
+    yield from by_old_versions(system)
+
+
+def by_old_versions(system: System) -> Iterator[Found]:
+    """A `with` whose wait is limited, over a lock of a version that throws the refusal away and enters."""
+    for section in system.critical_sections():
+        since, package = section.lock.model.enters_before, section.lock.library
+        is_limited = section.wait.kind == "seconds" or (section.wait.kind == "unknown" and section.wait.place is not None)
+        if section.how != "with" or since is None or not is_limited or section.tested or section.checked:
+            continue
+        old = required_below(system, package, since)
+        if old is None or not (section.effects or section.unresolved):
+            continue
+        yield found(
+            f"the body runs even when {lock_name(section.lock)} was not obtained: {package} before {since[0]}.{since[1]} enters when it gives up waiting, and nothing here asks",
+            at=section,
+            because=distinct([Evidence(old, f"a version below {since[0]}.{since[1]} is required here"), *inside(section), *trail(section)], besides=section.acquired),
+            confidence=HIGH if section.wait.kind == "seconds" and section.effects else MEDIUM,
+            help=f"Require {package} {since[0]}.{since[1]} or later, whose `with` raises; or acquire by hand and look at the answer.",
+        )
 
 
 def wrapped(system: System) -> Iterator[Found]:
@@ -396,4 +417,58 @@ def post_more():
 def post_others():
     db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
     db.commit()
+
+=== bad: redis-py before 3.0 enters when it gives up waiting
+--- requirements.txt
+redis==2.10.6
+--- infra/locks.py
+import redis
+
+r = redis.StrictRedis()
+
+def job_lock(name):
+    return r.lock(f"job-{name}", timeout=60, blocking_timeout=5)
+--- billing/run.py
+import psycopg2
+
+from infra.locks import job_lock
+
+db = psycopg2.connect("dbname=shop")
+
+def post_invoices():
+    with job_lock("invoices"):  # finding: body-runs-without-lock
+        db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+        db.commit()
+
+=== good: an old version that waits without limit, and a later one beside it
+--- requirements.txt
+redis>=2.10,<3
+--- run.py
+import psycopg2
+import redis
+
+r = redis.StrictRedis()
+db = psycopg2.connect("dbname=shop")
+
+def post_invoices():
+    with r.lock("invoices", timeout=60):
+        db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+        db.commit()
+
+=== good: nobody says that the version is old
+--- requirements.txt
+redis>=2.10
+--- requirements.lock.txt
+redis==4.5.1
+--- run.py
+import psycopg2
+import redis
+
+r = redis.Redis()
+db = psycopg2.connect("dbname=shop")
+
+def post_invoices():
+    with r.lock("invoices", timeout=60, blocking_timeout=5):
+        db.cursor().execute("INSERT INTO invoices (state) VALUES ('open')")
+        db.commit()
 '''
