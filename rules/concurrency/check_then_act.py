@@ -58,7 +58,7 @@ def check_then_act(system: System) -> Iterator[Found]:
     for act in system.operations(Op.WRITE, Op.CREATE, Op.SET_ADD, backend="redis"):
         if act.absent is None or act.key in (None, "None") or act.late not in _CREATES or act.conditional or act.atomic or _is_brief(system, act) or system.is_locked(act):
             continue
-        if act.place in told or act.notes and is_record_of_requests(act):
+        if act.place in told or (act.notes and is_record_of_requests(act)):
             continue  # told below
         told.add(act.absent)
         yield found(

@@ -90,10 +90,11 @@ def wrapped(system: System) -> Iterator[Found]:
             users.setdefault(section.without, []).append(section)
     for at, sections in sorted(users.items()):
         worst = min(sections, key=lambda s: (not s.effects, s.acquired))
+        inner = system.inner(worst)
         yield found(
             f"this is reached also when {lock_name(worst.lock)} was refused: what is called under it runs without the lock",
             at=at,
-            symbol=system.inner(worst).symbol if system.inner(worst) is not None else worst.symbol,
+            symbol=(inner or worst).symbol,
             because=distinct([*trail(worst), *(Evidence(s.acquired, "the lock is asked for here, and nobody looks whether it was had") for s in sections[:3]), *inside(worst)], besides=at),
             severity=ERROR if worst.effects else WARNING,
             confidence=HIGH if worst.effects and worst.can_fail else MEDIUM,

@@ -2,12 +2,13 @@ r"""A lock is acquired, work is done and the lock is released, but an exception 
 
 Why: the release stands behind the work like any other statement. The first exception leaves the lock taken: until its lease ends where it has
 one, for ever where it has none, and for a thread lock until the process is restarted. The failure that follows, everybody waiting, is far from its cause.
-So it is with a flag in a store that turns away whoever finds it set ("running") and that the work sets back as its last step.
+So it is with a flag in a store that turns away whoever finds it set ("running") and that the work sets back as its last step; and with a mark that says
+that an event, a message or a request was dealt with, when it is set before the work: the delivery that comes again because the first one failed is turned away, and the work is lost.
 
 Instead: `with lock:`, or `try:` right behind the acquire and the release in `finally:`.
 
 Fine when: `with`, `try ... finally` or an ExitStack release it; the lock is handed on and released elsewhere; nothing releases it at all,
-because a short lease is meant to run out (a debounce); a lease of a minute at most ends a lock that nobody waits for and that only saves work; something else than the lock decides whether it is released early; the
+because a short lease is meant to run out (a debounce); a mark is deleted or written over where the work fails, is set behind the work, ends within an hour, or is about a notice; a lease of a minute at most ends a lock that nobody waits for and that only saves work; something else than the lock decides whether it is released early; the
 release stands in an `except` as well as behind the work; a lock of one process, in a command that the exception ends.
 
 It is a note where a lease of a minute at most ends a lock for which nobody waits.

@@ -5,6 +5,8 @@ Why: between SETNX and EXPIRE the process can die, and the key stays without a l
 
 Instead: one command: `set(key, token, nx=True, ex=30)`. Where more must happen in one step, a script or a MULTI pipeline.
 
+A mark that an event, a message or a request was dealt with is claimed in two steps where it is looked for and then set, before the work: two deliveries at a time are both served.
+
 A Lease of Kubernetes is taken in two steps as well where it is read, judged, and replaced by a body that does not carry the version that was read.
 
 Fine when: both steps are in one MULTI pipeline, between WATCH and MULTI, or in one Lua script; a lock is held around both; the key is no lock: a cache entry
