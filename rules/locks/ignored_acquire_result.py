@@ -57,12 +57,12 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
     seen: set[Place] = set()
     told: set[tuple[Place, str]] = set()
     for section in sorted(system.critical_sections(), key=lambda s: not s.effects):
-        if section.how in ("with", "decorator", "row-lock") or section.can_fail is not True or (section.tested is not False and section.without is None):
+        if section.how in ("with", "decorator", "row-lock") or section.can_fail is not True or (section.tested is not False and not goes_on(section)):
             continue
         if section.acquired in queued:
             continue  # the answer comes with the others, to whoever executes the pipeline
         outcome = outcomes.get(section.acquired)
-        if (outcome is Outcome.TESTED and section.without is None) or outcome is Outcome.RETURNED or (outcome is None and section.escapes):
+        if (outcome is Outcome.TESTED and not goes_on(section)) or outcome is Outcome.RETURNED or (outcome is None and section.escapes):
             continue
         if outcome is Outcome.USED and not section.releases:
             continue  # stored or passed on: somebody else may look
@@ -73,8 +73,7 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
             continue  # one call, in another of the sections that it opens
         told.add((section.acquired, lock_name(section.lock)))
         yield found(
-            f"{'that' if section.without and section.tested else 'nobody looks whether'} {lock_name(section.lock)} was {'not ' if section.without and section.tested else ''}obtained "
-            f"({how_it_fails(section)}){' is noted, and ends nothing' if section.without and section.tested else ''}: what follows runs without it when it is taken",
+            f"{refusal(section)}: what follows runs without it when it is taken",
             at=section,
             because=distinct([*what_follows(section), *trail(section)], besides=section.acquired),
             severity=ERROR if section.effects else WARNING,
@@ -174,6 +173,18 @@ def is_meant_as_lock(system: System, section: Section) -> bool:
     if lock.via and not any(release.on_error for release in section.releases):  # a wrapper that may do several things
         return sounds_like_lock(lock.key_text, *lock.via)
     return bool(section.releases) or sounds_like_lock(lock.key_text, lock.key, section.symbol.rpartition(".")[2])
+
+
+def refusal(section: Section) -> str:
+    if section.tested:
+        return f"that {lock_name(section.lock)} was not obtained ({how_it_fails(section)}) is noted, and ends nothing"
+    return f"nobody looks whether {lock_name(section.lock)} was obtained ({how_it_fails(section)})"
+
+
+def goes_on(section: Section) -> bool:
+    """Whether a refusal is only noted, before something that others see; a lock around the filling of a cache only spares repeated computing."""
+    lasting = (e for e in section.effects if e.harmful_when_late and e.operation.role != "cache" and (e.operation.ttl is None or e.operation.ttl.kind == "never"))
+    return section.without is not None and section.purpose.kind != "performance" and any(lasting)
 
 
 def how_it_fails(section: Section) -> str:

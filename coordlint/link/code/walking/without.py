@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from coordlint import ir
 from coordlint.link.code.calls.trace import Draft
+from coordlint.link.code.evaluation.values import Instance
 from coordlint.link.code.flow.usage import bare, calls_in, ends, last_word, names_in
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
@@ -43,6 +44,12 @@ def at_end(scope: Scope, d: Draft) -> Hit | None:
     return ways.first() or (Hit(d.acquired, False) if ways.state in (_MAYBE, _REFUSED) else None)
 
 
+def _answers_elsewhere(d: Draft) -> bool:
+    """Whether the acquire's answer is fetched in a further step: a row of SQL, the list that a pipeline gives."""
+    queued = isinstance(d.owner, Instance) and "pipeline" in d.owner.type.lower()
+    return queued or "advisory" in d.lock.backend or d.lock.backend in ("mysql-get-lock", "database-row")
+
+
 class _Ways:
     def __init__(self, scope: Scope, d: Draft, wanted: Callable[[ir.Expr], bool], *, ends_count: bool = False) -> None:
         self.scope, self.d, self.wanted, self.ends_count = scope, d, wanted, ends_count
@@ -52,7 +59,7 @@ class _Ways:
 
     def first(self) -> Hit | None:
         """The first thing that is wanted and reached without the lock."""
-        if self.d.can_fail is not True or self.d.loop or not isinstance(self.scope.node, ir.Function):
+        if self.d.how != "acquire" or self.d.can_fail is not True or self.d.loop or not isinstance(self.scope.node, ir.Function) or _answers_elsewhere(self.d):
             return None
         self.state = self.block(self.scope.function.body, _BEFORE)
         return self.hits[0] if self.hits and self.left > 0 else None
