@@ -102,6 +102,7 @@ if TYPE_CHECKING:
         lock_releases as lock_releases,
     )
     from coordlint.steps import (
+        cleared as cleared,
         drained as drained,
         dropped as dropped,
         handed_on as handed_on,
@@ -159,7 +160,7 @@ _HOMES = {
     "coordlint.retry": "DefaultLimit Retry",
     "coordlint.rowleases": "blind_releases blind_renewals deaf_renewals lock_releases",
     "coordlint.source": "Place Skip Span",
-    "coordlint.steps": "drained dropped handed_back handed_on rewritten swept takeovers unclaimed",
+    "coordlint.steps": "cleared drained dropped handed_back handed_on rewritten swept takeovers unclaimed",
     "coordlint.stores": "lock_held_in",
     "coordlint.system": "COORDINATORS System",
     "coordlint.telling": (

@@ -121,4 +121,5 @@ def _is_its_key(made: Operation, expiry: Operation) -> bool:
 def _is_part_of_acquire(section: Section, operation: Operation) -> bool:
     """An EXPIRE right behind the acquire gives the key its lifetime: not atomic, but no renewal."""
     near = 0 <= operation.place.line - section.acquired.line <= 3
-    return operation.symbol == section.symbol and (near or section.lock.lifetime.kind == "never")
+    again = bool(operation.loop) and operation.loop != section.loop  # a loop behind the acquire prolongs it each time
+    return operation.symbol == section.symbol and not again and (near or section.lock.lifetime.kind == "never")

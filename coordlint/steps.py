@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint.coordination import Freed, Operation, Outcome
+from coordlint.coordination import Freed, Operation, Outcome, Section
 from coordlint.models.schema import Op
 from coordlint.source import Place
 from coordlint.system import COORDINATORS, System
@@ -115,6 +115,19 @@ def swept(system: System) -> Iterator[tuple[Operation, Operation]]:
         drop = next((o for o in near if o.op is Op.DELETE and o.loop == "for" and not (o.atomic or o.conditional)), None)
         if reads and drop is not None:
             yield drop, listing
+
+
+def cleared(system: System) -> Iterator[tuple[Operation, str, Section]]:
+    """Locks that are deleted by a pattern, whoever holds them: the delete, the pattern, and a section that takes such a lock."""
+    taken = [s for s in system.critical_sections(distributed=True, backend=("redis", "django-cache")) if s.lock.key]
+    for drop in system.operations(Op.DELETE, backend=("redis", "django-cache")) if taken else ():
+        patterns = [k for k in (drop.key or "", *drop.meant) if "*" in k and sounds_like_lock(k.partition("*")[0])]
+        if not patterns or drop.conditional or drop.atomic or any(o.op is Op.READ and o.outcome is not Outcome.DEAD for o in system.operations_in((drop.symbol,))):
+            continue
+        start = patterns[0].partition("*")[0]
+        section = next((s for s in taken if (s.lock.key or "").startswith(start) and s.lock.backend == drop.backend and s.symbol != drop.symbol), None)
+        if section is not None:
+            yield drop, patterns[0], section
 
 
 def takeovers(system: System) -> Iterator[tuple[Operation, Operation]]:

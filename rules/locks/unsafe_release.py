@@ -40,6 +40,7 @@ from coordlint import (
     System,
     blind_releases,
     call_name,
+    cleared,
     distinct,
     dropped,
     fixed,
@@ -171,6 +172,17 @@ def unsafe_release(system: System) -> Iterator[Found]:
                 severity=WARNING,
                 confidence=MEDIUM,
                 help="Send metadata.resourceVersion of what was read along (for a delete, as a precondition), and leave the Lease alone when the API server answers 409.",
+            )
+    for drop, pattern, section in cleared(system):
+        if not is_admin(system, drop) and drop.place not in reported:
+            reported.add(drop.place)
+            yield found(
+                f'{call_name(drop)} frees all locks "{pattern}" whoever holds them: other instances that are at work lose theirs',
+                at=drop,
+                because=[(section.acquired, f"{lock_name(section.lock)} is taken here")],
+                severity=WARNING,
+                confidence=MEDIUM,
+                help="Let leases end the locks of a process that died; or delete only those whose value names this instance, by a script that compares.",
             )
     for drop, listing in swept(system):
         if not is_admin(system, drop) and drop.place not in reported:

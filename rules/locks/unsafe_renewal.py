@@ -33,6 +33,7 @@ from coordlint import (
     Guard,
     Op,
     Outcome,
+    Place,
     Section,
     System,
     blind_renewals,
@@ -73,6 +74,7 @@ def unsafe_renewal(system: System) -> Iterator[Found]:
             )
     yield from ends_without_a_word(system)
     yield from passed_over(system)
+    yield from beaten_on(system)
     yield from of_rows(system)
     yield from of_leases(system)
     for silent in unnoticed(system):
@@ -123,6 +125,31 @@ def passed_over(system: System) -> Iterator[Found]:
                 confidence=MEDIUM,
                 help="Extend outside of the `try` that is for the work, or catch the error of the lock first, and leave the loop.",
             )
+
+
+def beaten_on(system: System) -> Iterator[Found]:
+    """Extensions in a thread or task beside the work, whose failure is only logged: nobody tells the work that its lock is gone."""
+    sections = list(system.critical_sections(distributed=True))
+    for extension in system.operations(Op.EXTEND):
+        handler = next((g for g in extension.guards if _sees_loss(g)), None)
+        if extension.outcome is not Outcome.DEAD or extension.loop not in ("while", "forever") or handler is None or not (handler.next_lap and handler.only_notes):
+            continue
+        for start in system.started_at(extension.symbol):
+            section = next((s for s in sections if s.lock.library == extension.library and s.acquired < start and s.effects and not s.checked and _is_in(system, s.symbol, start)), None)
+            if section is not None:
+                yield found(
+                    f"{call_name(extension)} fails when {lock_name(section.lock)} is gone, and the failure is only logged: the work that it is extended for goes on without the lock",
+                    at=extension,
+                    because=[(handler.place, "whatever fails is logged here, and the loop goes on"), (start, "it runs beside the work from here on"), (section.acquired, "the lock is taken here")],
+                    confidence=MEDIUM,
+                    help="Set an event when the extension fails, and let the work look at it before each effect (or cancel the work).",
+                )
+                break
+
+
+def _is_in(system: System, symbol: str, place: Place) -> bool:
+    function = system.function(symbol)
+    return function is not None and function.place.path == place.path and function.place.line <= place.line <= function.end_line
 
 
 def _sees_loss(guard: Guard) -> bool:
