@@ -35,6 +35,16 @@ def test_a_pipeline_whose_keys_are_watched_is_optimistic() -> None:
     assert in_order(REDIS + body) == ["occ", "occ", "data-store", "data-store"]
 
 
+def test_around_nodes_that_end_with_their_sessions_others_look_up_who_is_there() -> None:
+    joins = ZOOKEEPER + "import os\nzk.ensure_path('/shelf')\nif not zk.exists('/shelf/' + os.environ['ID']):\n    zk.create('/shelf/' + os.environ['ID'], b'8000', ephemeral=True)\n"
+    looks = ZOOKEEPER + "def pick(n):\n    if zk.exists(f'/shelf/{n}'):\n        return n\n    return zk.get_children('/shelf')\n"
+    keeps = ZOOKEEPER + "zk.ChildrenWatch('/shelf', print)\nprint(zk.get_children('/shelf'))\nprint(zk.get_children('/desk'))\n"
+    found = {(u.place.path, u.place.line): u.role for u in system({"joins.py": joins, "looks.py": looks, "keeps.py": keeps}).uses() if u.role != "client"}
+    assert {role for (path, _), role in found.items() if path == "joins.py"} == {"membership"}
+    assert {role for (path, _), role in found.items() if path == "looks.py"} == {"service-discovery"}
+    assert [role for (path, _), role in sorted(found.items()) if path == "keeps.py"] == ["watch", "membership", "config"]
+
+
 def test_a_watch_on_a_lock_is_part_of_the_lock() -> None:
     body = "def release(name):\n    pipe = r.pipeline()\n    pipe.watch(f'lock:{name}')\n    pipe.delete(f'lock:{name}')\n"
     assert in_order(REDIS + body) == ["lock", "lock", "lock"]

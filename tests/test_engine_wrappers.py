@@ -232,6 +232,18 @@ def test_what_a_caller_passes_is_no_deed_of_who_calls_it() -> None:
     assert 7 not in via(system(app=app))
 
 
+def test_who_registers_by_its_name_stands_for_it_whatever_it_puts_together_on_the_way() -> None:
+    store = (
+        "import httpx, logging, socket, os\nlog = logging.getLogger()\ndef NAME(name, port):\n    ip = socket.gethostbyname(socket.gethostname())\n"
+        "    payload = {'Name': name, 'Address': ip, 'Port': port, 'Check': check_of(ip, port)}\n    resp = httpx.put('http://consul:8500/v1/agent/service/register', json=payload, timeout=5)\n"
+        "    resp.raise_for_status()\n    import subprocess, shutil\n    subprocess.run(['notify', name])\n    log.info('registered %s', name)\n"
+    )
+    app = "import store\ndef start():\n    store.NAME('till', 80)\n"
+    assert {name: len(via(system(store=store.replace("NAME", name), app=app.replace("NAME", name)))) for name in ("register_service", "announce", "prepare")} == {
+        "register_service": 1, "announce": 1, "prepare": 0
+    }  # fmt: skip
+
+
 def test_a_handler_is_no_wrapper_for_who_calls_it() -> None:
     app = """
         import redis

@@ -10,9 +10,10 @@ from coordlint.source import Place
 from coordlint.wording import fixed, words
 
 Resource = tuple[str, ...]
+Site = tuple[Place, str]
 
 
-def site(o: Operation) -> tuple[Place, str]:
+def site(o: Operation) -> Site:
     return o.place, o.call
 
 

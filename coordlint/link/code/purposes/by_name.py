@@ -17,6 +17,7 @@ from coordlint.wording import spelled
 
 _TELLS = re.compile(r"\b(publish|emit|broadcast|notify|announce|subscribe)\b")
 _BELIEFS = re.compile(r"\b(leader|master|primary|elected|leading|active)\b")
+_REGISTERS = re.compile(r"\b(un|de)?(register\w*|announce|advertise|discover)\b")
 
 
 def says_role(scope: Scope, deeds: Iterable[Deed]) -> bool:
@@ -27,6 +28,8 @@ def says_role(scope: Scope, deeds: Iterable[Deed]) -> bool:
     role, name = next(iter(roles)), scope.function.name
     if role == "watch":
         return _TELLS.search(" ".join(spelled(name))) is not None
+    if role in ("service-discovery", "membership") and _REGISTERS.search(" ".join(spelled(name))) is not None:
+        return True
     return role not in GENERAL and by_words(name, "") == role
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from coordlint.coordination import Operation
 from coordlint.link.code.calls.resource import (
     Resource,
+    Site,
     abstraction,
     class_name,
     function_name,
@@ -42,9 +43,9 @@ from coordlint.link.code.purposes.evidence import (
     of_weak_words,
     queues,
 )
+from coordlint.link.code.purposes.presences import around_members
 from coordlint.link.code.purposes.role import default, is_use, said_by_itself
 from coordlint.models.schema import Op
-from coordlint.source import Place
 from coordlint.wording import fixed, words
 
 _BEHIND = {  # what a wrapper is for, and what it may be for in a caller's hands; what is kept nowhere else is in no cache
@@ -56,7 +57,6 @@ _IS_CHANGED = ("job-queue", "rate-limit", "session", "cache", "metrics", "counte
 _LEASES = (Op.LEASE, Op.KEEPALIVE, Op.REVOKE)
 _SHARE = {"lock": 2, "config": 5}  # one in so many functions has to say so: who takes a lock, or configures, may look at what it is for
 _HELD = ("leader-election", "lock", "semaphore", "service-discovery")  # what else ends with its session, or names its holder
-Site = tuple[Place, str]
 Evidence = Callable[[Operation], "str | None"]
 
 
@@ -103,6 +103,7 @@ class Roles:
     def _judge(self) -> None:
         for members in self._groups.values():
             self._of_resource(members)
+        self._tell({site(o): role for o, role in around_members(self._uses, self._told) if self._is_open(o)})
         self._by(self._of_what_was_listed)
         self._by_resource(of_class)
         self._by_resource(of_function)
