@@ -66,7 +66,7 @@ def _repeats(o: Operation) -> bool:
     if o.in_test or o.conditional or o.late is Late.READ or any(words(f"{a.name} {a.text}") & _KEYED for a in o.arguments):
         return False
     if o.op is Op.INCREMENT:
-        return o.backend == "redis" and bool(o.key_words & (MONEY | DEAR | ORDERS))
+        return o.backend == "redis" and o.role != "rate-limit" and bool(o.key_words & (MONEY | DEAR | ORDERS))
     return o.kind in _SENT and o.late in (Late.EXTERNAL, Late.APPEND)
 
 
