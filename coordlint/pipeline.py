@@ -205,7 +205,7 @@ def gathered(project: Project, always: tuple[Source, ...] = ()) -> Gathered:
     )
     extractor = Extractor(project.cache, project.jobs)
     sources = project.discovery.sources
-    chosen, choice = select(sources, Models.load((), extra).needles, extractor)
+    chosen, choice = select(sources, Models.load((), extra).needles, extractor, kept=project.cache.folder is not None)
     facts = list(chosen)
     read = {f.path for f in facts}
     facts += extractor([s for s in always if s.path not in read])

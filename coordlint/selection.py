@@ -52,20 +52,23 @@ class Choice(NamedTuple):
     telling: tuple[str, ...]  # those that choose tests
     spreading: tuple[dict[str, frozenset[str]], ...]  # by round: names of files that draw in who imports them
     entered: dict[str, int]  # chosen files: the round that they were in from, NEVER for those found at last
-    voices: dict[str, str]  # of chosen files
+    voices: dict[str, str]  # of chosen files; of none where nothing is kept of the run
     beside: frozenset[str]  # files that chosen ones import from, and that are not chosen: they define something, or hand on nothing chosen
 
 
-def select(sources: Sequence[Source], needles: Iterable[str], extract: Extract) -> tuple[list[Facts], Choice | None]:
-    """The facts of all files that can matter, in the order of the sources; files that are no Python are all extracted. No choice where all are."""
+def select(sources: Sequence[Source], needles: Iterable[str], extract: Extract, *, kept: bool = True) -> tuple[list[Facts], Choice | None]:
+    """The facts of all files that can matter, in the order of the sources; files that are no Python are all extracted. No choice where all are.
+
+    A choice that is not `kept` for a later run has no voices.
+    """
     python = [s for s in sources if s.kind is Kind.PYTHON]
     if len(python) < SMALL:
         return extract(sources), None
-    choice = chosen(python, (*needles, *RAW_NEEDLES))
+    choice = chosen(python, (*needles, *RAW_NEEDLES), kept=kept)
     return extract([s for s in sources if s.kind is not Kind.PYTHON or s.path in choice.entered]), choice
 
 
-def chosen(python: Sequence[Source], needles: Iterable[str]) -> Choice:
+def chosen(python: Sequence[Source], needles: Iterable[str], *, kept: bool = True) -> Choice:
     """The Python files that can matter."""
     from coordlint.models.index import coordinating
 
@@ -95,7 +98,7 @@ def chosen(python: Sequence[Source], needles: Iterable[str]) -> Choice:
     beside = finder.beside(entered)
     shims = {path for path in beside if finder.hands_on(path, entered)}
     entered |= dict.fromkeys(shims, NEVER)
-    voices = {path: _voice(path, modules[path], parts.get(path, []), path in marks) for path in entered}
+    voices = {path: _voice(path, modules[path], parts.get(path, []), path in marks) for path in (entered if kept else ())}
     return Choice(needles, telling, tuple(spreading), entered, voices, frozenset((beside | behind) - entered.keys()))
 
 

@@ -358,3 +358,15 @@ def test_texts_that_are_put_away_stay_what_they_were() -> None:
     put_away([source])
     assert source.text == text
     assert pickle.loads(pickle.dumps(source)).text == text
+
+
+def test_where_nothing_is_kept_the_same_files_are_chosen_and_have_no_voices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "SMALL", 0)
+    sources = [python("store.py", "import redis\n\ndef take():\n    return redis.Redis()\n"), python("use.py", "from store import take\n\ntake()\n"), python("other.py")]
+    known = select(sources, ["redis"], lambda several: [well(s) for s in several])
+    passing = select(sources, ["redis"], lambda several: [well(s) for s in several], kept=False)
+    assert known[1] is not None and passing[1] is not None
+    assert passing[0] == known[0]
+    assert known[1].voices.keys() == known[1].entered.keys() == {"store.py", "use.py"}
+    assert passing[1].voices == {}
+    assert passing[1]._replace(voices=known[1].voices) == known[1]
