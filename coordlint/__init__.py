@@ -106,6 +106,7 @@ if TYPE_CHECKING:
         drained as drained,
         dropped as dropped,
         handed_on as handed_on,
+        moved_aside as moved_aside,
         handed_back as handed_back,
         rewritten as rewritten,
         swept as swept,
@@ -160,7 +161,7 @@ _HOMES = {
     "coordlint.retry": "DefaultLimit Retry",
     "coordlint.rowleases": "blind_releases blind_renewals deaf_renewals lock_releases",
     "coordlint.source": "Place Skip Span",
-    "coordlint.steps": "cleared drained dropped handed_back handed_on rewritten swept takeovers unclaimed",
+    "coordlint.steps": "cleared drained dropped handed_back handed_on moved_aside rewritten swept takeovers unclaimed",
     "coordlint.stores": "lock_held_in",
     "coordlint.system": "COORDINATORS System",
     "coordlint.telling": (

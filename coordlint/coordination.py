@@ -122,6 +122,7 @@ class Operation(msgspec.Struct, frozen=True):
     read_each: Place | None = None  # of a listing: its entries are read one by one here
     sought: bool = False  # and held against something, to find one
     vetted: tuple[str, ...] = ()  # of those that fill its key: names that only pass when a known set has them
+    drawn: tuple[str, ...] = ()  # of those that fill its key: names that hold a new id each time
     presence: bool = False  # of a listing: its function answers by yes or no, whether there is anything
     brought: Place | None = None  # a part of its key comes with a request or message: where a handler takes it out
     keeps: tuple[str, ...] = ()  # fields of its own object that a method writes down with it: "self.name"

@@ -9,6 +9,7 @@ from coordlint.models.schema import Op
 from coordlint.source import Place
 from coordlint.system import COORDINATORS, System
 from coordlint.telling import sounds_like_lock
+from coordlint.wording import words
 
 
 def drained(system: System) -> Iterator[tuple[Operation, Operation, Operation]]:
@@ -27,6 +28,24 @@ def _is_whole(read: Operation) -> bool:
     ends = {a.name: a.value for a in read.arguments}
     is_list = read.call.rpartition(".")[2] == "lrange" and (ends.get("start"), ends.get("end")) == (0, -1)
     return is_list and not read.atomic and read.outcome is not Outcome.DEAD
+
+
+def moved_aside(system: System) -> Iterator[tuple[Operation, Operation, Operation]]:
+    """A buffer that is renamed to a name which is always the same, read there and deleted: the renaming, the read, the delete."""
+    for move in system.operations(Op.WRITE, backend="redis"):
+        if move.call.rpartition(".")[2] != "rename" or not move.key or move.atomic == "script" or any(words(f) & _ONCE for f in move.fillers):
+            continue
+        same = [o for o in system.same_key(move) if o.key_text == move.key_text and o.symbol == move.symbol]
+        if any(o.place < move.place and o.op in (Op.READ, Op.LIST) for o in same):
+            continue  # what was left of the last time is looked for
+        drop = next((o for o in same if o.op is Op.DELETE and o.place > move.place and not o.conditional), None)
+        reads = (o for o in system.operations(Op.READ, Op.LIST, Op.QUEUE_GET, backend="redis", carried=True, named=True) if o.symbol == move.symbol and o.key == move.key)
+        read = next((o for o in reads if move.place < o.place and o.outcome is not Outcome.DEAD), None)
+        if drop is not None and read is not None:
+            yield move, read, drop
+
+
+_ONCE = frozenset("uuid hex token nonce random time timestamp now ts pid getpid hostname worker batch run attempt suffix unique id".split())
 
 
 def handed_on(system: System) -> Iterator[tuple[Operation, Operation, Operation]]:

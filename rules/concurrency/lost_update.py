@@ -15,7 +15,8 @@ and given to whoever asked: both are told that it is theirs. So it is where a st
 takes for the same records, or with which something is counted, or a payout is made, or a job given to a worker; where an order is set to one state after a look, and to another elsewhere; and
 where rows on which somebody works are put back from a list. So it is where
 workers look for any record in a state and then set it, and where somebody outside is waited for between reading a row and saving all of its columns: what
-others have changed meanwhile is undone. A list in Redis that is read whole and then deleted loses what is put in between.
+others have changed meanwhile is undone. A list in Redis that is read whole and then deleted loses what is put in between. A buffer that is renamed to a name which is always the same, and read and deleted
+there, loses a batch: whoever renames next puts his own in the place of one that is not yet read, and whoever has read first deletes what he has not seen.
 WATCH in Redis helps only from before the read to EXEC: UNWATCH, RESET or the end of the pipeline's `with` in between give it up.
 An object that loads itself from a key and saves itself whole undoes, for as long as somebody holds it, what others have saved since.
 A record of many keys that is deleted as a whole and written anew one by one is for a while a part of itself, and two writers leave a mixture.
@@ -53,15 +54,13 @@ from coordlint import (
     Severity,
     System,
     backend_name,
-    drained,
     found,
-    handed_on,
-    many_instances,
     rewritten,
     rule,
     words,
 )
 
+from ._drains import drains
 from ._lost_rows import lost_rows
 from ._worth import COINS, COPIES, LIMITS, MONEY
 
@@ -95,9 +94,8 @@ def lost_update(system: System) -> Iterator[Found]:
         )
     for at, writes in sorted(kept.items()):
         yield _kept(system, at, writes)
-    yield from _drains(system)
+    yield from drains(system)
     yield from _rewrites(system)
-    yield from _hands_on(system)
     yield from lost_rows(system)
 
 
@@ -159,34 +157,6 @@ def _in_one_step(system: System, write: Operation) -> bool:
 def _unwatched(write: Operation) -> Iterator[tuple[Place, str]]:
     if write.unwatched is not None and write.reads_back is not None:
         yield write.unwatched, "the key is not watched from the read to EXEC: here WATCH is given up, or begins too late"
-
-
-def _drains(system: System) -> Iterator[Found]:
-    """A list that is read whole and then deleted in a step of its own, while others put entries in."""
-    for drop, read, put in drained(system):
-        if not system.is_locked(drop) and not system.is_by_command(drop.symbol):
-            yield found(
-                f"Reads the list `{drop.key_text or drop.key}` to its end and deletes it in a second step: what is put in between is lost.",
-                at=drop,
-                because=[(read.place, "the list is read here"), (put.place, "and filled here"), *drop.origin],
-                help="Do both in one transaction (MULTI), take the entries with LPOP and a count, or LTRIM by the number that was read.",
-            )
-
-
-def _hands_on(system: System) -> Iterator[Found]:
-    """Entries that are due are read, and each is handed on by everybody who has read it."""
-    for drop, read, on in handed_on(system):
-        if system.is_locked(drop) or system.is_by_command(drop.symbol):
-            continue
-        many = next((e for w in system.workloads_of(drop.symbol) if (e := many_instances(w)) is not None), None)
-        yield found(
-            f"Hands on what is due in `{drop.key_text or drop.key}` without looking whether it was the one to take it off: two that read the same entry both do.",
-            at=drop,
-            because=[(read.place, "the entries are read here"), (on.place, "and handed on here"), *(((many.place, many.message),) if many else ()), *drop.origin],
-            severity=WARNING if many else INFO,
-            confidence=MEDIUM,
-            help="Take it off first, and hand it on only where ZREM answers 1; or do both in one script; or take entries with ZPOPMIN.",
-        )
 
 
 def _rewrites(system: System) -> Iterator[Found]:

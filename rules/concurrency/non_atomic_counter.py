@@ -153,6 +153,43 @@ def allowed(user):
     r.expire(key, 120)
     return n <= 100
 
+=== bad: a number in a node, read and set, in several spellings
+--- crew/zk.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+zk.start()
+--- crew/numbers.py
+from crew.zk import zk
+
+
+def joined():
+    value = zk.get("/crew/size")[0]
+    zk.set("/crew/size", str.encode(str(int(value.decode("utf-8")) + 1)))  # finding: non-atomic-counter
+
+
+def left():
+    data, _ = zk.get("/crew/left")
+    gone = int(data) + 1
+    zk.set("/crew/left", f"{gone}".encode())  # finding: non-atomic-counter
+
+
+def tried():
+    data, _ = zk.get("/crew/calls")
+    zk.set("/crew/calls", (int.from_bytes(data, "big") + 1).to_bytes(8, "big"))  # finding: non-atomic-counter
+
+=== good: the version that was read is given back
+--- crew/numbers.py
+from kazoo.client import KazooClient
+
+zk = KazooClient(hosts="zk:2181")
+zk.start()
+
+
+def joined():
+    value, stat = zk.get("/crew/size")
+    zk.set("/crew/size", str.encode(str(int(value.decode("utf-8")) + 1)), version=stat.version)
+
 === bad: counted under a lock, deleted without it
 --- bank/numbers.py
 import redis

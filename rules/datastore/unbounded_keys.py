@@ -21,6 +21,7 @@ from coordlint import (
     INFO,
     MEDIUM,
     WARNING,
+    Argument,
     Found,
     Op,
     Operation,
@@ -48,7 +49,13 @@ _TRYING = frozenset({"test", "testing", "teardown", "fixture", "harness"})  # wh
 _SLOW = frozenset({"project", "tenant", "organization", "organisation", "org", "team", "workspace", "site"})
 
 # What comes, is locked, and never comes again; accounts and users are locked time and again, under the same few nodes.
-_PASSING = frozenset({"job", "task", "request", "order", "session", "message", "event", "run", "timestamp", "date", "time", "hash", "digest", "token"})
+_PASSING = frozenset(
+    {"job", "task", "request", "order", "session", "message", "event", "run", "timestamp", "date", "time", "hash", "digest", "token", "uuid"}
+    | {"file", "filename", "upload", "document", "chunk", "block", "blob", "transfer", "batch", "alert", "incident", "ticket", "notification", "mail"}
+    | {"execution", "workflow", "build", "payment", "invoice", "transaction", "booking", "reservation", "submission", "delivery"}
+)
+# Libraries whose lock is a directory, or a key, that stays when the lock is given back.
+_STAYING = {"kazoo": "node", "python-etcd": "directory"}
 
 
 @rule("CL303", severity=WARNING)
@@ -70,18 +77,27 @@ def unbounded_keys(system: System) -> Iterator[Found]:
             severity=INFO if words(growing) & _SLOW else WARNING,
             confidence=HIGH if create.op is Op.CREATE else MEDIUM,
         )
-    for lock in system.operations(Op.MAKE_LOCK, backend="zookeeper"):
-        growing = _grows(lock) if lock.library == "kazoo" else ""
+    for lock in (*system.operations(Op.MAKE_LOCK, backend=("zookeeper", "etcd")), *_taken_through(system)):
+        growing = _grows(lock) if lock.library in _STAYING else ""
         if not words(growing) & _PASSING or (lock.backend, lock.key) in told or _removed(system, lock):
             continue
         told.add((lock.backend, lock.key))
         yield found(
-            f"Leaves a node for each {growing} in ZooKeeper: the one that the lock `{lock.key_text or lock.key}` is kept under stays when it is released.",
+            f"Leaves a {_STAYING[lock.library]} for each {growing} in {backend_name(lock.backend)}: the one that the lock `{lock.key_text or lock.key}` is kept under stays when it is released.",
             at=lock,
             because=list(lock.origin) or [(_key_place(lock), "this part differs from lock to lock")],
             confidence=MEDIUM,
             help="Delete the node of the lock where its entity ends; or spread the entities over a fixed number of locks, by a hash of the id.",
         )
+
+
+def _taken_through(system: System) -> Iterator[Operation]:
+    """Locks that a function of the project makes under the name that it is given, where that is called."""
+    for section in system.critical_sections(distributed=True):
+        lock = section.lock
+        if lock.via and lock.library in _STAYING:
+            key = Argument("key", text=lock.key_text, place=lock.made)
+            yield Operation(section.acquired, section.symbol, Op.MAKE_LOCK, lock.type, lock.library, lock.backend, key=lock.key, key_text=lock.key_text, arguments=(key,))
 
 
 def _is_told(told: set[tuple[str, str | None]], create: Operation) -> bool:
@@ -104,6 +120,8 @@ def _grows(create: Operation) -> str:
         return "call"
     if create.key_words & {"config", "configuration", "setting"}:
         return ""
+    for filler in create.drawn:
+        return f"new {filler}"  # drawn at each call, whatever it is called
     for filler in create.fillers:
         said = words(filler) if filler not in create.vetted else frozenset()
         if said & _GROWING and not said & (_BOUNDED - {"key", "path"}):
@@ -158,6 +176,35 @@ def ship(order_id, send):
     lock = zk.Lock(f"/locks/orders/{order_id}", "shop")  # finding: unbounded-keys
     with lock:
         send(order_id)
+
+=== bad: a directory for each alert that ever was, and for each file
+--- watch/locks.py
+import etcd
+
+client = etcd.Client(host="etcd")
+
+
+def hold(name):
+    lock = etcd.Lock(client, name)
+    lock.acquire(lock_ttl=60)
+    return lock
+--- watch/alerts.py
+import etcd
+
+from watch.locks import client, hold
+
+
+def deliver(alert, send):
+    lock = etcd.Lock(client, "alerts/%s" % alert.alert_id)  # finding: unbounded-keys
+    lock.acquire(blocking=True, lock_ttl=60)
+    send(alert)
+    lock.release()
+
+
+def convert(filename, work):
+    lock = hold("files/" + filename)  # finding: unbounded-keys
+    work(filename)
+    lock.release()
 
 === good: a lock for each order, whose directory is deleted; locks for accounts, which come again, and for a few queues
 --- shop/orders.py
@@ -255,6 +302,51 @@ from jobs.zk import zk
 
 def begin(job_id, state):
     zk.create(f"/runs/{job_id}", state)  # finding: unbounded-keys
+
+=== bad: each start writes its entry under a new id
+--- fleet/clients.py
+import etcd3
+
+
+def connect():
+    return etcd3.client(host="etcd")
+--- fleet/register.py
+import socket
+import uuid
+
+from fleet.clients import connect
+
+
+def register(service, port):
+    service_id = str(uuid.uuid4())
+    key = f"/fleet/{service}/{service_id}"
+    connect().put(key, f"{socket.gethostname()}:{port}")  # finding: unbounded-keys
+
+
+class Reporter:
+    def __init__(self, client):
+        self.instance_id = uuid.uuid4().hex
+        self.client = connect()
+
+    def report(self, state):
+        self.client.put(f"/reports/{self.instance_id}", state)  # finding: unbounded-keys
+
+=== good: a new id that a lease ends; an id that is kept
+--- fleet/register.py
+import uuid
+
+import etcd3
+
+client = etcd3.client(host="etcd")
+
+
+def register(service, address):
+    instance_id = str(uuid.uuid4())
+    client.put(f"/fleet/{service}/{instance_id}", address, lease=client.lease(10))
+
+
+def note(instance_id, state):
+    client.put(f"/states/{instance_id}", state)
 
 === bad: one key for each name that requests make up; those of the other kind are deleted, through the same wrapper
 --- hub/store.py

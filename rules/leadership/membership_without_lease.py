@@ -51,6 +51,7 @@ _LASTING = frozenset(
 _DATED = frozenset({"time", "timestamp", "heartbeat", "expire", "expiry", "seen", "deadline", "utcnow", "now"})
 _WORKING = frozenset({"worker", "executor", "instance", "replica", "agent", "participant", "member", "runner"})  # who comes and goes by itself
 _PROCESS = frozenset({"pid", "getpid", "hostname", "gethostname"})  # what one process is called by
+_PLACES = frozenset({"master", "primary", "active", "coordinator", "controller", "manager", "scheduler", "dispatcher", "orchestrator", "namenode", "owner"})  # what one process is, and says so
 _ATTRIBUTE = frozenset({"url", "uri", "addr", "address", "ip", "port", "endpoint", "host", "hostname"})
 _CHECKS = ("check", "checks", "ttl", "interval", "script", "http", "tcp", "grpc", "**")  # "**": a mapping of unknown content
 
@@ -73,7 +74,7 @@ def membership_without_lease(system: System) -> Iterator[Found]:
     for write in system.operations(backend=COORDINATORS):
         if (write.symbol, write.key) in told or not write.stores or _may_end(system, write) or _lasts(write):
             continue
-        if not _names_member(write) and not _is_named_by_process(write) and not _is_counted_among(system, write):
+        if not _names_member(write) and not _is_named_by_process(write) and not _is_counted_among(system, write) and not _takes_a_place(write):
             continue
         told.add((write.symbol, write.key))
         yield found(
@@ -109,6 +110,14 @@ def _is_named_by_process(write: Operation) -> bool:
     if not hole or not after.endswith("}") or write.late is Late.ADD_MEMBER or write.argument("value") is None:
         return False
     return bool(words(after.removesuffix("}")) & _PROCESS and words(fixed(before)) & _WORKING)
+
+
+def _takes_a_place(write: Operation) -> bool:
+    """A process that makes the one entry of its kind, "/cluster/master", and writes there which process it is, or where."""
+    value, last = write.argument("value"), (write.key_text or "").rstrip("/").rpartition("/")[2]
+    if value is None or write.late is Late.ADD_MEMBER or not words(last) & _PLACES or "{" in last:
+        return False
+    return (write.op is Op.CREATE or write.absent is not None) and bool(_said(write) & (_PROCESS | _ADDRESS))
 
 
 def _is_counted_among(system: System, write: Operation) -> bool:
@@ -257,6 +266,44 @@ def start():
 
 def stop(pid):
     zk.delete("/worker/standby/" + str(pid))
+
+=== bad: the one that leads writes its process down, and whoever starts after its death finds the place taken
+--- pool/clients.py
+from kazoo.client import KazooClient
+
+store = KazooClient(hosts="zk:2181")
+store.start()
+--- pool/lead.py
+import os
+
+from pool.clients import store
+
+
+def lead():
+    if store.exists("/pool/dispatcher") is None:
+        pid = os.getpid()
+        store.create_async("/pool/dispatcher", str.encode(str(pid)))  # finding: membership-without-lease
+
+=== good: the place ends with the session of its holder; a manager writes down whom it has chosen; what a place is for is a setting
+--- pool/lead.py
+import os
+
+from kazoo.client import KazooClient
+
+store = KazooClient(hosts="zk:2181")
+store.start()
+
+
+def lead():
+    store.create("/pool/dispatcher", str(os.getpid()).encode(), ephemeral=True)
+
+
+def choose(hostname):
+    store.set("/pool/primary", hostname.encode())
+
+
+def prepare(limit):
+    store.create("/pool/manager", str(limit).encode())
 
 === good: the worker itself notes its process, for as long as its session lives
 --- pool/worker.py

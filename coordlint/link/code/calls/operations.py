@@ -31,6 +31,7 @@ from coordlint.link.code.evaluation.values import (
     options,
     shown,
 )
+from coordlint.link.code.flow.drawing import drawn
 from coordlint.link.code.flow.usage import bare, last_word, names_in
 from coordlint.link.code.flow.vetting import vetted
 from coordlint.link.code.scopes.project import Scope
@@ -38,7 +39,7 @@ from coordlint.link.code.scopes.spelling import written
 from coordlint.models.schema import Late, Op
 from coordlint.models.sql_clauses import is_version
 from coordlint.source import Place
-from coordlint.wording import words
+from coordlint.wording import holes, words
 
 if TYPE_CHECKING:
     from coordlint.link.code.evaluation.evaluate import Evaluator
@@ -98,6 +99,7 @@ def describe(w: Walk, step: Step, made: Meaning, owner: Value | None, call: ir.C
         client=_client(w.ev, owner),
         guessed=_is_guessed(owner),
         vetted=vetted(w.scope) if key is not None and "{" in key.named and made.op in (Op.WRITE, Op.CREATE) else (),
+        drawn=drawn(w.scope, holes(shown(key.named))) if key is not None and "{" in key.named and made.op in (Op.WRITE, Op.CREATE) else (),
         in_test=in_test(w.scope),
         is_async=made.model.is_async,
         meant=_meant(w, made, call),

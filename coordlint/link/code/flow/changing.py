@@ -132,13 +132,27 @@ def _is_change(expr: ir.Expr, names: set[str]) -> bool:
 
 
 def _plain(value: ir.Expr) -> ir.Expr:
-    """A value without what only spells it for a store: `bytes(str(n), "utf-8")`, `str(n).encode()`, `json.dumps(n)`."""
-    while isinstance(value, ir.Call) and last_word(value.func) in _SPELLINGS:
-        base = value.func.base if isinstance(value.func, ir.Attribute) and last_word(value.func) == "encode" else None
-        if base is None and not value.args:
-            return value
-        value = base if base is not None else value.args[0]
+    """A value without what only spells it for a store: `bytes(str(n), "utf-8")`, `str(n).encode()`, `str.encode(str(n))`, `f"{n}"`, `b"%d" % n`."""
+    while (inside := _spelt(value)) is not None:
+        value = inside
     return value
+
+
+def _spelt(value: ir.Expr) -> ir.Expr | None:
+    """What a spelling is made of; None where it is none, or of several things."""
+    match value:
+        case ir.Text(parts=(only,)) | ir.Binary(op="%", values=(ir.Const(value=str()), only)):
+            return None if isinstance(only, ir.Const | ir.Sequence | ir.Mapping) else only
+        case ir.Call(func=ir.Attribute(base=ir.Name(id="str" | "bytes"), name="encode" | "decode"), args=(first, *_)):
+            return first
+        case ir.Call(func=ir.Attribute(base=base, name="encode" | "to_bytes")):
+            return base
+        case ir.Call(func=func, args=args) if last_word(func) == "pack" and len(args) == 2:
+            return args[1]
+        case ir.Call(func=func, args=(first, *_)) if last_word(func) in _SPELLINGS:
+            return first
+        case _:
+            return None
 
 
 def _is_counted(value: ir.Expr) -> bool:

@@ -15,6 +15,7 @@ from coordlint.coordination import Argument, Entry, Operation
 from coordlint.link.code.calls.trace import Step, Trace
 from coordlint.link.code.evaluation.arguments import given_for
 from coordlint.link.code.evaluation.values import shown
+from coordlint.link.code.flow.drawing import drawn
 from coordlint.link.code.flow.flows import Flow
 from coordlint.link.code.flow.usage import names_in
 from coordlint.link.code.flow.vetting import vetted
@@ -24,6 +25,7 @@ from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.walking.records import is_write
 from coordlint.models.schema import Op
 from coordlint.source import Place
+from coordlint.wording import holes
 
 _CARRIES = frozenset("request req flask.request bottle.request self.request self.req self.get_argument self.get_body_argument".split())
 _DEFAULTS = ("default", "fallback", "otherwise")
@@ -105,6 +107,7 @@ def _as_here(touch: Touch, scope: Scope, brought: Mapping[Place, Place]) -> Oper
         via=touch.via,
         brought=brought.get(step.place),
         vetted=vetted(scope),
+        drawn=drawn(scope, holes(shown(touch.key.named))),
         role=None,
     )
 
