@@ -125,10 +125,10 @@ class Missed(msgspec.Struct, frozen=True):
     symbol: str
     look: Place
     asked: str  # as written: "Crew.find"
-    finder: str  # the function that looks, qualified
+    finder: str  # the function that looks, qualified; "" where the library is asked by the function itself
     called: str  # as written: "Crew.open"
     maker: str  # the function that is called then
-    subject: str  # what both are given, as written: "name"; or the object
+    subject: str  # what both are given, as written: "name"; or the object; "" where there is only one, that nobody has to name
     locked: tuple[str, ...]  # identities of the locks held
     state: str = ""
     in_test: bool = False

@@ -224,6 +224,11 @@ class Lock(msgspec.Struct, frozen=True):
     masters: int | None = None  # Redlock: how many servers it spans
 
     @property
+    def shared(self) -> bool:
+        """Whether several hold it at a time: a semaphore of more than one, the reading side of a lock."""
+        return self.model.kind in ("semaphore", "read-lock")
+
+    @property
     def offers_token(self) -> bool:
         """Whether the library can give a fencing token at all."""
         return bool(self.model.token)

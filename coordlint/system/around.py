@@ -96,5 +96,5 @@ class Around(Calling):
     @cached_property
     def _under_lock(self) -> tuple[frozenset[Place], frozenset[Place]]:
         """Operations that stand in a section themselves, and the call sites that do."""
-        effects = [e for s in self._world.sections if s.lock.model.kind != "semaphore" for e in (*s.effects, *s.reads)]
+        effects = [e for s in self._world.sections if not s.lock.shared for e in (*s.effects, *s.reads)]
         return frozenset(e.place for e in effects if not e.chain), self._world.in_section

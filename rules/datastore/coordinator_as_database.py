@@ -71,13 +71,13 @@ def coordinator_as_database(system: System) -> Iterator[Found]:
     told: set[tuple[str, str | None]] = set()
     readings = {again.place for again in system.restated()}
     for write in system.operations(backend=COORDINATORS, named=True):
-        if write.via and (write.backend, write.key) in told:
-            continue  # a wrapper's callers are told once for each kind of key
+        if (write.via and (write.backend, write.key) in told) or (_record_of(write) and (write.backend, _record_of(write)) in told):
+            continue  # a wrapper's callers are told once for each kind of key, and a record once for all keys below it
         if not write.stores or write.late is Late.ADD_MEMBER or write.ephemeral or _ends_soon(write) or write.key_words & _METADATA:
             continue
         entity = _entity_in_key(write)
         if entity:
-            told.add((write.backend, write.key))
+            told |= {(write.backend, write.key), (write.backend, _record_of(write))}
             readers = [(o.place, "the record is read here") for o in system.same_key(write) if o.op in (Op.READ, Op.LIST)]
             yield found(
                 f"Keeps one entry per {entity} in {backend_name(write.backend)}: `{write.key_text or write.key}`.",
@@ -87,7 +87,7 @@ def coordinator_as_database(system: System) -> Iterator[Found]:
                 confidence=HIGH if entity in write.key_words else MEDIUM,
             )
         elif write.brought is not None and write.key_words and (filler := _filler(write)):
-            told.add((write.backend, write.key))
+            told |= {(write.backend, write.key), (write.backend, _record_of(write))}
             alike = (o for o in system.operations(Op.READ, Op.LIST, backend=write.backend, named=True) if o.key == write.key)
             yield found(
                 f"Keeps what requests bring in {backend_name(write.backend)}, one entry for each {filler}: `{write.key_text or write.key}`.",
@@ -96,7 +96,7 @@ def coordinator_as_database(system: System) -> Iterator[Found]:
                 confidence=MEDIUM,
             )
         elif (field := _own_field(write)) and (loads := _loads(system, write)):
-            told.add((write.backend, write.key))
+            told |= {(write.backend, write.key), (write.backend, _record_of(write))}
             yield found(
                 f"Keeps objects with their {len(write.keeps)} fields in {backend_name(write.backend)}, one entry for each {field}: `{write.key_text or write.key}`.",
                 at=write,
@@ -104,7 +104,7 @@ def coordinator_as_database(system: System) -> Iterator[Found]:
                 confidence=MEDIUM,
             )
         elif (name := _whole(write)) and (loads := _loads(system, write)):
-            told.add((write.backend, write.key))
+            told |= {(write.backend, write.key), (write.backend, _record_of(write))}
             yield found(
                 f"Keeps whole objects in {backend_name(write.backend)}, one entry for each {name}: `{write.key_text or write.key}`.",
                 at=write,
@@ -125,6 +125,12 @@ def _stored_at(system: System, write: Operation) -> list[tuple[Place, str]]:
     """Where the wrapper stands that a write goes through."""
     inside = (o for o in system.operations(write.op, backend=write.backend) if o.call == write.call and o.symbol.rpartition(".")[2] == write.via[-1]) if write.via else ()
     return [(o.place, "this call stores it") for o in islice(inside, 1)]
+
+
+def _record_of(write: Operation) -> str | None:
+    """The part of a key that names the record, for one that is kept in several keys: "certs/{}" of "certs/{}/private"."""
+    record, hole, field = (write.key or "").rpartition("{}")
+    return f"{record}{{}}/" if hole and field.startswith("/") else None
 
 
 def _entity_in_key(write: Operation) -> str:
@@ -232,6 +238,18 @@ def save_profile(user):
 
 def load_profile(user_id):
     return json.loads(zk.get(f"/users/{user_id}")[0])
+
+=== bad: one record in four keys is told once
+--- pki/store.py
+import consul
+
+kv = consul.Consul(host="consul").kv
+
+
+def keep(certificate):
+    kv.put("pki/certificates/%s/private" % certificate.id, certificate.private)  # finding: coordinator-as-database
+    kv.put("pki/certificates/%s/public" % certificate.id, certificate.public)
+    kv.put("pki/certificates/%s/expires" % certificate.id, str(certificate.expires))
 
 === bad: orders in etcd
 --- shop/orders.py

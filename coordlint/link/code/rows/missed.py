@@ -18,8 +18,9 @@ from coordlint.link.code.rows.transitions import is_state
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import statements
-from coordlint.link.code.walking.absent import led_by_absence, led_by_answer
+from coordlint.link.code.walking.absent import led_by_absence, led_by_answer, led_by_failure
 from coordlint.link.code.walking.tracer import Tracer
+from coordlint.models.schema import Op
 from coordlint.wording import words
 
 _LOCKING = frozenset({"lock", "locked", "acquire", "mutex", "semaphore"})
@@ -30,7 +31,7 @@ def missed(tracer: Tracer, trace: Trace) -> Iterator[Missed]:
     if trace.scope.kind != "function":
         return
     calls = [(s, f) for s in trace.steps if (f := _one(s, tracer.ev.project.scopes)) is not None]
-    if len(calls) < 2 or any(not s.held and words(last_word(s.call.func)) & _LOCKING for s in trace.steps):
+    if not calls or any(not s.held and words(last_word(s.call.func)) & _LOCKING for s in trace.steps):
         return
     bases = [_base(s.call) for s, _ in calls]
     for at, (act, maker) in enumerate(calls):
@@ -40,6 +41,8 @@ def missed(tracer: Tracer, trace: Trace) -> Iterator[Missed]:
                 if pair is not None:
                     yield pair
                     break
+        else:
+            yield from _of_one_record(tracer, trace, act, maker)
 
 
 def _of_one_name(tracer: Tracer, trace: Trace, look: Step, finder: Scope, act: Step, maker: Scope) -> Missed | None:
@@ -63,13 +66,28 @@ def _of_one_object(tracer: Tracer, trace: Trace, before: list[tuple[Step, Scope]
     return _pair(trace, look, loaded, act, maker, _base(act.call), state) if loaded is not None else None
 
 
-def _pair(trace: Trace, look: Step, finder: Scope, act: Step, maker: Scope, subject: str, state: str = "") -> Missed:
+def _of_one_record(tracer: Tracer, trace: Trace, act: Step, maker: Scope) -> Iterator[Missed]:
+    """`if self.key() is None: self.make_key()`: nobody names the record, as there is only one; whether both mean the same is asked of what they do."""
+    if maker.parent is not trace.scope.parent or maker is trace.scope:
+        return
+    flow = tracer.flow(trace.scope.symbol)
+    for look in trace.steps:
+        finder = _one(look, tracer.ev.project.scopes)
+        is_read = look.operation is not None and look.operation.op is Op.READ and bool(look.operation.backend)
+        if look.place >= act.place or not (is_read or (finder is not None and finder is not maker and finder.parent is maker.parent)):
+            continue
+        if led_by_absence(flow, look.place, act.place) or led_by_failure(flow, look.place, act.place):
+            yield _pair(trace, look, finder, act, maker, "")
+            return
+
+
+def _pair(trace: Trace, look: Step, finder: Scope | None, act: Step, maker: Scope, subject: str, state: str = "") -> Missed:
     return Missed(
         place=act.place,
         symbol=trace.scope.symbol,
         look=look.place,
         asked=written(look.call.func),
-        finder=finder.symbol,
+        finder=finder.symbol if finder is not None else "",
         called=written(act.call.func),
         maker=maker.symbol,
         subject=subject,

@@ -55,7 +55,7 @@ class Sections:
         self.ev = tracer.ev
         self._reach: dict[tuple[str, int], tuple[Reached, ...]] = {}
         self._unresolved: dict[str, tuple[Place, ...]] = {}
-        self.calls: set[Place] = set()  # calls of the project's functions that stand in a section
+        self.calls: set[Place] = set()  # calls of the project's functions that stand in a section which keeps others out
         self._chosen: dict[str, dict[Place, Step]] = {}  # of a function: the calls that hang on the truth of its parameters
 
     def of(self, symbol: str) -> list[Section]:
@@ -88,7 +88,7 @@ class Sections:
 
     def _section(self, d: Draft) -> Section:
         symbol = d.scope.symbol
-        if d.lock.model.kind != "semaphore":  # one of several permits keeps nobody out
+        if not d.lock.shared:
             self.calls |= {step.place for step in d.steps if step.functions and not step.deferred}
         reached, unresolved, tokens = self._inside(d)
         reached = [r for r in reached if r.operation.place.path not in self.ev.siblings.get(d.lock.made.path, ())]
