@@ -134,6 +134,18 @@ class Missed(msgspec.Struct, frozen=True):
     in_test: bool = False
 
 
+class Foreseen(msgspec.Struct, frozen=True):
+    """What was known of a thing before its lock was taken, and is acted upon under the lock without a second look."""
+
+    acquired: Place
+    symbol: str
+    how: str  # "state": tested, and set under the lock; "asked": whether it is there or done; "read": under the same lock, which was given back
+    what: str  # as written: "note.sent", "self.exists()", "old"
+    look: Place
+    used: Place  # where it is acted upon
+    in_test: bool = False
+
+
 class Rewrite(msgspec.Struct, frozen=True):
     """A row that one function reads, changes and saves again."""
 

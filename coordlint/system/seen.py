@@ -7,6 +7,7 @@ from functools import cached_property
 
 from coordlint.contention import (
     Creation,
+    Foreseen,
     Led,
     Misread,
     Missed,
@@ -128,6 +129,10 @@ class Seen:
     def creations(self, *, tests: bool = False) -> Iterator[Creation]:
         """Rows that are made because a query before found none, or not too many."""
         return (c for c in self._world.creations if tests or not c.in_test)
+    def foreseen(self, section: Section) -> tuple[Foreseen, ...]:
+        """What was known before a section's lock was taken, and is acted upon under it without a second look."""
+        return tuple(f for f in self._world.foreseen if f.acquired == section.acquired and f.symbol == section.symbol)
+
     def missed(self, *, tests: bool = False) -> Iterator[Missed]:
         """Calls of functions of the project that happen because another one found nothing, or another state."""
         return (m for m in self._world.missed if tests or not m.in_test)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from coordlint.contention import (
     Creation,
+    Foreseen,
     Led,
     Misread,
     Missed,
@@ -54,6 +55,7 @@ class World:
     mutations: tuple[Mutation, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     creations: tuple[Creation, ...] = ()
+    foreseen: tuple[Foreseen, ...] = ()
     missed: tuple[Missed, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     row_orders: tuple[RowOrder, ...] = ()

@@ -7,6 +7,9 @@ behind the `with`.
 So it is where the lock is held for the look alone: a status is read under it and found free, and set after the release, by the caller or where a framework
 goes on (`is_valid()` and then `save()`). Two callers look one after the other, both find it free, and both go on.
 
+And so it is where what decides is known from before the lock: whether a thing is there, or done, is asked first and not again under the lock, so that whoever waited does once
+more what the one before him has done; or a value is read first, and written back computed under the lock, so that what was written in between is lost.
+
 Instead: turn them round: the lock outside, the transaction inside, so that the commit happens before the release. Or leave the lock to the
 database: SELECT ... FOR UPDATE in the transaction is released by the commit.
 
@@ -46,6 +49,8 @@ from coordlint import (
     trail,
 )
 
+from ._before import looked_before
+
 ENDS = ("__exit__", "__aexit__", "release")
 
 
@@ -62,6 +67,7 @@ def lock_scope_too_small(system: System) -> Iterator[Found]:
                 confidence=MEDIUM,
                 help="Hold the lock until the write is done, or do both in one step without it: SET NX, cache.add, a script, an UPDATE whose WHERE names the state that was read.",
             )
+        yield from looked_before(system, section)
     for section in system.critical_sections(scopes=(Scope.DISTRIBUTED, Scope.DB_SESSION, Scope.PROCESS, Scope.HOST)):
         writes = [effect for effect in section.effects if effect.operation.kind == "database" and effect.harmful_when_late]
         if not writes or section.escapes or not section.releases or is_freed_by_commit(system, section):
