@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from coordlint.contention import Creation as Creation, Foreseen as Foreseen, Missed as Missed, Mutation as Mutation, Refused as Refused, Restated as Restated, Rewrite as Rewrite, RowOrder as RowOrder
+    from coordlint.contention import Creation as Creation, Foreseen as Foreseen, Missed as Missed, Mutation as Mutation, Refused as Refused, Restated as Restated, Rework as Rework, Rewrite as Rewrite, RowOrder as RowOrder
     from coordlint.coordination import (
         Argument as Argument,
         Client as Client,
@@ -136,7 +136,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "coordlint.contention": "Creation Foreseen Missed Mutation Refused Restated Rewrite RowOrder",
+    "coordlint.contention": "Creation Foreseen Missed Mutation Refused Restated Rework Rewrite RowOrder",
     "coordlint.coordination": "Argument Client Effect Entry Guard Lock Operation Outcome Release Section Time",
     "coordlint.cures": "cure_for fence_for",
     "coordlint.harm": "is_behind_row_lock is_beside_lock is_concrete is_decided is_long is_repeatable is_weighty may_differ names_money",

@@ -134,6 +134,17 @@ class Missed(msgspec.Struct, frozen=True):
     in_test: bool = False
 
 
+class Rework(msgspec.Struct, frozen=True):
+    """What a function loads by one function of the project, and stores by another one of the same class or module."""
+
+    place: Place  # where it is stored
+    symbol: str
+    look: Place  # where it was loaded
+    loader: str
+    saver: str
+    in_test: bool = False
+
+
 class Foreseen(msgspec.Struct, frozen=True):
     """What was known of a thing before its lock was taken, and is acted upon under the lock without a second look."""
 

@@ -57,7 +57,7 @@ from coordlint.link.code.rows import (
 from coordlint.link.code.rows.carried import Carrying
 from coordlint.link.code.scopes.project import Project, Scope, is_test
 from coordlint.link.code.scopes.walked import walked as walked_in
-from coordlint.link.code.walking import atomic, decorating, foreseen, purpose, records, untaken
+from coordlint.link.code.walking import atomic, decorating, foreseen, purpose, records, reworking, untaken
 from coordlint.link.code.walking.sections import Sections
 from coordlint.link.code.walking.tracer import Tracer
 from coordlint.link.deploy.deployment import NOTHING_UNREAD, link_deployment
@@ -158,6 +158,8 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         mutations=tuple(sorted(moves.with_moves(ev, creating, _mutations(ev, traces)), key=lambda m: m.place)),
         rewrites=tuple(sorted((r for t in traces for r in rewriting.rewrites(ev, t.scope, t)), key=lambda r: r.place)),
         creations=tuple(sorted((*(c for t in traces for c in creating.of(t)), *creating.validated()), key=lambda c: (c.place, c.look))),
+        reworks=tuple(sorted((w for t in traces for w in reworking.reworks(tracer, t)), key=lambda w: (w.place, w.look))),
+        guarded=reworking.guarded(traces),
         foreseen=tuple(sorted((f for t in traces for f in foreseen.foreseen(tracer, t)), key=lambda f: (f.acquired, f.look))),
         missed=tuple(sorted((m for t in traces for m in missed.missed(tracer, t)), key=lambda m: (m.place, m.look))),
         row_orders=tuple(sorted(set(roworders.row_orders(ev, traces)), key=lambda r: (r.second_at, r.first_at, r.symbol, r.first, r.second))),

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 
-from coordlint.contention import Creation, Missed, Mutation, Rewrite, Sweep
+from coordlint.contention import Creation, Missed, Mutation, Rework, Rewrite, Sweep
 from coordlint.coordination import (
     Guard,
     Operation,
 )
 from coordlint.source import Place
 from coordlint.system.calling import Calling
+
+_MOST_CALLERS = 60  # functions on the ways to a place that are looked at
 
 
 class Around(Calling):
@@ -80,11 +82,26 @@ class Around(Calling):
         """The callers of a function but for tests."""
         return [(c, p) for c, p in self.callers(symbol) if not getattr(self.function(c), "in_test", False)]
 
-    def is_locked(self, what: Operation | Mutation | Creation | Missed | Rewrite) -> bool:
+    def is_locked(self, what: Operation | Mutation | Creation | Missed | Rewrite | Rework) -> bool:
         """Whether some lock is held around it on every known way to it; tests are no way."""
         places, sites = self._under_lock
         place = what.written if isinstance(what, Mutation) else what.look if isinstance(what, Creation | Missed) else what.place
         return place in places or place in sites or self._is_locked(what.symbol, frozenset())
+
+    def held_around(self, what: Rework) -> tuple[Place, str] | None:
+        """A distributed lock that is held around it on some way to it: where it is taken, and its key; None where there is none on any."""
+        guarded, todo, seen = self._world.guarded, [(what.symbol, what.place)], {what.symbol}
+        while todo:
+            symbol, place = todo.pop(0)
+            if place in guarded:
+                return guarded[place]
+            if len(seen) < _MOST_CALLERS:
+                more = [(c, p) for c, p in self._used_by(symbol)]
+                if any(p in guarded for _, p in more):
+                    return next(guarded[p] for _, p in more if p in guarded)
+                todo += [(c, p) for c, p in more if c not in seen]
+                seen |= {c for c, _ in more}
+        return None
 
     def _is_locked(self, symbol: str, seen: frozenset[str]) -> bool:
         _, sites = self._under_lock

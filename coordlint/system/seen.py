@@ -14,6 +14,7 @@ from coordlint.contention import (
     Mutation,
     Refused,
     Restated,
+    Rework,
     Rewrite,
     RowOrder,
     Swap,
@@ -129,6 +130,10 @@ class Seen:
     def creations(self, *, tests: bool = False) -> Iterator[Creation]:
         """Rows that are made because a query before found none, or not too many."""
         return (c for c in self._world.creations if tests or not c.in_test)
+    def reworks(self, *, tests: bool = False) -> Iterator[Rework]:
+        """What functions load and store again by functions of the project."""
+        return (w for w in self._world.reworks if tests or not w.in_test)
+
     def foreseen(self, section: Section) -> tuple[Foreseen, ...]:
         """What was known before a section's lock was taken, and is acted upon under it without a second look."""
         return tuple(f for f in self._world.foreseen if f.acquired == section.acquired and f.symbol == section.symbol)

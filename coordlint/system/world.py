@@ -14,6 +14,7 @@ from coordlint.contention import (
     Mutation,
     Refused,
     Restated,
+    Rework,
     Rewrite,
     RowOrder,
     Swap,
@@ -55,6 +56,8 @@ class World:
     mutations: tuple[Mutation, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     creations: tuple[Creation, ...] = ()
+    reworks: tuple[Rework, ...] = ()
+    guarded: Mapping[Place, tuple[Place, str]] = field(default_factory=dict)
     foreseen: tuple[Foreseen, ...] = ()
     missed: tuple[Missed, ...] = ()
     sweeps: tuple[Sweep, ...] = ()

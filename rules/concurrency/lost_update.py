@@ -19,6 +19,7 @@ others have changed meanwhile is undone. A list in Redis that is read whole and 
 there, loses a batch: whoever renames next puts his own in the place of one that is not yet read, and whoever has read first deletes what he has not seen.
 WATCH in Redis helps only from before the read to EXEC: UNWATCH, RESET or the end of the pipeline's `with` in between give it up.
 An object that loads itself from a key and saves itself whole undoes, for as long as somebody holds it, what others have saved since.
+Where some functions load and store again under a distributed lock, whatever the store is, one that does the same without it makes the lock useless to all of them.
 A record of many keys that is deleted as a whole and written anew one by one is for a while a part of itself, and two writers leave a mixture.
 Entries of a sorted set that are read when they are due, put into a queue and taken off are put there twice by two that read them at the same time,
 unless only the one goes on whose ZREM answers 1. It is a note where no manifest runs it more than once.
@@ -62,6 +63,7 @@ from coordlint import (
 
 from ._drains import drains
 from ._lost_rows import lost_rows
+from ._unguarded import unguarded
 from ._worth import COINS, COPIES, LIMITS, MONEY
 
 _SHARED = (*COORDINATORS, "redis", "memcached", "dynamodb", "django-cache")
@@ -96,6 +98,7 @@ def lost_update(system: System) -> Iterator[Found]:
         yield _kept(system, at, writes)
     yield from drains(system)
     yield from _rewrites(system)
+    yield from unguarded(system)
     yield from lost_rows(system)
 
 
