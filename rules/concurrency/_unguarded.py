@@ -14,11 +14,11 @@ def unguarded(system: System) -> Iterator[Found]:
     everywhere = list(system.reworks())
     held = {(w.loader, w.saver): (w, lock) for w in reversed(everywhere) if (lock := system.held_around(w)) is not None}
     left_out = [w for w in everywhere if (w.loader, w.saver) in held and system.held_around(w) is None and not _is_alone(system, w)]
-    by_themselves = {w.symbol for w in left_out}
+    by_themselves = {(w.symbol, w.loader, w.saver) for w in left_out}
     told: set[str] = set()
     for work in left_out:
         callers = [c for c, _ in system.callers(work.symbol)]
-        if work.symbol in told or (callers and all(c in by_themselves or words(c) & SET_UP for c in callers)):
+        if work.symbol in told or (callers and all((c, work.loader, work.saver) in by_themselves for c in callers)):
             continue  # it is told of whoever calls it
         told.add(work.symbol)
         there, (taken, key) = held[work.loader, work.saver]
