@@ -82,13 +82,28 @@ def unbounded_range_read(system: System) -> Iterator[Found]:
     yield from _walked(system)
 
 
+_BY_NAMES = "Keep their names in a set or a sorted set of their own (SADD, ZADD) and read that in pages; where it must be a pattern, SCAN in steps."
+
+
 def _walked(system: System) -> Iterator[Found]:
     """KEYS on a hot path, for entries of which there are more and more: the server walks through all of its keys, whatever the pattern."""
     told: set[str] = set()
     for listing in system.operations(Op.LIST, backend=("redis", "django-cache")):
         key = listing.key_text or ""
         before = key.partition("*")[0]
-        if listing.call.rpartition(".")[2] != "keys" or not key.endswith("*") or not fixed(before) or "{" in before or key in told or listing.role in ("cache", "lock"):
+        if listing.call.rpartition(".")[2] != "keys" or not key.endswith("*") or key in told or listing.role in ("cache", "lock"):
+            continue
+        if listing.read_each is not None and before and (not fixed(before) or "{" in before) and (hot := _hot_path(system, listing)) is not None:
+            told.add(key)
+            yield found(
+                f"Asks {backend_name(listing.backend)} for all keys like `{key}` on a hot path, and then for each by a call of its own: KEYS walks through everything that the server holds, and nobody else is served meanwhile.",
+                at=listing,
+                because=[(listing.read_each, "one round trip for each entry"), hot],
+                confidence=MEDIUM,
+                help=_BY_NAMES,
+            )
+            continue
+        if not fixed(before) or "{" in before:
             continue
         grown = next((o for o in system.operations(backend=listing.backend) if o.stores and (o.key or "").startswith(before) and "{}" in (o.key or "")), None)
         hot = _hot_path(system, listing)

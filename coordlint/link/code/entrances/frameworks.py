@@ -131,6 +131,7 @@ BASES: tuple[tuple[str, str, str], ...] = (
     ("http", "BaseAuthentication BasePermission BaseThrottle SimpleRateThrottle", "authenticate has_permission has_object_permission allow_request"),
     ("task", "Task BaseTask Job QueueOnce Singleton BaseOperator BaseSensorOperator", "run execute poke"),
     ("periodic", "CronJobBase", "do"),
+    ("periodic", "Scheduler PersistentScheduler DatabaseScheduler RedBeatScheduler", "tick"),
     ("command", "BaseCommand NoArgsCommand AppCommand LabelCommand Command Lister ShowOne", "handle handle_noargs handle_app handle_label take_action run_command"),
     ("consumer", "ConsumerMixin ConsumerProducerMixin", "get_consumers on_message on_task"),
     ("startup", "AppConfig", "ready"),
