@@ -10,6 +10,8 @@ goes on (`is_valid()` and then `save()`). Two callers look one after the other, 
 And so it is where what decides is known from before the lock: whether a thing is there, or done, is asked first and not again under the lock, so that whoever waited does once
 more what the one before him has done; or a value is read first, and written back computed under the lock, so that what was written in between is lost.
 
+And so it is where tasks are only put into a queue under the lock: workers do what it protects when it was given back.
+
 Instead: turn them round: the lock outside, the transaction inside, so that the commit happens before the release. Or leave the lock to the
 database: SELECT ... FOR UPDATE in the transaction is released by the commit.
 
@@ -50,6 +52,7 @@ from coordlint import (
 )
 
 from ._before import looked_before
+from ._handed_over import queued_under
 
 ENDS = ("__exit__", "__aexit__", "release")
 
@@ -68,6 +71,7 @@ def lock_scope_too_small(system: System) -> Iterator[Found]:
                 help="Hold the lock until the write is done, or do both in one step without it: SET NX, cache.add, a script, an UPDATE whose WHERE names the state that was read.",
             )
         yield from looked_before(system, section)
+        yield from queued_under(system, section)
     for section in system.critical_sections(scopes=(Scope.DISTRIBUTED, Scope.DB_SESSION, Scope.PROCESS, Scope.HOST)):
         writes = [effect for effect in section.effects if effect.operation.kind == "database" and effect.harmful_when_late]
         if not writes or section.escapes or not section.releases or is_freed_by_commit(system, section):
