@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint import ERROR, MEDIUM, Evidence, Found, Op, Operation, Section, System, distinct, found, lock_name, trail
+from coordlint import (
+    ERROR,
+    MEDIUM,
+    Evidence,
+    Found,
+    Op,
+    Operation,
+    Section,
+    System,
+    distinct,
+    found,
+    lock_name,
+    trail,
+)
 
 _QUEUES = frozenset({"delay", "apply_async", "send_task", "s", "si", "signature", "chunks", "enqueue", "enqueue_call", "send", "send_with_options", "kiq", "defer"})
 
