@@ -77,11 +77,13 @@ def unbounded_keys(system: System) -> Iterator[Found]:
             severity=INFO if words(growing) & _SLOW else WARNING,
             confidence=HIGH if create.op is Op.CREATE else MEDIUM,
         )
+    made: set[Place] = set()  # where locks were told, by whatever name
     for lock in (*system.operations(Op.MAKE_LOCK, backend=("zookeeper", "etcd")), *_taken_through(system)):
         growing = _grows(lock) if lock.library in _STAYING else ""
-        if not words(growing) & _PASSING or (lock.backend, lock.key) in told or _removed(system, lock):
+        if not words(growing) & _PASSING or _is_told(told, lock) or _key_place(lock) in made or _removed(system, lock):
             continue
         told.add((lock.backend, lock.key))
+        made |= {lock.place, _key_place(lock)}
         yield found(
             f"Leaves a {_STAYING[lock.library]} for each {growing} in {backend_name(lock.backend)}: the one that the lock `{lock.key_text or lock.key}` is kept under stays when it is released.",
             at=lock,
