@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     )
     from coordlint.outage import (
         WayIn as WayIn,
+        named_settings as named_settings,
         ends_quietly as ends_quietly,
         ends_threads as ends_threads,
         reads_configuration as reads_configuration,
@@ -86,6 +87,9 @@ if TYPE_CHECKING:
     from coordlint.beside import beside_database as beside_database
     from coordlint.starting import EarlyCall as EarlyCall, early_calls as early_calls, finds_it_ready as finds_it_ready
     from coordlint.leases import LeaseChange as LeaseChange, lease_changes as lease_changes
+    from coordlint.listed import listings as listings, members_below as members_below, wiped as wiped
+    from coordlint.foreseen import Halted as Halted, halted as halted, undone as undone
+    from coordlint.outside import bypassed as bypassed
     from coordlint.members import Pruned as Pruned, Unnoticed as Unnoticed, pruned as pruned, unnoticed as unnoticed
     from coordlint.starving import Starved as Starved, starved as starved
     from coordlint.delegating import Delegated as Delegated, delegated as delegated
@@ -147,10 +151,13 @@ _HOMES = {
     "coordlint.pipeline": "check",
     "coordlint.rulebook": "ERROR HIGH INFO LOW MEDIUM WARNING Found found is_example rule",
     "coordlint.guarding": "open_ways sees_outage survives_outage unsaved_requests",
-    "coordlint.outage": "WayIn ends_quietly ends_threads reads_configuration request_hit unforeseen way_in",
+    "coordlint.outage": "WayIn ends_quietly ends_threads named_settings reads_configuration request_hit unforeseen way_in",
     "coordlint.beside": "beside_database",
     "coordlint.starting": "EarlyCall early_calls finds_it_ready",
     "coordlint.leases": "LeaseChange lease_changes",
+    "coordlint.listed": "listings members_below wiped",
+    "coordlint.foreseen": "Halted halted undone",
+    "coordlint.outside": "bypassed",
     "coordlint.members": "Pruned Unnoticed pruned unnoticed",
     "coordlint.starving": "Starved starved",
     "coordlint.delegating": "Delegated delegated",

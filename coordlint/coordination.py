@@ -68,6 +68,7 @@ class Guard(msgspec.Struct, frozen=True):
     gives: str | None = None  # what it returns or assigns in place of the answer, as written: "None", "[]", "default"; None where it does neither
     passes: bool = False  # it raises again what it caught, and does no more than write to the log before
     next_lap: bool = False  # its `try` stands in a loop, which goes on after the failure; that is only logged
+    gives_up: Place | None = None  # and behind that loop, which does not pause, stands a `raise` for when no lap succeeded
 
 
 _SETTINGS = frozenset("config configuration conf setting cfg parameter feature flag toggle".split())
@@ -114,7 +115,7 @@ class Operation(msgspec.Struct, frozen=True):
     is_checked: bool = False  # a comparison of what was read decides on the way whether it is written at all
     absent: Place | None = None  # it is done because this look-up found nothing there
     refuses: tuple[tuple[str, ...], ...] = ()  # of a look at a key: for each branch that turns the caller away, the values that lead there; "*": any
-    on_error: bool = False  # of a write: made in a `finally` or in a handler
+    on_error: bool = False  # of a write or a release: made in a `finally` or in a handler
     notes: tuple[Place, ...] = ()  # it writes what a call gave that was made because nothing was found at its key: the look-up and the call
     unwatched: Place | None = None  # of a write in a transaction: the WATCH before it was given up here, or began here, after the value was read
     made_good: Place | None = None  # of a read of a cache: what is asked or made elsewhere, here, because it found nothing

@@ -14,8 +14,10 @@ from coordlint.wording import words
 _NOT_AN_OUTAGE = frozenset(
     {"KeyError", "ValueError", "TypeError", "IndexError", "AttributeError", "LookupError", "ImportError", "StopIteration"}
     | {"JSONDecodeError", "UnicodeDecodeError", "KeyboardInterrupt", "NoNodeError", "NodeExistsError", "BadVersionError"}
-    | {"NotEmptyError", "NotFound", "EtcdKeyNotFound", "EtcdAlreadyExist", "LockTimeout"}
+    | {"NotEmptyError", "NotFound", "EtcdKeyNotFound", "EtcdAlreadyExist", "LockTimeout", "EtcdWatchTimedOut", "EtcdEventIndexCleared"}
 )
+# What a client of Consul raises when a blocking query brought nothing: an agent that is away, or has no leader, raises something else.
+_NO_NEWS = frozenset({"consul.Timeout", "consul.base.Timeout", "consul.exceptions.Timeout"})
 # Libraries whose exceptions no client of a store or coordinator raises.
 _OF_OTHERS = frozenset(
     {"sqlalchemy", "psycopg2", "psycopg", "pymysql", "MySQLdb", "asyncpg", "sqlite3", "pymongo", "peewee", "tortoise"}
@@ -70,9 +72,9 @@ def sees_outage(guard: Guard, call: Operation) -> bool:
     """Whether a handler catches what the client raises when the coordinator is away."""
     if guard.own:
         return False  # an exception of the project: who raises it in place of the client's has seen the outage before
-    if guard.passes:
-        return False
-    names = {name.rpartition(".")[2] for name in guard.catches if not _is_of_others(name, call)}
+    if guard.passes or guard.gives_up is not None:
+        return False  # one round over the members of an ensemble that is away fails as one call does
+    names = {name.rpartition(".")[2] for name in guard.catches if not _is_of_others(name, call) and name not in _NO_NEWS}
     if call.op is Op.CONNECT and call.backend == "zookeeper" and names and all(name in _KAZOO for name in names):
         return False  # start() raises KazooTimeoutError, which is no KazooException
     if call.backend == "kubernetes-lease" and names and names <= _ANSWERED:

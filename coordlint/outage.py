@@ -43,6 +43,7 @@ class WayIn(msgspec.Struct, frozen=True):
     harm: str
     when: str
     confidence: Confidence = Confidence.HIGH
+    asked: Place | None = None  # of an import: the line of the module that asks
 
 
 def reads_configuration(system: System, call: Operation, way: WayIn | None) -> bool:
@@ -53,7 +54,20 @@ def reads_configuration(system: System, call: Operation, way: WayIn | None) -> b
     if call.op not in (Op.READ, Op.LIST) or _is_state(system, call):
         return False
     imported = way is not None and way.when == "import" and call.op is Op.READ and not call.call.endswith("exists")
-    return call.is_configuration or imported or is_only_read(system, call)
+    return call.is_configuration or imported or is_only_read(system, call) or bool(named_settings(system, call))
+
+
+def named_settings(system: System, call: Operation) -> tuple[Operation, ...]:
+    """The calls of a wrapper that name what it reads, one for each function, where every one of them names configuration; none for the library's own.
+
+    A function that also sets what it finds missing only sees to it that there is something.
+    """
+    wrapper = call.symbol.rpartition(".")[2]
+    named = [o for o in system.operations(call.op, backend=call.backend, named=True) if o.via[-1:] == (wrapper,) and o.call == call.call and o.place != call.place]
+    if call.via or not named or not all(o.is_configuration for o in named):
+        return ()
+    set_here = {o.symbol for o in system.operations(backend=call.backend, named=True) if o.stores}
+    return tuple({o.symbol: o for o in reversed(named) if o.symbol not in set_here}.values())[::-1]
 
 
 def is_only_read(system: System, call: Operation) -> bool:
@@ -159,7 +173,7 @@ def _covers(entry: Entry, place: Place) -> bool:
 def _at_import(system: System, module: str, at: Place) -> WayIn | None:
     importers = system.imported_by(module)
     if importers:
-        return WayIn(importers[0], f"this imports {module.rpartition('.')[2]}, whose line {at.line} asks", "makes the import fail", "import")
+        return WayIn(importers[0], f"this imports {module.rpartition('.')[2]}, whose line {at.line} asks", "makes the import fail", "import", asked=at)
     served = next((e for e in system.entries("http") if e.symbol.startswith(module + ".")), None)
     if served is not None:
         return WayIn(served.place, f"the same module serves requests: {served.reason}", "keeps the application from starting", "import")

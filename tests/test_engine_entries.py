@@ -522,3 +522,28 @@ def test_a_handler_of_a_signal() -> None:
 def test_a_bare_decorator_with_a_path_is_a_route_of_whatever_framework() -> None:
     assert entered(a="from house.web import route\n\n@route('/plants/<name>', methods=['GET'])\ndef plant(name): ...\n") == {("a.plant", "http")}
     assert entered(a="from house.tools import route\n\n@route('plants')\ndef plant(name): ...\n") == set()
+
+
+def test_the_function_that_makes_the_application_is_its_start() -> None:
+    files = {
+        "app.py": """
+        from flask import Flask
+        from aiohttp import web
+        class Flasks:
+            def make(self):
+                app = Flask(__name__)
+                return app
+        def create_app(config=None):
+            app = Flask(__name__)
+            return app
+        def init():
+            app = web.Application()
+            return app
+        def other():
+            app = Flask(__name__)
+            app.run()
+        def named(app):
+            return app
+        """
+    }
+    assert entered({path: dedent(text) for path, text in files.items()}) == {("app.create_app", "startup"), ("app.init", "startup")}

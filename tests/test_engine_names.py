@@ -264,3 +264,25 @@ def test_a_folder_of_a_template_has_braces_in_its_name_and_its_keys_are_known() 
         """
     found = system({"{{cookiecutter.name}}/locks.py": locks})
     assert [s.lock.key for s in found.critical_sections()] == ["order:pay"]
+
+
+def test_a_folder_is_a_package_for_one_file_and_the_beginning_of_the_path_for_others() -> None:
+    files = {
+        "shop/__init__.py": "",
+        "shop/app.py": "from shop.stock.rows import Row\n",
+        "shop/stock/rows.py": "class Row: pass\n",
+        "shop/etcd/members.py": "import redis\nclient = redis.Redis()\n",
+        "shop/orders/app.py": "from etcd.members import client\nclient.lock('order')\n",
+        "shop/bills/app.py": "from etcd.members import client\nclient.lock('bill')\n",
+    }
+    assert locks(files) == ["shop/bills/app.py:2", "shop/orders/app.py:2"]
+
+
+def test_the_name_of_a_library_that_is_asked_for_alone_stays_the_librarys() -> None:
+    files = {
+        "shop/__init__.py": "",
+        "shop/app.py": "import shop.redis.client\nimport redis\n",
+        "shop/redis/client.py": "class Redis: pass\n",
+        "shop/orders/app.py": "from redis.client import Redis\nRedis().lock('order')\n",
+    }
+    assert locks(files) == ["shop/orders/app.py:2"]

@@ -74,3 +74,21 @@ def test_a_value_that_is_written_into_the_code_is_no_search() -> None:
 def test_what_a_loop_around_a_call_repeats_is_repeated(starting: str, repeated: bool) -> None:
     found = system(a="import consul\nc = consul.Consul()\ndef join():\n    c.agent.service.register('a')\ndef again():\n    join()\n" + starting + "\n")
     assert [found.is_repeated(o) for o in found.operations(Op.REGISTER)] == [repeated]
+
+
+ROUND = "import etcd3\ndef connect(hosts):\n    for host in hosts:\n        try:\n            c = etcd3.client(host=host)\n            c.status()\n            return c\n        except Exception as e:\n            print(e)\n"
+
+
+@pytest.mark.parametrize(
+    ("behind", "line"),
+    [
+        ("    raise ConnectionError('no member')\n", 10),
+        ("    print('none')\n    raise ConnectionError('no member')\n", 11),
+        ("    return None\n", None),
+        ("            time.sleep(2)\n    raise ConnectionError('no member')\n", None),
+        ("    raise Away()\nclass Away(Exception): pass\n", None),
+    ],
+)
+def test_a_round_over_members_ends_in_an_exception_when_none_answers(behind: str, line: int | None) -> None:
+    ends = {g.gives_up.line if g.gives_up else None for o in system(a=ROUND + behind).operations() for g in o.guards}
+    assert ends == {line}

@@ -180,7 +180,8 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         retried=calls_again,
         retried_functions=functions_again,
         started=frozenset((f.symbol, s.place) for t in traces if not is_test(t.scope.path) for s in t.steps if s.deferred for f in s.functions)
-        | frozenset(endless.own_threads(ev, traces)),
+        | frozenset(endless.own_threads(ev, traces))
+        | frozenset(endless.left_running(ev, traces)),
         kept_up=rounds,
         blocking=frozenset(starving.blocking(traces)),
         naps=tuple(sorted(set(starving.naps(ev, traces)), key=lambda n: (n[1], n[0]))),

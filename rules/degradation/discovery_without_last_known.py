@@ -13,6 +13,7 @@ where what is found is only printed or logged: no address is used.
 Sources: kazoo documentation, Basic Usage (ChildrenWatch); py-consul source (what health.service raises).
 """
 
+import re
 from collections.abc import Iterator
 
 from coordlint import (
@@ -25,16 +26,19 @@ from coordlint import (
     Guard,
     Op,
     Operation,
+    Outcome,
     Place,
     System,
     backend_name,
     found,
+    members_below,
     rule,
     sees_outage,
     survives_outage,
     way_in,
 )
 
+_ERRORS = re.compile(r"\b50[0-4]\b|_50[0-4]_|SERVICE_UNAVAILABLE|INTERNAL_SERVER_ERROR|BAD_GATEWAY|GATEWAY_TIMEOUT")
 _REGISTRY = frozenset({"service", "instance", "endpoint", "upstream", "registry", "discovery"})
 
 
@@ -42,11 +46,11 @@ _REGISTRY = frozenset({"service", "instance", "endpoint", "upstream", "registry"
 def discovery_without_last_known(system: System) -> Iterator[Found]:
     told: set[tuple[str, str, Place]] = set()
     watched = {op.key for op in system.operations(Op.WATCH, backend=COORDINATORS) if op.key}
-    for lookup in sorted(system.operations(Op.DISCOVER, Op.LIST, backend=COORDINATORS), key=lambda o: o.only_told):
-        if not _is_lookup(lookup) or lookup.key in watched:
+    for lookup in sorted(system.operations(Op.DISCOVER, Op.LIST, backend=COORDINATORS), key=lambda o: (o.only_told, o.outcome is Outcome.TESTED)):
+        if not _is_lookup(system, lookup) or lookup.key in watched:
             continue
-        forgetting = _forgetting(system, lookup)
-        if forgetting is None and survives_outage(system, lookup):
+        forgetting, refusing = _forgetting(system, lookup), _refusing(system, lookup)
+        if forgetting is None and refusing is None and survives_outage(system, lookup):
             continue
         way = way_in(system, lookup)
         if way is None or (lookup.symbol, lookup.backend, way.place) in told:
@@ -65,7 +69,7 @@ def discovery_without_last_known(system: System) -> Iterator[Found]:
         yield found(
             f"Looks up{what} in {backend_name(lookup.backend)} with no last known list: an outage {way.harm}.",
             at=lookup,
-            because=[(way.place, way.reason), *lookup.origin],
+            because=[(way.place, way.reason), *_told(refusing), *_members(system, lookup), *lookup.origin],
             severity=INFO if lookup.only_told else WARNING,
             confidence=HIGH if lookup.op is Op.DISCOVER else MEDIUM,
         )
@@ -77,8 +81,39 @@ def _forgetting(system: System, lookup: Operation) -> Guard | None:
     return seeing if seeing is not None and seeing.empty else None
 
 
-def _is_lookup(lookup: Operation) -> bool:
-    return lookup.op is Op.DISCOVER or bool(lookup.key_words & _REGISTRY)
+def _refusing(system: System, lookup: Operation) -> Guard | None:
+    """The handler in the function of the request that sees an outage, and answers with an error."""
+    entries = {e.symbol for e in system.entries_waiting(lookup.symbol) if e.kind == "http"}
+    todo, seen = [(lookup.symbol, lookup.guards)], set[str]()
+    found: Guard | None = None
+    while todo and len(seen) < 40:
+        symbol, guards = todo.pop(0)
+        seeing = next((g for g in guards if sees_outage(g, lookup)), None)
+        if seeing is not None and not (symbol in entries and _fails(seeing)):
+            return None  # somebody on some way knows better
+        found = found or seeing
+        if symbol in seen or seeing is not None:
+            continue
+        seen.add(symbol)
+        todo += [(caller, system.guards_at(at)) for caller, at in system.callers(symbol)]
+    return found
+
+
+def _fails(guard: Guard) -> bool:
+    return guard.action == "raise" or (guard.action == "return" and _ERRORS.search(guard.gives or "") is not None)
+
+
+def _told(refusing: Guard | None) -> list[tuple[Place, str]]:
+    return [(refusing.place, "the failure is caught here, and the request answered with an error")] if refusing is not None else []
+
+
+def _members(system: System, lookup: Operation) -> list[tuple[Place, str]]:
+    """Where those that are looked up register, in a program of this project."""
+    return [(o.place, f"`{o.key_text or o.key}` is registered here, for as long as its session lasts") for o in members_below(system, lookup)[:1]]
+
+
+def _is_lookup(system: System, lookup: Operation) -> bool:
+    return lookup.op is Op.DISCOVER or bool(lookup.key_words & _REGISTRY) or bool(members_below(system, lookup))
 
 
 EXAMPLES = '''

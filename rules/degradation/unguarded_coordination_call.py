@@ -49,6 +49,7 @@ from coordlint import (
     reads_configuration,
     request_hit,
     rule,
+    sees_outage,
     survives_outage,
     unforeseen,
     unsaved_requests,
@@ -56,9 +57,11 @@ from coordlint import (
 )
 
 from ._beside import ended_at_start, failing_beside
+from ._foreseen import in_clean_up, in_programs, narrow
 
 _BACKENDS = (*COORDINATORS, "tooz")
 _ROUND_TRIPS = (Op.CONNECT, Op.READ, Op.LIST, Op.WRITE, Op.CREATE, Op.DELETE, Op.REGISTER)
+_KEPT = (Op.KEEPALIVE, Op.LEASE, Op.DISCOVER, Op.WATCH)  # what a loop goes on asking
 
 
 @rule("CL601", severity=WARNING)
@@ -77,15 +80,16 @@ def unguarded_coordination_call(system: System) -> Iterator[Found]:
         if way.when == "save":
             saving.setdefault(call.place.path, []).append((call, way))
             continue
-        too_narrow = [(g.place, f"catches {', '.join(g.catches)}: not what an outage raises") for g in call.guards]
         yield found(
             f"An outage of {backend_name(call.backend)} {way.harm}: nothing handles the failure of {call_name(call)}.",
             at=call,
-            because=[(way.place, way.reason), *_asked(system, call, way), *too_narrow[:1], *_tried(system, call), *_half_made(system, call), *call.origin],
+            because=[(way.place, way.reason), *_asked(system, call, way), *narrow(call), *_tried(system, call), *_half_made(system, call), *call.origin],
             severity=INFO if is_example(way.place.path) or (way.when == "request" and not _half_made(system, call) and (system.is_asked_by_most(call.backend) or is_all_that_is_asked(system, call, way))) else WARNING,
             confidence=way.confidence,
         )
     yield from _in_threads(system, told)
+    yield from in_programs(system, told)
+    yield from in_clean_up(system, told)
     yield from _of_messages(system, told)
     yield from failing_beside(system, told)
     yield from ended_at_start(system, told)
@@ -144,10 +148,18 @@ def _asked(system: System, call: Operation, way: WayIn) -> list[tuple[Place, str
     """The calls that lead from the handler to a call in another file."""
     entry = next((e for e in system.entries_reaching(call.symbol) if e.place == way.place), None)
     if entry is None:
-        return []
+        return _connected(system, call)
     unseen = next((places[:-1] for _, places, _ in open_ways(system, call, {entry.symbol: entry})), None)
     sites = unseen if unseen is not None else system.way(entry.symbol, call.symbol)
-    return [(at, "and asks from here") for at in sites[-4:] if at.path != call.place.path]
+    asked = [(at, "and asks from here") for at in sites[-4:] if at.path != call.place.path]
+    return asked + [(at, told) for at, told in _connected(system, call) if at not in sites[:-1]]
+
+
+def _connected(system: System, call: Operation) -> list[tuple[Place, str]]:
+    """Who wants a client of a function that makes and tries one, where none of them handles its failure."""
+    callers = [at for _, at in system.callers(call.symbol) if not is_example(at.path) and not any(sees_outage(g, call) for g in system.guards_at(at))]
+    makes = any(o.op is Op.CONNECT or o.role == "client" for o in system.operations_in((call.symbol,)))
+    return [(at, "it is wanted here, and nothing handles its failure") for at in callers[:3]] if makes and len(callers) > 1 else []
 
 
 def is_all_that_is_asked(system: System, call: Operation, way: WayIn) -> bool:
@@ -158,9 +170,9 @@ def is_all_that_is_asked(system: System, call: Operation, way: WayIn) -> bool:
 
 def _in_threads(system: System, told: set[object]) -> Iterator[Found]:
     """Loops in the background that the first failure ends, while the program goes on without them."""
-    calls = [c for c in system.operations(*_ROUND_TRIPS, Op.KEEPALIVE, Op.LEASE, backend=_BACKENDS) if not survives_outage(system, c)]
+    calls = [c for c in system.operations(*_ROUND_TRIPS, *_KEPT, backend=_BACKENDS) if not survives_outage(system, c)]
     asking = [(call, ended) for call in calls for ended in ends_threads(system, call)]
-    asking.sort(key=lambda pair: (not any(map(system.is_kept_up, pair[1][1:])), len(pair[1])))  # what the thread's own loop asks says most
+    asking.sort(key=lambda pair: (not any(map(system.is_kept_up, (pair[0].place, *pair[1][1:]))), len(pair[1])))  # what the thread's own loop asks says most
     for call, ended in asking:
         if {call.symbol, ended[0]} & told:
             continue
@@ -169,7 +181,7 @@ def _in_threads(system: System, told: set[object]) -> Iterator[Found]:
         yield found(
             f"An outage of {backend_name(call.backend)} ends a loop in the background: nothing handles the failure of {call_name(call)}, and the program goes on without it.",
             at=call,
-            because=[(started, "the loop is started here, and nobody asks how it ends"), *((at, "and asks here") for at in way[-4:]), *call.origin],
+            because=[(started, "the loop is started here, and nobody asks how it ends"), *((at, "and asks here") for at in way[-4:]), *narrow(call), *call.origin],
             confidence=MEDIUM,
             help="Handle the failure inside the loop: log it, wait, try again; or end the whole program, so that whoever runs it starts it anew.",
         )

@@ -32,10 +32,14 @@ from coordlint import (
     Place,
     System,
     found,
+    listings,
     pruned,
     rule,
     words,
 )
+
+from ._agents import in_agents
+from ._wiped import in_wiped_paths
 
 _MEMBERS = frozenset(
     {"service", "provider", "node", "member", "instance", "worker", "server", "broker", "host", "master", "agent", "peer"}
@@ -50,9 +54,10 @@ _RECIPES = frozenset({"lock", "mutex", "election", "barrier", "semaphore", "queu
 @rule("CL409", severity=WARNING)
 def membership_not_restored(system: System) -> Iterator[Found]:
     clients = list(system.clients(backend="zookeeper"))
+    direct = {o.place for o in system.operations(backend="zookeeper")}
     for registration in system.operations(backend="zookeeper", named=True):
-        if not registration.stores or not registration.ephemeral or registration.loop or not _is_membership(registration):
-            continue
+        if not registration.stores or not registration.ephemeral or registration.loop or not (_is_membership(registration) or (registration.place in direct and listings(system, registration))):
+            continue  # a wrapper that makes a listed node is told, and not its callers
         if _is_only_a_number(system, registration):
             continue
         client = _client_of(registration, clients)
@@ -61,7 +66,7 @@ def membership_not_restored(system: System) -> Iterator[Found]:
         yield found(
             f"Registers `{registration.key_text or registration.key}` once: after the session is lost nothing makes it again.",
             at=registration,
-            because=[_deaf(client)],
+            because=[_deaf(client), *((o.place, "those who are registered are looked up here") for o in listings(system, registration)[:1])],
             confidence=HIGH if registration.symbol_words & _REGISTERS else MEDIUM,
         )
     joins = [op for op in system.operations(Op.JOIN, backend="zookeeper") if op.call.endswith(".join")]
@@ -74,7 +79,8 @@ def membership_not_restored(system: System) -> Iterator[Found]:
             at=join,
             because=[(client.place, "no listener on this client tells of a new session")],
         )
-    yield from _in_a_forgetful_agent(system)
+    yield from in_agents(system)
+    yield from in_wiped_paths(system)
     yield from _in_swept_rows(system)
     yield from _in_expired_keys(system)
     for gone in pruned(system):
@@ -99,25 +105,6 @@ def _deaf(client: Client) -> tuple[Place, str]:
     if client.unheard is not None:
         return client.unheard, "this listener hears of a new session, and tells nobody who could register again"
     return client.place, "no listener on this client tells of a new session"
-
-
-def _in_a_forgetful_agent(system: System) -> Iterator[Found]:
-    """Registrations with a Consul agent that keeps nothing, made once when the program starts."""
-    agents = system.coordinators("consul")
-    if not agents or not all(a.is_development_mode for a in agents):
-        return
-    entries = ("http", "task", "periodic", "consumer", "signal")
-    for registration in system.operations(Op.REGISTER, backend="consul"):
-        if system.is_repeated(registration) or any(e.kind in entries for e in system.entries_reaching(registration.symbol)):
-            continue
-        called = [(at, "it is called here, and not again once it has succeeded") for _, at in system.callers(registration.symbol)]
-        yield found(
-            "Registers once, in a Consul agent in development mode, which keeps nothing: after its restart nobody is registered.",
-            at=registration,
-            because=[(agents[0].place, "the agent runs in development mode, and all of its state is in memory"), *called[:1]],
-            confidence=MEDIUM,
-            help="Register again from time to time (registering twice does no harm), and run the agent with a data directory.",
-        )
 
 
 def _in_swept_rows(system: System) -> Iterator[Found]:

@@ -30,6 +30,7 @@ _BODIES = ("json", "data", "content", "body")  # of a request over HTTP
 _MAKES = frozenset("dict V1Lease Lease V1LeaseSpec LeaseSpec V1ObjectMeta ObjectMeta".split())
 _COPIES = frozenset("dict deepcopy copy dumps".split())
 _DEEPEST = 8
+TAKEN_OUT = "deregister_critical_service_after"
 
 Fields = tuple[tuple[str, str], ...]
 """Names of fields as Python spells them, "holder_identity", each with "=", or "null" where it is emptied."""
@@ -44,6 +45,8 @@ class Body(NamedTuple):
 
 def as_written(ev: Evaluator, made: Meaning, backend: str, call: ir.Call, scope: Scope) -> tuple[Meaning, Fields]:
     """A change of a Lease as what it is: on the condition of a version, or whoever has changed it since; with the fields that it sets."""
+    if made.op is Op.REGISTER and backend == "consul":
+        return made, _registered(ev, call, scope)
     given = _given(made, call, scope) if backend == LEASES and made.op in (Op.CAS, Op.WRITE, Op.CREATE) else None
     if given is None:
         return made, ()
@@ -68,6 +71,20 @@ def _read(ev: Evaluator, expr: ir.Expr, scope: Scope) -> Body:
     named = {w for s in reader.scopes for w in _said(s)}
     versioned = True if reader.tests or not named.isdisjoint(_VERSIONS) else None if reader.unknown or not reader.fields else False
     return Body(tuple(sorted(set(reader.fields))), versioned)
+
+
+def _registered(ev: Evaluator, call: ir.Call, scope: Scope) -> Fields:
+    """Whether Consul takes out by itself what is registered, when its check was critical for some time."""
+    reader = _Reader(ev)
+    for given in (*call.args, *(k.value for k in call.keywords)):
+        reader.follow(given, scope, 0)
+    said = {name.replace("_", "") for s in (scope, *reader.scopes) for name in _said(s)}
+    return ((TAKEN_OUT, "="),) if "deregistercriticalserviceafter" in said or (_names_check(call) and "deregister" in said) else ()
+
+
+def _names_check(call: ir.Call) -> bool:
+    """`register(name, check=...)` of a client's library."""
+    return isinstance(call.func, ir.Attribute) and call.keyword("check") is not None
 
 
 def _said(scope: Scope) -> Iterator[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from coordlint import ir
 from coordlint.coordination import Entry
 from coordlint.facts import Facts
+from coordlint.link.code.entrances.factories import factory
 from coordlint.link.code.entrances.frameworks import BASES, CELERY_STARTS, DECORATORS
 from coordlint.link.code.entrances.plugged import declared
 from coordlint.link.code.entrances.registered import Registered, takes_context
@@ -66,6 +67,9 @@ def _of_function(ev: Evaluator, scope: Scope, named: dict[str, str]) -> Iterator
             yield Entry(scope.symbol, kind, place, f"@{shown}", route)
     if not decorated:
         yield from _by_class(ev, scope)
+        made = factory(ev, scope)
+        if made is not None:
+            yield made
 
 
 # -- decorators ----------------------------------------------------------------------------------------------------

@@ -44,6 +44,33 @@ def goes_to_next(handler: ir.Handler) -> bool:
     return all(_is_quiet(s) or _pauses(s) for s in statements(handler.body)) and ends(handler.body) in ("", "continue")
 
 
+def gives_up(scope: Scope, handler: ir.Handler, around: ir.Try) -> ir.Raise | None:
+    """The `raise` behind the loop of a handler that only goes on to the next lap: what happens when no lap succeeds."""
+    if scope.kind != "function" or not goes_to_next(handler):
+        return None
+    for block in _blocks(scope.function.body):
+        for loop, following in zip(block, (*block[1:], None), strict=True):
+            if isinstance(loop, ir.Loop) and any(t is around for t in loop.body):
+                if any(_pauses(s) for s in statements(loop.body)):
+                    return None
+                last = next((s for s in (*loop.orelse, *block[block.index(loop) + 1 :]) if not _is_quiet(s)), following)
+                return last if isinstance(last, ir.Raise) else None
+    return None
+
+
+def _blocks(body: tuple[ir.Stmt, ...]) -> Iterator[tuple[ir.Stmt, ...]]:
+    """A body, and the bodies of the statements in it."""
+    yield body
+    for s in statements(body):
+        match s:
+            case ir.With(body=inner) | ir.Try(body=inner) | ir.Loop(body=inner):
+                yield inner
+            case ir.If(branches=branches):
+                yield from (b.body for b in branches)
+            case _:
+                pass
+
+
 def _behind(body: tuple[ir.Stmt, ...], loop: ir.Loop) -> Iterator[ir.Stmt]:
     """What can run after a loop, in its function: the statements further down, and those of a `finally` around it."""
     inside = {id(s) for s in statements(loop.body)}

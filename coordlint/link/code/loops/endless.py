@@ -80,8 +80,26 @@ def _repeated(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Expr]:
 def _is_endless(test: ir.Expr) -> bool:
     if isinstance(test, ir.Const):
         return bool(test.value)
+    if isinstance(test, ir.Unary) and test.op == "not" and isinstance(test.value, ir.Call) and last_word(test.value.func) in ("is_set", "isSet", "wait"):
+        return True  # whatever the event is called
     return any(words(name.rpartition(".")[2]) & _UNTIL_TOLD or words(name.rpartition(".")[0].rpartition(".")[2]) & _UNTIL_TOLD for name in names_in(test))
 
+
+
+_EAGER = frozenset({"coroutine", "inlineCallbacks"})
+
+
+def left_running(ev: Evaluator, traces: Sequence[Trace]) -> Iterator[tuple[str, Place]]:
+    """Coroutines of generators (tornado's and Twisted's) that a statement calls and does not wait for: they run from the call on, beside it."""
+    for t in traces:
+        alone = {id(s.value) for s in t.scope.statements if isinstance(s, ir.Evaluate)} if not is_test(t.scope.path) else ()
+        for step in t.steps:
+            if id(step.call) not in alone:
+                continue
+            for called in step.functions[: step.called]:
+                callee = ev.project.scopes.get(called.symbol)
+                if callee is not None and callee.kind == "function" and any(last_word(d) in _EAGER for d in callee.function.decorators):
+                    yield called.symbol, step.place
 
 
 _THREADS = ("threading.Thread", "threading.Timer", "multiprocessing.Process", "multiprocessing.process.BaseProcess")

@@ -198,7 +198,7 @@ class Project:
         beside = "" if known_library and home in self._packages else home  # no implicit relative import of "consul"
         fitting = [(r, m) for r, m in homes if r == beside or ((r not in self._packages or r in self._roots) and not known_library)]
         if not fitting:
-            return None
+            return roots.within(dotted, importer.module, homes, self._asked)
         return max(fitting, key=lambda rm: (roots.shared(rm[0], importer.module), -rm[0].count("."), rm[1]))[1]
 
     @cached_property

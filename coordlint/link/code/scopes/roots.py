@@ -62,6 +62,31 @@ def _outermost(module: str, packages: Container[str]) -> str:
     return next((name for n in range(1, len(parts)) if (name := ".".join(parts[:n])) in packages), "")
 
 
+def within(dotted: str, importer: str, homes: Iterable[tuple[str, str]], asked: Iterable[Asked]) -> str | None:
+    """The one module that a dotted name can mean below a package around the importer, which is on the path in one deployment and a package in another.
+
+    `shop/orders/app.py` and `shop/bills/app.py` say `from registry.client import connect`, and `shop/registry/client.py` is there: what is
+    copied to the path's beginning is the inside of `shop`. Not where somebody asks for the first name alone, as for a library, where only
+    one folder asks, or where somebody climbs up to the package by dots. `homes` are folders and modules.
+    """
+    first, dot, _ = dotted.partition(".")
+    if not dot or first in sys.stdlib_module_names:
+        return None
+    found = [(home, module) for home, module in homes if home and f"{importer}.".startswith(f"{home}.")]
+    if len(found) != 1:
+        return None
+    home, module = found[0]
+    folders: set[str] = set()
+    for one in asked:
+        if one.level and one.importer.startswith(f"{home}.") and len(one.importer.split(".")) - one.level + one.is_package <= len(home.split(".")):
+            return None
+        if not one.level and one.dotted == first:
+            return None
+        if not one.level and one.dotted == dotted:
+            folders.add(one.importer.rpartition(".")[0])
+    return module if len(folders) > 1 else None
+
+
 def shared(a: str, b: str) -> int:
     """How many parts two dotted names have in common at their beginning."""
     count = 0

@@ -22,11 +22,13 @@ ANY = "*"  # every value but an empty one
 
 
 def mark_flags(ev: Evaluator, trace: Trace, flow: Callable[[], Flow]) -> None:
-    """Notes at each look at a key which values turn the caller away, and at each write whether it is made after an error as well."""
+    """Notes at each look at a key which values turn the caller away, and at each write, and each release of a lock, whether it is made after an error as well."""
     if trace.scope.kind != "function":
         return
     for step in trace.steps:
         o = step.operation
+        if o is not None and o.op in (Op.RELEASE, Op.REVOKE) and _is_after_errors(flow().body, step.place):
+            step.operation = msgspec.structs.replace(o, on_error=True)
         if o is None or o.backend not in _STORES or not o.key:
             continue
         if o.op is Op.READ:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from coordlint import ir
 from coordlint.coordination import Guard
 from coordlint.link.code.evaluation.values import ClassRef, External
-from coordlint.link.code.flow.quiet import behind_notes, goes_to_next, only_notes, quiet_end
+from coordlint.link.code.flow.quiet import behind_notes, gives_up, goes_to_next, only_notes, quiet_end
 from coordlint.link.code.flow.usage import ends
 from coordlint.link.code.scopes.spelling import written
+from coordlint.source import Place
 
 if TYPE_CHECKING:
     from coordlint.link.code.walking.walk import Around, Walk
@@ -37,7 +38,16 @@ def guard(w: Walk, h: ir.Handler, s: ir.Try, around: Around) -> Guard:
     goes_on = not ending and action != "raise"
     told = (bool(own) and all(own), only_notes(h), _given(h))
     next_lap = bool(around.loop) and goes_to_next(h)
-    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet, goes_on, *told, _passes(h), next_lap)
+    return Guard(tuple(names) or ("*",), action, w.scope.place(h.at), _is_nothing(h.body[-1]) if h.body else False, quiet, goes_on, *told, _passes(h), next_lap, _given_up(w, h, s, around))
+
+
+def _given_up(w: Walk, h: ir.Handler, s: ir.Try, around: Around) -> Place | None:
+    """Where a loop that does not pause ends in an exception that no handler of the project is for."""
+    last = gives_up(w.scope, h, s) if around.loop and around.pause is None else None
+    if last is None or last.value is None:
+        return None
+    raised = last.value.func if isinstance(last.value, ir.Call) else last.value
+    return w.scope.place(last.at) if isinstance(w.ev.value(raised, w.scope), External) else None
 
 
 def _passes(h: ir.Handler) -> bool:
@@ -96,6 +106,15 @@ def is_broad(h: ir.Handler) -> bool:
 
 
 _BUSY = re.compile(r"lock|busy|acquir|mutex|semaphore|quorum", re.IGNORECASE)
+
+
+_LOST = frozenset({"LockNotOwnedError", "LockNotOwned", "ReleaseUnlockedLock", "ReleaseUnlockedLockError", "ExtendUnlockedLock", "EtcdLockExpired", "LockExpired", "LockExpiredError"})
+
+
+def is_about_lost_locks(h: ir.Handler) -> bool:
+    """Whether all that a handler catches is raised when a lock is given back or prolonged that has run out, and never while it is taken."""
+    types = [i for t in h.types for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
+    return bool(types) and all(written(t).rpartition(".")[2] in _LOST for t in types)
 
 
 def is_about_locks(h: ir.Handler) -> bool:

@@ -350,7 +350,7 @@ class Walk:
     def _note_handler(self, h: ir.Handler, opened: list[Draft]) -> None:
         """`except LockError: return` is what a raising acquire does when it is busy."""
         ending = ends(h.body)
-        for d in opened:
+        for d in opened if not handling.is_about_lost_locks(h) else ():
             if d.can_fail is False:
                 d.skips = d.skips or ending in ("return", "continue", "")
 
