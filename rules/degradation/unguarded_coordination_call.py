@@ -152,7 +152,7 @@ def _asked(system: System, call: Operation, way: WayIn) -> list[tuple[Place, str
     unseen = next((places[:-1] for _, places, _ in open_ways(system, call, {entry.symbol: entry})), None)
     sites = unseen if unseen is not None else system.way(entry.symbol, call.symbol)
     asked = [(at, "and asks from here") for at in sites[-4:] if at.path != call.place.path]
-    return asked + [(at, told) for at, told in _connected(system, call) if at not in sites[:-1]]
+    return asked + [(at, told) for at, told in _connected(system, call) if at not in dict(asked)]
 
 
 def _connected(system: System, call: Operation) -> list[tuple[Place, str]]:
