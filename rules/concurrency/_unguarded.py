@@ -13,6 +13,7 @@ def unguarded(system: System) -> Iterator[Found]:
     """One finding for each function that leaves out the lock which others hold around the same pair."""
     everywhere = list(system.reworks())
     held = {(w.loader, w.saver): (w, lock) for w in reversed(everywhere) if (lock := system.held_around(w)) is not None}
+    held = {pair: of for pair, of in held.items() if _is_one_store(system, *pair)}
     left_out = [w for w in everywhere if (w.loader, w.saver) in held and system.held_around(w) is None and not _is_alone(system, w)]
     by_themselves = {(w.symbol, w.loader, w.saver) for w in left_out}
     told: set[str] = set()
@@ -31,6 +32,12 @@ def unguarded(system: System) -> Iterator[Found]:
             confidence=MEDIUM,
             help="Take the same lock from before the load until after the store.",
         )
+
+
+def _is_one_store(system: System, loader: str, saver: str) -> bool:
+    """Whether both may be about the same store, as far as their stores are known: what is read from etcd and written to a file is a copy."""
+    read, written = ({o.backend or o.kind for o in system.operations_in((f, *system.reached_from(f))) if o.backend or o.kind} for f in (loader, saver))
+    return not read or not written or bool(read & written)
 
 
 def _is_alone(system: System, work: Rework) -> bool:

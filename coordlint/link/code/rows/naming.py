@@ -107,7 +107,7 @@ def _as_here(touch: Touch, scope: Scope, brought: Mapping[Place, Place]) -> Oper
         via=touch.via,
         brought=brought.get(step.place),
         vetted=vetted(scope),
-        drawn=drawn(scope, holes(shown(touch.key.named))),
+        drawn=drawn(scope, tuple(n for n in holes(shown(touch.key.named)) if "(" not in n)),  # what is drawn elsewhere is kept there
         role=None,
     )
 
