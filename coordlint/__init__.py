@@ -96,7 +96,7 @@ if TYPE_CHECKING:
     from coordlint.reigning import Deaf as Deaf, Reign as Reign, deaf as deaf, is_lead_in_rows as is_lead_in_rows, reigns as reigns
     from coordlint.flags import Flag as Flag, running_flags as running_flags
     from coordlint.marks import Mark as Mark, is_mark as is_mark, lost_marks as lost_marks, two_steps as two_steps
-    from coordlint.renewals import Renewal as Renewal, led_on as led_on, unchecked_renewals as unchecked_renewals
+    from coordlint.renewals import Renewal as Renewal, ended_by_error as ended_by_error, led_on as led_on, unchecked_renewals as unchecked_renewals
     from coordlint.retry import DefaultLimit as DefaultLimit, Retry as Retry
     from coordlint.source import Place as Place, Skip as Skip, Span as Span
     from coordlint.rowleases import (
@@ -109,6 +109,9 @@ if TYPE_CHECKING:
         cleared as cleared,
         drained as drained,
         dropped as dropped,
+        exchanged as exchanged,
+        exchanges as exchanges,
+        freed_untaken as freed_untaken,
         handed_on as handed_on,
         moved_aside as moved_aside,
         handed_back as handed_back,
@@ -164,11 +167,11 @@ _HOMES = {
     "coordlint.reigning": "Deaf Reign deaf is_lead_in_rows reigns",
     "coordlint.flags": "Flag running_flags",
     "coordlint.marks": "Mark is_mark lost_marks two_steps",
-    "coordlint.renewals": "Renewal led_on unchecked_renewals",
+    "coordlint.renewals": "Renewal ended_by_error led_on unchecked_renewals",
     "coordlint.retry": "DefaultLimit Retry",
     "coordlint.rowleases": "blind_releases blind_renewals deaf_renewals lock_releases",
     "coordlint.source": "Place Skip Span",
-    "coordlint.steps": "cleared drained dropped handed_back handed_on moved_aside rewritten swept takeovers unclaimed",
+    "coordlint.steps": "cleared drained dropped exchanged exchanges freed_untaken handed_back handed_on moved_aside rewritten swept takeovers unclaimed",
     "coordlint.stores": "lock_held_in",
     "coordlint.system": "COORDINATORS System",
     "coordlint.telling": (

@@ -53,6 +53,7 @@ class Mutation(msgspec.Struct, frozen=True):
     text: bool = False  # what is added is a text: a note, a log
     left: int | None = None  # of a new state: the last line of the branch that it decides about
     until: tuple[Place, ...] = ()  # of a new state: the calls behind it that are made before it is saved
+    ahead: tuple[Place, ...] = ()  # of a new state: the calls that are made between the look at the old one and the change
     move: Move | None = None  # of a new state: what goes with it
 
 

@@ -409,6 +409,7 @@ class Untaken(msgspec.Struct, frozen=True):
     shown: Place  # where it is given back, or where it stands beside the other
     between: str = ""  # "and" | "or"
     in_test: bool = False
+    freer: str = ""  # of an object of the project: the method that gives it back
 
 
 class Client(msgspec.Struct, frozen=True):

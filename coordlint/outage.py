@@ -298,7 +298,7 @@ def _threads(system: System, call: Operation) -> Iterator[tuple[bool, tuple[Plac
             continue
         seen.add((symbol, again))
         started = system.started_at(symbol)
-        if started:
+        if started and not system.is_watched(started[0]):
             yield again, (started[0], *way)
         if started and again:
             continue

@@ -8,6 +8,7 @@ import msgspec
 
 from coordlint.coordination import Operation, Section
 from coordlint.models.schema import Op
+from coordlint.outage import ends_threads
 from coordlint.source import Place
 from coordlint.system import System
 from coordlint.telling import sounds_like_lock
@@ -17,6 +18,7 @@ _STORES = ("redis", "memcached", "django-cache")
 _LEADERS = frozenset("leader leadership master primary election elect elected".split())
 _LEADS = _LEADERS | {"scheduler", "beat", "cron", "singleton"}
 _PROLONGS = frozenset("renew renewal extend refresh heartbeat keepalive prolong".split())
+_HOLDS = frozenset("lock locks locking lease leases mutex beat alive sustain".split())
 _WORK = ("job-queue", "data-store", "counter", "config")
 _LOOKS = (Op.READ, Op.CHECK)
 
@@ -31,7 +33,8 @@ class Renewal(msgspec.Struct, frozen=True):
 
 
 def unchecked_renewals(system: System) -> Iterator[Renewal]:
-    """Renewals beside the locks that they prolong, locks made by hand first."""
+    """Renewals beside the locks that they prolong, locks made by hand first; each once, however often its lock is taken."""
+    told: set[Place] = set()
     for section in system.critical_sections(distributed=True, backend=_STORES):
         if not (sounds_like_lock(section.lock.key_text, section.symbol, *section.lock.via) or words(section.lock.key_text) & _LEADERS):
             continue
@@ -42,12 +45,36 @@ def unchecked_renewals(system: System) -> Iterator[Renewal]:
                 continue
             if operation.op is Op.WRITE and (operation.ttl is None or operation.ttl.kind == "never" or _is_shorter(section, operation)):
                 continue
-            yield Renewal(operation, section.acquired, section=section)
+            if operation.place not in told:
+                told.add(operation.place)
+                yield Renewal(operation, section.acquired, section=section)
     makes = list(system.operations(Op.MAKE_LOCK, backend="redis"))
     for expiry in system.operations(Op.EXPIRE, backend="redis"):
         made = None if _is_checked(system, expiry) else next((m for m in makes if _is_its_key(m, expiry)), None)
         if made is not None:
             yield Renewal(expiry, made.place, made=made)
+
+
+def ended_by_error(system: System) -> Iterator[tuple[Operation, tuple[Place, ...]]]:
+    """Renewals of locks, and signs of life, in a thread or task that the first failure of the store ends: with where it is started, and the calls on the way."""
+    told: set[Place] = set()
+    for renewal in system.operations(Op.EXTEND, Op.EXPIRE, Op.WRITE, backend=_STORES):
+        if renewal.in_test or (renewal.op is not Op.EXTEND and not (_ends(renewal) and _is_about_holding(renewal))):
+            continue
+        way = next(ends_threads(system, renewal), None)
+        if way is not None and way[0] not in told:
+            told.add(way[0])
+            yield renewal, way
+
+
+def _ends(renewal: Operation) -> bool:
+    return renewal.ttl is not None and renewal.ttl.kind in ("seconds", "unknown")
+
+
+def _is_about_holding(renewal: Operation) -> bool:
+    """Whether the words of a key, of its function or of its file are those of a lock, or of a sign of life."""
+    said = renewal.key_words | renewal.symbol_words | words(renewal.place.path.rpartition("/")[2].removesuffix(".py"))
+    return bool(said & (_PROLONGS | _HOLDS | _LEADERS)) or sounds_like_lock(renewal.key_text)
 
 
 def _is_handed(system: System, section: Section, operation: Operation) -> bool:

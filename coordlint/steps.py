@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordlint.coordination import Freed, Operation, Outcome, Section
+from coordlint.coordination import Freed, Operation, Outcome, Section, Untaken
 from coordlint.models.schema import Op
 from coordlint.source import Place
 from coordlint.system import COORDINATORS, System
 from coordlint.telling import sounds_like_lock
 from coordlint.wording import words
+
+_BY_HAND = frozenset("force forced admin reset purge flush".split())
 
 
 def drained(system: System) -> Iterator[tuple[Operation, Operation, Operation]]:
@@ -95,6 +97,38 @@ def unclaimed(system: System) -> Iterator[tuple[Operation, Operation]]:
         for drop in system.same_key(claim):
             if drop.op is Op.DELETE and drop.symbol != claim.symbol and not (drop.atomic or drop.conditional or drop.in_test) and _is_about_a_lock(drop):
                 yield drop, claim
+
+
+def exchanged(system: System) -> Iterator[tuple[Operation, Operation]]:
+    """A lock that is a time of day, exchanged by GETSET and judged by what stood there, and deleted by a plain delete: the delete, the exchange."""
+    for taken in exchanges(system):
+        for drop in system.same_key(taken):
+            if drop.op is Op.DELETE and drop.place.path == taken.place.path and not (drop.atomic or drop.conditional or drop.in_test):
+                yield drop, taken
+
+
+def exchanges(system: System) -> Iterator[Operation]:
+    """Locks that are taken by GETSET: who is given nothing, or a time that is over, has it."""
+    for write in system.operations(Op.WRITE, backend="redis"):
+        if write.call.rpartition(".")[2] == "getset" and write.key and write.outcome is Outcome.TESTED and not write.atomic and _is_about_a_lock(write):
+            yield write
+
+
+def freed_untaken(system: System) -> Iterator[tuple[Untaken, Operation, Section]]:
+    """Objects of a lock's class that a function makes, never acquires, and releases by a plain delete, where others release what they took; with the delete and how they take it."""
+    alike = {(u.freer, u.symbol) for u in system.untaken()}
+    for untaken in system.untaken():
+        if all((untaken.freer, caller) in alike for caller, _ in system.callers(untaken.freer)):
+            continue  # those who take it hand it on to those who release it
+        home = untaken.freer.rpartition(".")[0]
+        if not home or _BY_HAND & words(f"{untaken.symbol.rpartition('.')[2]} {untaken.freer.rpartition('.')[2]}"):
+            continue
+        drop = next((o for o in system.operations_in(system.runs(untaken.freer)) if o.op is Op.DELETE and not (o.atomic or o.conditional)), None)
+        taken = (s for s in system.critical_sections(distributed=True) if s.lock.by_hand and drop is not None and s.lock.backend == drop.backend)
+        made = {o.place: o for o in system.operations(Op.ACQUIRE)}
+        section = next((s for s in taken if s.lock.made in made and made[s.lock.made].symbol.startswith(f"{home}.")), None)
+        if drop is not None and section is not None:
+            yield untaken, drop, section
 
 
 def _is_about_a_lock(drop: Operation) -> bool:

@@ -52,3 +52,13 @@ def test_a_key_of_a_listing_is_known_through_names_that_are_bound_to_each_other_
     code = f"import redis\nr = redis.Redis()\ndef run(one, two):\n{again}    two = r.scan_iter('ships:*')\n    for key in one:\n        r.delete(key)\n"
     made = [o for o in system(a=code).operations() if o.meant]
     assert [o.meant for o in made] == [("ships:*",)]
+
+
+def test_a_digest_of_a_key_is_as_different_as_the_key() -> None:
+    code = "import hashlib\ndef run(ship):\n    name = f'/ships/{ship}'.encode()\n    c.kv.put(hashlib.sha256(name).hexdigest(), b'1')\n    c.kv.delete(hashlib.md5(name, usedforsecurity=False).hexdigest())\n"
+    assert keys(code) == ["/ships/{ship}"]
+
+
+def test_a_digest_of_what_nobody_knows_is_not_known() -> None:
+    code = "from mill import digest\ndef run(ship):\n    c.kv.put(digest(ship).hexdigest(), b'1')\n"
+    assert keys(code) == [""]

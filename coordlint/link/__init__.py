@@ -36,6 +36,7 @@ from coordlint.link.code.loops import (
     starving,
     swaps,
     sweeps,
+    watched,
 )
 from coordlint.link.code.purposes import clients, limits
 from coordlint.link.code.purposes.roles import Roles
@@ -182,6 +183,7 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         started=frozenset((f.symbol, s.place) for t in traces if not is_test(t.scope.path) for s in t.steps if s.deferred for f in s.functions)
         | frozenset(endless.own_threads(ev, traces))
         | frozenset(endless.left_running(ev, traces)),
+        watched=frozenset(watched.watched(ev, traces)),
         kept_up=rounds,
         blocking=frozenset(starving.blocking(traces)),
         naps=tuple(sorted(set(starving.naps(ev, traces)), key=lambda n: (n[1], n[0]))),

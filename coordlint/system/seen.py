@@ -271,6 +271,10 @@ class Seen:
         """The calls that start a function as a thread or a task."""
         return tuple(sorted(at for started, at in self._world.started if started == symbol))
 
+    def is_watched(self, start: Place) -> bool:
+        """Whether somebody hears how the thread or task ends that a call starts."""
+        return start in self._world.watched
+
     def is_kept_up(self, call: Place) -> bool:
         """Whether a loop goes on making a call that has no end but that it is told to stop."""
         return call in self._world.kept_up

@@ -76,6 +76,7 @@ class World:
     handed: frozenset[tuple[str, Place]] = frozenset()  # functions that are passed at a call, and not what is called
     call_guards: Mapping[Place, tuple[Guard, ...]] = field(default_factory=dict)
     started: frozenset[tuple[str, Place]] = frozenset()  # functions that a call starts beside its own: threads, tasks
+    watched: frozenset[Place] = frozenset()  # calls that start a thread or task of which somebody hears how it ends
     kept_up: Mapping[Place, Place] = field(default_factory=dict)  # calls that a loop repeats which has no end but that it is told to stop, with the loop
     refused: tuple[Refused, ...] = ()
     restated: tuple[Restated, ...] = ()

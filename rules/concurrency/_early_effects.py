@@ -38,6 +38,13 @@ def early_effects(system: System) -> Iterator[Found]:
         if done is not None and done[0] not in told and not _is_undone(system, moved.symbol, done[1], moved.written):
             told.add(done[0])
             yield _stored_later(moved, *done)
+    for moved in system.mutations():  # without a version, check-then-act tells it
+        if not (moved.moved and moved.flag and moved.versioned) or moved.in_test or moved.locked or system.is_locked(moved) or not _is_by_itself(system, moved.symbol):
+            continue
+        done = _done(system, moved.symbol, moved.ahead, _is_once)
+        if done is not None and done[0] not in told:
+            told.add(done[0])
+            yield _marked_later(moved, *done)
     for row in system.creations():
         if not (row.clashes or row.refused) or row.in_test or row.locked or row.upsert or row.state or system.is_locked(row):
             continue
@@ -70,6 +77,16 @@ def _repeats(o: Operation) -> bool:
     return o.kind in _SENT and o.late in (Late.EXTERNAL, Late.APPEND)
 
 
+def _is_once(o: Operation) -> bool:
+    """What a person gets: nobody there puts up with a second one, as those who read messages do."""
+    return _repeats(o) and o.kind in ("payment", "email")
+
+
+def _is_by_itself(system: System, symbol: str) -> bool:
+    """Whether a schedule or a queue starts it, which does not wait for the run before: requests are for one thing, and by one person."""
+    return any(entry.kind in ("periodic", "task", "consumer") for entry in system.entries_reaching(symbol))
+
+
 def _takes(o: Operation) -> bool:
     """What takes or gives something: a request may as well only ask."""
     if not _repeats(o) or o.kind in ("email", "message"):
@@ -93,6 +110,19 @@ def _stored_later(moved: Mutation, at: Place, deed: Operation) -> Found:
         severity=INFO if deed.kind == "email" else WARNING,
         confidence=MEDIUM,
         help="Store the state first, on condition of the old one, and act after the commit; or store with it what is to be done (an outbox row), and let one worker do that with an idempotency key.",
+    )
+
+
+def _marked_later(moved: Mutation, at: Place, deed: Operation) -> Found:
+    return found(
+        f"{effect_name(deed)} happens before `{moved.record}.{moved.field}` says that it was done: a second run that reads the row meanwhile does it again.",
+        at=at,
+        symbol=moved.symbol,
+        resource=f"{moved.type}.{moved.field}",
+        because=[*([(deed.place, "done here")] if deed.place != at else []), (moved.read, "who is still to be served is read here, without a lock"), (moved.written, "and marked only here")],
+        severity=INFO if deed.kind == "email" else WARNING,
+        confidence=MEDIUM,
+        help="Claim the row first: an UPDATE with the old state in its condition, of which the count is looked at, or SELECT ... FOR UPDATE SKIP LOCKED in the transaction around it; then act.",
     )
 
 

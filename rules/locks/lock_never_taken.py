@@ -56,6 +56,8 @@ def lock_never_taken(system: System) -> Iterator[Found]:
 def only_asked(system: System) -> Iterator[Found]:
     """Locks that are asked about and given back, and never taken; those that stand in a `with` beside another."""
     for lock in system.untaken():
+        if lock.freer:
+            continue  # of what it frees, unsafe-release tells
         if lock.between:
             yield found(
                 f"`with` enters one lock where `{lock.between}` joins two: `{lock.name}` is not taken, because a lock object is true and that is all it is asked",

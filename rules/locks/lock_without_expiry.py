@@ -36,6 +36,7 @@ from coordlint import (
     Section,
     System,
     distinct,
+    exchanges,
     found,
     lock_name,
     rule,
@@ -124,8 +125,8 @@ def has_release_script(system: System, section: Section) -> bool:
 
 
 def expires_elsewhere(system: System, section: Section) -> bool:
-    """The lifetime is set by a later call on the same key: slow and not atomic, which CL105 reports, but there."""
-    expiries = system.operations(Op.EXPIRE, Op.EXTEND, backend=section.lock.backend)
+    """The lifetime is set by a later call on the same key: slow and not atomic, which CL105 reports, but there; or its value is a time, after which GETSET takes it over."""
+    expiries = [*system.operations(Op.EXPIRE, Op.EXTEND, backend=section.lock.backend), *exchanges(system)]
     if section.lock.key == "{}":  # whatever a caller passes: the same name in the same file
         return any(o.key_text == section.lock.key_text and o.place.path == section.path for o in expiries)
     return any(section.lock.key is not None and o.key == section.lock.key for o in expiries)

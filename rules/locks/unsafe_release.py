@@ -15,6 +15,8 @@ note where the lease is longer than an hour: who comes too late must have worked
 A lease in a row of a database (`claimed_until`, `locked_by`) is given back by an update whose WHERE names who has it. So is a row of a table of locks
 with an owner: where one release of the program asks for him, another that goes by the name of the lock alone is a mistake.
 
+So is a lock that is a time of day, taken by GETSET: who finds it taken has already put his own time there, and must not go through a `finally` that deletes it.
+
 Known misses: a delete of a key that is computed in a way that hides that it is the lock's.
 
 Sources: Redis documentation, Distributed Locks (release with a script) and DELEX; Django documentation, cache.add.
@@ -43,8 +45,10 @@ from coordlint import (
     cleared,
     distinct,
     dropped,
+    exchanged,
     fixed,
     found,
+    freed_untaken,
     handed_back,
     lease_changes,
     lock_name,
@@ -119,6 +123,29 @@ def unsafe_release(system: System) -> Iterator[Found]:
                 because=[(claim.place, "claimed here, between WATCH and EXEC")],
                 severity=WARNING,
                 confidence=MEDIUM,
+            )
+    for untaken, drop, section in freed_untaken(system):
+        if untaken.shown not in reported:
+            reported.add(untaken.shown)
+            yield found(
+                f"`{untaken.name}` is given back here and was never taken by this object: that deletes {lock_name(section.lock)} of whoever holds it",
+                at=untaken.shown,
+                symbol=untaken.symbol,
+                because=[(untaken.place, "the object is made here, and nothing acquires it"), (drop.place, "its release deletes the key and asks nothing")],
+                severity=WARNING,
+                confidence=MEDIUM,
+                help="Leave the release to the object that acquired the lock, and let the release compare a token that only its taker knows.",
+            )
+    for drop, exchange in exchanged(system):
+        if drop.place not in reported and not is_admin(system, drop):
+            reported.add(drop.place)
+            yield found(
+                f'"{drop.key_text}" is deleted without asking whose time stands there: by whoever came too late or found it taken, as well as by the one who has it',
+                at=drop,
+                because=[(exchange.place, "the time of day is exchanged for one's own here, and judged")],
+                severity=WARNING,
+                confidence=MEDIUM,
+                help=CURES["redis"],
             )
     for freed, look, taken in handed_back(system):
         if freed.place not in reported and not (is_wrapped(system, freed.deed) and is_wrapped(system, freed.place)):

@@ -10,13 +10,14 @@ etcd's and Consul's keepalive. When it fails, stop the work.
 Fine when: the comparison and the EXPIRE are one script or stand between WATCH and MULTI; the EXPIRE belongs to the acquire itself (then it is
 not atomic, which is another finding); it is a leader's, and effects follow (that has a finding of its own, leader-without-fencing); the keepalive's failure ends the work.
 
-A thread that extends a lock and ends with the first failure, with a line in the log and without a word to the one who works, is reported as well.
+A thread that extends a lock and ends with the first failure, with a line in the log and without a word to the one who works, is reported as well;
+and one that keeps locks or a sign of life in Redis, and that the first error ends because nothing handles it.
 
 So is a sign of life in a loop that only logs its failures, where others give the work away once it is missing.
 
 So is an extension between pieces of work that fails into the same broad `except` as the work: the loop logs a failed piece, and goes on without the lock.
 
-Known misses: a thread that no handler keeps from ending; one that sets a flag which nobody reads.
+Known misses: a thread that sets a flag which nobody reads.
 
 Sources: Redis documentation, Distributed Locks (extending the lock); redis-py documentation, Lock.extend.
 """
@@ -39,6 +40,7 @@ from coordlint import (
     blind_renewals,
     call_name,
     deaf_renewals,
+    ended_by_error,
     ends_quietly,
     found,
     lease_changes,
@@ -73,6 +75,7 @@ def unsafe_renewal(system: System) -> Iterator[Found]:
                 help="Use the lock's own extend() or reacquire(), which compare the token, and stop the work when they fail.",
             )
     yield from ends_without_a_word(system)
+    yield from ends_by_error(system)
     yield from passed_over(system)
     yield from beaten_on(system)
     yield from of_rows(system)
@@ -194,6 +197,19 @@ def ends_without_a_word(system: System) -> Iterator[Found]:
                 confidence=MEDIUM,
                 help="Set a flag that the work looks at before each effect, or end the process; and try again while the lease still runs.",
             )
+
+
+def ends_by_error(system: System) -> Iterator[Found]:
+    """A thread that keeps locks or a sign of life, and that the first error of the store ends while the work goes on."""
+    for renewal, (started, *way) in ended_by_error(system):
+        yield found(
+            f"The first error of the store ends the loop in the background that keeps up what {call_name(renewal)} writes: nothing handles it, nobody is told, and the lease ends "
+            "while the work goes on",
+            at=renewal,
+            because=[(started, "the loop is started here, and nobody asks how it ends"), *((at, "and renews from here") for at in way[-3:])],
+            confidence=MEDIUM,
+            help="Handle the error inside the loop: try again while the lease still runs, and when it is over tell the work to stop, or end the process.",
+        )
 
 
 def _of(section: Section) -> str:
@@ -505,4 +521,41 @@ def work(job):
     r.expire("lock:job", 30)
     job.run()
     r.delete("lock:job")
+
+=== bad: the lock's key is a digest, and its value is read, compared and written back with a new lifetime
+--- print/claim.py
+import hashlib
+import uuid
+
+from django.core.cache import cache
+
+
+class Claim:
+    def __init__(self, job):
+        self.job = job
+        self.mine = uuid.uuid4().hex
+
+    def _key(self):
+        return hashlib.sha256(f"print-lock-{self.job.id}".encode()).hexdigest()
+
+    def take(self):
+        return cache.set(self._key(), {"owner": self.mine}, 60, nx=True)
+
+    def note(self, page):
+        held = cache.get(self._key())
+        if held and held["owner"] != self.mine:
+            return
+        cache.set(self._key(), {"owner": self.mine, "page": page}, 60, xx=True)  # finding: unsafe-renewal
+        self.job.save_page(page)
+--- print/run.py
+from print.claim import Claim
+
+
+def run(job):
+    claim = Claim(job)
+    if not claim.take():
+        return
+    for page in job.pages():
+        job.print(page)
+        claim.note(page)
 '''

@@ -11,6 +11,8 @@ below the lease is a cure, but not in every pool: Celery's gevent pool passes ov
 A coroutine that calls blocking code itself stops the whole event loop, and with it the task that should renew a lease or give a sign of life: a program
 of a minute outlasts a lease of fifteen seconds although something renews it.
 
+A coordinator of tooz that is started without its heartbeat (which is the default), and to which nothing else sends one, renews neither its locks nor its memberships.
+
 Instead: bound every step (`timeout=5` on the call) so that their sum stays well below the lease; or renew the lease while the work goes on
 (`lock.extend`, `auto_renewal=True`, a watchdog) and check that it is still yours before each effect. A longer lease only makes it rarer.
 
@@ -65,6 +67,8 @@ from coordlint import (
     unenforced,
 )
 
+from ._without_heart import without_heart
+
 SHORT = 1 / 3
 """Part of the lease: an extension to less was meant to add, not to cut."""
 
@@ -103,6 +107,7 @@ def work_outlives_lease(system: System) -> Iterator[Found]:
     for pool_evidence, sections in trusting.items():
         yield without_its_limit(pool_evidence, sections)
     yield from starves_the_loop(system)
+    yield from without_heart(system)
 
 
 def starves_the_loop(system: System) -> Iterator[Found]:

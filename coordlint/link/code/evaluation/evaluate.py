@@ -17,6 +17,7 @@ from coordlint.link.code.evaluation import (
     calling,
     classes,
     containers,
+    defaulting,
     interchange,
     outside,
     texts,
@@ -42,6 +43,7 @@ from coordlint.link.code.evaluation.values import (
     Value,
     one_of,
     options,
+    without,
 )
 from coordlint.link.code.flow.usage import NOTHING, Inside, inside
 from coordlint.link.code.scopes.project import Binding, Project, Scope
@@ -138,7 +140,8 @@ class Evaluator(Asking):
             case ir.Await(value=inner) | ir.Walrus(value=inner) | ir.Starred(value=inner):
                 return self.value(inner, scope)
             case ir.Conditional(yes=yes, no=no):
-                return one_of([self.value(yes, scope), self.value(no, scope)])
+                first, second = defaulting.nothing_taken(expr)
+                return one_of([defaulting.unless(self.value(yes, scope), first), defaulting.unless(self.value(no, scope), second)])
             case ir.Sequence(kind=kind, items=items):
                 return Items(kind, tuple(self.value(i, scope) for i in items[:50]))
             case ir.Mapping(keys=keys, values=values):
@@ -190,7 +193,7 @@ class Evaluator(Asking):
         if position == 0 and is_bound_task(scope):
             return classes.task(self, scope)
         rebound = scope.names.get(name, ())
-        values: list[Value] = [Parameter(scope.symbol, name)]
+        values: list[Value] = [Parameter(scope.symbol, name, defaulting.replaced(scope, name))]
         # `x = x or default` keeps the parameter first, and adds what it may become.
         values += [self.binding(b, scope, name) for b in rebound if b.kind == "value"]
         return one_of(values)
@@ -278,7 +281,8 @@ class Evaluator(Asking):
             return called.settled(self, value)
         if not isinstance(value, Parameter):
             return value
-        return self.answer(self._settled, (value.symbol, value.name), self._settle, value)
+        known = self.answer(self._settled, (value.symbol, value.name), self._settle, value)
+        return without(known, value.unless) if value.unless else known
 
     def _settle(self, value: Parameter) -> Value:
         scope = self.project.scopes.get(value.symbol)
@@ -303,7 +307,7 @@ class Evaluator(Asking):
         """What the known callers of a function, or makers of an object, pass for one parameter."""
         self.hangs = True
         values = [site.argument(self, name) for site in self.sites.get(symbol, ())]
-        return one_of([self.settle(v) for v in values if v is not None and v != Parameter(symbol, name)])
+        return one_of([self.settle(v) for v in values if v is not None and not (isinstance(v, Parameter) and (v.symbol, v.name) == (symbol, name))])
 
     def default_of(self, value: Parameter) -> Value:
         """A parameter's default, UNKNOWN when it has none."""
@@ -311,7 +315,8 @@ class Evaluator(Asking):
         if scope is None or scope.kind != "function":
             return UNKNOWN
         param = next((p for p in scope.params() if p.name == value.name), None)
-        return UNKNOWN if param is None or param.default is None else self.value(param.default, scope.parent or scope)
+        default = UNKNOWN if param is None or param.default is None else self.value(param.default, scope.parent or scope)
+        return without(default, value.unless) if value.unless else default
 
     def _unquoted(self, text: str, at: Span) -> ir.Expr:
         """A quoted annotation, made once and kept: answers are remembered by the identity of an expression."""

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from coordlint import ir
+from coordlint.link.code.evaluation.defaulting import unless
 from coordlint.link.code.evaluation.values import (
+    FALSE,
     UNKNOWN,
     Arg,
     Environment,
+    External,
     Items,
     Literal,
     Parameter,
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 LONGEST = 4000  # characters of a pattern that are kept
 
 _UNCHANGED = frozenset("encode decode strip rstrip lstrip lower upper title replace removeprefix removesuffix".split())
+_DIGESTS = ("hexdigest", "digest")
+_HASHES = ("hashlib.", "xxhash.", "_hashlib.")
 _DIVIDING = ("split", "rsplit", "partition", "rpartition")
 LONGEST = 300  # characters of a text that is taken apart
 _PERCENT = re.compile(r"%(?:\((\w+)\))?[#0\- +]?\d*(?:\.\d+)?[sdrifxXaeg]")
@@ -46,7 +51,7 @@ def combined(ev: Evaluator, expr: ir.Text | ir.Binary, scope: Scope) -> Value:
         return own
     match expr.op:
         case "or":
-            return one_of([*(v for v in values[:-1] if not _is_nothing(ev, v)), values[-1]])
+            return one_of([*(unless(v, FALSE) for v in values[:-1] if not _is_nothing(ev, v)), values[-1]])
         case "and":
             return values[-1]
         case "%" if _is_text(values[0]):
@@ -150,6 +155,8 @@ def method_call(ev: Evaluator, call: ir.Call, scope: Scope) -> Value | None:
     if not isinstance(call.func, ir.Attribute):
         return None
     name = call.func.name
+    if name in _DIGESTS:
+        return _digested(ev, call.func.base, scope)
     if name not in _UNCHANGED and name not in _DIVIDING and name not in ("format", "join", "total_seconds"):
         return None
     base = ev.value(call.func.base, scope)
@@ -166,6 +173,16 @@ def method_call(ev: Evaluator, call: ir.Call, scope: Scope) -> Value | None:
     if name in _UNCHANGED and known:
         return one_of(list(known))
     return None
+
+
+def _digested(ev: Evaluator, made: ir.Expr, scope: Scope) -> Value | None:
+    """`sha256(key.encode()).hexdigest()`: as different, and as much the same, as what it is a digest of, whose words tell what it is about."""
+    if not isinstance(made, ir.Call) or not made.args or isinstance(made.args[0], ir.Starred):
+        return None
+    if not any(isinstance(v, External) and v.name.startswith(_HASHES) for v in options(ev.value(made.func, scope))):
+        return None
+    known = [v for v in options(ev.value(made.args[0], scope)) if _is_text(v) or isinstance(v, Parameter | Environment)]
+    return one_of(known) if known else Pattern("{}", "{" + _name_of(made.args[0]) + "}")
 
 
 def _divided(text: str, how: str, call: ir.Call) -> Value | None:

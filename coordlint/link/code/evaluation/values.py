@@ -113,6 +113,7 @@ class Parameter(msgspec.Struct, frozen=True, gc=False):
 
     symbol: str
     name: str
+    unless: str = ""  # NONE or FALSE: what is used here instead where that is passed
 
 
 class Environment(msgspec.Struct, frozen=True, gc=False):
@@ -192,7 +193,8 @@ Value = (
 )  # fmt: skip
 
 UNKNOWN = Unknown()
-MOST_OPTIONS = 6
+NONE, FALSE = "none", "false"
+MOST_OPTIONS, MOST_CALLED = 6, 20  # the second of functions and classes: a table of handlers, a list of plug-ins
 
 
 def one_of(values: list[Value]) -> Value:
@@ -208,7 +210,7 @@ def one_of(values: list[Value]) -> Value:
         flat = _without_mere_types(flat)
     if len(flat) > MOST_OPTIONS:
         flat = _widened(flat)
-    if not flat or len(flat) > MOST_OPTIONS:
+    if not flat or len(flat) > (MOST_CALLED if all(type(v) in (ClassRef, FunctionRef) for v in flat) else MOST_OPTIONS):
         return UNKNOWN
     return flat[0] if len(flat) == 1 else OneOf(tuple(flat))
 
@@ -310,12 +312,24 @@ def substitute(value: Value, bindings: Bindings) -> Value:
 
     def change(v: Value) -> Value | None:
         if type(v) is Parameter:
-            return bindings.get((v.symbol, v.name))
+            given = bindings.get((v.symbol, v.name))
+            return given if given is None or not v.unless else without(given, v.unless)
         if type(v) is Pattern and "\x00" in v.named:
             return fill(v, bindings)
         return None
 
     return transform(value, change)
+
+
+def without(value: Value, nothing: str) -> Value:
+    """What is left of a value where None, or all that is false, is known to be replaced by something else."""
+    kept: list[Value] = []
+    for v in options(value):
+        if type(v) is Parameter:
+            kept.append(replace(v, unless=nothing))
+        elif type(v) is not Literal or not (v.value is None or (nothing == FALSE and not v.value)):
+            kept.append(v)
+    return one_of(kept) if kept else UNKNOWN
 
 
 # A hole that a parameter fills is written in `named` as "{\x00symbol\x01name\x00}", so that it can be filled later. Folders of

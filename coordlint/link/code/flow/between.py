@@ -22,6 +22,27 @@ def calls_before(flow: Flow, look: Place, act: Place) -> tuple[Place, ...]:
     return tuple(sorted(p for p in _own(flow.scope, flow.before(act)) if look < p < act and p.line > look.span.end_line))
 
 
+def calls_ahead(scope: Scope, look: Place, changed: ir.Stmt) -> tuple[Place, ...]:
+    """The calls that are made on every way from a look-up to a change in memory of what was found."""
+    first = changed.at.line
+    return tuple(sorted(p for p in _own(scope, _ahead(scope.function.body, changed) or []) if look.line < p.line < first))
+
+
+def _ahead(body: Body, changed: ir.Stmt) -> list[ir.Stmt] | None:
+    """The statements that run before one, those around it among them, and what was tried before it."""
+    for position, s in enumerate(body):
+        if s is changed:
+            return _tried(body[:position])
+        for block in blocks(s):
+            if (inner := _ahead(block, changed)) is not None:
+                return [*_tried(body[:position]), s, *inner]
+    return None
+
+
+def _tried(body: Body) -> list[ir.Stmt]:
+    return [inner for s in body for inner in ((s, *_tried(s.body)) if isinstance(s, ir.Try | ir.With) else (s,))]
+
+
 def alongside(body: Body, changed: ir.Stmt) -> list[ir.Stmt]:
     """The statements of the block of one, and those that follow it around that block."""
     for position, s in enumerate(body):

@@ -9,11 +9,11 @@ from coordlint.contention import Mutation
 from coordlint.link.code.calls.trace import Trace
 from coordlint.link.code.evaluation.classes import in_test
 from coordlint.link.code.evaluation.evaluate import Evaluator
-from coordlint.link.code.flow.between import calls_until
+from coordlint.link.code.flow.between import calls_ahead, calls_until
 from coordlint.link.code.flow.usage import bare, calls_in
 from coordlint.link.code.rows import searches
 from coordlint.link.code.rows.searches import Search, is_literal
-from coordlint.link.code.rows.transitions import is_locked, is_state
+from coordlint.link.code.rows.transitions import is_flag, is_locked, is_state
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import statements
@@ -29,7 +29,7 @@ def picked(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
     moved = [s for s in statements(scope.node.body) if isinstance(s, ir.Assign) and _field(s) and is_state(s.value)]
     if not moved:
         return
-    chosen = dict(_chosen(scope, searches.searches(ev, scope)))
+    chosen = dict(_chosen(scope, searches.searches(ev, scope, partly=True)))
     for s in moved:
         name, field = _field(s)
         look, is_one = chosen.get(name, (None, False))
@@ -55,6 +55,8 @@ def picked(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]:
             in_test=in_test(scope),
             moved=True,
             until=calls_until(scope, s, saves[0]),
+            ahead=calls_ahead(scope, look.place, s),
+            flag=is_flag(s.value),
             picked=is_one and look.asks in _ANY and _is_any(look) and not _is_undone(s.value),
         )
 

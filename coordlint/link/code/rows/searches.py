@@ -41,8 +41,8 @@ class Search(NamedTuple):
     among: tuple[tuple[str, ir.Expr], ...] = ()  # columns that must be one of several, with those
 
 
-def searches(ev: Evaluator, scope: Scope) -> list[Search]:
-    """All queries of a function, in their order."""
+def searches(ev: Evaluator, scope: Scope, *, partly: bool = False) -> list[Search]:
+    """All queries of a function, in their order; `partly`: with those that a query of the project begins, `Job.objects.open().filter(...)`, by the columns that follow."""
     if not isinstance(scope.node, ir.Function):
         return []
     found: list[Search] = []
@@ -55,7 +55,8 @@ def searches(ev: Evaluator, scope: Scope) -> list[Search]:
                 links, root = _chain(call)
                 links, root = _stated(links, root)
                 inner |= {id(link) for link in links}
-                if made := _search(ev, scope, links, root):
+                begun = _begun(ev, scope, links, root) if partly else None
+                if made := _search(ev, scope, links, root) if begun is None else _search(ev, scope, links[:-1], begun):
                     found.append(made)
     return sorted(found, key=lambda f: f.place)
 
@@ -79,6 +80,16 @@ def about(ev: Evaluator, value: Value) -> str:
             case _:
                 pass
     return ""
+
+
+def _begun(ev: Evaluator, scope: Scope, links: list[ir.Call], root: ir.Expr) -> ir.Call | None:
+    """The call of the project's own method of a manager that gives a query, which locks nothing, and is then narrowed further."""
+    if len(links) < 2 or not isinstance(root, ir.Name | ir.Attribute):
+        return None
+    called = [ev.project.scopes[f.symbol] for f in options(ev.value(links[-1].func, scope)) if isinstance(f, FunctionRef)]
+    if not called or any(last_word(c.func) in _LOCKING for f in called for s in f.statements for e in expressions(s) for c in calls_in(e)):
+        return None
+    return links[-1] if any(isinstance(v, Instance) for v in options(ev.value(links[-1], scope))) and about(ev, ev.value(links[-1], scope)) else None
 
 
 def _chain(call: ir.Call) -> tuple[list[ir.Call], ir.Expr]:

@@ -11,7 +11,7 @@ from coordlint.contention import Mutation
 from coordlint.link.code.calls.trace import Trace
 from coordlint.link.code.evaluation.evaluate import Evaluator
 from coordlint.link.code.evaluation.values import Object, options
-from coordlint.link.code.flow.between import calls_until
+from coordlint.link.code.flow.between import calls_ahead, calls_until
 from coordlint.link.code.flow.usage import bare, ends, last_word
 from coordlint.link.code.rows.setters import Methods
 from coordlint.link.code.scopes.project import Scope, is_test
@@ -50,8 +50,9 @@ def transitions(ev: Evaluator, scope: Scope, trace: Trace) -> Iterator[Mutation]
             arithmetic=False,
             in_test=is_test(scope.path),
             moved=True,
-            flag=_is_flag(assigned.value),
+            flag=is_flag(assigned.value),
             until=calls_until(scope, assigned, saves[0]),
+            ahead=calls_ahead(scope, scope.place(test), assigned),
             left=_left(scope.function.body, written(assigned.targets[0]), assigned.at.line, methods),
             absorbed=isinstance(assigned.value, ir.Const) and isinstance(assigned.value.value, bool) and _is_narrow(trace, saves[0]),
         )
@@ -98,11 +99,11 @@ def _moved(body: tuple[ir.Stmt, ...], tested: Tested, methods: Methods) -> Itera
     known = dict(tested)
     for s in body:
         match s:
-            case ir.Assign(targets=(ir.Attribute() as target,), value=value) if (is_state(value) or _is_flag(value)) and written(target) in known:
+            case ir.Assign(targets=(ir.Attribute() as target,), value=value) if (is_state(value) or is_flag(value)) and written(target) in known:
                 yield s, known[written(target)], False
             case ir.Evaluate():
                 for a in methods.assignments(s):
-                    if (is_state(a.value) or _is_flag(a.value)) and written(a.targets[0]) in known:
+                    if (is_state(a.value) or is_flag(a.value)) and written(a.targets[0]) in known:
                         yield a, known[written(a.targets[0])], methods.saves(s)
             case ir.If(branches=branches, orelse=orelse):
                 here = dict(known)
@@ -146,7 +147,7 @@ def _is_narrow(trace: Trace, save: Place) -> bool:
     return any(s.place == save and s.call.keyword("update_fields") is not None for s in trace.steps)
 
 
-def _is_flag(value: ir.Expr | None) -> bool:
+def is_flag(value: ir.Expr | None) -> bool:
     """`True`, or the time at which it was done: `timezone.now()`."""
     match value:
         case ir.Const(value=True):
