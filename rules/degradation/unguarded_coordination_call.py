@@ -172,7 +172,7 @@ def _in_threads(system: System, told: set[object]) -> Iterator[Found]:
     """Loops in the background that the first failure ends, while the program goes on without them."""
     calls = [c for c in system.operations(*_ROUND_TRIPS, *_KEPT, backend=_BACKENDS) if not survives_outage(system, c)]
     asking = [(call, ended) for call in calls for ended in ends_threads(system, call)]
-    asking.sort(key=lambda pair: (not any(map(system.is_kept_up, (pair[0].place, *pair[1][1:]))), len(pair[1])))  # what the thread's own loop asks says most
+    asking.sort(key=lambda pair: (not any(map(system.is_kept_up, pair[1][1:] or (pair[0].place,))), len(pair[1])))  # what the thread's own loop asks says most
     for call, ended in asking:
         if {call.symbol, ended[0]} & told:
             continue
