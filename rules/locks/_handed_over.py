@@ -27,15 +27,15 @@ def queued_under(system: System, section: Section) -> Iterator[Found]:
     if section.escapes or not section.releases or not section.lock.identity:
         return
     same = [s for s in system.critical_sections(distributed=True) if s.lock.identity == section.lock.identity]
-    done = {e.place: e for s in same for e in s.effects if e.operation.harmful_late and (e.operation.key or e.operation.kind) and e.operation.role not in ("lock", "metrics", "cache")}
+    done = {e.place: e for s in same if s.symbol != section.symbol for e in s.effects if e.operation.harmful_late and (e.operation.key or e.operation.kind) and e.operation.role not in ("lock", "metrics", "cache")}
     puts = list(_queued(system, section)) if done else []
     if any(_gives_back(system, section, task) for put in puts for task in _named(system, put)):
         return  # the lock is handed on to them
     for put in puts:
         for task in _named(system, put):
             reached = (task, *sorted(system.reached_from(task)))
-            if any(s.symbol in reached for s in same):
-                continue  # it takes the lock by itself
+            if any(s.symbol in reached for s in system.critical_sections(distributed=True)):
+                continue  # it takes a lock by itself
             work = next((o for o in system.operations_in(reached) if o.place in done), None)
             if work is None:
                 continue
