@@ -320,3 +320,29 @@ def test_what_such_a_function_itself_does_is_not_one_of_the_statements_it_is_giv
 def test_a_function_that_is_given_a_text_and_runs_another_is_no_such_function() -> None:
     body = LAYER.replace("cursor.execute(sql, params)", "cursor.execute('SELECT 1')")
     assert [o for o in system(a=body).operations(kind="database") if o.symbol in ("a.beat", "a.reap")] == []
+
+
+# -- sessions that nobody types ------------------------------------------------------------------------------------------
+
+PAID = "import redis\nfrom sqlalchemy import select\n" + ALCHEMY + "    paid = Column(Integer)\nr = redis.Redis()\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def pay(db, n):\n    with r.lock('pay', timeout=9):\n        job = db.query(Job).filter_by(id=1).first()\n        job.paid += n\n        db.commit()\n",
+        "def pay(db, n):\n    with r.lock('pay', timeout=9):\n        job = db.get(Job, 1)\n        job.paid += n\n        db.commit()\n",
+        "def pay(db, n):\n    with r.lock('pay', timeout=9):\n        job = db.execute(select(Job).where(Job.id == 1)).scalar_one()\n        job.paid += n\n        db.commit()\n",
+        "class Till:\n    def __init__(self, db):\n        self.db = db\n    def pay(self, n):\n        with r.lock('pay', timeout=9):\n            job = self.db.query(Job).get(1)\n            job.paid += n\n            self.db.commit()\n",
+    ],
+    ids=["query", "get", "statement", "attribute"],
+)
+def test_what_is_asked_for_rows_of_a_class_is_a_session_and_commits(body: str) -> None:
+    (section,) = system(a=PAID + body).critical_sections()
+    assert Op.COMMIT in [e.operation.op for e in section.effects]
+
+
+@pytest.mark.parametrize("ask", ["db.query('select 1')", "db.query(SQL)", "db.get(KEY, 1)", "db.get(Job)", "db.execute(SQL)"])
+def test_a_client_that_is_asked_for_anything_else_is_no_session(ask: str) -> None:
+    (section,) = system(a=PAID + f"def pay(db):\n    with r.lock('pay', timeout=9):\n        x = {ask}\n        db.commit()\n").critical_sections()
+    assert Op.COMMIT not in [e.operation.op for e in section.effects]

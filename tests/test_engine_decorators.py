@@ -153,3 +153,28 @@ def test_one_that_tries_again_without_a_handler_lets_the_second_failure_through(
 
 def test_what_a_decorator_of_others_does_is_not_known() -> None:
     assert shield("elsewhere.retry") == ((), [])
+
+
+# -- tasks whose base class holds a lock ---------------------------------------------------------------------------------
+
+TASK = "from celery import Celery, Task\napp = Celery('x')\nclass Alone(Task):\n    def __call__(self, *a, **k):\n{body}@app.task(base=Alone)\n" + RUN
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "        with r.lock('x'):\n            return super().__call__(*a, **k)\n",
+        "        with r.lock('x'):\n            return self.run(*a, **k)\n",
+        "        with r.lock('x'):\n            return Task.__call__(self, *a, **k)\n",
+        "        held = r.lock('x')\n        if not held.acquire(blocking=False):\n            raise self.retry(countdown=5)\n        try:\n            return super().__call__(*a, **k)\n        finally:\n            held.release()\n",
+    ],
+    ids=["the call above", "run", "the class by its name", "taken by hand"],
+)
+def test_the_base_class_of_a_task_holds_its_lock_around_the_task(body: str) -> None:
+    found, effects = held(TASK.format(body=body))
+    assert (found.how, found.lock.key, effects) == ("decorator", "x", 1)
+
+
+def test_a_base_class_that_gives_its_lock_back_before_the_task_runs_holds_nothing_around_it() -> None:
+    text = TASK.format(body="        with r.lock('x'):\n            r.incr('begun')\n        return super().__call__(*a, **k)\n")
+    assert [s for s in system(a=HEAD + text).critical_sections() if s.symbol == "a.run"] == []

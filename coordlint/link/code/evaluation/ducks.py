@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordlint import ir
-from coordlint.link.code.flow.usage import calls_in
+from coordlint.link.code.flow.usage import calls_in, last_word
 from coordlint.link.code.scopes.project import Project, Scope
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import expressions
 
 REDIS = "redis.Redis"
 SESSION = "sqlalchemy.orm.Session"  # asked to read a record again, and to lock its row
+_ASYNC_SESSION = "sqlalchemy.ext.asyncio.AsyncSession"
 ASKED = "asked"  # stands for the call that made a client of which nothing but its methods is known
 _ONLY_REDIS = frozenset(
     "setnx setex psetex pexpire pexpireat pttl hset hget hdel hsetnx hincrby hgetall hmset hmget zadd zrem zrange zrangebyscore "
@@ -35,6 +36,7 @@ _ONLY_OTHERS = {
 }  # fmt: skip
 _PACKAGES = {
     SESSION: ("sqlalchemy", "sqlmodel"),
+    _ASYNC_SESSION: ("sqlalchemy", "sqlmodel"),
     REDIS: ("redis", "aioredis", "django_redis", "flask_redis", "rediscluster", "valkey"),
     "kazoo.client.KazooClient": ("kazoo",),
     "etcd3.Etcd3Client": ("etcd3",),
@@ -97,6 +99,7 @@ def _asked(function: Scope) -> Iterator[tuple[str, str]]:
                     kind = _ONLY_OTHERS.get(f"{asked.base.name}.{asked.name}")
                     if kind is not None:
                         yield written(asked.base.base), kind
+            awaited = {id(n.value) for n in nodes if isinstance(n, ir.Await)}
             for call in calls_in(expr):
                 if not isinstance(call.func, ir.Attribute):
                     continue
@@ -105,9 +108,28 @@ def _asked(function: Scope) -> Iterator[tuple[str, str]]:
                     yield written(call.func.base), REDIS
                 elif call.func.name == "refresh" and any(k.name == "with_for_update" for k in call.keywords):
                     yield written(call.func.base), SESSION
+                elif call.func.name in _STATED and _asks_for_class(call):
+                    yield written(call.func.base), _ASYNC_SESSION if id(call) in awaited else SESSION
                 elif call.func.name in _ONLY_OTHERS:
                     yield written(call.func.base), _ONLY_OTHERS[call.func.name]
 
 
+def _asks_for_class(call: ir.Call) -> bool:
+    """`db.query(Job)`, `db.get(Job, 7)`, `db.execute(select(Job).where(...))`: rows of a class, by its name."""
+    first: ir.Expr | None = call.args[0] if call.args else None
+    if isinstance(call.func, ir.Attribute) and call.func.name in _BY_STATEMENT:
+        while isinstance(first, ir.Call) and isinstance(first.func, ir.Attribute):
+            first = first.func.base
+        if not isinstance(first, ir.Call) or last_word(first.func) != "select" or not first.args:
+            return False
+        first = first.args[0]
+    elif isinstance(call.func, ir.Attribute) and call.func.name == "get" and len(call.args) != 2:
+        return False
+    name = last_word(first) if isinstance(first, ir.Name | ir.Attribute) else ""
+    return name[:1].isupper() and not name.isupper()
+
+
+_BY_STATEMENT = frozenset({"execute", "scalar", "scalars"})
+_STATED = _BY_STATEMENT | {"query", "get"}
 _PARTS = frozenset(name.rpartition(".")[2] for name in _ONLY_OTHERS if "." in name)
-_TELLING = _PARTS | _ONLY_REDIS | _ONLY_OTHERS.keys() | {"set", "refresh"}
+_TELLING = _PARTS | _ONLY_REDIS | _ONLY_OTHERS.keys() | _STATED | {"set", "refresh"}

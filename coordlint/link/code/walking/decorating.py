@@ -30,6 +30,7 @@ from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.walking import entering, holding, releasing, without
 from coordlint.link.code.walking.walk import Around, Walk
 from coordlint.models.schema import CallModel, Op
+from coordlint.source import Place
 
 if TYPE_CHECKING:
     from coordlint.link.code.walking.tracer import Tracer
@@ -123,6 +124,8 @@ def _by_library(tracer: Tracer, decorator: ir.Expr, scope: Scope, around: Scope)
     base = decorator.keyword("base") if isinstance(decorator, ir.Call) else None
     if base is not None and isinstance(decorator, ir.Call):
         for option in options(ev.value(base, around)):
+            if isinstance(option, ClassRef) and (drafts := _around_run(tracer, option.symbol, scope, place)):
+                return drafts
             found = _once(tracer, option)
             if found:
                 draft = _held(tracer, Instance(found, found, place, _said_of_once(tracer, found, option, decorator, around)), scope, decorator, ())
@@ -168,14 +171,37 @@ def _held(tracer: Tracer, made: Instance, scope: Scope, decorator: ir.Expr, args
     return draft
 
 
+def _around_run(tracer: Tracer, base: str, scope: Scope, place: Place) -> list[Draft]:
+    """What the base class of a task holds where its `__call__` runs the task: `super().__call__(...)`, `self.run(...)`."""
+    home = next((c for c in classes.ancestry(tracer.ev, base)[0] if f"{c.symbol}.__call__" in tracer.ev.project.scopes), None)
+    if home is None:
+        return []
+    source = tracer.ev.project.scopes[f"{home.symbol}.__call__"]
+    calls = [(source, step) for step in tracer.trace(source.symbol).steps if _runs_task(step.call)]
+    return _around_calls(tracer, Walk(tracer, scope, Trace(scope)), FunctionRef(source.symbol, Object(base)), (), calls, place)
+
+
+def _runs_task(call: ir.Call) -> bool:
+    match call.func:
+        case ir.Attribute(base=ir.Name(id="self"), name="run") | ir.Attribute(base=ir.Call(func=ir.Name(id="super")), name="__call__" | "run"):
+            return True
+        case ir.Attribute(base=base, name="__call__") if call.args:
+            return last_name(base).endswith("Task") and isinstance(call.args[0], ir.Name) and call.args[0].id == "self"
+        case _:
+            return False
+
+
 def _around_param(
     tracer: Tracer, walk: Walk, outer: FunctionRef, args: tuple[Arg, ...], scope: Scope, decorator: ir.Expr
 ) -> list[Draft]:
     """What a decorator of the project holds where it calls the function that it was given."""
-    bindings = arguments.bindings(tracer.ev, outer, args)
-    place = scope.place(decorator.at)
     source = tracer.ev.project.scopes[outer.symbol]
-    calls = list(_calls_of_it(tracer, source))
+    return _around_calls(tracer, walk, outer, args, list(_calls_of_it(tracer, source)), scope.place(decorator.at))
+
+
+def _around_calls(tracer: Tracer, walk: Walk, outer: FunctionRef, args: tuple[Arg, ...], calls: list[tuple[Scope, Step]], place: Place) -> list[Draft]:
+    bindings = arguments.bindings(tracer.ev, outer, args)
+    source = tracer.ev.project.scopes[outer.symbol]
     for inner, step in calls:
         drafts = []
         for d in step.inside:
