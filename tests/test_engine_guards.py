@@ -94,3 +94,19 @@ def test_a_document_that_is_put_in_where_none_matches_is_guarded_by_no_version()
     """
     conditions = [[o.conditional for o in system(book=text % more).operations() if o.call.endswith("update_one")] for more in ("", ", upsert=True")]
     assert conditions == [["filter version"], [""]]
+
+
+@pytest.mark.parametrize(
+    ("how", "caught", "skips"),
+    [
+        ("timeout=9", "LockNotOwnedError", False),
+        ("timeout=9", "LockError", False),
+        ("timeout=9, blocking_timeout=1", "LockNotOwnedError", False),
+        ("timeout=9, blocking_timeout=1", "LockError", True),
+        ("timeout=9, blocking_timeout=1", "(LockNotOwnedError, LockError)", True),
+    ],
+)
+def test_a_handler_of_a_lock_that_was_lost_says_nothing_of_one_that_is_busy(how: str, caught: str, skips: bool) -> None:
+    text = f"import redis\nfrom redis.exceptions import LockError, LockNotOwnedError\nr = redis.Redis()\ndef run():\n    try:\n        with r.lock('x', {how}):\n            open('f', 'w')\n    except {caught}:\n        print('late')\n"
+    (found,) = system(a=text).critical_sections()
+    assert found.skips_when_busy is skips

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from coordlint import ir
-from coordlint.coordination import Guard
+from coordlint.coordination import Guard, Lock
 from coordlint.link.code.evaluation.values import ClassRef, External
 from coordlint.link.code.flow.quiet import behind_notes, gives_up, goes_to_next, only_notes, quiet_end
 from coordlint.link.code.flow.usage import ends
@@ -121,3 +121,10 @@ def is_about_locks(h: ir.Handler) -> bool:
     """Whether a handler is for a lock that could not be had, by the names that it catches."""
     types = [i for t in h.types for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
     return any(_BUSY.search(written(t).rpartition(".")[2]) for t in types)
+
+
+def comes_late(h: ir.Handler, lock: Lock) -> bool:
+    """Whether a handler about locks can only see that one was lost: whoever takes a library's lock and waits without limit never finds it busy."""
+    waits = lock.blocking is True and lock.wait.kind == "never" and not lock.via  # a wrapper may raise for reasons of its own
+    types = [i for t in h.types for i in (t.items if isinstance(t, ir.Sequence) else (t,))]
+    return waits and bool(types) and all(_BUSY.search(written(t).rpartition(".")[2]) for t in types)

@@ -351,7 +351,7 @@ class Walk:
         """`except LockError: return` is what a raising acquire does when it is busy."""
         ending = ends(h.body)
         for d in opened if not handling.is_about_lost_locks(h) else ():
-            if d.can_fail is False:
+            if d.can_fail is False and not (d.how == "with" and handling.comes_late(h, d.lock)):
                 d.skips = d.skips or ending in ("return", "continue", "")
 
     def push(self, step: Step) -> None:
