@@ -76,7 +76,7 @@ def understand(ev: Evaluator, model: CallModel, args: tuple[Arg, ...], owner: Va
                 scope=when.scope or made.scope,
             )
     if made.model.effect == "http":
-        return requested(ev, made)
+        return requested(ev, made, owner)
     if made.op is Op.SQL:
         return _sql(ev, made)
     if made.op is Op.SCRIPT:

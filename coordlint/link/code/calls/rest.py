@@ -98,7 +98,7 @@ _CONDITIONS = ("prevvalue", "previndex")
 _OPTIONS = ("params", "data", "json", "content", "body", "fields")
 
 
-def requested(ev: Evaluator, made: Meaning) -> Meaning:
+def requested(ev: Evaluator, made: Meaning, owner: Value | None = None) -> Meaning:
     """An HTTP request as what it asks a coordinator to do; unchanged when its path is not one of theirs."""
     args = {a.name: a for a in made.args}
     asking = args.get("url")
@@ -116,11 +116,18 @@ def requested(ev: Evaluator, made: Meaning) -> Meaning:
     elif verb.lower() not in _VERBS:
         verb = "post" if args.keys() & {"data", "body", "json"} else "get"
     for option in options(target):
-        if isinstance(option, Literal | Pattern) and "/v" in (path := _whole(ev, as_pattern(option), args)).text:
+        if isinstance(option, Literal | Pattern) and "/v" in (path := _based(ev, _whole(ev, as_pattern(option), args), owner)).text:
             found = request(verb, path, _given(ev, args))
             if found is not None:
                 return replace(made, op=found.op, rest=found, late=found.late)
     return made
+
+
+def _based(ev: Evaluator, url: Pattern, owner: Value | None) -> Pattern:
+    """The path of a client that was made for one server: `httpx.Client(base_url="http://consul:8500/v1")`."""
+    given = owner.argument("base_url") if isinstance(owner, Instance) and "://" not in url.text else None
+    base = next((as_pattern(o) for o in options(ev.settle(given.value)) if isinstance(o, Literal | Pattern)), None) if given is not None else None
+    return url if base is None else Pattern(f"{base.text.rstrip('/')}/{url.text.lstrip('/')}", f"{base.named.rstrip('/')}/{url.named.lstrip('/')}")
 
 
 def _whole(ev: Evaluator, url: Pattern, args: Mapping[str, Arg]) -> Pattern:

@@ -57,6 +57,16 @@ class Draft:
     without: Place | None = None  # what its wrapper comes to also where it was refused: the yield, the call, the end of `__enter__`
 
 
+@dataclass(slots=True, frozen=True, eq=False)
+class Asked:
+    """A request over HTTP of which only the callers of its function say where it goes."""
+
+    callee: Value
+    args: tuple[Arg, ...]  # of the library's call, with the parameters of the function in them
+    guards: tuple[Guard, ...]
+    via: tuple[str, ...]  # functions between the library and here
+
+
 @dataclass(slots=True, eq=False)
 class Step:
     """One call, in the order in which calls happen."""
@@ -69,6 +79,7 @@ class Step:
     functions: tuple[FunctionRef, ...] = ()
     called: int = 0  # how many of `functions` are what is called; the others are passed to be called
     args: tuple[Arg, ...] = ()  # by the parameters of the first of `functions`
+    asks: tuple[Asked, ...] = ()  # requests whose path or method the callers say
     parameter: Parameter | None = None  # the callee is what a caller passed
     guards: tuple[Guard, ...] = ()
     loop: str = ""

@@ -216,12 +216,14 @@ def _special(ev: Evaluator, name: str, call: ir.Call, scope: Scope) -> Value | N
         return injecting.provider(ev, first, call, scope)
     if name in querying.BY_MAPPING and first is not None:
         return querying.mapped(ev, first, call.keyword("backend_mapping"), scope)
-    if name in ("os.path.join", "posixpath.join") and call.args:
+    if (name in ("os.path.join", "posixpath.join") or last == "urljoin") and call.args:
         return texts.joined_path(ev, call.args, scope)
     if name in ("contextlib.closing", "contextlib.aclosing", "contextlib.nullcontext") and first is not None:
         return first
     if name == "builtins.getattr" and len(call.args) >= 2:
-        names = (v.value for v in options(ev.value(call.args[1], scope)) if isinstance(v, Literal) and isinstance(v.value, str))
+        which = ev.value(call.args[1], scope)
+        known = options(ev.settle(which) if isinstance(first, External | Instance) else which)  # `getattr(requests, method)`
+        names = (v.value for v in known if isinstance(v, Literal) and isinstance(v.value, str))
         return one_of([attributes.attribute(ev, first or UNKNOWN, name) for name in names])
     owner, _, method = name.rpartition(".")
     if owner in _SESSIONS and method in ("client", "resource") and isinstance(first, Literal):

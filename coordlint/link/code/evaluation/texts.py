@@ -56,7 +56,7 @@ def combined(ev: Evaluator, expr: ir.Text | ir.Binary, scope: Scope) -> Value:
             return values[-1]
         case "%" if _is_text(values[0]):
             return _percent(as_pattern(values[0]), expr.values[1:], ev, scope)
-        case "+" if any(_is_text(v) for v in values):
+        case "+" if any(_is_text(v) for v in values) or any(_is_passed_text(ev, v) for v in values):
             return _joined([_piece(ev, v, scope) for v in expr.values])
         case "+" | "-" | "*" | "/" | "//" | "**":
             return _arithmetic(expr.op, [ev.settle(v) for v in values])
@@ -64,6 +64,12 @@ def combined(ev: Evaluator, expr: ir.Text | ir.Binary, scope: Scope) -> Value:
             return one_of(values)
         case _:
             return UNKNOWN
+
+
+def _is_passed_text(ev: Evaluator, value: Value) -> bool:
+    """Whether all that is known to be passed for a parameter, or stands in a setting, is text: `self.base + path`."""
+    given = [v.default if isinstance(v, Environment) and v.default is not None else v for v in options(ev.settle(value))] if isinstance(value, Parameter | Environment) else []
+    return bool(given) and all(_is_text(v) for v in given)
 
 
 def _is_nothing(ev: Evaluator, value: Value) -> bool:

@@ -244,7 +244,8 @@ def _own(step: Step, operation: Operation, scope: Scope, flow: Flow) -> Touch | 
     if not operation.backend or step.key is None or operation.op not in _ON_RECORDS or (operation.op is Op.SET_ADD and not is_write(operation)):
         return None
     calls = (*step.call.args, *(k.value for k in step.call.keywords))
-    first = operation.arguments[0].place if operation.arguments else None
+    asked = operation.argument("url") or (operation.arguments[0] if operation.arguments else None)
+    first = asked.place if asked is not None else None
     naming = tuple(e for e in calls if first is not None and first.span == e.at)
     value = tuple(e for e in calls if e not in naming) if is_write(operation) else ()
     tells = "presence" if is_about(operation) else "value"

@@ -36,7 +36,7 @@ from coordlint.link.code.flow.usage import bare, calls_in, last_word, names_in, 
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import blocks, expressions, statements
-from coordlint.link.code.walking import applying, entering, holding, releasing, templates
+from coordlint.link.code.walking import applying, entering, holding, releasing, requesting, templates
 from coordlint.models.schema import Op
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     for function in functions:
         made.args = () if hooked else arguments.arguments_of(w.ev, function, by_name.get(function.symbol, call), w.scope)
         holding.call_project(w, made, function, made.args, call, s, around)
+        _requests(w, made, function, call, s, around)
 
 
 _OPERATORS = {"+": "__add__", "-": "__sub__"}
@@ -257,8 +258,26 @@ def _library(w: Walk, made: Step, callee: Value, call: ir.Call, s: ir.Stmt, arou
             return False
     if not isinstance(callee, Partial):
         args = arguments.bind(w.ev, model.params, call, w.scope, model.variadic)
-    _note(w, made, understand(w.ev, model, args, owner), owner, call, s, around)
+    meaning = understand(w.ev, model, args, owner)
+    asked = requesting.left_open(w, w.ev.value(call.func, w.scope), args, meaning, around.guards) if meaning.model.effect == "http" else None
+    if asked is not None:
+        made.asks = (asked,)
+        meaning = replace_fields(meaning, op=model.op, late=model.late or meaning.late, rest=None)
+    _note(w, made, meaning, owner, call, s, around)
     return True
+
+
+def _requests(w: Walk, made: Step, function: FunctionRef, call: ir.Call, s: ir.Stmt, around: Around) -> None:
+    """What a function that sends requests to where it is told sends for this call: told here where that is known here."""
+    told, further = requesting.asked_behind(w, function, made.args, around.guards)
+    made.asks = (*made.asks, *further)
+    for asked, meaning, owner in told:
+        seen = replace_fields(around, guards=asked.guards)
+        inner = replace(made, operation=None, functions=(), called=0, guards=asked.guards, unresolved=False, key=None, asks=())
+        _note(w, inner, meaning, owner, call, s, seen)
+        for helper in reversed(asked.via):
+            inner.operation = told_via(inner.operation, helper)
+        w.push(inner)
 
 
 def _statement(w: Walk, made: Step, call: ir.Call, s: ir.Stmt, around: Around, functions: list[FunctionRef]) -> bool:
