@@ -92,8 +92,9 @@ if TYPE_CHECKING:
     from coordlint.outside import bypassed as bypassed
     from coordlint.members import Pruned as Pruned, Unnoticed as Unnoticed, pruned as pruned, unnoticed as unnoticed
     from coordlint.starving import Starved as Starved, starved as starved
-    from coordlint.delegating import Delegated as Delegated, delegated as delegated
+    from coordlint.delegating import Delegated as Delegated, delegated as delegated, never_told as never_told
     from coordlint.reigning import Deaf as Deaf, Reign as Reign, deaf as deaf, is_lead_in_rows as is_lead_in_rows, reigns as reigns
+    from coordlint.unheard import Unheard as Unheard, unheard_renewals as unheard_renewals
     from coordlint.flags import Flag as Flag, running_flags as running_flags
     from coordlint.marks import Mark as Mark, is_mark as is_mark, lost_marks as lost_marks, two_steps as two_steps
     from coordlint.renewals import Renewal as Renewal, ended_by_error as ended_by_error, led_on as led_on, unchecked_renewals as unchecked_renewals
@@ -163,8 +164,9 @@ _HOMES = {
     "coordlint.outside": "bypassed",
     "coordlint.members": "Pruned Unnoticed pruned unnoticed",
     "coordlint.starving": "Starved starved",
-    "coordlint.delegating": "Delegated delegated",
+    "coordlint.delegating": "Delegated delegated never_told",
     "coordlint.reigning": "Deaf Reign deaf is_lead_in_rows reigns",
+    "coordlint.unheard": "Unheard unheard_renewals",
     "coordlint.flags": "Flag running_flags",
     "coordlint.marks": "Mark is_mark lost_marks two_steps",
     "coordlint.renewals": "Renewal ended_by_error led_on unchecked_renewals",

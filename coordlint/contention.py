@@ -198,6 +198,25 @@ class Led(msgspec.Struct, frozen=True):
     timed: bool = False  # those who keep it hold a clock against something: it may end by itself
 
 
+class Hushed(msgspec.Struct, frozen=True):
+    """Where a renewal in a loop that failed is told from one that did not, and nobody who works under the lease hears of it."""
+
+    place: Place
+    symbol: str
+    renewal: Place  # the call that prolongs
+    callees: tuple[str, ...]  # the functions of the project that it calls
+    flag: str  # the attribute that is cleared or set then, and that no worker reads; "" where it is only logged
+    ends: bool  # the loop ends there
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """A test of what a call said that takes a lock or asks to lead."""
+
+    symbol: str
+    call: Place
+    test: Place
+
+
 class Misread(msgspec.Struct, frozen=True):
     """A time of a Lease that is a `datetime`, and is treated as text."""
 

@@ -11,6 +11,7 @@ from coordlint.models.schema import Op
 from coordlint.reigning import harms
 from coordlint.source import Place
 from coordlint.system import System
+from coordlint.unheard import Unheard, unheard_renewals
 from coordlint.wording import words
 
 _LEADERS = frozenset("leader leadership master primary election elect elected elector".split())
@@ -25,7 +26,9 @@ class Delegated(msgspec.Struct, frozen=True):
     symbol: str  # the function that starts it
     work: Operation  # what the loop does
     taken: Operation  # the lease
-    client: Client  # whose calls may hang
+    client: Client | None  # whose calls may hang
+    unheard: Unheard | None = None  # else: the renewal whose failure reaches nobody
+    chosen: Place | None = None  # where what the acquire said is looked at, once
 
 
 def delegated(system: System) -> Iterator[Delegated]:
@@ -45,9 +48,25 @@ def delegated(system: System) -> Iterator[Delegated]:
                     yield Delegated(start, above, work, taken, client)
 
 
-def _above(system: System, taken: Operation) -> Iterator[tuple[str, Place]]:
-    """The functions that take the lease, with the call in each that does."""
-    todo, seen = [(taken.symbol, taken.place)], {taken.symbol}
+def never_told(system: System) -> Iterator[Delegated]:
+    """Loops that are started because this process was chosen once, where a renewal that fails reaches nobody; one for each function that starts some."""
+    tests = {(c.symbol, c.call): c.test for c in reversed(system.chosen())}
+    told: set[tuple[str, Place]] = set()
+    for silent in unheard_renewals(system):
+        if not (silent.taken.key_words | words(".".join(silent.told.symbol.split(".")[-3:]))) & _LEADERS:
+            continue
+        own = {silent.told.symbol, *system.runs(silent.told.symbol)}
+        for above, at in _above(system, silent.taken, silent.by):
+            for symbol, start in system.starts_in(above):
+                work = _loops(system, symbol, silent.taken) if start.line > at.line and symbol not in own and (above, at) not in told else None
+                if work is not None:
+                    told.add((above, at))
+                    yield Delegated(start, above, work, silent.taken, None, silent, tests.get((above, at)))
+
+
+def _above(system: System, taken: Operation, by: str = "") -> Iterator[tuple[str, Place]]:
+    """The functions that take the lease, with the call in each that does; by a method of its own class, only those that call it."""
+    todo, seen = [(by or taken.symbol, taken.place)], {by or taken.symbol}
     for _ in range(FARTHEST):
         yield from todo
         todo = [(caller, at) for symbol, _ in todo for caller, at in system.callers(symbol) if caller not in seen and not getattr(system.function(caller), "in_test", False)]

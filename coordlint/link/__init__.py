@@ -28,6 +28,7 @@ from coordlint.link.code.inventory import suggesting, uses
 from coordlint.link.code.inventory.believing import beliefs
 from coordlint.link.code.loops import (
     endless,
+    hushing,
     leading,
     misreading,
     restating,
@@ -58,7 +59,16 @@ from coordlint.link.code.rows import (
 from coordlint.link.code.rows.carried import Carrying
 from coordlint.link.code.scopes.project import Project, Scope, is_test
 from coordlint.link.code.scopes.walked import walked as walked_in
-from coordlint.link.code.walking import atomic, decorating, foreseen, purpose, records, reworking, untaken
+from coordlint.link.code.walking import (
+    atomic,
+    decorating,
+    foreseen,
+    purpose,
+    records,
+    reworking,
+    unasked,
+    untaken,
+)
 from coordlint.link.code.walking.sections import Sections
 from coordlint.link.code.walking.tracer import Tracer
 from coordlint.link.deploy.deployment import NOTHING_UNREAD, link_deployment
@@ -165,6 +175,9 @@ def _world(facts: Sequence[Facts], unread: Mapping[str, Source], ev: Evaluator, 
         missed=tuple(sorted((m for t in traces for m in missed.missed(tracer, t)), key=lambda m: (m.place, m.look))),
         row_orders=tuple(sorted(set(roworders.row_orders(ev, traces)), key=lambda r: (r.second_at, r.first_at, r.symbol, r.first, r.second))),
         led=tuple(sorted(leading.led(ev, traces), key=lambda look: look.place)),
+        hushed=tuple(sorted(hushing.hushed(traces), key=lambda h: (h.place, h.renewal))),
+        chosen=tuple(sorted(hushing.chosen(traces), key=lambda c: (c.test, c.call))),
+        unread=frozenset(unasked.unread(project, traces)),
         misread=tuple(sorted(set(misreading.misread(ev, traces)), key=lambda m: (m.place, m.symbol))),
         swaps=tuple(sorted(swaps.swaps(traces, calls_again), key=lambda w: w.place)),
         sweeps=tuple(sorted((w for t in traces for w in sweeps.sweeps(t)), key=lambda w: w.place)),

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from coordlint.contention import (
+    Chosen,
     Creation,
     Foreseen,
+    Hushed,
     Led,
     Misread,
     Missed,
@@ -173,6 +175,18 @@ class Seen:
     def led(self) -> tuple[Led, ...]:
         """Looks at flags that say that this process leads, with what is done behind each."""
         return self._world.led
+
+    def hushed(self) -> tuple[Hushed, ...]:
+        """Failed renewals of which nobody hears who works."""
+        return self._world.hushed
+
+    def chosen(self) -> tuple[Chosen, ...]:
+        """Tests of what calls said that take locks, or ask to lead."""
+        return self._world.chosen
+
+    def is_unread(self, acquire: Place) -> bool:
+        """Whether the answer of an acquire is kept in an attribute that nobody reads."""
+        return acquire in self._world.unread
 
     def functions(self) -> Iterator[FunctionInfo]:
         """Every function that was read."""

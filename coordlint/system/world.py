@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from coordlint.contention import (
+    Chosen,
     Creation,
     Foreseen,
+    Hushed,
     Led,
     Misread,
     Missed,
@@ -64,6 +66,9 @@ class World:
     row_orders: tuple[RowOrder, ...] = ()
     swaps: tuple[Swap, ...] = ()
     led: tuple[Led, ...] = ()
+    hushed: tuple[Hushed, ...] = ()
+    chosen: tuple[Chosen, ...] = ()
+    unread: frozenset[Place] = frozenset()  # acquires whose answer is kept where nobody reads it
     misread: tuple[Misread, ...] = ()
     multiplied: tuple[Multiplied, ...] = ()  # what the program itself starts several times
     in_transaction: frozenset[Place] = frozenset()  # calls of the project's functions that stand in a database transaction

@@ -62,7 +62,7 @@ def homemade_leader_election(system: System) -> Iterator[Found]:
         yield found(
             f"A leader is chosen by {lock_name(section.lock)}: nothing tells a deposed leader to stop.",
             at=section,
-            because=[*renewed[:1], *effects[:2]] or [(section.lock.made, "this key decides who leads")],
+            because=[*renewed[:1], *([(section.lock.made, "this key decides who leads")] if section.lock.made != section.acquired or not (renewed or effects) else []), *effects[:2]],
             confidence=HIGH if section.lock.by_hand else MEDIUM,
         )
     for taken in system.operations(Op.ACQUIRE, backend=_FLEETING):

@@ -53,6 +53,7 @@ from coordlint import (
     found,
     led_on,
     lock_name,
+    never_told,
     reigns,
     rule,
     trail,
@@ -70,6 +71,7 @@ def leader_without_fencing(system: System) -> Iterator[Found]:
     yield from behind_a_flag(system)
     yield from stays_leader(system)
     yield from beside_the_renewal(system)
+    yield from chosen_for_life(system)
     yield from acts_before(system)
     handled = {o.backend for o in configs}
     for section in system.critical_sections(distributed=True):
@@ -158,6 +160,8 @@ def stays_leader(system: System) -> Iterator[Found]:
 def beside_the_renewal(system: System) -> Iterator[Found]:
     """Loops that a leader starts once: they look at nothing, and a renewal that hangs cannot stop them."""
     for task in delegated(system):
+        if task.client is None:
+            continue
         yield found(
             f"This loop is started because the process leads, and never looks at the leadership again: a renewal without a time limit that hangs lets the lease run out, "
             f"and the loop goes on to {effect_name(task.work)} beside the next leader's; done late, it {does_late(task.work)}.",
@@ -166,6 +170,27 @@ def beside_the_renewal(system: System) -> Iterator[Found]:
             because=[(task.taken.place, "the lease is taken here"), (task.client.place, "whose client waits without a limit"), (task.work.place, "and this is done")],
             confidence=MEDIUM,
             help="Give the client a time limit well below the lease, and let each round ask until when the lease runs, by the local clock, before it does anything.",
+        )
+
+
+def chosen_for_life(system: System) -> Iterator[Found]:
+    """What was said when the process started decides for as long as it lives: loops are started, and a renewal that fails tells them nothing."""
+    for task in never_told(system):
+        if task.unheard is None:
+            continue
+        yield found(
+            f"Whether this process leads is asked once, and decides for the rest of its life: this loop never looks again, a renewal that fails reaches nobody, and so it goes on to "
+            f"{effect_name(task.work)} beside the next leader's; done late, it {does_late(task.work)}.",
+            at=task.start,
+            symbol=task.symbol,
+            because=[
+                *([(task.chosen, "the answer is looked at here, once")] if task.chosen is not None else []),
+                (task.unheard.told.place, "a renewal that fails ends here"),
+                (task.taken.place, "the lease is taken here"),
+                (task.work.place, "and this is done"),
+            ],
+            confidence=MEDIUM,
+            help="Keep what was started in one place, and end it when the renewal fails: cancel the tasks, or end the process so that it starts again as a candidate.",
         )
 
 

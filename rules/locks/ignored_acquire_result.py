@@ -10,7 +10,7 @@ Instead: `if not lock.acquire(timeout=5): return` (or raise), and only then the 
 Fine when: the library raises when it fails (kazoo's acquire with a timeout raises LockTimeout); the acquire waits without limit and
 returns only with the lock; the result is returned or stored for somebody who looks; `set(nx=True)` gives a key its first value and is no lock. It is a note for a mark that is also read, where a lock is held around it.
 
-Known misses: a result that is stored and then never read.
+Known misses: a result that is stored, and read for nothing but a log line.
 
 Sources: redis-py, etcd3, py-consul, redlock-py documentation of the calls; Django documentation, cache.add.
 """
@@ -64,9 +64,10 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
         outcome = outcomes.get(section.acquired)
         if (outcome is Outcome.TESTED and not goes_on(section)) or outcome is Outcome.RETURNED or (outcome is None and section.escapes):
             continue
-        if outcome is Outcome.USED and not section.releases:
+        is_kept_unread = outcome is Outcome.USED and system.is_unread(section.acquired)
+        if outcome is Outcome.USED and not section.releases and not is_kept_unread:
             continue  # stored or passed on: somebody else may look
-        if section.checked or (section.lock.by_hand and not is_meant_as_lock(system, section)):
+        if (section.checked and not is_kept_unread) or (section.lock.by_hand and not is_meant_as_lock(system, section)):
             continue
         seen.add(section.acquired)
         if (section.acquired, lock_name(section.lock)) in told:

@@ -58,11 +58,10 @@ def lock_not_released_on_error(system: System) -> Iterator[Found]:
     for section in system.critical_sections():
         if section.how != "acquire" or section.escapes or section.shares_fate or not section.releases:
             continue
-        if any(release.on_error or release.only_on_error for release in section.releases) or section.releases[-1].chosen:
+        is_handled = any(release.on_error or release.only_on_error for release in section.releases)
+        if section.releases[-1].chosen or heals_itself(section):
             continue
-        if heals_itself(section):
-            continue
-        risky = what_can_raise(system, section)
+        risky = outside_of_its_handler(system, section) if is_handled else what_can_raise(system, section)
         if not risky or section.acquired in reported or ends_its_process(system, section):
             continue
         reported.add(section.acquired)  # an attribute that may hold one of several locks
@@ -132,6 +131,25 @@ def what_can_raise(system: System, section: Section) -> list[Evidence]:
     if not known and (section.effects or section.reads):
         return []
     return known or [Evidence(place, "this call can raise") for place in section.unresolved]
+
+
+def outside_of_its_handler(system: System, section: Section) -> list[Evidence]:
+    """The calls that stand before or behind the `try` whose handler gives the lock back; none where a `finally` does, or where that is not clear."""
+    held = [(e.chain[0] if e.chain else e.place, e) for e in (*section.effects, *section.reads)]
+    held = [(at, e) for at, e in held if at.path == section.path and at.line > section.acquired.line and not is_caught(system, section, e)]
+    handlers = {g.place for at, _ in held for g in system.guards_at(at) if g.place.path == section.path}
+    giving: set[Place] = set()
+    if all(release.on_error or release.only_on_error for release in section.releases):
+        return []
+    for release in section.releases:
+        fails = release.on_error or release.only_on_error
+        above = max((h for h in handlers if h.line < release.place.line), default=None) if fails else None
+        if release.chosen or (fails and above is None):
+            return []
+        giving |= {above} if above is not None else set()
+    last = max(release.place for release in section.releases)
+    bare = [(at, e) for at, e in held if at < last and not giving & {g.place for g in system.guards_at(at)} and not any(h.line < at.line <= r.place.line for h in giving for r in section.releases if r.on_error or r.only_on_error)]
+    return [Evidence(at, f"{effect_name(e.operation)} can raise, outside of the `try`") for at, e in bare]
 
 
 def is_caught(system: System, section: Section, effect: Effect) -> bool:

@@ -66,8 +66,27 @@ def lock_without_expiry(system: System) -> Iterator[Found]:
             severity=WARNING if freed_on_error else ERROR,
             confidence=MEDIUM if section.escapes else HIGH,
         )
+    yield from sessions_without_end(system)
     yield from claims_without_end(system)
     yield from flags_without_end(system)
+
+
+def sessions_without_end(system: System) -> Iterator[Found]:
+    """A session of Consul without a TTL, behind a lock: it ends with the node, not with the process that made it."""
+    for session in system.operations(Op.LEASE, backend="consul"):
+        if session.ttl is None or session.ttl.kind != "never" or any(session.argument(name) is not None for name in ("checks", "node_checks", "service_checks")):
+            continue
+        home = session.symbol.rpartition(".")[0]
+        taken = next((o for o in system.operations(Op.ACQUIRE, backend="consul") if o.symbol.rpartition(".")[0] == home and o.argument("acquire") is not None), None)
+        if taken is not None:
+            yield found(
+                "The session behind this lock has no TTL and no check of its own: it lives as long as the Consul node, and a process that is killed leaves "
+                f"\"{taken.key_text or taken.key}\" taken",
+                at=session,
+                because=[(taken.place, "the lock is taken in its name")],
+                confidence=MEDIUM,
+                help="Give the session a TTL (10 s to 24 h) and renew it while the work goes on; Consul then frees the lock soon after the process is gone.",
+            )
 
 
 def claims_without_end(system: System) -> Iterator[Found]:

@@ -17,7 +17,9 @@ So is a sign of life in a loop that only logs its failures, where others give th
 
 So is an extension between pieces of work that fails into the same broad `except` as the work: the loop logs a failed piece, and goes on without the lock.
 
-Known misses: a thread that sets a flag which nobody reads.
+So is a loop beside the work whose renewal answers that the lease is gone, where that is only logged, or clears a flag that nobody reads who works.
+
+Known misses: renewals of locks whose library answers by an event.
 
 Sources: Redis documentation, Distributed Locks (extending the lock); redis-py documentation, Lock.extend.
 """
@@ -49,6 +51,7 @@ from coordlint import (
     rule,
     told,
     unchecked_renewals,
+    unheard_renewals,
     unnoticed,
     words,
 )
@@ -78,6 +81,7 @@ def unsafe_renewal(system: System) -> Iterator[Found]:
     yield from ends_by_error(system)
     yield from passed_over(system)
     yield from beaten_on(system)
+    yield from of_which_nobody_hears(system)
     yield from of_rows(system)
     yield from of_leases(system)
     for silent in unnoticed(system):
@@ -212,350 +216,27 @@ def ends_by_error(system: System) -> Iterator[Found]:
         )
 
 
+def of_which_nobody_hears(system: System) -> Iterator[Found]:
+    """Renewals in a loop beside the work whose failure is told from success, and then kept from everybody who works."""
+    for silent in unheard_renewals(system):
+        if silent.told.flag:
+            then = f"only changes `{silent.told.flag}`, which nobody reads who works under the lease"
+        else:
+            then = "only ends this loop, and the log is told" if silent.told.ends else "is only logged, and the loop goes on"
+        yield found(
+            f"A renewal that fails {then}: the lease taken by {call_name(silent.taken)} ends, another takes it, and the work here goes on beside the next holder's",
+            at=silent.told.place,
+            symbol=silent.told.symbol,
+            because=[
+                (silent.told.renewal, "the renewal that answers whether the lease is still held"),
+                (silent.started, "its loop is started here, beside the work"),
+                (silent.taken.place, "the lease is taken here"),
+            ],
+            confidence=MEDIUM,
+            help="Stop the work when the renewal fails: end the process, cancel the tasks that were started under the lease, or clear a flag that each of them looks at before each effect.",
+        )
+
+
 def _of(section: Section) -> str:
     """How long the lease is, where the code says it."""
     return f" of {told(section.lock.lifetime)}" if section.lock.lifetime.seconds is not None else ""
-
-
-EXAMPLES = r'''
-=== bad: a thread is given the key, and prolongs it whoever holds it
---- batch/keep.py
-import time
-
-import redis
-
-r = redis.Redis(host="redis")
-
-def keep(key, stop):
-    while not stop.is_set():
-        r.expire(key, 30)  # finding: unsafe-renewal
-        time.sleep(10)
---- batch/run.py
-import threading
-
-from batch.keep import keep, r
-
-def run(day, me):
-    key = f"lock:batch:{day}"
-    if not r.set(key, me, nx=True, ex=30):
-        return
-    stop = threading.Event()
-    threading.Thread(target=keep, args=(key, stop)).start()
-    try:
-        open(f"/srv/{day}", "w").write(me)
-    finally:
-        stop.set()
-
-=== good: a helper that gives keys of other kinds their lifetime too, and one that does it once behind the acquire
---- batch/run.py
-import redis
-
-r = redis.Redis(host="redis")
-
-def lives(key, seconds):
-    while True:
-        r.expire(key, seconds)
-        return
-
-def limited(key):
-    r.expire(key, 30)
-
-def run(day, me):
-    if not r.set(f"lock:batch:{day}", me, nx=True, ex=60):
-        return
-    limited(f"lock:batch:{day}")
-    open(f"/srv/{day}", "w").write(me)
-
-def visit(page):
-    lives(f"visits:{page}", 60)
-
-def start(day, me):
-    if r.set(f"lock:start:{day}", me, nx=True, ex=60):
-        lives(f"lock:start:{day}", 60)
-
-=== bad: the thread that extends gives up in silence
---- batch/keeper.py
-import logging
-import threading
-
-from redis.exceptions import LockError
-
-log = logging.getLogger(__name__)
-
-class Keeper:
-    def __init__(self, lock, every):
-        self.lock, self.every, self.done = lock, every, threading.Event()
-
-    def __enter__(self):
-        threading.Thread(target=self.keep).start()
-
-    def __exit__(self, *error):
-        self.done.set()
-
-    def keep(self):
-        while not self.done.wait(self.every):
-            try:
-                self.lock.extend(30, replace_ttl=True)
-            except LockError:
-                log.warning("the lock is lost")
-                return  # finding: unsafe-renewal
---- batch/run.py
-import redis
-
-from batch.keeper import Keeper
-
-r = redis.Redis()
-
-def run(job):
-    with r.lock("batch", timeout=30) as lock, Keeper(lock, 10):
-        job()
-
-=== good: the thread says that the lock is lost
---- batch/keeper.py
-import logging
-import threading
-
-import redis
-from redis.exceptions import LockError
-
-log = logging.getLogger(__name__)
-lock = redis.Redis().lock("batch", timeout=30)
-done, lost = threading.Event(), threading.Event()
-
-def keep():
-    while not done.wait(10):
-        try:
-            lock.extend(30, replace_ttl=True)
-        except LockError:
-            log.warning("the lock is lost")
-            lost.set()
-            return
-
-def run(pieces):
-    with lock:
-        threading.Thread(target=keep).start()
-        for piece in pieces:
-            if lost.is_set():
-                break
-            piece()
-
-=== bad: a heartbeat that prolongs whoever's lock it is
---- leader/guard.py
-import redis
-
-r = redis.Redis()
-KEY = "scheduler:lock"
-
-def acquire(name):
-    return r.set(KEY, name, nx=True, ex=30)
---- leader/beat.py
-from leader.guard import KEY, acquire, r
-
-def run(name, work):
-    if not acquire(name):
-        return
-    while True:
-        work()
-        r.expire(KEY, 30)  # finding: unsafe-renewal
-
-=== bad: beside redis-py's lock, through a key that both take from the settings
---- leader/store.py
-import redis
-
-client = redis.Redis(host="redis")
---- leader/beat.py
-from leader.store import client
-
-class Beat:
-    def __init__(self, settings):
-        self.lock_key = settings.lock_key
-        self.lease = settings.lease
-
-    def start(self):
-        self.lock = client.lock(self.lock_key, timeout=self.lease)
-        self.lock.acquire(blocking_timeout=5)
-
-    def tick(self, work):
-        client.pexpire(self.lock_key, self.lease * 1000)  # finding: unsafe-renewal
-        work()
-
-=== bad: a pipeline that watches nothing compares nothing
---- leader.py
-import redis
-
-r = redis.Redis()
-
-class Leader:
-    def seize_lock(self, me):
-        return r.set("lock:leader", me, nx=True, ex=60)
-
-    def beat(self):
-        with r.pipeline() as pipe:
-            pipe.hset("beat", "at", 1)
-            pipe.expire("lock:leader", 60)  # finding: unsafe-renewal
-            pipe.execute()
-
-=== good: a pipeline that watches the lock
---- leader.py
-import redis
-
-r = redis.Redis()
-
-class Leader:
-    def seize_lock(self, me):
-        return r.set("lock:leader", me, nx=True, ex=60)
-
-    def beat(self, me):
-        with r.pipeline() as pipe:
-            pipe.watch("lock:leader")
-            if pipe.get("lock:leader") == me:
-                pipe.multi()
-                pipe.expire("lock:leader", 60)
-                pipe.execute()
-
-=== good: the lock extends itself; another key of the same object gets its lifetime
---- leader/beat.py
-import redis
-
-client = redis.Redis(host="redis")
-
-class Beat:
-    def __init__(self, settings):
-        self.lock_key = settings.lock_key
-        self.heartbeat_key = settings.heartbeat_key
-        self.lease = settings.lease
-
-    def start(self):
-        self.lock = client.lock(self.lock_key, timeout=self.lease)
-        self.lock.acquire(blocking_timeout=5)
-
-    def tick(self, work):
-        self.lock.extend(self.lease)
-        client.set(self.heartbeat_key, "up")
-        client.expire(self.heartbeat_key, 60)
-        work()
-
-=== bad: written again, over whoever holds it
---- worker.py
-import redis
-
-r = redis.Redis()
-
-def work(name, jobs):
-    if not r.set("lock:jobs", name, nx=True, ex=30):
-        return
-    for job in jobs:
-        job.run()
-        r.set("lock:jobs", name, ex=30)  # finding: unsafe-renewal
-    r.delete("lock:jobs")
-
-=== good: a script compares and prolongs
---- worker.py
-import redis
-
-r = redis.Redis()
-EXTEND = """
-if redis.call("get", KEYS[1]) == ARGV[1] then
-    return redis.call("pexpire", KEYS[1], ARGV[2])
-end
-return 0
-"""
-
-def work(name, jobs):
-    if not r.set("lock:jobs", name, nx=True, ex=30):
-        return
-    for job in jobs:
-        job.run()
-        if not r.eval(EXTEND, 1, "lock:jobs", name, 30000):
-            raise RuntimeError("lost the lock")
-
-=== good: redis-py compares the token
---- worker.py
-import redis
-
-r = redis.Redis()
-
-def work(jobs):
-    with r.lock("jobs", timeout=30) as lock:
-        for job in jobs:
-            job.run()
-            lock.extend(30, replace_ttl=True)
-
-=== good: its owner puts a short mark in its place
---- arcade/seats.py
-import json
-
-import redis
-
-r = redis.Redis()
-HELD, LEAVING = 21600, 20
-
-def claim(seat, player):
-    return r.set(f"seat:lock:{seat}", json.dumps({"player": player}), nx=True, ex=HELD)
-
-def leave(seat):
-    r.set(f"seat:lock:{seat}", json.dumps({"leaving": True}), ex=LEAVING)
-
-=== good: the expiry of another key
---- worker.py
-import redis
-
-r = redis.Redis()
-
-def work(name, jobs):
-    if not r.set("lock:jobs", name, nx=True, ex=30):
-        return
-    for job in jobs:
-        job.run()
-        r.expire("stats:jobs", 30)
-
-=== good: the lifetime that belongs to the acquire is another finding
---- worker.py
-import redis
-
-r = redis.Redis()
-
-def work(job):
-    if not r.setnx("lock:job", "1"):
-        return
-    r.expire("lock:job", 30)
-    job.run()
-    r.delete("lock:job")
-
-=== bad: the lock's key is a digest, and its value is read, compared and written back with a new lifetime
---- print/claim.py
-import hashlib
-import uuid
-
-from django.core.cache import cache
-
-
-class Claim:
-    def __init__(self, job):
-        self.job = job
-        self.mine = uuid.uuid4().hex
-
-    def _key(self):
-        return hashlib.sha256(f"print-lock-{self.job.id}".encode()).hexdigest()
-
-    def take(self):
-        return cache.set(self._key(), {"owner": self.mine}, 60, nx=True)
-
-    def note(self, page):
-        held = cache.get(self._key())
-        if held and held["owner"] != self.mine:
-            return
-        cache.set(self._key(), {"owner": self.mine, "page": page}, 60, xx=True)  # finding: unsafe-renewal
-        self.job.save_page(page)
---- print/run.py
-from print.claim import Claim
-
-
-def run(job):
-    claim = Claim(job)
-    if not claim.take():
-        return
-    for page in job.pages():
-        job.print(page)
-        claim.note(page)
-'''

@@ -65,12 +65,16 @@ from coordlint import (
     too_often,
     trail,
     unenforced,
+    words,
 )
 
 from ._without_heart import without_heart
 
 SHORT = 1 / 3
 """Part of the lease: an extension to less was meant to add, not to cut."""
+
+UNTIL_THE_END = ("tick", "run", "run_forever", "serve", "serve_forever", "loop", "main_loop", "mainloop")
+GIVES_BACK = ("close", "stop", "shutdown", "__del__", "terminate", "cleanup")
 
 MOST_TRUSTED = 3600
 """Seconds: who gives a lease of more has thought of how long the work takes."""
@@ -83,6 +87,9 @@ def work_outlives_lease(system: System) -> Iterator[Found]:
         lease = section.lock.lifetime
         if (short := shortened(system, section)) is not None:
             yield by_its_extension(section, short)
+            continue
+        if (held := held_for_life(system, section)) is not None:
+            yield held
             continue
         if lease.seconds is None or section.lock.model.renews or section.extended or asks_again(system, section):
             continue
@@ -104,10 +111,59 @@ def work_outlives_lease(system: System) -> Iterator[Found]:
             trusting.setdefault(Evidence(pool.place, f"the workers run in the pool {pool.option('--pool', '-P')}"), []).append((section, limit))
         elif section.laps and lease.seconds <= MOST_TRUSTED and (sibling := one_that_renews(system, section)) is not None:
             yield unlike_its_sibling(section, sibling)
+        elif section.effects and lease.seconds <= MOST_TRUSTED and (handler := learns_late(system, section)) is not None:
+            yield only_told_at_the_end(section, handler)
     for pool_evidence, sections in trusting.items():
         yield without_its_limit(pool_evidence, sections)
     yield from starves_the_loop(system)
     yield from without_heart(system)
+
+
+def held_for_life(system: System, section: Section) -> Found | None:
+    """A lock for a time that an object takes as it is made and gives back when it is closed, while it works until the process ends."""
+    home, _, name = section.symbol.rpartition(".")
+    lock = section.lock
+    is_lease = lock.lifetime.kind not in ("never", "session") and not lock.model.renews and not lock.model.session_bound
+    if name != "__init__" or not is_lease or section.how != "acquire" or section.extended or section.renewals or section.checked:
+        return None
+    own = [f for f in system.functions() if f.symbol.rpartition(".")[0] == home]
+    works = next((f for f in own if f.symbol.rpartition(".")[2] in UNTIL_THE_END), None)
+    inside = list(system.operations_in([f.symbol for f in own]))
+    given = next((o for o in inside if o.op is Op.RELEASE and o.backend == lock.backend and o.symbol.rpartition(".")[2] in GIVES_BACK), None)
+    if works is None or given is None or any(o.op in (Op.EXTEND, Op.EXPIRE, Op.KEEPALIVE, Op.CHECK) and o.backend == lock.backend for o in inside):
+        return None
+    return found(
+        f"{lock_name(lock)} is taken once, as its object is made, and nobody renews its lease{_length(section)}, while the object works until the process ends: from then on nothing holds the place",
+        at=section,
+        because=distinct([Evidence(works.place, "this goes on for as long as the process lives"), Evidence(given.place, "the lock is given back here, at the end"), *trail(section)], besides=section.acquired),
+        confidence=MEDIUM,
+        help="Renew the lease in each round (`lock.extend`, `lock.reacquire`), well before it ends, and stop the work when that fails.",
+    )
+
+
+def _length(section: Section) -> str:
+    return f" of {told(section.lock.lifetime)}" if section.lock.lifetime.seconds is not None else ""
+
+
+def learns_late(system: System, section: Section) -> Place | None:
+    """The handler for a lease that ran out, around all of the work: `except LockNotOwnedError`. Whoever wrote it has seen that the work takes longer: it goes over things of unknown number."""
+    if section.how != "with" or section.checked or not (section.laps or any(e.each is not None for e in section.effects)):
+        return None
+    makes = (o for o in system.operations(Op.MAKE_LOCK, Op.ACQUIRE) if o.place in (section.acquired, section.lock.made) and o.symbol == section.symbol)
+    guards = (g for o in makes for g in o.guards)
+    return next((g.place for g in guards if any("owned" in words(name.rpartition(".")[2]) for name in g.catches)), None)
+
+
+def only_told_at_the_end(section: Section, handler: Place) -> Found:
+    last = max(section.effects, key=lambda e: (e.harmful_when_late, e.place))
+    return found(
+        f"the work under {lock_name(section.lock)} has no bound, and its lease of {told(section.lock.lifetime)} is not renewed: that it has run out is learned at the release, when "
+        f"{effect_name(last.operation)} is done already",
+        at=section,
+        because=distinct([Evidence(handler, "a lease that ran out is expected here"), Evidence(last.place, "and this may be done without the lock"), *trail(section)], besides=section.acquired),
+        confidence=MEDIUM,
+        help="Extend the lease between the steps, and let an extension that fails end the work before anything is stored.",
+    )
 
 
 def starves_the_loop(system: System) -> Iterator[Found]:

@@ -17,31 +17,31 @@ _TO_THE_LOG = frozenset("log logger logging print warn warning warnings tracebac
 
 def quiet_end(scope: Scope, handler: ir.Handler, around: ir.Try) -> Place | None:
     """Where a handler leaves the function's loop, when neither it nor anything behind the loop does more than log."""
-    if scope.kind != "function" or ends(handler.body) not in ("break", "return") or not all(_is_quiet(s) for s in statements(handler.body)):
+    if scope.kind != "function" or ends(handler.body) not in ("break", "return") or not all(is_quiet(s) for s in statements(handler.body)):
         return None
     body = scope.function.body
     loop = next((s for s in statements(body) if isinstance(s, ir.Loop) and any(t is around for t in statements(s.body))), None)
     if loop is None or loop.target is not None:
         return None
     last = handler.body[-1]
-    if not all(_is_quiet(s) for s in _behind(body, loop)):
+    if not all(is_quiet(s) for s in _behind(body, loop)):
         return None
     return scope.place(last.at)
 
 
 def only_notes(handler: ir.Handler) -> bool:
     """Whether a handler does no more than log, and what follows goes on as before."""
-    return all(_is_quiet(s) for s in statements(handler.body)) and not ends(handler.body)
+    return all(is_quiet(s) for s in statements(handler.body)) and not ends(handler.body)
 
 
 def behind_notes(body: tuple[ir.Stmt, ...]) -> ir.Stmt | None:
     """The first statement that does more than log."""
-    return next((s for s in body if not (isinstance(s, ir.Evaluate) and _is_quiet(s))), None)
+    return next((s for s in body if not (isinstance(s, ir.Evaluate) and is_quiet(s))), None)
 
 
 def goes_to_next(handler: ir.Handler) -> bool:
     """Whether a handler in a loop does no more than log and pause, and the loop goes on with its next lap."""
-    return all(_is_quiet(s) or _pauses(s) for s in statements(handler.body)) and ends(handler.body) in ("", "continue")
+    return all(is_quiet(s) or _pauses(s) for s in statements(handler.body)) and ends(handler.body) in ("", "continue")
 
 
 def gives_up(scope: Scope, handler: ir.Handler, around: ir.Try) -> ir.Raise | None:
@@ -53,7 +53,7 @@ def gives_up(scope: Scope, handler: ir.Handler, around: ir.Try) -> ir.Raise | No
             if isinstance(loop, ir.Loop) and any(t is around for t in loop.body):
                 if any(_pauses(s) for s in statements(loop.body)):
                     return None
-                last = next((s for s in (*loop.orelse, *block[block.index(loop) + 1 :]) if not _is_quiet(s)), following)
+                last = next((s for s in (*loop.orelse, *block[block.index(loop) + 1 :]) if not is_quiet(s)), following)
                 return last if isinstance(last, ir.Raise) else None
     return None
 
@@ -84,7 +84,13 @@ def _pauses(s: ir.Stmt) -> bool:
     return isinstance(call, ir.Call) and last_word(call.func) == "sleep"
 
 
-def _is_quiet(s: ir.Stmt) -> bool:
+def leaves_quietly(scope: Scope, loop: ir.Loop) -> bool:
+    """Whether nothing behind a loop of a function does more than log."""
+    return all(is_quiet(s) for s in _behind(scope.function.body, loop))
+
+
+def is_quiet(s: ir.Stmt) -> bool:
+    """Whether a statement does no more than log, or leave."""
     match s:
         case ir.Jump() | ir.Return(value=None | ir.Const()):
             return True

@@ -348,7 +348,7 @@ class Walk:
         self.block(s.final, replace(around, in_final=True))
 
     def _note_handler(self, h: ir.Handler, opened: list[Draft]) -> None:
-        """`except LockError: return` is what a raising acquire does when it is busy."""
+        """`except LockError: return` is what a raising acquire does when it is busy; `except LockNotOwnedError` is about a lease that ran out."""
         ending = ends(h.body)
         for d in opened if not handling.is_about_lost_locks(h) else ():
             if d.can_fail is False and not (d.how == "with" and handling.comes_late(h, d.lock)):
