@@ -19,7 +19,7 @@ _ALONE = frozenset({"command", "main", "import", "periodic", "test"})
 def made_when_missed(system: System) -> Iterator[Found]:
     """The writes without condition that happen because a look-up, in a function beside, found nothing or an old state."""
     homes: set[str] = set()
-    for missed in system.missed():
+    for missed in sorted(system.missed(), key=lambda m: m.maker):  # by name: functions in another order are the same program
         home = missed.symbol.rpartition(".")[0]
         if not missed.subject and home in homes:
             continue  # what one class makes for itself in several parts
