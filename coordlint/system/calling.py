@@ -13,6 +13,7 @@ from coordlint.coordination import (
     Multiplied,
     Operation,
     Section,
+    Time,
 )
 from coordlint.graph import Ways, build
 from coordlint.retry import Retry
@@ -21,6 +22,9 @@ from coordlint.system.seen import Seen
 
 if TYPE_CHECKING:
     from coordlint.graph import Graph
+
+
+_FARTHEST = 30  # functions above a call that are looked at
 
 
 class Calling(Seen):
@@ -78,6 +82,21 @@ class Calling(Seen):
     def is_looped(self, call: Place) -> bool:
         """Whether a loop repeats a call of a function."""
         return call in self._world.looped
+
+    def pauses(self, write: Operation) -> tuple[Time, ...]:
+        """The pauses between two rounds of the loops that make a call: the one around it, or those around the calls of its function, and of theirs."""
+        if write.loop:
+            return (write.pause,) if write.pause is not None and write.loop in ("forever", "while") else ()
+        found: dict[Place, Time] = {}
+        todo, seen = [write.symbol], {write.symbol}
+        for symbol in todo:
+            for caller, at in self.callers(symbol):
+                if at in self._world.pauses:
+                    found[at] = self._world.pauses[at]
+                elif at not in self._world.looped and caller not in seen and len(todo) < _FARTHEST and at not in self.started_at(symbol):
+                    seen.add(caller)
+                    todo.append(caller)
+        return tuple(found[at] for at in sorted(found))
 
     def unheeded(self, symbol: str) -> tuple[Place, ...]:
         """The calls of a function that throw its answer away, where that says whether something was taken or swapped."""

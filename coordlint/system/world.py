@@ -33,6 +33,7 @@ from coordlint.coordination import (
     Section,
     Served,
     Suggestion,
+    Time,
     Untaken,
     Use,
 )
@@ -90,6 +91,7 @@ class World:
     templated: frozenset[Place] = frozenset()  # calls of a library's constructor that runs methods of the class that is made
     limited: frozenset[Place] = frozenset()  # calls that something ends when they take too long: `wait_for`, `async with timeout(5)`
     default_limits: tuple[DefaultLimit, ...] = ()
+    pauses: Mapping[Place, Time] = field(default_factory=dict)  # calls of the project's functions in loops, with the pause between two rounds
     looped: frozenset[Place] = frozenset()  # calls of the project's functions that a loop repeats
     laps: Mapping[Place, Place] = field(default_factory=dict)  # calls in loops over things of unknown number, with the loop
     states: Mapping[Place, frozenset[tuple[str, str, Place]]] = field(default_factory=dict)  # calls that are made only where a field of what a call gave has a value

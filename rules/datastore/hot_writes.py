@@ -32,6 +32,7 @@ from coordlint import (
     Place,
     Restated,
     System,
+    Time,
     backend_name,
     found,
     rule,
@@ -46,12 +47,13 @@ def hot_writes(system: System) -> Iterator[Found]:
         if not write.stores or write.op is Op.CAS:
             continue
         yield from _rushed(system, write)
-        if _interval(system, write) is None or write.pause is None or write.pause.place is None:
+        pause = _interval(system, write)
+        if pause is None or pause.place is None:
             continue
         yield found(
-            f"Writes to {backend_name(write.backend)} every {write.pause.told}{_named(write)}.",
+            f"Writes to {backend_name(write.backend)} every {pause.told}{_named(write)}.",
             at=write,
-            because=[(write.pause.place, "the only pause in the loop"), *write.origin],
+            because=[(pause.place, "the only pause in the loop"), *write.origin],
         )
     yield from _restated(system)
 
@@ -99,12 +101,10 @@ def _rushed(system: System, write: Operation) -> Iterator[Found]:
             return
 
 
-def _interval(system: System, write: Operation) -> float | None:
-    """The seconds between two writes, when they are known and fewer than one."""
-    if write.pause is None or write.pause.kind != "seconds" or not (write.loop in ("forever", "while") or _is_one_of_many(system, write)):
-        return None
-    seconds = write.pause.seconds
-    return seconds if seconds is not None and seconds < 1 else None
+def _interval(system: System, write: Operation) -> Time | None:
+    """The pause between two writes, when it is known and shorter than a second."""
+    known = (write.pause,) if write.loop == "for" and _is_one_of_many(system, write) else system.pauses(write)
+    return next((p for p in known if p is not None and p.kind == "seconds" and p.seconds is not None and p.seconds < 1), None)
 
 
 def _is_one_of_many(system: System, write: Operation) -> bool:

@@ -80,8 +80,11 @@ def ignored_acquire_result(system: System) -> Iterator[Found]:
             severity=ERROR if section.effects else WARNING,
             confidence=HIGH if section.effects else MEDIUM,
         )
-    for mark in system.operations(Op.ACQUIRE, Op.CREATE, backend=_CACHES):
+    for mark in system.operations(Op.ACQUIRE, Op.CREATE, backend=_CACHES, answered=True):
+        if mark.place in seen:
+            continue
         if mark.outcome is Outcome.DEAD and not mark.atomic and not ONCE.isdisjoint(mark.key_words):
+            seen.add(mark.place)
             yield found(
                 f"nobody looks whether {call_name(mark)} could set \"{mark.key_text or mark.key}\": the second request goes on like the first",
                 at=mark,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from coordlint import ir
-from coordlint.coordination import Guard, Lock, Operation, Outcome, Release
+from coordlint.coordination import Guard, Lock, Operation, Outcome, Release, Time
 from coordlint.link.code.calls.meaning import Meaning
 from coordlint.link.code.evaluation.values import Arg, FunctionRef, Parameter, Pattern, Value
 from coordlint.link.code.flow.usage import names_in
@@ -84,6 +84,7 @@ class Step:
     guards: tuple[Guard, ...] = ()
     loop: str = ""
     each: Place | None = None  # the loop over things of unknown number that stands around it
+    pause: Time | None = None  # the sleep in the loop around it
     limit: Place | None = None  # what ends the wait for it: `wait_for(f(), 5)`, `async with timeout(5)`
     inside: tuple[Draft, ...] = ()  # what is held around it, and excludes others or only bounds how many they are
     outcome: Outcome = Outcome.USED

@@ -12,6 +12,7 @@ from coordlint.link.code.calls.locks import lock_instance, says_something
 from coordlint.link.code.calls.trace import Draft, Loose
 from coordlint.link.code.evaluation import arguments
 from coordlint.link.code.evaluation.values import (
+    Arg,
     FunctionRef,
     Method,
     Pattern,
@@ -114,16 +115,28 @@ def release_later(w: Walk, call: ir.Call) -> None:
     place = w.scope.place(call.at)
     for option in options(w.ev.value(call.args[0], w.scope)):
         if isinstance(option, FunctionRef):
-            give_back(w, option, place, ends=False)
+            give_back(w, option, place, arguments.arguments_of(w.ev, option, put_off(call), w.scope), ends=False)
         elif isinstance(option, Method) and option.model.op is Op.RELEASE and isinstance(call.args[0], ir.Attribute):
             for d in w.held:
                 if _is_meant(w, d, lock_instance(w.ev, option.owner) or Unknown(), written(call.args[0].base), "library"):
                     _give_back(d, Release(place, "library", True))
 
 
-def give_back(w: Walk, function: FunctionRef, place: Place, ends: bool = True) -> None:
+def put_off(call: ir.Call) -> ir.Call:
+    """The call that a stack is asked to make in the end: `stack.callback(client.delete, key)`."""
+    return ir.Call(call.args[0], call.args[1:], call.keywords, call.at)
+
+
+def free_later(w: Walk, key: Value, place: Place) -> None:
+    """A key that a stack is asked to delete in the end, held until then."""
+    for d in w.held:
+        if d.is_raw and same_lock(d.subject, key):
+            _give_back(d, Release(place, "delete", True, deed=place))
+
+
+def give_back(w: Walk, function: FunctionRef, place: Place, args: tuple[Arg, ...] = (), ends: bool = True) -> None:
     """What a function that always runs in the end gives back of what is held here: `__exit__`, `__del__`, a callback of a stack."""
-    bindings = arguments.bindings(w.ev, function, ())
+    bindings = arguments.bindings(w.ev, function, args)
     for x in w.tracer.trace(function.symbol).loose:
         subject = substitute(x.subject, bindings)
         for d in [d for d in w.held if d.how == "acquire" and same_lock(d.subject, subject)]:

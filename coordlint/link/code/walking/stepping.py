@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace as replace_fields
 
 from coordlint import ir
-from coordlint.coordination import Operation, Outcome, Time
+from coordlint.coordination import Operation, Outcome
 from coordlint.link.code.calls import queries
-from coordlint.link.code.calls.meaning import Meaning, understand
+from coordlint.link.code.calls.meaning import Meaning, key_of, understand
 from coordlint.link.code.calls.operations import describe
 from coordlint.link.code.calls.trace import Step
 from coordlint.link.code.evaluation import arguments, attributes, dispatching, hooks, injecting
@@ -20,7 +20,6 @@ from coordlint.link.code.evaluation.values import (
     External,
     FunctionRef,
     Instance,
-    Literal,
     Method,
     Object,
     Parameter,
@@ -32,17 +31,16 @@ from coordlint.link.code.evaluation.values import (
     shown,
 )
 from coordlint.link.code.flow.outcomes import is_never_sent, is_only_told, outcome_of, outcome_of_count
-from coordlint.link.code.flow.usage import bare, calls_in, last_word, names_in, starts
+from coordlint.link.code.flow.usage import bare, last_word, names_in, starts
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
-from coordlint.link.code.scopes.statements import blocks, expressions, statements
+from coordlint.link.code.scopes.statements import expressions, statements
 from coordlint.link.code.walking import applying, entering, holding, releasing, requesting, templates
 from coordlint.models.schema import Op
 
 if TYPE_CHECKING:
     from coordlint.link.code.walking.walk import Around, Walk
 
-_SLEEPS = ("time.sleep", "asyncio.sleep", "gevent.sleep", "eventlet.sleep", "trio.sleep", "anyio.sleep")
 
 
 def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
@@ -50,7 +48,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     place = w.scope.place(call.at)
     callee = w.ev.settle(w.ev.value(call.func, w.scope))
     made = Step(
-        place, call, guards=around.guards, loop=around.loop, each=around.each, limit=around.limit, inside=tuple(w.held), deferred=around.deferred, given=around.given,
+        place, call, guards=around.guards, loop=around.loop, each=around.each, pause=around.pause, limit=around.limit, inside=tuple(w.held), deferred=around.deferred, given=around.given,
         transaction=around.transaction,
     )  # fmt: skip
     made.ignored = isinstance(s, ir.Evaluate) and bare(s.value) is call
@@ -96,6 +94,7 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
     if made.unresolved:
         releasing.release_by_name(w, call, around)
     releasing.release_later(w, call)
+    _put_off(w, made, call, around)
     for a in applying.applied(w, callee, call, s, around):
         inner = replace(made, call=a.call, passed=a.passed, operation=None, functions=(), called=0, guards=a.around.guards, unresolved=False, key=None)
         if _library(w, inner, a.callee, a.call, a.statement, a.around):
@@ -105,6 +104,23 @@ def step(w: Walk, call: ir.Call, s: ir.Stmt, around: Around) -> None:
         made.args = () if hooked else arguments.arguments_of(w.ev, function, by_name.get(function.symbol, call), w.scope)
         holding.call_project(w, made, function, made.args, call, s, around)
         _requests(w, made, function, call, s, around)
+
+
+def _put_off(w: Walk, made: Step, call: ir.Call, around: Around) -> None:
+    """`stack.callback(client.delete, key)`: the key is deleted in the end, whatever happens before."""
+    if last_word(call.func) not in ("callback", "push_async_callback") or len(call.args) < 2:
+        return
+    inner = releasing.put_off(call)
+    for option in options(w.ev.settle(w.ev.value(inner.func, w.scope))):
+        if isinstance(option, Method) and option.model.op is Op.DELETE:
+            later = replace(made, call=inner, functions=(), called=0, unresolved=False, outcome=Outcome.DEAD)
+            args = arguments.bind(w.ev, option.model.params, inner, w.scope, option.model.variadic)
+            meaning = understand(w.ev, option.model, args, option.owner)
+            later.operation = describe(w, later, meaning, option.owner, inner, around)
+            w.push(later)
+            key = key_of(w.ev, meaning)
+            if key is not None:
+                releasing.free_later(w, key, made.place)
 
 
 _OPERATORS = {"+": "__add__", "-": "__sub__"}
@@ -336,22 +352,3 @@ def note_names(w: Walk, s: ir.Stmt) -> None:
         if tokens & (lasts | subscripts) or d.token_names & (mentioned | bare):
             d.token_taken = d.token_taken or w.scope.place(s.at)
             d.token_names |= {written(t) for t in s.targets}
-
-
-def pause_of(w: Walk, body: tuple[ir.Stmt, ...]) -> Time | None:
-    """The sleep in a loop's body."""
-    for s in body:
-        for expr in expressions(s):
-            for call in calls_in(expr):
-                callee = w.ev.value(call.func, w.scope)
-                if isinstance(callee, External) and callee.name in _SLEEPS and call.args:
-                    value = w.ev.value(call.args[0], w.scope)
-                    place = w.scope.place(call.at)
-                    if isinstance(value, Literal) and isinstance(value.value, int | float):
-                        return Time("seconds", float(value.value), place, f"{value.value:g} s", float(value.value))
-                    return Time("unknown", None, place, "not known")
-        for block in blocks(s):
-            found = pause_of(w, block)
-            if found is not None:
-                return found
-    return None

@@ -21,7 +21,7 @@ from coordlint.link.code.flow.usage import NOTHING, Usage, bare, calls_in, ends,
 from coordlint.link.code.scopes.project import Scope
 from coordlint.link.code.scopes.spelling import written
 from coordlint.link.code.scopes.statements import expressions
-from coordlint.link.code.walking import entering, handing, handling, releasing, setting, stepping
+from coordlint.link.code.walking import entering, handing, handling, pausing, releasing, setting, stepping
 from coordlint.models.schema import Op
 from coordlint.source import Place
 
@@ -293,7 +293,7 @@ class Walk:
         for d in waiting:  # `while not lock.acquire(): sleep` waits until it has the lock
             d.tested, d.skips = True, False
         each = self.scope.place(s.at) if forever or (kind == "for" and not self._is_counted(s.test)) else around.each
-        inside = replace(around, loop=kind, each=each, pause=stepping.pause_of(self, s.body) or around.pause)
+        inside = replace(around, loop=kind, each=each, pause=pausing.pause_of(self, s) or around.pause)
         outer, self.after_loop, self.at_breaks = (self.after_loop, self.at_breaks), [], []
         drafts, loose = len(self.trace.drafts), len(self.trace.loose)
         with self._without(waiting):
