@@ -42,6 +42,7 @@ TODO: dict[str, set[str]] = {
         "CL112 over a call, with locks in Redis",
         "CL119 the type of an event says nothing of the state of the record",  # in the later one of the two
         "CL305 two kinds of readings that one loop writes are one finding",
+        "CL601 one round over the members, and then an exception that nobody handles",  # in who registers, or in who connects
     },
     "variables renamed": {  # the word is a part of the evidence, and these names say nothing
         "CL301 a fixed number of keys",
@@ -50,6 +51,7 @@ TODO: dict[str, set[str]] = {
         "CL104 a store's own lock, given back by its general delete",  # that what is deleted is a lock, its name alone says
         "CL606 options whose names are all known",  # where the client connects is known by the name of what holds its options
         "CL404 what starts workers notes them by the number of their process, and nobody takes off the one that dies",  # `pid`
+        "CL404 the one that leads writes its process down, and whoever starts after its death finds the place taken",  # the same
     },
     "a function extracted": {
         "CL306 one entry is looked for among all that wait, through the project's own reader",  # the reading and the looking are then two calls apart
@@ -69,12 +71,20 @@ TODO: dict[str, set[str]] = {
         "CL507 statements of SQL; a helper of another module looks",
         "CL602 any failure gives an empty list, and then nothing is protected",
         "CL507 a seat is confirmed because no other booking of it is",
+        "CL118 whether it was delivered is asked before the lock, and set under it",
+        "CL118 what others do under the lock is only queued under it",
+        "CL123 a thread that extends the lock, and logs that it could not",  # the thread's function then only hands on
+        "CL501 nothing is expected, or nothing follows",  # the answer is then thrown away in a function that goes on with nothing itself
+        "CL505 the mail goes out, and whose it was is asked afterwards, each by a function of its own",
+        "CL601 the lock of Redis in a thread",
         "CL104 without a lease, nobody else can have taken it meanwhile",  # that the lease is None together with its argument is known within one function
     },
     "a block extracted": {
         "CL109 whether the lock was had is asked at once, and never again",  # which of two functions asked first is not known
         "CL109 and so does redis-py's that replaces",  # that the extension stands in the loop under the lock is seen within one function
         "CL503 the pipeline that watched is closed before another one writes",  # that it is another one is seen within one function
+        "CL118 what others do under the lock is only queued under it",
+        "CL118 read before the lock, written under it",  # that the two are about one record is seen within one function
         "CL101 notes its progress before it takes the lock and under it: that is not what the lock is for",  # that it does the same before is seen within one function
     },
 }

@@ -24,6 +24,7 @@ from coordlint import (
     Ensemble,
     Evidence,
     Found,
+    Place,
     System,
     Workload,
     backend_name,
@@ -47,6 +48,8 @@ def single_endpoint_client(system: System) -> Iterator[Found]:
             if len(named) != 1:
                 continue
             (member, said), = named.items()
+            if _is_one_of_a_list(client, said.place):
+                continue
             yield found(
                 f"{client.name} knows one of {len(ensemble.coordinators)} {backend_name(ensemble.backend)} members: {member}",
                 at=said.place,
@@ -55,6 +58,11 @@ def single_endpoint_client(system: System) -> Iterator[Found]:
                 resource=ensemble.backend,
                 severity=client.role.softened(INFO),
             )
+
+
+def _is_one_of_a_list(client: Workload, place: Place) -> bool:
+    """Whether a setting names others beside the member, of whom no manifest here says who they are: "etcd1:2379,${SECOND}:2379"."""
+    return any(v.place == place and v.value is not None and len([part for part in v.value.split(",") if part.strip()]) > 1 for v in client.environment)
 
 
 def one_pod_of_many(system: System, ensemble: Ensemble) -> Iterator[Found]:
@@ -111,6 +119,18 @@ services:
     environment:
       ZK_HOSTS: zk1:2181,zk2:2181,zk3:2181
     depends_on: [zk1]
+
+=== good: one by its name, and the others, which run on other machines, by addresses that nobody here tells
+--- compose.yaml
+x-etcd: &cluster "etcd1=http://etcd1:2380,etcd2=http://etcd2:2380,etcd3=http://etcd3:2380"
+services:
+  etcd1: {image: "quay.io/coreos/etcd:v3.5.9", environment: {ETCD_NAME: etcd1, ETCD_INITIAL_CLUSTER: *cluster}}
+  etcd2: {image: "quay.io/coreos/etcd:v3.5.9", environment: {ETCD_NAME: etcd2, ETCD_INITIAL_CLUSTER: *cluster}}
+  etcd3: {image: "quay.io/coreos/etcd:v3.5.9", environment: {ETCD_NAME: etcd3, ETCD_INITIAL_CLUSTER: *cluster}}
+  agent:
+    image: acme/agent
+    environment:
+      ETCD_ENDPOINTS: "etcd1:2379,${SECOND}:2379,${THIRD}:2379"
 
 === good: a headless Service resolves to all
 --- k8s/zk.yaml

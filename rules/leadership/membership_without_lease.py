@@ -62,7 +62,7 @@ def membership_without_lease(system: System) -> Iterator[Found]:
     for registration in system.operations(Op.REGISTER, backend="consul"):
         if registration.ephemeral or ".Check." in registration.call or checks:
             continue
-        if any(a.name in _CHECKS for a in registration.arguments):
+        if any(a.name in _CHECKS for a in registration.arguments) or ("check", "=") in registration.writes:
             continue
         yield found(
             f"Registers the service{_quoted(registration)} in Consul with neither a health check nor a TTL: it stays when the "
@@ -473,6 +473,29 @@ def body(name, port):
 
 def register(name):
     requests.put("http://consul:8500/v1/agent/service/register", json=body(name, 8080), timeout=2)
+
+=== good: as text, with its check; what the body is, its caller knows
+--- service/app.py
+import json
+import os
+import requests
+
+def register(name, port):
+    url = f"http://{os.environ['CONSUL']}:8500/v1/agent/service/register"
+    payload = {"ID": name, "Name": name, "Port": port, "Check": {"HTTP": f"http://{name}:{port}/up", "Interval": "5s"}}
+    requests.put(url, data=json.dumps(payload), timeout=2)
+
+def register_as(body):
+    requests.put("http://consul:8500/v1/agent/service/register", data=json.dumps(body).encode(), timeout=2)
+
+=== bad: as text, with nothing that would remove it
+--- service/app.py
+import json
+import requests
+
+def register(name):
+    payload = {"Name": name, "Port": 80}
+    requests.put("http://consul:8500/v1/agent/service/register", data=json.dumps(payload), timeout=2)  # finding: membership-without-lease
 
 === bad: a registration over plain HTTP with nothing that would remove it
 --- service/app.py

@@ -31,6 +31,7 @@ _MAKES = frozenset("dict V1Lease Lease V1LeaseSpec LeaseSpec V1ObjectMeta Object
 _COPIES = frozenset("dict deepcopy copy dumps".split())
 _DEEPEST = 8
 TAKEN_OUT = "deregister_critical_service_after"
+CHECKED = "check"
 
 Fields = tuple[tuple[str, str], ...]
 """Names of fields as Python spells them, "holder_identity", each with "=", or "null" where it is emptied."""
@@ -46,7 +47,7 @@ class Body(NamedTuple):
 def as_written(ev: Evaluator, made: Meaning, backend: str, call: ir.Call, scope: Scope) -> tuple[Meaning, Fields]:
     """A change of a Lease as what it is: on the condition of a version, or whoever has changed it since; with the fields that it sets."""
     if made.op is Op.REGISTER and backend == "consul":
-        return made, _registered(ev, call, scope)
+        return made, (*_registered(ev, call, scope), *_checked(ev, made, call, scope))
     given = _given(made, call, scope) if backend == LEASES and made.op in (Op.CAS, Op.WRITE, Op.CREATE) else None
     if given is None:
         return made, ()
@@ -80,6 +81,16 @@ def _registered(ev: Evaluator, call: ir.Call, scope: Scope) -> Fields:
         reader.follow(given, scope, 0)
     said = {name.replace("_", "") for s in (scope, *reader.scopes) for name in _said(s)}
     return ((TAKEN_OUT, "="),) if "deregistercriticalserviceafter" in said or (_names_check(call) and "deregister" in said) else ()
+
+
+def _checked(ev: Evaluator, made: Meaning, call: ir.Call, scope: Scope) -> Fields:
+    """Whether the body of a registration over HTTP carries a health check, or may: `data=json.dumps(payload)`."""
+    body = _given(made, call, scope) if made.rest is not None else None
+    if body is None:
+        return ()
+    reader = _Reader(ev)
+    reader.follow(body, scope, 0)
+    return ((CHECKED, "="),) if reader.unknown or any(name in ("check", "checks") for name, _ in reader.fields) else ()
 
 
 def _names_check(call: ir.Call) -> bool:
