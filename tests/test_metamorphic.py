@@ -64,15 +64,12 @@ TODO: dict[str, set[str]] = {
         "CL305 a sequence is brought forward, one node after the other",
         "CL402 the renewal succeeds whoever leads, and the leader works on",
         "CL501 what a wrapper answers about its script is thrown away",
-        "CL501 a state that is no longer what it should be, in a function that says so",  # what says no is then another call away
-        "CL501 a claim in SQL, through a wrapper",
         "CL606 a timer that sets itself again tells Consul that all is well",  # the function that the timer calls only hands on
         "CL507 an address is looked up by a helper, and the account is made from a form",
         "CL507 statements of SQL; a helper of another module looks",
         "CL602 any failure gives an empty list, and then nothing is protected",
         "CL507 a seat is confirmed because no other booking of it is",
         "CL118 whether it was delivered is asked before the lock, and set under it",
-        "CL118 what others do under the lock is only queued under it",
         "CL123 a thread that extends the lock, and logs that it could not",  # the thread's function then only hands on
         "CL501 nothing is expected, or nothing follows",  # the answer is then thrown away in a function that goes on with nothing itself
         "CL505 the mail goes out, and whose it was is asked afterwards, each by a function of its own",
