@@ -48,6 +48,7 @@ _MEMBERS = frozenset(
 _REGISTERS = frozenset({"register", "registration", "announce", "advertise", "join", "enroll"})
 _BEATS = frozenset({"heartbeat", "beat", "seen", "ping", "alive"})
 _MARKS = frozenset({"status", "state", "alive", "online", "active", "available", "healthy", "up"})
+_AGAIN = frozenset({"again", "reconnect", "reconnected", "rejoin", "reregister", "restore", "recover", "retry", "restart", "renew", "refresh", "lost", "expired"})
 _RECIPES = frozenset({"lock", "mutex", "election", "barrier", "semaphore", "queue"})
 
 
@@ -188,8 +189,28 @@ def _client_of(registration: Operation, clients: list[Client]) -> Client | None:
 
 
 def _made_again(system: System, registration: Operation) -> bool:
-    """Created at another place too, such as the handler of a missing node."""
-    return any(o.stores and o.ephemeral for o in system.same_key(registration))
+    """Created at another place too, such as the handler of a missing node; but not by who begins a session of its own, once: another program, or a later part."""
+    return any(o.stores and o.ephemeral and not _is_apart(system, o, registration) for o in system.same_key(registration))
+
+
+def _is_apart(system: System, other: Operation, registration: Operation) -> bool:
+    """Whether the other one is made on another client, which its own function or module begins, and neither of the two is made again or called back."""
+    if None in (other.client, registration.client) or other.client == registration.client or other.symbol == registration.symbol:
+        return False
+    begun = any(o.client == other.client and o.symbol == other.symbol for o in system.operations(Op.CONNECT, backend=other.backend))
+    return begun and not any(o.on_error or system.is_repeated(o) or o.symbol_words & _AGAIN or _is_called_back(system, o.symbol) for o in (other, registration))
+
+
+def _is_called_back(system: System, symbol: str) -> bool:
+    """Whether a function may run when something happens: passed to somebody, but for the start of a thread or process, or not seen to run as a program starts."""
+    above, todo = {symbol}, [symbol]
+    while todo:
+        for caller, _ in system.callers(todo.pop()):
+            if caller not in above:
+                above.add(caller)
+                todo.append(caller)
+    passed = any(set(system.handed_over(s)) - set(system.started_at(s)) or words(s.rpartition(".")[2]) & _AGAIN for s in above)
+    return passed or not any(e.kind == "main" for e in system.entries_reaching(symbol))
 
 
 EXAMPLES = '''
