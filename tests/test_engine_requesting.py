@@ -194,3 +194,35 @@ def test_what_is_read_and_set_behind_two_layers_meets_where_the_key_is_named() -
         """
     (write,) = [o for o in system(a=text).operations(carried=True) if o.reads_back is not None]
     assert (write.symbol, write.key_text, write.backend) == ("a.count", "counters/{name}", "consul")
+
+
+NAMED = {
+    "all local names": '"http://{host}:8500/v1/{query}".format(**locals())',
+    "all local names, as a mapping": '"http://{host}:8500/v1/{query}".format_map(vars())',
+    "a dictionary that is spread": '"http://{h}:8500/v1/{path}".format(**{"h": host, "path": query})',
+    "a dictionary that is made by keywords": '"http://{h}:8500/v1/{path}".format_map(dict(h=host, path=query))',
+    "percent signs": '"http://%(host)s:8500/v1/%(query)s" % locals()',
+}
+
+
+@pytest.mark.parametrize("url", NAMED.values(), ids=NAMED)
+def test_a_template_that_is_filled_by_name_has_the_path_of_who_calls(url: str) -> None:
+    text = f"""
+        import requests
+        def ask(query, host="consul"):
+            return requests.get({url}).json()
+        def limit():
+            return ask("kv/limits/search")
+        """
+    assert _told(text) == [("read", "consul", "limits/search")]
+
+
+def test_a_template_that_is_filled_from_elsewhere_has_no_path() -> None:
+    text = """
+        import requests
+        def ask(query, given):
+            return requests.get("http://consul:8500/{version}/{query}".format(**given)).json()
+        def limit(given):
+            return ask("kv/limits/search", given)
+        """
+    assert _told(text) == []

@@ -26,7 +26,7 @@ from coordlint.link.code.evaluation.values import (
     options,
 )
 from coordlint.link.code.scopes.project import Scope
-from coordlint.link.code.scopes.spelling import written
+from coordlint.link.code.scopes.spelling import entry, spread, written
 
 if TYPE_CHECKING:
     from coordlint.link.code.evaluation.evaluate import Evaluator
@@ -131,13 +131,10 @@ def _joined(parts: list[Pattern]) -> Value:
 def _percent(form: Pattern, given: tuple[ir.Expr, ...], ev: Evaluator, scope: Scope) -> Value:
     first = given[0]
     several = list(first.items) if isinstance(first, ir.Sequence) else [first]
-    named = {}
-    if isinstance(first, ir.Mapping):
-        named = {k.value: v for k, v in zip(first.keys, first.values, strict=True) if isinstance(k, ir.Const)}
     queue = iter(several)
 
     def fill(match: re.Match[str]) -> Pattern:
-        expr = named.get(match[1]) if match[1] else next(queue, None)
+        expr = entry(first, match[1]) if match[1] else next(queue, None)
         return Pattern("{}", "{" + (match[1] or "") + "}") if expr is None else _piece(ev, expr, scope)
 
     return _filled(form, _PERCENT, fill)
@@ -163,13 +160,13 @@ def method_call(ev: Evaluator, call: ir.Call, scope: Scope) -> Value | None:
     name = call.func.name
     if name in _DIGESTS:
         return _digested(ev, call.func.base, scope)
-    if name not in _UNCHANGED and name not in _DIVIDING and name not in ("format", "join", "total_seconds"):
+    if name not in _UNCHANGED and name not in _DIVIDING and name not in ("format", "format_map", "join", "total_seconds"):
         return None
     base = ev.value(call.func.base, scope)
     if name in _DIVIDING:
         parts = [_divided(v.value, name, call) for v in options(ev.settle(base)) if isinstance(v, Literal) and isinstance(v.value, str)]
         return one_of([p for p in parts if p is not None]) if any(parts) else None
-    if name == "format" and isinstance(base, Literal) and isinstance(base.value, str):
+    if name in ("format", "format_map") and isinstance(base, Literal) and isinstance(base.value, str):
         return _format(base.value, call, ev, scope)
     if name == "join" and _is_text(base) and call.args:
         return _join(as_pattern(base), call.args[0], ev, scope)
@@ -212,7 +209,7 @@ def _format(form: str, call: ir.Call, ev: Evaluator, scope: Scope) -> Value:
         if name.isdigit():
             expr = call.args[int(name)] if int(name) < len(call.args) else None
         else:
-            expr = call.keyword(name) if name else next(queue, None)
+            expr = (call.keyword(name) or spread(call, name)) if name else next(queue, None)
         return Pattern("{}", "{" + name + "}") if expr is None else _piece(ev, expr, scope)
 
     return _filled(Pattern(form, form), _BRACES, fill)

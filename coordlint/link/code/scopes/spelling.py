@@ -28,3 +28,24 @@ def written(expr: ir.Expr) -> str:
             return f"-{written(value)}"
         case _:
             return ""
+
+
+def spread(call: ir.Call, name: str) -> ir.Expr | None:
+    """What fills a hole by name out of a dictionary: `.format(**locals())`, `.format(**{"id": own})`, `.format_map(vars())`."""
+    for given in [k.value for k in call.keywords if not k.name] or call.args[:1]:
+        if (found := entry(given, name)) is not None:
+            return found
+    return None
+
+
+def entry(given: ir.Expr, name: str) -> ir.Expr | None:
+    """What stands under a name in a dictionary that is made where it is used; that of all local names has each under its own."""
+    match given:
+        case ir.Call(func=ir.Name(id="locals" | "vars"), args=(), at=at):
+            return ir.Name(name, at)
+        case ir.Call(func=ir.Name(id="dict"), args=()):
+            return given.keyword(name)
+        case ir.Mapping(keys=keys, values=values):
+            return next((v for k, v in zip(keys, values, strict=True) if isinstance(k, ir.Const) and k.value == name), None)
+        case _:
+            return None
