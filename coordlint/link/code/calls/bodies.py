@@ -84,10 +84,12 @@ def _registered(ev: Evaluator, call: ir.Call, scope: Scope) -> Fields:
 
 
 def _checked(ev: Evaluator, made: Meaning, call: ir.Call, scope: Scope) -> Fields:
-    """Whether the body of a registration over HTTP carries a health check, or may: `data=json.dumps(payload)`."""
-    body = _given(made, call, scope) if made.rest is not None else None
-    if body is None:
+    """Whether the body of a registration over HTTP carries a health check, or may: `data=json.dumps(payload)`; or where layers between hand it on."""
+    if made.rest is None:
         return ()
+    body = _given(made, call, scope)
+    if body is None:
+        return ((CHECKED, "="),)
     reader = _Reader(ev)
     reader.follow(body, scope, 0)
     return ((CHECKED, "="),) if reader.unknown or any(name in ("check", "checks") for name, _ in reader.fields) else ()
