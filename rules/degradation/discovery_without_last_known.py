@@ -7,7 +7,7 @@ Instead: keep the last list that was not empty, refresh it in the background (wa
 registry fails; let the connection to an instance decide whether the address still works. Better yet, let DNS or the platform
 resolve names.
 
-Fine when: the failure is handled here or by every caller; the list is kept by a watch; a command for operators looks it up. It is a note
+Fine when: the failure is handled here or by every caller, and by more than a refusal (an error raised again, an answer of 5xx); the list is kept by a watch; a command for operators looks it up. It is a note
 where what is found is only printed or logged: no address is used.
 
 Sources: kazoo documentation, Basic Usage (ChildrenWatch); py-consul source (what health.service raises).
