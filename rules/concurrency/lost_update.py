@@ -17,7 +17,8 @@ where rows on which somebody works are put back from a list. So it is where
 workers look for any record in a state and then set it, and where somebody outside is waited for between reading a row and saving all of its columns: what
 others have changed meanwhile is undone. A list in Redis that is read whole and then deleted loses what is put in between. A buffer that is renamed to a name which is always the same, and read and deleted
 there, loses a batch: whoever renames next puts his own in the place of one that is not yet read, and whoever has read first deletes what he has not seen.
-WATCH in Redis helps only from before the read to EXEC: UNWATCH, RESET or the end of the pipeline's `with` in between give it up.
+WATCH in Redis helps only from before the read to EXEC: UNWATCH, RESET or the end of the pipeline's `with` in between give it up, and without MULTI
+behind it the client runs each write at once, so that nothing is ever refused.
 An object that loads itself from a key and saves itself whole undoes, for as long as somebody holds it, what others have saved since.
 Where some functions load and store again under a distributed lock, whatever the store is, one that does the same without it makes the lock useless to all of them.
 A record of many keys that is deleted as a whole and written anew one by one is for a while a part of itself, and two writers leave a mixture.
@@ -51,6 +52,7 @@ from coordlint import (
     Found,
     Op,
     Operation,
+    Outcome,
     Place,
     Severity,
     System,
@@ -97,6 +99,7 @@ def lost_update(system: System) -> Iterator[Found]:
     for at, writes in sorted(kept.items()):
         yield _kept(system, at, writes)
     yield from drains(system)
+    yield from _unqueued(system)
     yield from _rewrites(system)
     yield from unguarded(system)
     yield from lost_rows(system)
@@ -159,7 +162,25 @@ def _in_one_step(system: System, write: Operation) -> bool:
 
 def _unwatched(write: Operation) -> Iterator[tuple[Place, str]]:
     if write.unwatched is not None and write.reads_back is not None:
-        yield write.unwatched, "the key is not watched from the read to EXEC: here WATCH is given up, or begins too late"
+        yield write.unwatched, "the key is not watched from the read to EXEC: here WATCH is given up, begins too late, or no MULTI follows it"
+
+
+def _unqueued(system: System) -> Iterator[Found]:
+    """A write on condition of what was read under WATCH, which is run at once because no MULTI stands before it."""
+    watches = {o.place for o in system.operations(Op.WATCH, backend="redis")}
+    for write in system.operations(Op.WRITE, Op.SET_ADD, backend="redis"):
+        if write.unwatched not in watches or write.reads_back is not None or write.conditional or system.is_locked(write):
+            continue
+        here = system.operations_in((write.symbol,))
+        look = next((o for o in here if o.op in (Op.READ, Op.LIST) and o.key == write.key and write.unwatched < o.place < write.place and o.outcome is Outcome.TESTED), None)
+        if look is not None:
+            yield found(
+                f"`{_key(write)}` is watched, looked at and written, but no MULTI stands before the write: it is run at once and never refused, whatever others have done since the look.",
+                at=write,
+                because=[(write.unwatched, "watched here"), (look.place, "and looked at here"), *write.origin],
+                confidence=HIGH,
+                help="Call multi() after the last read and execute() after the writes, and read again on WatchError; or do it in one script.",
+            )
 
 
 def _rewrites(system: System) -> Iterator[Found]:

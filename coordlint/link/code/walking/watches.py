@@ -1,4 +1,7 @@
-"""Whether the WATCH of a transaction still stands where the transaction writes: UNWATCH, RESET, an EXEC and the end of its `with` give it up."""
+"""Whether the WATCH of a transaction still stands where the transaction writes.
+
+UNWATCH, RESET, an EXEC and the end of its `with` give it up; without MULTI behind it every command is run at once, and nothing is refused.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def mark_unwatched(trace: Trace) -> None:
     for step in trace.steps if watches else ():
         o = step.operation
         if o is not None and o.atomic == "pipeline" and o.op not in (*_READS, Op.WATCH, Op.COMMIT) and any(_pipe(w) == _pipe(step) for w in watches):
-            given_up = _given_up(trace, step)
+            given_up = _given_up(trace, step) or _unqueued(trace, step)
             if given_up is not None:
                 step.operation = msgspec.structs.replace(o, unwatched=given_up)
 
@@ -58,6 +61,28 @@ def _given_up(trace: Trace, write: Step) -> Place | None:
             elif event.func.name in _GIVES_UP and began is not None:
                 ended = ended or scope.place(event.at)
     return ended or (began if began is not None and _is_late(trace, write, began) else None)
+
+
+def _unqueued(trace: Trace, write: Step) -> Place | None:
+    """The last WATCH of the same key before a write, where this function never says MULTI and nobody else is handed the pipeline to say it."""
+    pipe = _pipe(write)
+    calls = list(_calls(trace.scope.function.body))
+    handed = any(isinstance(n, ir.Name) and n.id == pipe for c in calls for a in (*c.args, *(k.value for k in c.keywords)) for n in ir.walk(a))
+    if not pipe.isidentifier() or handed or any(isinstance(c.func, ir.Attribute) and c.func.name in ("multi", "transaction") for c in calls):
+        return None
+    assert write.operation is not None
+    key = write.operation.key
+    before = [o.place for s in trace.steps if (o := s.operation) is not None and _is_watch(o) and _pipe(s) == pipe and o.key == key and key and o.place < write.place]
+    return max(before, default=None)
+
+
+def _calls(body: tuple[ir.Stmt, ...]) -> Iterator[ir.Call]:
+    for s in body:
+        yield from (c for e in expressions(s) for c in calls_in(e))
+        for block in blocks(s):
+            yield from _calls(block)
+        if isinstance(s, ir.Function):
+            yield from _calls(s.body)
 
 
 def _is_late(trace: Trace, write: Step, began: Place) -> bool:
