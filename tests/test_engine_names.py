@@ -286,3 +286,9 @@ def test_the_name_of_a_library_that_is_asked_for_alone_stays_the_librarys() -> N
         "shop/orders/app.py": "from redis.client import Redis\nRedis().lock('order')\n",
     }
     assert locks(files) == ["shop/orders/app.py:2"]
+
+
+def test_a_long_text_that_is_put_together_keeps_its_end() -> None:
+    columns = ", ".join(f"column_{n}" for n in range(60))
+    body = f"import redis\nr = redis.Redis()\ndef run(n):\n    r.lock('{columns}' + f':tail:{{n}}')\n"
+    assert [u.resource.endswith(":tail:{n}") for u in system(jobs=body).uses() if u.role == "lock"] == [True]

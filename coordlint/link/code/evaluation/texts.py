@@ -37,7 +37,7 @@ _UNCHANGED = frozenset("encode decode strip rstrip lstrip lower upper title repl
 _DIGESTS = ("hexdigest", "digest")
 _HASHES = ("hashlib.", "xxhash.", "_hashlib.")
 _DIVIDING = ("split", "rsplit", "partition", "rpartition")
-LONGEST = 300  # characters of a text that is taken apart
+_MOST_DIVIDED = 300  # characters of a text that is taken apart
 _PERCENT = re.compile(r"%(?:\((\w+)\))?[#0\- +]?\d*(?:\.\d+)?[sdrifxXaeg]")
 _BRACES = re.compile(r"\{(\w*+)[^{}]*+\}")
 
@@ -191,7 +191,7 @@ def _digested(ev: Evaluator, made: ir.Expr, scope: Scope) -> Value | None:
 def _divided(text: str, how: str, call: ir.Call) -> Value | None:
     """The parts of a known text: `path.rpartition(".")`; None where it is not written by what."""
     by = [a.value for a in call.args if isinstance(a, ir.Const)]
-    if len(by) < len(call.args) or call.keywords or not by or not isinstance(by[0], str) or not by[0] or len(text) > LONGEST:
+    if len(by) < len(call.args) or call.keywords or not by or not isinstance(by[0], str) or not by[0] or len(text) > _MOST_DIVIDED:
         return None
     most = by[1] if len(by) > 1 else -1
     if how in ("partition", "rpartition"):
